@@ -1,0 +1,53 @@
+"""The kernels of one training step, once per device, all behind the same interface.
+
+`load("reference")` returns the module of a device. Every module defines the functions below with
+the same parameters in the same order; `reference.py` (NumPy) is the specification, short enough to
+be read as one. N rows, D inputs, H units, C classes; `dv` is the gradient of the loss by `v`.
+Inputs come first; outputs are keyword-only, last, and fully overwritten. Kernels check nothing.
+An output given as None is not wanted. `w` in a loss is each row's share of the mean (N,): there,
+and nowhere else, 1/N enters.
+
+function                      equation                                     overwritten
+gather                        out[i] = data[rows[i]], cast to out's dtype  out (N, ...)
+linear                        y = x W + b                                  y (N, H)
+linear_dx                     dx = dy W^T                                  dx (N, D)
+linear_dW                     dW = x^T dy                                  dW (D, H)
+sum_rows                      out = sum_i x[i]                             out (H,)
+affine                        y = scale x + shift                          y like x
+multiply                      y = x m (m broadcasts)                       y like x
+elementwise, elementwise_grad y = f(x); dx = dy f'(x), f named by `kind`   y; dx
+prelu, prelu_grad             y = max(x,0) + a min(x,0)                    y; dx, da
+softmax, softmax_grad         y = e^x / sum e^x; dx = y (dy - sum dy y)    y; dx
+log_softmax, log_softmax_grad y = x - log sum e^x; dx = dy - e^y sum dy    y; dx
+dropout_mask                  m = [u >= rate] / (1 - rate), u from Philox  mask (N, D)
+batchnorm, batchnorm_grad     y = g (x - mean) / sqrt(var + eps) + b       y, xhat, mean, var
+batchnorm_inference (+_grad)  the same with moving mean and variance       y, xhat; dx ...
+moving_average                a = m a + (1 - m) x                          average
+sparse_softmax_crossentropy   loss_i = -w_i log softmax(z)_i[label_i]      p, losses, dz
+softmax_crossentropy          loss_i = -w_i sum_c t_ic log softmax(z)_ic   p, losses, dz
+sigmoid_crossentropy          loss_i = w_i mean_c CE(t_ic, sigmoid(z_ic))  p, losses, dz
+sparse_crossentropy,
+crossentropy,
+binary_crossentropy           the same on probabilities, clipped           losses, dp
+regression_loss               loss_i = w_i mean_c f(y_ic, t_ic), by `kind` losses, dy
+sum_all                       out[0] = sum x                               out (1,)
+sparse_matches,
+categorical_matches           hit_i = [argmax p_i = label_i]               hits (N,)
+binary_matches                hit_i = mean_c [(p_ic > threshold) = t_ic]   hits (N,)
+penalty, penalty_grad         l1 sum|w| + l2 sum w^2; dw += its gradient   out (1,); dw
+clip_by_value, clip_by_norm   g to [-c, c]; g c / max(|g|, c)              g
+scale_                        x *= factor                                  x
+sgd, rmsprop, adam            one update of the flat vector of weights     w and the moments
+empty, zeros, from_host, to_host   arrays of this device
+"""
+
+import importlib
+
+DEVICES = ("reference",)
+
+
+def load(device: str):
+    """The kernel module of a device, one of `DEVICES`."""
+    if device not in DEVICES:
+        raise ValueError(f"unknown device {device!r}; this version has: {', '.join(DEVICES)}")
+    return importlib.import_module(f"{__name__}.{device}")

@@ -1,0 +1,57 @@
+"""tinynet: a neural network engine written by hand, with Keras's names.
+
+import tinynet as keras
+"""
+
+from . import (
+    activations,
+    backend,
+    callbacks,
+    config,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    random,
+    regularizers,
+    utils,
+)
+from .gradient_check import gradcheck
+from .layers import Input
+from .models import Sequential
+from .parameters import Parameter
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Input",
+    "Parameter",
+    "Sequential",
+    "activations",
+    "backend",
+    "callbacks",
+    "config",
+    "datasets",
+    "gradcheck",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "random",
+    "regularizers",
+    "utils",
+]
+
+
+def __getattr__(name):
+    # plotting is imported when somebody plots
+    if name == "plotting":
+        import importlib
+
+        return importlib.import_module(".plotting", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

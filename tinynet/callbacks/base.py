@@ -1,0 +1,139 @@
+"""Callbacks: hooks that `fit`, `evaluate` and `predict` call, and the list that calls them."""
+
+
+class Callback:
+    """Base of all callbacks: override the hooks you want.
+
+    Attributes:
+        model: the model, set before the first hook; `model.stop_training = True` ends `fit` after
+            the current batch.
+        params: {"verbose", "epochs", "steps"} of the running call.
+
+    `logs` is a dict of the values so far; what a hook adds to it at the end of an epoch appears in
+    History.
+    """
+
+    def __init__(self):
+        self.model = None
+        self.params = {}
+
+    def set_model(self, model):
+        self.model = model
+
+    def set_params(self, params):
+        self.params = params
+
+    def on_batch_begin(self, batch, logs=None):
+        """The older name of on_train_batch_begin."""
+
+    def on_batch_end(self, batch, logs=None):
+        """The older name of on_train_batch_end."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Before training batch number `batch` of the epoch, from 0."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """After it; logs: running loss and metrics of the epoch."""
+        self.on_batch_end(batch, logs)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Before epoch number `epoch`, from 0."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """After its validation; logs: loss, metrics, val_loss, val_metrics."""
+
+    def on_train_begin(self, logs=None):
+        """Before the first epoch."""
+
+    def on_train_end(self, logs=None):
+        """After the last epoch; logs: those of the last epoch."""
+
+    def on_test_batch_begin(self, batch, logs=None):
+        """Before a batch of `evaluate` or of validation."""
+
+    def on_test_batch_end(self, batch, logs=None):
+        """After it; logs: running loss and metrics."""
+
+    def on_test_begin(self, logs=None):
+        """Before the first batch of `evaluate` or of validation."""
+
+    def on_test_end(self, logs=None):
+        """After the last one."""
+
+    def on_predict_batch_begin(self, batch, logs=None):
+        """Before a batch of `predict`."""
+
+    def on_predict_batch_end(self, batch, logs=None):
+        """After it; logs: {"outputs": the batch's predictions}."""
+
+    def on_predict_begin(self, logs=None):
+        """Before the first batch of `predict`."""
+
+    def on_predict_end(self, logs=None):
+        """After the last one; logs: {"outputs": None}."""
+
+
+def _overrides(callback, hook):
+    """Whether a callback does something at `hook` (the older names count for training)."""
+    names = [hook] + ([hook.replace("train_", "")] if "train_batch" in hook else [])
+    return any(getattr(type(callback), name) is not getattr(Callback, name) for name in names)
+
+
+class CallbackList:
+    """Calls each hook on each callback that overrides it, in order.
+
+    A batch hook that nobody overrides costs nothing: `wants("on_train_batch_end")` says so, and
+    the loop does not even compute its logs.
+
+    Args:
+        callbacks: those of the user, and History.
+        model: what they see as `self.model`.
+        progress: the ProgbarLogger, or None; it is asked after every batch but looks at the logs
+            only when it draws.
+        **params: what they see as `self.params`.
+    """
+
+    def __init__(self, callbacks, model, progress=None, **params):
+        self.callbacks, self.bar = list(callbacks), progress
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                raise TypeError(
+                    f"callbacks: expected Callback objects, received {callback!r} of type "
+                    f"{type(callback).__name__}"
+                )
+        for callback in (*self.callbacks, *self._last()):
+            callback.set_model(model)
+            callback.set_params(params)
+        self.receivers = {}
+
+    def _receivers(self, hook):
+        if hook not in self.receivers:
+            self.receivers[hook] = [
+                getattr(c, hook) for c in (*self.callbacks, *self._last()) if _overrides(c, hook)
+            ]
+        return self.receivers[hook]
+
+    def wants(self, hook) -> bool:
+        return bool(self._receivers(hook))
+
+    def call(self, hook, *args):
+        for receiver in self._receivers(hook):
+            receiver(*args)
+
+    def progress(self, step, logs=None):
+        """A batch is done; `logs` is a function, called only if something is drawn."""
+        if self.bar is not None:
+            self.bar.batch_done(step, logs)
+
+    def close(self):
+        """End a progress line that an exception left open."""
+        if self.bar is not None:
+            self.bar.close()
+
+    def all_ours(self) -> bool:
+        """Whether no callback is of the user's own making: then all names of the logs are known."""
+        return all(type(c).__module__.partition(".")[0] == "tinynet" for c in self.callbacks)
+
+    def _last(self):
+        return () if self.bar is None else (self.bar,)

@@ -1,0 +1,25 @@
+"""History: what every epoch measured."""
+
+from .base import Callback
+
+
+class History(Callback):
+    """`fit` returns it.
+
+    Attributes:
+        history: name -> list with one value per epoch; loss first, then the metrics in the order of
+            `compile`, then the same with "val_".
+        epoch: the numbers of these epochs, from 0.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.history, self.epoch = {}, []
+
+    def on_train_begin(self, logs=None):
+        self.history, self.epoch = {}, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)

@@ -1,0 +1,179 @@
+"""Callbacks that write or watch: ProgbarLogger, CSVLogger, LambdaCallback, TerminateOnNaN,
+LearningRateScheduler.
+"""
+
+import csv
+import inspect
+import math
+import pathlib
+
+from ..progress import ProgressBar
+from .base import Callback
+
+
+class ProgbarLogger(Callback):
+    """The progress line of `fit`, `evaluate` and `predict`; validation within `fit` has none."""
+
+    def __init__(self):
+        super().__init__()
+        self.bar, self.done = None, 0
+
+    def _open(self, title=None):
+        self.close()
+        self.done = 0
+        self.bar = ProgressBar(self.params["steps"], title=title, verbose=self.params["verbose"])
+
+    def batch_done(self, step, logs=None):
+        """After every batch; `logs` is a function that is called only if something is drawn."""
+        if self.params["validating"]:
+            return
+        self.done = step + 1
+        self.bar.update(self.done, logs)
+
+    def close(self):
+        """End a line that is not finished, e.g. after an exception."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def set_params(self, params):
+        # a copy: "validating" is ours, `params` belongs to all callbacks
+        self.params = {"validating": False, **params}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._open(f"Epoch {epoch + 1}/{self.params['epochs']}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.bar.finish(self.done, logs)
+
+    def on_test_begin(self, logs=None):
+        if "epochs" in self.params:
+            self.params["validating"] = True
+        else:
+            self._open()
+
+    def on_test_end(self, logs=None):
+        if self.params["validating"]:
+            self.params["validating"] = False
+        else:
+            self.bar.finish(self.done, logs)
+
+    def on_predict_begin(self, logs=None):
+        self._open()
+
+    def on_predict_end(self, logs=None):
+        self.bar.finish(self.done)
+
+
+class CSVLogger(Callback):
+    """One line per epoch in a CSV file: the epoch's number from 0, then the logs.
+
+    Args:
+        filename: path of the file.
+        separator: between the values.
+        append: go on after what the file holds, without a second header.
+    """
+
+    def __init__(self, filename, separator=",", append=False):
+        super().__init__()
+        self.filename, self.separator, self.append = pathlib.Path(filename), separator, append
+        self.file = self.writer = None
+
+    def on_train_begin(self, logs=None):
+        self._close()
+        going_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
+        self.header = not going_on
+        self.file = self.filename.open("a" if self.append else "w", newline="")
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = logs or {}
+        if self.writer is None:
+            self.fields = list(logs)
+            if not any(name.startswith("val_") for name in logs):
+                # validation may come in a later epoch (validation_freq); as in Keras
+                self.fields += [f"val_{name}" for name in logs]
+            self.writer = csv.writer(self.file, delimiter=self.separator)
+            if self.header:
+                self.writer.writerow(["epoch", *self.fields])
+        self.writer.writerow([epoch, *(logs.get(name, "NA") for name in self.fields)])
+        self.file.flush()
+
+    def on_train_end(self, logs=None):
+        self._close()
+
+    def _close(self):
+        if self.file is not None:
+            self.file.close()
+        self.file = self.writer = None
+
+
+class LambdaCallback(Callback):
+    """Hooks given as functions: `LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs))`."""
+
+    def __init__(self, **hooks):
+        super().__init__()
+        for name, function in hooks.items():
+            if not (name.startswith("on_") and hasattr(Callback, name)):
+                raise TypeError(f"LambdaCallback: there is no hook {name!r}")
+            if not callable(function):
+                raise TypeError(f"LambdaCallback: {name} must be a function, received {function!r}")
+        # A class of its own, so that CallbackList sees which hooks are really there.
+        self.__class__ = type(
+            "LambdaCallback", (LambdaCallback,), {k: staticmethod(f) for k, f in hooks.items()}
+        )
+
+
+class TerminateOnNaN(Callback):
+    """Ends training when the loss of a batch is NaN or infinite.
+
+    Args:
+        raise_error: raise a RuntimeError instead.
+    """
+
+    def __init__(self, raise_error=False):
+        super().__init__()
+        self.raise_error = raise_error
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = (logs or {}).get("loss")
+        if loss is None or math.isfinite(loss):
+            return
+        message = f"Batch {batch}: the loss is {loss}, training ends"
+        if self.raise_error:
+            raise RuntimeError(message)
+        print(message)
+        self.model.stop_training = True
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate before every epoch; adds "learning_rate" to the logs.
+
+    Args:
+        schedule: function of (epoch from 0, current rate), or of the epoch alone -> float.
+        verbose: 1 prints a line per epoch.
+    """
+
+    def __init__(self, schedule, verbose=0):
+        super().__init__()
+        self.schedule, self.verbose = schedule, verbose
+        try:
+            inspect.signature(schedule).bind(0, 0.0)
+            self.takes_rate = True
+        except (TypeError, ValueError):
+            self.takes_rate = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        optimizer = self.model.optimizer
+        args = (epoch, optimizer.learning_rate) if self.takes_rate else (epoch,)
+        rate = self.schedule(*args)
+        if not hasattr(rate, "__float__") or isinstance(rate, (bool, int)):
+            raise ValueError(
+                f"LearningRateScheduler: schedule must return a float, received {rate!r}"
+            )
+        optimizer.learning_rate = float(rate)
+        if self.verbose > 0:
+            print(f"Epoch {epoch + 1}: learning rate set to {optimizer.learning_rate}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["learning_rate"] = self.model.optimizer.learning_rate

@@ -1,0 +1,254 @@
+"""Callbacks that follow one value: EarlyStopping, ModelCheckpoint, ReduceLROnPlateau."""
+
+import math
+import pathlib
+
+from ..saving import check_weights_path
+from .base import Callback
+
+
+class Monitor(Callback):
+    """A callback that watches logs[monitor] and knows what an improvement is.
+
+    Args:
+        monitor: a name that History has, e.g. "val_loss".
+        mode: "min", "max" or "auto": the loss down, a metric in its own direction.
+        min_delta: a change below this is no improvement.
+    """
+
+    def __init__(self, monitor="val_loss", mode="auto", min_delta=0.0):
+        super().__init__()
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f'mode must be "auto", "min" or "max", received {mode!r}')
+        self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
+        self.best, self.sign = None, None
+
+    def check_monitor(self):
+        """At the start of training: raise if there will be no such value."""
+        names = self.model.log_names
+        if names is not None and self.monitor not in names:
+            raise ValueError(self._missing(names))
+
+    def _missing(self, names):
+        hint = ""
+        if self.monitor.startswith("val_") and self.monitor[4:] in names:
+            hint = "; pass validation_data or validation_split to fit"
+        return (
+            f"{type(self).__name__}: monitor={self.monitor!r} is not measured{hint}. "
+            f"There is: {', '.join(names)}"
+        )
+
+    def value(self, logs):
+        """The monitored value, or None in an epoch without validation."""
+        if self.monitor in (logs or {}):
+            return float(logs[self.monitor])
+        if self.model.log_names is None and not self.monitor.startswith("val_"):
+            raise ValueError(self._missing(list(logs or {})))
+        return None
+
+    def improves(self, value, best) -> bool:
+        """Whether `value` beats `best` by more than min_delta; NaN never does."""
+        if math.isnan(value):
+            return False
+        if self.sign is None:
+            self.sign = self._direction()
+        if best is None:
+            return True
+        # the order of operations is Keras's, so that rounding decides a tie as it does there
+        return value - self.min_delta > best if self.sign > 0 else value + self.min_delta < best
+
+    def _direction(self):
+        if self.mode != "auto":
+            return 1 if self.mode == "max" else -1
+        name = self.monitor.removeprefix("val_")
+        if name == "loss":
+            return -1
+        higher = self.model.metric_direction(name)
+        if higher is None:
+            raise ValueError(
+                f"{type(self).__name__}: can't tell whether {self.monitor!r} should rise or fall; "
+                'say mode="max" or mode="min"'
+            )
+        return 1 if higher else -1
+
+
+class EarlyStopping(Monitor):
+    """Ends training when a value has stopped improving.
+
+    Every epoch without an improvement counts; at `patience` of them training stops (but never in
+    the first epoch). NaN is never an improvement.
+
+    Args:
+        monitor, min_delta, mode: see Monitor.
+        patience: epochs to wait, >= 0.
+        verbose: 1 prints a line when it stops.
+        baseline: the count only starts over when this is beaten too.
+        restore_best_weights: at the end of training go back to the best epoch's weights, stopped
+            early or not.
+        start_from_epoch: epochs before this one are ignored.
+
+    Attributes:
+        stopped_epoch: number, from 0, of the epoch that ended training early; else 0.
+        best_epoch: number of the best epoch.
+    """
+
+    def __init__(self, monitor="val_loss", min_delta=0, patience=0, verbose=0, mode="auto",
+                 baseline=None, restore_best_weights=False, start_from_epoch=0):  # fmt: skip
+        super().__init__(monitor, mode, min_delta)
+        if not patience >= 0:
+            raise ValueError(f"EarlyStopping: patience must be >= 0, received {patience!r}")
+        self.patience, self.verbose, self.baseline = patience, verbose, baseline
+        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self._reset()
+
+    def _reset(self):
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best = self.best_weights = self.sign = None
+
+    def on_train_begin(self, logs=None):
+        self._reset()
+        self.check_monitor()
+
+    def on_epoch_end(self, epoch, logs=None):
+        current = self.value(logs)
+        if current is None or epoch < self.start_from_epoch:
+            return
+        self.wait += 1
+        if self.improves(current, self.best):
+            self.best, self.best_epoch = current, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self.improves(current, self.baseline):
+                self.wait = 0
+            return
+        if self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        if self.stopped_epoch > 0 and self.verbose > 0:
+            print(
+                f"Epoch {self.stopped_epoch + 1}: early stopping, {self.monitor} has not improved "
+                f"on {self.best} since epoch {self.best_epoch + 1}"
+            )
+        if self.restore_best_weights and self.best_weights is not None:
+            if self.verbose > 0:
+                print(f"Restoring the weights of the best epoch: {self.best_epoch + 1}")
+            self.model.set_weights(self.best_weights)
+
+
+class ModelCheckpoint(Monitor):
+    """Saves the weights after every epoch, after n batches, or whenever a value improves.
+
+    Args:
+        filepath: may hold {epoch}, {batch} (both counted from 1) and any name from the logs, e.g.
+            "best-{epoch:02d}-{val_loss:.3f}.npz". The format follows from the suffix; this version
+            has .npz.
+        monitor, mode: see Monitor; used with save_best_only.
+        verbose: 1 prints a line per file.
+        save_best_only: only when `monitor` improves; the best value outlives one `fit`.
+        save_weights_only: accepted; a .npz holds the weights.
+        save_freq: "epoch", or a number of batches.
+        initial_value_threshold: the value to beat at first.
+    """
+
+    def __init__(self, filepath, monitor="val_loss", verbose=0, save_best_only=False,
+                 save_weights_only=False, mode="auto", save_freq="epoch",
+                 initial_value_threshold=None):  # fmt: skip
+        super().__init__(monitor, mode)
+        check_weights_path(filepath)
+        if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
+            raise ValueError(f'save_freq must be "epoch" or an int >= 1, received {save_freq!r}')
+        self.filepath, self.verbose = str(pathlib.Path(filepath)), verbose
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self.save_freq, self.best = save_freq, initial_value_threshold
+        self.batches, self.epoch = 0, 0
+
+    def on_train_begin(self, logs=None):
+        if self.save_best_only:
+            self.check_monitor()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.save_freq == "epoch":
+            return
+        self.batches += 1
+        if self.batches % self.save_freq == 0:
+            self._save(logs, batch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.save_freq == "epoch":
+            self._save(logs)
+
+    def _save(self, logs, batch=None):
+        label = f"Epoch {self.epoch + 1}"
+        if self.save_best_only:
+            current = self.value(logs)
+            if current is None:
+                return
+            if not self.improves(current, self.best):
+                if self.verbose > 0:
+                    print(f"{label}: {self.monitor} did not improve on {self.best}")
+                return
+            self.best = current
+        fields = {"epoch": self.epoch + 1, **(logs or {})}
+        if batch is not None:
+            fields["batch"] = batch + 1
+        try:
+            path = self.filepath.format(**fields)
+        except KeyError as error:
+            raise KeyError(
+                f"ModelCheckpoint: {self.filepath!r} names {error}; there is: {', '.join(fields)}"
+            ) from None
+        self.model.save_weights(path)
+        if self.verbose > 0:
+            print(f"{label}: weights saved to {path}")
+
+
+class ReduceLROnPlateau(Monitor):
+    """Multiplies the learning rate by `factor` when a value has stopped improving.
+
+    Adds "learning_rate" to the logs.
+
+    Args:
+        monitor, mode, min_delta: see Monitor.
+        factor: in (0, 1).
+        patience: epochs without improvement before it acts.
+        verbose: 1 prints a line when it does.
+        cooldown: epochs after it that do not count.
+        min_lr: floor of the rate.
+    """
+
+    def __init__(self, monitor="val_loss", factor=0.1, patience=10, verbose=0, mode="auto",
+                 min_delta=1e-4, cooldown=0, min_lr=0.0):  # fmt: skip
+        super().__init__(monitor, mode, min_delta)
+        if not 0 < factor < 1:
+            raise ValueError(f"ReduceLROnPlateau: factor must be in (0, 1), received {factor!r}")
+        self.factor, self.patience, self.verbose = factor, patience, verbose
+        self.cooldown, self.min_lr = cooldown, min_lr
+
+    def on_train_begin(self, logs=None):
+        self.check_monitor()
+        self.best, self.sign, self.wait, self.cooldown_counter = None, None, 0, 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        optimizer = self.model.optimizer
+        current = self.value(logs)
+        if logs is not None:
+            logs["learning_rate"] = optimizer.learning_rate
+        if current is None:
+            return
+        if self.cooldown_counter > 0:
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self.improves(current, self.best):
+            self.best, self.wait = current, 0
+        elif self.cooldown_counter == 0:
+            self.wait += 1
+            if self.wait >= self.patience and optimizer.learning_rate > self.min_lr:
+                optimizer.learning_rate = max(optimizer.learning_rate * self.factor, self.min_lr)
+                if self.verbose > 0:
+                    print(f"Epoch {epoch + 1}: learning rate reduced to {optimizer.learning_rate}")
+                self.cooldown_counter, self.wait = self.cooldown, 0

@@ -1,0 +1,29 @@
+"""The default dtype, as in Keras: float32 unless told otherwise."""
+
+import numpy as np
+
+_floatx = "float32"
+
+
+def floatx() -> str:
+    """The dtype of new layers: "float32" or "float64"."""
+    return _floatx
+
+
+def set_floatx(dtype) -> None:
+    """Set the dtype of layers built from here on."""
+    global _floatx
+    _floatx = float_dtype(dtype)
+
+
+def float_dtype(dtype=None) -> str:
+    """`dtype` (None: the default) as "float32" or "float64", or an error."""
+    if dtype is None:
+        return _floatx
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        name = None
+    if name not in ("float32", "float64"):
+        raise ValueError(f'dtype must be "float32" or "float64", received {dtype!r}')
+    return name

@@ -1,0 +1,45 @@
+"""What the layers of one model share during a step: kernels, arrays, and the step's number."""
+
+
+class StepContext:
+    """Kernels (`ops`), the arrays of the step, and the counters that key its randomness.
+
+    A large `np.empty` costs page faults, some hundred microseconds a step; arrays that are used
+    again cost nothing. Between `begin(step)` and the next one every array is handed out once, and
+    the n-th request for a shape gets the same array as in the step before. With `reuse=False`
+    (a layer called on its own) every request gets a fresh array.
+
+    Attributes:
+        ops: the kernel module of the device.
+        step: number of the training step, from 0; dropout masks are keyed by it.
+        first_row: where this batch starts in the step's global batch.
+    """
+
+    def __init__(self, ops, reuse=False):
+        self.ops, self.reuse = ops, reuse
+        self.step, self.first_row = 0, 0
+        self.arrays = {}  # (shape, dtype) -> arrays
+        self.used = {}  # (shape, dtype) -> how many are out
+
+    def begin(self, step):
+        """Start step number `step`: every array may be handed out again."""
+        self.step = step
+        for key in self.used:
+            self.used[key] = 0
+
+    def empty(self, shape, dtype):
+        """An array with undefined content."""
+        if not self.reuse:
+            return self.ops.empty(shape, dtype)
+        key = (shape, dtype)
+        count = self.used.get(key, 0)
+        self.used[key] = count + 1
+        pool = self.arrays.setdefault(key, [])
+        if count == len(pool):
+            pool.append(self.ops.empty(shape, dtype))
+        return pool[count]
+
+    def release(self):
+        """Give all arrays back."""
+        self.arrays.clear()
+        self.used.clear()

@@ -1,0 +1,131 @@
+"""Where a data file comes from: the user's folder, Keras's cache, ours, or a mirror."""
+
+import dataclasses
+import hashlib
+import os
+import textwrap
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True)
+class DataFile:
+    """One published file.
+
+    Attributes:
+        name: file name; an absolute path means that very file.
+        hash: "sha256:<hex>", or "md5:<hex>" where nothing better was ever published.
+        urls: mirrors in the order in which they are tried.
+        folder: folder below the data folders, as Keras names it.
+    """
+
+    name: str
+    hash: str
+    urls: tuple
+    folder: str = ""
+
+    def below(self, folder) -> Path:
+        """Where this file lies in `folder`."""
+        return Path(folder).expanduser() / self.folder / self.name
+
+
+def find(file: DataFile) -> Path:
+    """The path of `file`, downloaded first if it is nowhere on this machine.
+
+    A file in `TINYNET_DATA_DIR`, or one named by an absolute path, is the user's own and is taken
+    as it is: the reader checks its structure. Anywhere else the published hash has to match.
+
+    Raises:
+        OSError: no mirror delivered it; says what was tried and where to put the file by hand.
+    """
+    data_dir = os.environ.get("TINYNET_DATA_DIR")
+    own = [file.below(data_dir or "")] if data_dir or Path(file.name).is_absolute() else []
+    if own and own[0].is_file():
+        return own[0]
+    keras_home = os.environ.get("KERAS_HOME") or "~/.keras"
+    places = [file.below(Path(keras_home) / "datasets"), file.below(cache_folder())]
+    for path in places:
+        if matches(path, file.hash):
+            return path
+    failures = []
+    for url in file.urls:
+        try:
+            return _download(url, file.hash, places[-1])
+        # pooch: OSError when a mirror can't be reached, ValueError when the hash is wrong.
+        except (OSError, ValueError) as error:
+            failures.append(f"{url}\n    {textwrap.shorten(str(error), 240)}")
+    raise OSError(_advice(file, own + places, failures))
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: `TINYNET_CACHE_DIR`, else the system's cache folder."""
+    if os.environ.get("TINYNET_CACHE_DIR"):
+        return Path(os.environ["TINYNET_CACHE_DIR"])
+    import pooch
+
+    return Path(pooch.os_cache("tinynet"))
+
+
+def matches(path: Path, known_hash: str) -> bool:
+    """Whether `path` is a file whose content has this hash ("algorithm:hex")."""
+    algorithm, _, digest = known_hash.partition(":")
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, algorithm).hexdigest() == digest
+    except OSError:  # absent, or not ours to read: the next place is tried
+        return False
+
+
+def _download(url: str, known_hash: str, path: Path) -> Path:
+    """`path`, fetched from `url`; pooch writes a temporary file and renames it once verified."""
+    import pooch
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(path.name), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    try:
+        downloader = pooch.HTTPDownloader(progressbar=_Bar(progress), chunk_size=1 << 16)
+        pooch.retrieve(url, known_hash, path.name, path.parent, downloader=downloader)
+    finally:
+        progress.stop()
+    return path
+
+
+class _Bar:
+    """pooch's progress-bar protocol (total, update, reset, close) on a rich Progress."""
+
+    def __init__(self, progress):
+        self.progress, self.task = progress, progress.add_task("", total=None)
+
+    @property
+    def total(self):
+        return self.progress.tasks[0].total
+
+    @total.setter
+    def total(self, size):  # 0 where the server did not say: rich then shows a pulse
+        self.progress.update(self.task, total=size or None)
+        self.progress.start()  # not before: pooch prints a line of its own first
+
+    def update(self, size):
+        self.progress.advance(self.task, size)
+
+    def reset(self):
+        self.progress.reset(self.task)
+
+    def close(self):
+        self.progress.stop()
+
+
+def _advice(file: DataFile, places: list, failures: list) -> str:
+    """What was tried, and what the user can do about it."""
+    return "\n".join(
+        [
+            f"{file.name} is not on this machine and could not be downloaded. Tried:",
+            *(f"  {failure}" for failure in failures),
+            f"Fetch it elsewhere ({file.hash}) and put it at one of",
+            *(f"  {path}" for path in dict.fromkeys(places)),
+            "or set TINYNET_DATA_DIR to a folder and put it there"
+            + (f", in its subfolder {file.folder}." if file.folder else "."),
+            "tinynet.datasets.digits needs no network.",
+        ]
+    )

@@ -1,0 +1,39 @@
+"""MNIST: 70,000 handwritten digits (LeCun, Cortes, Burges 1998; CC BY-SA 3.0)."""
+
+import dataclasses
+
+from . import _arrays, _files
+
+FILE = _files.DataFile(
+    "mnist.npz",
+    "sha256:731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
+    (
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+        "https://s3.amazonaws.com/img-datasets/mnist.npz",
+    ),
+)
+TRAIN, TEST = 60_000, 10_000
+
+
+def load_data(path="mnist.npz"):
+    """The digits with their labels 0..9; downloaded once, see `tinynet.datasets`.
+
+    Args:
+        path: name of the file in the data folders, or an absolute path.
+
+    Returns:
+        ((x_train, y_train), (x_test, y_test)), all uint8: images (60000, 28, 28) and
+        (10000, 28, 28) with 0 for paper and 255 for ink, labels (60000,) and (10000,).
+
+    Raises:
+        OSError: the file is nowhere and no mirror can be reached.
+        ValueError: the file is not MNIST; names it and the reason.
+    """
+    with _arrays.open_npz(_files.find(dataclasses.replace(FILE, name=path))) as archive:
+        return _part(archive, "train", TRAIN), _part(archive, "test", TEST)
+
+
+def _part(archive, part: str, count: int):
+    x = _arrays.member(archive, f"x_{part}", (count, 28, 28), "uint8")
+    y = _arrays.member(archive, f"y_{part}", (count,), "uint8")
+    return x, _arrays.check_labels(y, 10)

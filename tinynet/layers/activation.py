@@ -1,0 +1,151 @@
+"""Activations as layers: Activation, ReLU, LeakyReLU, ELU, Softmax, and PReLU with its slopes."""
+
+from .. import activations, initializers, regularizers
+from .base import Layer, register
+
+
+@register()
+class Activation(Layer):
+    """y = f(x), entry by entry or row by row.
+
+    Args:
+        activation: f: a name or an Activation.
+    """
+
+    def __init__(self, activation, **options):
+        super().__init__(**options)
+        self.activation = activations.get(activation)
+
+    def forward(self, x, training=False):
+        y = self.empty(x.shape)
+        self.activation.forward(self.ops, x, y=y)
+        self.saved = (x, y)
+        return y
+
+    def backward(self, dy):
+        x, y = self.recall()
+        dx = self.empty(x.shape)
+        self.activation.backward(self.ops, x, y, dy, dx=dx)  # reverses y = f(x)
+        return dx
+
+    def logits(self, x):
+        """The input itself: what the activation is applied to."""
+        return x
+
+    def backward_from_logits(self, dx):
+        return dx
+
+    def get_config(self):
+        return {**super().get_config(), "activation": activations.serialize(self.activation)}
+
+
+def _not_negative(label, name, value):
+    if value is None or not value >= 0:
+        raise ValueError(f"{label}: {name} must be >= 0, received {value!r}")
+
+
+class _OptionLayer(Activation):
+    """A layer for one activation whose options are the layer's arguments."""
+
+    def get_config(self):
+        config = super().get_config()
+        del config["activation"]
+        return config
+
+
+@register()
+class ReLU(_OptionLayer):
+    """y = max(x, 0); below `threshold` negative_slope (x - threshold), never above `max_value`."""
+
+    config_keys = ("max_value", "negative_slope", "threshold")
+
+    def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **options):
+        for label, value in (("max_value", max_value), ("negative_slope", negative_slope),
+                             ("threshold", threshold)):  # fmt: skip
+            if not (value is None and label == "max_value"):
+                _not_negative("ReLU", label, value)
+        self.max_value, self.negative_slope = max_value, negative_slope
+        self.threshold = threshold
+        super().__init__(
+            activations.relu.with_options(
+                negative_slope=negative_slope, max_value=max_value, threshold=threshold
+            ),
+            **options,
+        )
+
+
+@register()
+class LeakyReLU(_OptionLayer):
+    """y = x where x > 0, else negative_slope x (Maas et al. 2013); `alpha` is the older name."""
+
+    config_keys = ("negative_slope",)
+
+    def __init__(self, negative_slope=0.3, alpha=None, **options):
+        self.negative_slope = negative_slope if alpha is None else alpha
+        _not_negative("LeakyReLU", "negative_slope", self.negative_slope)
+        super().__init__(
+            activations.leaky_relu.with_options(negative_slope=float(self.negative_slope)),
+            **options,
+        )
+
+
+@register()
+class ELU(_OptionLayer):
+    """y = x where x > 0, else alpha (e^x - 1) (Clevert et al. 2016)."""
+
+    config_keys = ("alpha",)
+
+    def __init__(self, alpha=1.0, **options):
+        self.alpha = alpha
+        super().__init__(activations.elu.with_options(alpha=float(alpha)), **options)
+
+
+@register()
+class Softmax(_OptionLayer):
+    """y = e^x / sum e^x along `axis`."""
+
+    config_keys = ("axis",)
+
+    def __init__(self, axis=-1, **options):
+        self.axis = axis
+        super().__init__(activations.softmax.with_options(axis=axis), **options)
+
+
+@register()
+class PReLU(Layer):
+    """y = max(x, 0) + a min(x, 0) with a learned slope a per feature (He et al. 2015).
+
+    Args:
+        alpha_initializer, alpha_regularizer: as for Dense's kernel.
+        shared_axes: axes (counted from 1) along which one slope is shared.
+    """
+
+    config_keys = ("alpha_initializer", "alpha_regularizer", "shared_axes")
+
+    def __init__(
+        self, alpha_initializer="zeros", alpha_regularizer=None, shared_axes=None, **options
+    ):
+        super().__init__(**options)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
+
+    def build(self, input_shape):
+        shape = list(input_shape[1:])
+        for axis in self.shared_axes or ():
+            shape[axis - 1] = 1
+        self.alpha = self.add_weight(
+            shape, self.alpha_initializer, "alpha", regularizer=self.alpha_regularizer
+        )
+
+    def forward(self, x, training=False):
+        y = self.empty(x.shape)
+        self.ops.prelu(x, self.alpha.value, y=y)
+        self.saved = (x,)
+        return y
+
+    def backward(self, dy):
+        (x,) = self.recall()
+        dx = self.empty(x.shape)
+        self.ops.prelu_grad(x, self.alpha.value, dy, dx=dx, da=self.alpha.grad)
+        return dx

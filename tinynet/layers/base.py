@@ -1,0 +1,277 @@
+"""The layer: parameters, `forward`, and `backward` directly below it.
+
+A layer of your own needs only these two (`build` where it has parameters), and works in Sequential
+at once:
+
+    class Scale(tinynet.layers.Layer):
+        def build(self, input_shape):
+            self.factor = self.add_weight((input_shape[-1],), "ones", name="factor")  # (D,)
+
+        def forward(self, x, training=False):
+            self.saved = x
+            return x * self.factor.value                # (N, D)
+
+        def backward(self, dy):
+            x = self.recall()
+            self.factor.grad[...] = (dy * x).sum(axis=0)   # reverses y = x f, by f: (D,)
+            return dy * self.factor.value               # and by x: (N, D)
+
+Check it with `tinynet.gradcheck(Scale(), x)`.
+"""
+
+import numpy as np
+
+from .. import initializers, regularizers
+from ..config import float_dtype
+from ..context import StepContext
+from ..devices import load_ops
+from ..naming import unique_name
+from ..parameters import Parameter
+from ..registry import Registry
+
+_registry = Registry("layer", "layers")
+register = _registry.register
+
+
+class Layer:
+    """Base of all layers.
+
+    Args:
+        name: unique within a model; None: the class's name with a counter, as in Keras.
+        trainable: False freezes the layer's parameters.
+        dtype: "float32" or "float64"; None: `config.floatx()`.
+        input_shape: shape of one row of input, so that the layer can be built at once.
+        input_dim: the same for a vector: `input_shape=(input_dim,)`.
+
+    Attributes:
+        saved: what `forward` keeps for `backward`.
+        needs_dx: whether anybody uses the gradient by the input; a model says no for its first
+            layer.
+    """
+
+    config_keys: tuple = ()
+
+    def __init__(self, *, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None):
+        self.name = unique_name(type(self).__name__) if name is None else str(name)
+        self.dtype = float_dtype(dtype)
+        self._trainable = bool(trainable)
+        self.parameters = []
+        self.built = False
+        self.input_shape = self.output_shape = None  # with None for the number of rows
+        self.context = StepContext(load_ops("reference"))
+        self.saved = None
+        self.needs_dx = True
+        if input_dim is not None:
+            input_shape = (input_dim,)
+        if input_shape is not None:
+            input_shape = (input_shape,) if np.ndim(input_shape) == 0 else tuple(input_shape)
+        self.declared_input_shape = input_shape
+
+    # -------------------------------------------------------------------- what a layer defines
+
+    def build(self, input_shape):
+        """Create the parameters for inputs of `input_shape` (its first entry, None, is N)."""
+
+    def compute_output_shape(self, input_shape):
+        """Shape of the output, None for N."""
+        return tuple(input_shape)
+
+    def forward(self, x, training=False):
+        """The output for a batch x (N, ...)."""
+        raise NotImplementedError(f"layer {self.name!r} ({type(self).__name__}) needs a forward")
+
+    def backward(self, dy):
+        """Write the gradients of the parameters, return dx; dy is the gradient by the output."""
+        raise NotImplementedError(f"layer {self.name!r} ({type(self).__name__}) needs a backward")
+
+    # ------------------------------------------------------------------------ what it can use
+
+    @property
+    def ops(self):
+        """The kernels of the device that the layer runs on."""
+        return self.context.ops
+
+    def empty(self, shape):
+        """An array of the layer's dtype for a result of this step."""
+        return self.context.empty(shape, self.dtype)
+
+    def add_weight(
+        self, shape, initializer="glorot_uniform", name="weight", trainable=True, regularizer=None
+    ):
+        """A new Parameter; gradients are written to its `.grad`."""
+        shape = tuple(shape)
+        value = np.asarray(initializers.get(initializer)(shape, dtype=self.dtype), self.dtype)
+        if value.shape != shape:
+            raise ValueError(
+                f"{self.name}/{name}: the initializer gave shape {value.shape}, expected {shape}"
+            )
+        parameter = Parameter(
+            value.copy(),
+            name=name,
+            trainable=trainable and self._trainable,
+            regularizer=regularizers.get(regularizer),
+            path=f"{self.name}/{name}",
+        )
+        parameter.learnable = trainable  # moving statistics never become trainable
+        self.parameters.append(parameter)
+        return parameter
+
+    def recall(self):
+        """What `forward` saved, or an error if there was none."""
+        if self.saved is None:
+            raise RuntimeError(
+                f"layer {self.name!r}: backward() needs what forward() computed; call "
+                "layer(x, training=True) first"
+            )
+        return self.saved
+
+    # ----------------------------------------------------------------------------- calling it
+
+    def __call__(self, x, training=False):
+        """Forward for a NumPy array (or anything like one); builds the layer at the first call."""
+        x = self.as_input(x)
+        self.build_once((None, *x.shape[1:]))
+        self.check_input_shape(x.shape)
+        if training and not self.context.reuse:
+            self.context.step += 1
+        return self.ops.to_host(self.forward(self.ops.from_host(x), training=training))
+
+    def as_input(self, x):
+        """`x` as an array of the layer's dtype with at least one axis."""
+        x = np.asarray(x)
+        if x.dtype.kind not in "fiub":
+            raise TypeError(f"layer {self.name!r}: expected numbers, received dtype {x.dtype}")
+        if x.ndim == 0:
+            raise ValueError(f"layer {self.name!r}: expected a batch (N, ...), received a scalar")
+        return x.astype(self.dtype, copy=False)
+
+    def accepts(self, shape) -> bool:
+        """Whether a batch of `shape` fits the parameters; a layer without any takes all shapes."""
+        expected = self.input_shape
+        return not self.parameters or (len(shape) == len(expected) and all(
+            e is None or e == s for e, s in zip(expected[1:], shape[1:], strict=True)
+        ))  # fmt: skip
+
+    def check_input_shape(self, shape):
+        """Raise unless a batch of `shape` fits what the layer was built for."""
+        if not self.accepts(shape):
+            raise ValueError(
+                f"layer {self.name!r}: expected input of shape {self.input_shape}, "
+                f"received {(None, *shape[1:])}"
+            )
+
+    def build_once(self, input_shape):
+        """Build for this shape unless that is done; `input_shape` begins with None."""
+        if self.built:
+            return
+        declared = self.declared_input_shape
+        if declared is not None and tuple(input_shape[1:]) != declared:
+            raise ValueError(
+                f"layer {self.name!r}: declared with input_shape={declared}, "
+                f"received {tuple(input_shape[1:])}"
+            )
+        output_shape = tuple(self.compute_output_shape(input_shape))
+        self.build(input_shape)
+        self.input_shape, self.output_shape = tuple(input_shape), output_shape
+        self.built = True
+
+    # ---------------------------------------------------------------------------- parameters
+
+    @property
+    def trainable(self):
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = bool(value)
+        for p in self.parameters:
+            p.trainable = self._trainable and p.learnable
+
+    @property
+    def weights(self):
+        """All Parameters: those that can be trained first, as in Keras; freezing keeps the order."""
+        return [p for p in self.parameters if p.learnable] + [
+            p for p in self.parameters if not p.learnable
+        ]
+
+    variables = weights
+
+    @property
+    def trainable_weights(self):
+        return [p for p in self.parameters if p.trainable]
+
+    @property
+    def non_trainable_weights(self):
+        return [p for p in self.parameters if not p.trainable]
+
+    trainable_variables, non_trainable_variables = trainable_weights, non_trainable_weights
+
+    def count_params(self) -> int:
+        """How many numbers the layer owns."""
+        return sum(p.size for p in self.parameters)
+
+    def get_weights(self):
+        """Copies of all weights, in the order of `weights`."""
+        return [p.numpy() for p in self.weights]
+
+    def set_weights(self, arrays):
+        """Overwrite all weights; on a mismatch nothing changes."""
+        assign_all(self.weights, arrays, f"layer {self.name!r}")
+
+    # --------------------------------------------------------------------------------- config
+
+    def get_config(self) -> dict:
+        """The constructor's arguments as plain values."""
+        config = {"name": self.name, "trainable": self._trainable, "dtype": self.dtype}
+        for key in self.config_keys:
+            value = getattr(self, key)
+            for module, kind in ((initializers, initializers.Initializer),
+                                 (regularizers, regularizers.Regularizer)):  # fmt: skip
+                if isinstance(value, kind):
+                    value = module.serialize(value)
+            config[key] = value
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict):
+        """An equal layer, not built, from `get_config()`'s dict."""
+        return cls(**config)
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name} built={self.built}>"
+
+
+def assign_all(parameters, arrays, owner):
+    """Assign arrays to parameters, all or none.
+
+    Raises:
+        ValueError: another number of arrays, or a shape that differs; names the parameter.
+    """
+    arrays = [np.asarray(a) for a in arrays]
+    if len(arrays) != len(parameters):
+        raise ValueError(
+            f"{owner}: expected {len(parameters)} arrays "
+            f"({', '.join(p.path for p in parameters)}), received {len(arrays)}"
+        )
+    for p, a in zip(parameters, arrays, strict=True):
+        if a.shape != p.shape:
+            raise ValueError(f"{p.path}: expected shape {p.shape}, received {a.shape}")
+        if a.dtype.kind not in "fiub":
+            raise ValueError(f"{p.path}: expected numbers, received dtype {a.dtype}")
+    for p, a in zip(parameters, arrays, strict=True):
+        p.assign(a)
+
+
+def get(identifier, custom_objects=None):
+    """A layer from its class name, its config, a class or a layer."""
+    return _registry.get(identifier, custom_objects)
+
+
+def serialize(layer):
+    """The config dict that `deserialize` turns into an equal layer, not built."""
+    return _registry.serialize(layer)
+
+
+def deserialize(config, custom_objects=None):
+    """A layer from what `serialize` returned."""
+    return _registry.deserialize(config, custom_objects)

@@ -1,0 +1,124 @@
+"""Dense: y = f(x W + b)."""
+
+import numbers
+
+from .. import activations, initializers, regularizers
+from .base import Layer, register
+
+
+@register()
+class Dense(Layer):
+    """Fully connected layer.
+
+        z = x W + b         (N, D) (D, H) + (H,) -> (N, H)
+        y = f(z)
+
+    Inputs of higher rank are treated as rows of their last axis: (N, ..., D) -> (N, ..., H).
+
+    Args:
+        units: H.
+        activation: f: a name, an Activation, or None for the identity.
+        use_bias: whether there is a b.
+        kernel_initializer, bias_initializer: first values of W and b.
+        kernel_regularizer, bias_regularizer: penalties added to the loss.
+
+    Raises:
+        ValueError: units is not a positive integer, or the last axis differs from D.
+    """
+
+    config_keys = (
+        "units",
+        "use_bias",
+        "kernel_initializer",
+        "bias_initializer",
+        "kernel_regularizer",
+        "bias_regularizer",
+    )
+
+    def __init__(
+        self,
+        units,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        **options,
+    ):
+        super().__init__(**options)
+        if isinstance(units, bool) or not isinstance(units, numbers.Integral) or units < 1:
+            raise ValueError(f"layer {self.name!r}: units must be an int >= 1, received {units!r}")
+        self.units = int(units)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.bias = None
+
+    def build(self, input_shape):
+        D, H = input_shape[-1], self.units
+        self.kernel = self.add_weight(
+            (D, H), self.kernel_initializer, "kernel", regularizer=self.kernel_regularizer
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (H,), self.bias_initializer, "bias", regularizer=self.bias_regularizer
+            )
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) < 2 or input_shape[-1] is None:
+            raise ValueError(
+                f"layer {self.name!r}: expected input (N, ..., D) with a known D, "
+                f"received shape {tuple(input_shape)}"
+            )
+        return (*input_shape[:-1], self.units)
+
+    def accepts(self, shape):
+        return len(shape) > 1 and shape[-1] == self.kernel.shape[0]
+
+    def forward(self, x, training=False):
+        z = self.logits(x)
+        if self.activation is activations.linear:
+            return z
+        y = self.empty(z.shape)  # (N, H)
+        self.activation.forward(self.ops, z, y=y)
+        self.saved = (*self.saved, z, y)
+        return y
+
+    def backward(self, dy):
+        if self.activation is activations.linear:
+            return self.backward_from_logits(dy)
+        _, z, y = self.recall()
+        dz = self.empty(z.shape)  # (N, H)
+        self.activation.backward(self.ops, z, y, dy, dx=dz)  # reverses y = f(z)
+        return self.backward_from_logits(dz)
+
+    def logits(self, x):
+        """z = x W + b, the forward without the activation."""
+        rows = x.reshape(-1, x.shape[-1])  # (N, D)
+        z = self.empty((len(rows), self.units))  # (N, H)
+        b = None if self.bias is None else self.bias.value
+        self.ops.linear(rows, self.kernel.value, b, y=z)
+        self.saved = (rows,)
+        return z.reshape(*x.shape[:-1], self.units)
+
+    def backward_from_logits(self, dz):
+        """Reverse z = x W + b:  dW = x^T dz,  db = sum of rows of dz,  dx = dz W^T."""
+        x, W = self.recall()[0], self.kernel
+        shape = (*dz.shape[:-1], x.shape[-1])
+        dz = dz.reshape(-1, self.units)  # (N, H)
+        if W.grad is not None:
+            self.ops.linear_dW(x, dz, dW=W.grad)  # (D, H)
+        if self.bias is not None and self.bias.grad is not None:
+            self.ops.sum_rows(dz, out=self.bias.grad)  # (H,)
+        if not self.needs_dx:
+            return None
+        dx = self.empty(x.shape)  # (N, D)
+        self.ops.linear_dx(dz, W.value, dx=dx)
+        return dx.reshape(shape)
+
+    def get_config(self):
+        return {**super().get_config(), "activation": activations.serialize(self.activation)}

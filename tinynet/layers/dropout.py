@@ -1,0 +1,57 @@
+"""Dropout: each entry is set to zero with probability `rate` while training."""
+
+from ..random import check_seed, draw_seed
+from .base import Layer, register
+
+
+@register()
+class Dropout(Layer):
+    """Inverted dropout (Srivastava et al. 2014).
+
+        y = x m,   m = 0 with probability rate, else 1 / (1 - rate)      (N, D)
+
+    so that the mean stays and nothing changes outside training. The mask comes from a counter-based
+    generator keyed by (seed, training step, row): it does not depend on device, threads, or how a
+    batch is split.
+
+    Args:
+        rate: share of entries to drop, in [0, 1].
+        noise_shape: shape of the mask where it is shared along axes, e.g. (None, 1, D).
+        seed: None draws one.
+    """
+
+    config_keys = ("rate", "noise_shape", "seed")
+
+    def __init__(self, rate, noise_shape=None, seed=None, **options):
+        super().__init__(**options)
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
+            raise ValueError(f"layer {self.name!r}: rate must be in [0, 1], received {rate!r}")
+        self.rate = float(rate)
+        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.seed = None if seed is None else check_seed(seed)
+        self.key = (draw_seed() if seed is None else self.seed, 0)
+
+    def forward(self, x, training=False):
+        if not training or self.rate == 0:
+            self.saved = (None,)
+            return x
+        mask = self.empty(self._mask_shape(x.shape))
+        at = self.context
+        self.ops.dropout_mask(self.rate, self.key, at.step, at.first_row, mask=mask)
+        y = self.empty(x.shape)  # (N, D)
+        self.ops.multiply(x, mask, y=y)
+        self.saved = (mask,)
+        return y
+
+    def backward(self, dy):
+        (mask,) = self.recall()
+        if mask is None or not self.needs_dx:
+            return dy
+        dx = self.empty(dy.shape)  # (N, D)
+        self.ops.multiply(dy, mask, y=dx)  # reverses y = x m
+        return dx
+
+    def _mask_shape(self, shape):
+        if self.noise_shape is None:
+            return shape
+        return tuple(s if n is None else n for n, s in zip(self.noise_shape, shape, strict=True))

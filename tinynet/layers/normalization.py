@@ -1,0 +1,144 @@
+"""Batch normalization."""
+
+import math
+
+from .. import initializers, regularizers
+from .base import Layer, register
+
+
+@register()
+class BatchNormalization(Layer):
+    """Normalizes each feature over the batch, then scales and shifts it (Ioffe and Szegedy 2015).
+
+        xhat = (x - mean) / sqrt(var + epsilon)          (N, D), mean and var over the rows
+        y = gamma xhat + beta
+
+    While training, mean and (population) variance are the batch's, and the moving ones follow:
+    moving = momentum moving + (1 - momentum) batch. Otherwise, and in a frozen layer, the moving
+    ones are used.
+
+    Args:
+        axis: the feature axis; all others are averaged over.
+        momentum: inertia of the moving statistics.
+        epsilon: keeps the root away from zero.
+        center, scale: whether there is a beta, a gamma.
+        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer,
+        beta_regularizer, gamma_regularizer: as for Dense.
+    """
+
+    config_keys = (
+        "axis",
+        "momentum",
+        "epsilon",
+        "center",
+        "scale",
+        "beta_initializer",
+        "gamma_initializer",
+        "moving_mean_initializer",
+        "moving_variance_initializer",
+        "beta_regularizer",
+        "gamma_regularizer",
+    )
+
+    def __init__(
+        self,
+        axis=-1,
+        momentum=0.99,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        moving_mean_initializer="zeros",
+        moving_variance_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        **options,
+    ):
+        super().__init__(**options)
+        if not 0 <= momentum <= 1:
+            raise ValueError(
+                f"layer {self.name!r}: momentum must be in [0, 1], received {momentum!r}"
+            )
+        self.axis, self.momentum, self.epsilon = axis, float(momentum), float(epsilon)
+        self.center, self.scale = center, scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.gamma = self.beta = None
+
+    def build(self, input_shape):
+        D = (input_shape[self.axis],)
+        if self.scale:
+            self.gamma = self.add_weight(
+                D, self.gamma_initializer, "gamma", regularizer=self.gamma_regularizer
+            )
+        if self.center:
+            self.beta = self.add_weight(
+                D, self.beta_initializer, "beta", regularizer=self.beta_regularizer
+            )
+        self.moving_mean = self.add_weight(
+            D, self.moving_mean_initializer, "moving_mean", trainable=False
+        )
+        self.moving_variance = self.add_weight(
+            D, self.moving_variance_initializer, "moving_variance", trainable=False
+        )
+
+    def compute_output_shape(self, input_shape):
+        rank = len(input_shape)
+        if not -rank < self.axis < rank or self.axis in (0, -rank):
+            raise ValueError(
+                f"layer {self.name!r}: axis {self.axis} is no feature axis of {tuple(input_shape)}"
+            )
+        if input_shape[self.axis] is None:
+            raise ValueError(
+                f"layer {self.name!r}: axis {self.axis} must have a known size, "
+                f"received shape {tuple(input_shape)}"
+            )
+        return tuple(input_shape)
+
+    def accepts(self, shape):
+        D = self.input_shape[self.axis]
+        return len(shape) == len(self.input_shape) and shape[self.axis] == D
+
+    def forward(self, x, training=False):
+        ops, gamma, beta = self.ops, *self._scale_and_shift()
+        x, shape = self._rows(x)  # (N, D)
+        y, xhat = self.empty(x.shape), self.empty(x.shape)
+        batch_statistics = training and self.trainable
+        if batch_statistics:
+            mean, var = self.empty(x.shape[1:]), self.empty(x.shape[1:])  # (D,)
+            ops.batchnorm(x, gamma, beta, self.epsilon, y=y, xhat=xhat, mean=mean, var=var)
+            ops.moving_average(mean, self.momentum, average=self.moving_mean.value)
+            ops.moving_average(var, self.momentum, average=self.moving_variance.value)
+        else:
+            mean, var = self.moving_mean.value, self.moving_variance.value
+            ops.batchnorm_inference(x, gamma, beta, mean, var, self.epsilon, y=y, xhat=xhat)
+        self.saved = (xhat, var, batch_statistics)
+        return self._unrows(y, shape)
+
+    def backward(self, dy):
+        xhat, var, batch_statistics = self.recall()
+        grad = self.ops.batchnorm_grad if batch_statistics else self.ops.batchnorm_inference_grad
+        dy, shape = self._rows(dy)  # (N, D)
+        dx = self.empty(xhat.shape)
+        dgamma, dbeta = (None if p is None else p.grad for p in (self.gamma, self.beta))
+        gamma, _ = self._scale_and_shift()
+        grad(xhat, gamma, var, self.epsilon, dy, dx=dx, dgamma=dgamma, dbeta=dbeta)
+        return self._unrows(dx, shape)
+
+    def _scale_and_shift(self):
+        return [None if p is None else p.value for p in (self.gamma, self.beta)]
+
+    def _rows(self, x):
+        """(N, ..., D, ...) -> (N ..., D), and the shape to go back to."""
+        if x.ndim == 2:
+            return x, None
+        moved = x.swapaxes(self.axis, -1)
+        return moved.reshape(math.prod(moved.shape[:-1]), moved.shape[-1]), moved.shape
+
+    def _unrows(self, y, shape):
+        return y if shape is None else y.reshape(shape).swapaxes(self.axis, -1)

@@ -1,0 +1,25 @@
+"""Automatic names as in Keras: `dense`, `dense_1`, ... from one counter per class and process."""
+
+import collections
+import re
+
+_counters = collections.Counter()
+
+
+def snake_case(class_name: str) -> str:
+    """BatchNormalization -> batch_normalization; LeakyReLU -> leaky_re_lu, as Keras spells it."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", class_name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
+
+
+def unique_name(class_name: str) -> str:
+    """The next free automatic name of a class."""
+    prefix = snake_case(class_name)
+    count = _counters[prefix]
+    _counters[prefix] += 1
+    return f"{prefix}_{count}" if count else prefix
+
+
+def reset_names() -> None:
+    """Start all counters again."""
+    _counters.clear()

@@ -1,0 +1,62 @@
+"""Adam, and AdamW with decoupled weight decay."""
+
+import math
+
+from .base import Optimizer, register, share
+
+
+@register()
+class Adam(Optimizer):
+    """Kingma and Ba 2015, in the order of the paper's section 2:
+
+        alpha = lr sqrt(1 - beta_2^t) / (1 - beta_1^t),      t = 1, 2, ...
+        m += (1 - beta_1) (g - m)
+        v += (1 - beta_2) (g^2 - v)
+        w -= alpha m / (sqrt(v) + epsilon)
+
+    Epsilon stands outside the root of the uncorrected v, as in Keras. With amsgrad (Reddi et al.
+    2018) the largest v so far stands in its place.
+
+    Args:
+        learning_rate: lr.
+        beta_1, beta_2: decay of the moments, in [0, 1).
+        epsilon: keeps the divisor away from zero.
+        amsgrad: see above.
+        **options: see Optimizer.
+    """
+
+    rule_keys = ("beta_1", "beta_2", "epsilon", "amsgrad")
+
+    def __init__(
+        self,
+        learning_rate=0.001,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-7,
+        amsgrad=False,
+        **options,
+    ):
+        super().__init__(learning_rate, **options)
+        label = type(self).__name__
+        self.beta_1 = share(f"{label}: beta_1", beta_1)
+        self.beta_2 = share(f"{label}: beta_2", beta_2)
+        self.epsilon, self.amsgrad = float(epsilon), bool(amsgrad)
+
+    def make_state(self, zeros):
+        return {"m": zeros(), "v": zeros(), "v_max": zeros() if self.amsgrad else None}
+
+    def scalars(self, step):
+        t = step + 1
+        bias_correction = math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        return {"alpha": self.rate(step) * bias_correction}
+
+    def update(self, w, g, alpha, m, v, v_max):
+        self.ops.adam(g, alpha, self.beta_1, self.beta_2, self.epsilon, w=w, m=m, v=v, v_max=v_max)
+
+
+@register()
+class AdamW(Adam):
+    """Adam after w -= weight_decay lr w (Loshchilov and Hutter 2019); for arguments see Adam."""
+
+    def __init__(self, learning_rate=0.001, weight_decay=0.004, **options):
+        super().__init__(learning_rate, weight_decay=weight_decay, **options)

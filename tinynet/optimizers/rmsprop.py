@@ -1,0 +1,42 @@
+"""RMSprop: steps divided by the recent size of the gradient."""
+
+from .base import Optimizer, register, share
+
+
+@register()
+class RMSprop(Optimizer):
+    """Hinton 2012 (lecture 6e), centered as in Graves 2013:
+
+        v = rho v + (1 - rho) g^2
+        s = lr g / sqrt(v + epsilon);          centered: sqrt(v - a^2 + epsilon), a the mean of g
+        w -= s;                                momentum: m = momentum m + s, w -= m
+
+    Epsilon stands inside the root, as in Keras.
+
+    Args:
+        learning_rate: lr.
+        rho: decay of the moving averages, in [0, 1).
+        momentum: in [0, 1).
+        epsilon: keeps the root away from zero.
+        centered: use the variance.
+        **options: see Optimizer.
+    """
+
+    rule_keys = ("rho", "momentum", "epsilon", "centered")
+
+    def __init__(
+        self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, **options
+    ):
+        super().__init__(learning_rate, **options)
+        self.rho, self.momentum = share("RMSprop: rho", rho), share("RMSprop: momentum", momentum)
+        self.epsilon, self.centered = float(epsilon), bool(centered)
+
+    def make_state(self, zeros):
+        return {
+            "v": zeros(),
+            "a": zeros() if self.centered else None,
+            "m": zeros() if self.momentum else None,
+        }
+
+    def update(self, w, g, lr, v, a, m):
+        self.ops.rmsprop(g, lr, self.rho, self.momentum, self.epsilon, w=w, v=v, a=a, m=m)

@@ -1,0 +1,133 @@
+"""Parameters: one flat vector of weights, one of gradients, and named views into both.
+
+A `Parameter` made by a layer owns its array. A model moves the parameters of all its layers into
+one `FlatParameters`, so that an optimizer updates the whole network with one pass over one vector.
+"""
+
+import numpy as np
+
+
+class Parameter:
+    """One array of numbers that a layer owns, and its gradient.
+
+    Array-like: `np.asarray(p)`, `p.numpy()`, `p.shape`, `p.dtype`. `p.value` and `p.grad` are live
+    views (into the model's flat vectors, once a model holds the layer): write to them with
+    `p.value[...] = x`, or with checks with `p.assign(x)`.
+
+    Args:
+        value: the initial array.
+        name: e.g. "kernel".
+        trainable: whether an optimizer updates it; without that it has no gradient.
+        regularizer: adds its penalty to the loss; None for none.
+    """
+
+    def __init__(self, value, name="parameter", trainable=True, regularizer=None, path=None):
+        self.name, self.path = name, path or name
+        self.regularizer = regularizer
+        self.value, self.grad = value, None
+        self.home = None  # the FlatParameters whose vectors we are views of
+        self.learnable = True
+        self.trainable = trainable
+
+    @property
+    def trainable(self):
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = bool(value)
+        if self.home is None:  # else the model gives and takes it, when it lays out its vectors
+            if not self._trainable:
+                self.grad = None
+            elif self.grad is None:
+                self.grad = np.zeros_like(self.value)
+
+    @property
+    def shape(self):
+        return self.value.shape
+
+    @property
+    def dtype(self):
+        return self.value.dtype
+
+    @property
+    def ndim(self):
+        return self.value.ndim
+
+    @property
+    def size(self):
+        return self.value.size
+
+    def numpy(self):
+        """A copy of the value as a NumPy array."""
+        return np.array(self._host())
+
+    def assign(self, value):
+        """Overwrite the value in place.
+
+        Raises:
+            ValueError: another shape; nothing was changed.
+        """
+        value = np.asarray(value)
+        if value.shape != self.shape:
+            raise ValueError(
+                f"{self.path}: expected an array of shape {self.shape}, received {value.shape}"
+            )
+        self.value[...] = value if self.home is None else self.home.ops.from_host(value)
+        return self
+
+    def _host(self):
+        return self.value if self.home is None else self.home.ops.to_host(self.value)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self._host(), dtype=dtype, copy=True if copy is None else copy)
+
+    def __repr__(self):
+        return (
+            f"<Parameter {self.path} shape={self.shape} dtype={self.dtype} "
+            f"trainable={self.trainable}>"
+        )
+
+
+class FlatParameters:
+    """Parameters laid end to end: the trainable ones first, then the rest.
+
+    `values` holds all of them, `trainable` the first `grads.size` entries of it; `grads` are the
+    gradients of the trainable ones. `slices` gives each trainable parameter's place.
+    """
+
+    def __init__(self, parameters, ops):
+        self.ops = ops
+        self.trained = [p for p in parameters if p.trainable]
+        self.frozen = [p for p in parameters if not p.trainable]
+        dtypes = {np.dtype(p.dtype).name for p in parameters} or {"float32"}
+        if len(dtypes) > 1:
+            raise ValueError(
+                "the layers of a model must share one dtype, received "
+                + ", ".join(f"{p.path}: {p.dtype}" for p in parameters)
+            )
+        dtype = dtypes.pop()
+        count = sum(p.size for p in self.trained)
+        self.values = ops.zeros(count + sum(p.size for p in self.frozen), dtype)
+        self.trainable = self.values[:count]
+        self.grads = ops.zeros(count, dtype)
+        self.slices = []
+        start = 0
+        for p in self.trained + self.frozen:
+            place = slice(start, start + p.size)
+            view = self.values[place].reshape(p.shape)
+            view[...] = ops.from_host(np.asarray(p))
+            p.value, p.home = view, self
+            p.grad = self.grads[place].reshape(p.shape) if p.trainable else None
+            if p.trainable:
+                self.slices.append(place)
+            start = place.stop
+
+    def holds(self, parameters) -> bool:
+        """Whether these parameters live here, each still as trainable as it was when laid out.
+
+        Not so after a layer was frozen, or went on to live in another model.
+        """
+        return all(
+            p.home is self and p.trainable == (p.grad is not None) for p in parameters
+        ) and len(parameters) == len(self.trained) + len(self.frozen)

@@ -1,0 +1,145 @@
+"""Names for objects: `get("adam")`, `serialize(obj)`, `deserialize(config)`, as in Keras.
+
+Each module (losses, optimizers, ...) owns one Registry and registers its classes with the names
+that Keras knows them by. Spelling is forgiving about case and underscores, nothing else: an
+unknown name is an error that suggests the nearest one.
+"""
+
+import difflib
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+class Registry:
+    """String and config lookup for one kind of object.
+
+    Args:
+        kind: what an object is called in messages, e.g. "optimizer".
+        module: where Keras keeps such objects, e.g. "optimizers"; written into configs.
+    """
+
+    def __init__(self, kind: str, module: str):
+        self.kind, self.module = kind, module
+        self.objects = {}  # the spelling we show -> class or object
+        self.keys = {}  # the forgiving spelling -> class or object
+
+    def add(self, name, obj):
+        """`name` leads to `obj`, a class or a ready object."""
+        self.objects[name] = obj
+        self.keys[_key(name)] = obj
+
+    def register(self, *aliases):
+        """Class decorator: the class's own name and the aliases lead to it."""
+
+        def decorate(cls):
+            for name in (cls.__name__, *aliases):
+                self.add(name, cls)
+            return cls
+
+        return decorate
+
+    def lookup(self, name: str, custom_objects=None):
+        """The class (or object) registered under `name`."""
+        if custom_objects and name in custom_objects:
+            return custom_objects[name]
+        if _key(name) in self.keys:
+            return self.keys[_key(name)]
+        known = {_key(n): n for n in self.objects}
+        near = difflib.get_close_matches(_key(name), known, n=1, cutoff=0.5)
+        hint = f"; did you mean {known[near[0]]!r}?" if near else ""
+        raise ValueError(
+            f"unknown {self.kind} {name!r}{hint} (known: {', '.join(sorted(self.objects))})"
+        )
+
+    def get(self, identifier, custom_objects=None):
+        """None, a name, a config dict, a class or an object -> None or an object."""
+        if identifier is None:
+            return None
+        if isinstance(identifier, str):
+            found = self.lookup(identifier, custom_objects)
+            return found() if isinstance(found, type) else found
+        if isinstance(identifier, dict):
+            return self.deserialize(identifier, custom_objects)
+        if isinstance(identifier, type):
+            return identifier()
+        if callable(identifier) or hasattr(identifier, "get_config"):
+            return identifier
+        raise TypeError(
+            f"{self.kind} must be a name, a config dict, a class or an object, "
+            f"received {identifier!r} of type {type(identifier).__name__}"
+        )
+
+    def serialize(self, obj):
+        """The config dict that `deserialize` turns back into an equal object.
+
+        A class that is not tinynet's own goes by its module and by its name as `registered_name`;
+        `deserialize` then wants it in `custom_objects`.
+        """
+        if obj is None:
+            return None
+        if isinstance(obj, type) or not hasattr(obj, "get_config"):
+            raise TypeError(
+                f"{self.kind} {obj!r} can't be serialized: expected an object with get_config(), "
+                f"received a {type(obj).__name__}"
+            )
+        cls = type(obj)
+        own = cls.__module__.startswith("tinynet.") and self.keys.get(_key(cls.__name__)) is cls
+        return {
+            "module": f"keras.{self.module}" if own else cls.__module__,
+            "class_name": cls.__name__,
+            "config": obj.get_config(),
+            "registered_name": None if own else cls.__name__,
+        }
+
+    def deserialize(self, config, custom_objects=None):
+        """An object from what `serialize` returned (or from a name)."""
+        if config is None or isinstance(config, str):
+            return self.get(config, custom_objects)
+        if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
+            raise ValueError(
+                f"a {self.kind} config is a dict with 'class_name' and 'config', "
+                f"received {config!r}"
+            )
+        name = config["class_name"]
+        if config.get("registered_name"):
+            cls = self._custom(name, config, custom_objects or {})
+        else:
+            cls = self.lookup(name, custom_objects)
+        return cls.from_config(config.get("config") or {})
+
+    def _custom(self, name, config, custom_objects):
+        """The user's class that `config` was made from."""
+        for key in (name, config["registered_name"]):
+            if key in custom_objects:
+                return custom_objects[key]
+        cls = self.keys.get(_key(name))
+        if cls is not None and cls.__module__ == config.get("module"):
+            return cls
+        raise ValueError(
+            f"{self.kind} {name!r} (of module {config.get('module')!r}) is not one of tinynet's: "
+            f"pass custom_objects={{{name!r}: {name}}}"
+        )
+
+
+class Configurable:
+    """`get_config` and `from_config` for classes whose config is their constructor's arguments.
+
+    A class names them in `config_keys`; each is stored under the attribute of the same name.
+    """
+
+    config_keys: tuple = ()
+
+    def get_config(self) -> dict:
+        """The constructor's arguments as plain values."""
+        return {key: getattr(self, key) for key in self.config_keys}
+
+    @classmethod
+    def from_config(cls, config: dict):
+        """An equal object from `get_config()`'s dict."""
+        return cls(**config)
+
+    def __repr__(self):
+        inside = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        return f"{type(self).__name__}({inside})"

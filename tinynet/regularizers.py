@@ -1,0 +1,107 @@
+"""Weight penalties, added to the loss: `regularizer(w)` is the penalty, `.gradient(w)` its slope.
+
+There is no factor 1/2: L2 with factor l2 shrinks a weight by 2 l2 w. Names are Keras's.
+"""
+
+import numpy as np
+
+from .registry import Configurable, Registry
+from .utils import check_number
+
+registry = Registry("regularizer", "regularizers")
+
+
+class Regularizer(Configurable):
+    """Base class: a subclass defines `__call__(w)`, a number, and `gradient(w)`, shaped as w."""
+
+    def __call__(self, w):
+        raise NotImplementedError(f"{type(self).__name__} must define __call__(w)")
+
+    def gradient(self, w):
+        raise NotImplementedError(f"{type(self).__name__} must define gradient(w)")
+
+
+@registry.register("l1_l2")
+class L1L2(Regularizer):
+    """Both penalties together (the elastic net).
+
+        R(w) = l1 Σ|w| + l2 Σw²        dR/dw = l1 sign(w) + 2 l2 w,   sign(0) = 0
+
+    Args:
+        l1, l2: factors >= 0.
+
+    Raises:
+        ValueError: a factor that is negative, NaN, infinite or no number.
+
+    Source: Zou & Hastie 2005, "Regularization and variable selection via the elastic net".
+    """
+
+    config_keys = ("l1", "l2")
+
+    def __init__(self, l1=0.0, l2=0.0):
+        self.l1 = check_number("l1", l1, low=0)
+        self.l2 = check_number("l2", l2, low=0)
+
+    def __call__(self, w) -> float:
+        """The penalty, summed in float64 over a weight of any shape."""
+        w = np.asarray(w)
+        return float(
+            self.l1 * np.abs(w).sum(dtype=np.float64)
+            + self.l2 * np.square(w, dtype=np.float64).sum()
+        )
+
+    def gradient(self, w):
+        """d penalty / dw, with the shape and dtype of w."""
+        w = np.asarray(w)
+        return self.l1 * np.sign(w) + 2.0 * self.l2 * w
+
+
+@registry.register("l1")
+class L1(L1L2):
+    """l1 Σ|w|: pushes every weight towards exactly zero. Source: Tibshirani 1996 (lasso).
+
+    Args:
+        l1: factor >= 0.
+    """
+
+    config_keys = ("l1",)
+
+    def __init__(self, l1=0.01):
+        super().__init__(l1=l1)
+
+
+@registry.register("l2")
+class L2(L1L2):
+    """l2 Σw²: shrinks large weights most. Source: Hoerl & Kennard 1970 (ridge).
+
+    Args:
+        l2: factor >= 0.
+    """
+
+    config_keys = ("l2",)
+
+    def __init__(self, l2=0.01):
+        super().__init__(l2=l2)
+
+
+# Keras's lower-case spellings of the classes.
+l1, l2, l1_l2 = L1, L2, L1L2
+
+
+def get(identifier):
+    """A regularizer from a name, config dict, class or object; None stays None.
+
+    Raises:
+        ValueError: an object without `gradient(w)`; nothing here differentiates by itself.
+    """
+    regularizer = registry.get(identifier)
+    if regularizer is not None and not callable(getattr(regularizer, "gradient", None)):
+        raise ValueError(
+            "a regularizer needs __call__(w) and gradient(w) "
+            f"(subclass tinynet.regularizers.Regularizer), received {identifier!r}"
+        )
+    return regularizer
+
+
+serialize = registry.serialize
+deserialize = registry.deserialize
