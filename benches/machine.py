@@ -1,0 +1,48 @@
+"""The machine line that every measured result carries."""
+
+import os
+import platform
+
+import numpy as np
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [
+                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
+            ]
+        return names[0]
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()
+
+
+def blas() -> str:
+    """Library, core type and threads of the BLAS in use, e.g. "openblas 0.3.31 SkylakeX x2"."""
+    from threadpoolctl import threadpool_info
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    found = [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
+    return ", ".join(
+        f"{e['internal_api']} {e['version']} {e.get('architecture', '?')} x{e['num_threads']}"
+        for e in found
+    )
+
+
+def machine_line() -> str:
+    """Processor, cores, BLAS and versions in one line."""
+    return (
+        f"{processor()}, {os.cpu_count()} cores, {blas()}, Python {platform.python_version()}, "
+        f"NumPy {np.__version__}"
+    )
+
+
+def check_environment():
+    """Raise where an environment variable would falsify a measurement."""
+    forced = os.environ.get("OPENBLAS_CORETYPE")
+    if forced:
+        raise SystemExit(
+            f"OPENBLAS_CORETYPE={forced} overrides OpenBLAS's choice of kernels and can halve its "
+            "speed; run the benches without it: env -u OPENBLAS_CORETYPE pytest benches"
+        )

@@ -1,0 +1,87 @@
+"""One training step of 784-300-200-100-10 with Adam: ms, and the share spent outside GEMM.
+
+    env -u OPENBLAS_CORETYPE pytest benches/test_step.py
+
+"GEMM" is the time of the step's matrix products alone: the same shapes, the same library, measured
+in turns with the step, in the same process.
+"""
+
+import itertools
+import statistics
+import time
+
+import numpy as np
+import pytest
+
+import tinynet as keras
+from tinynet.kernels import DEVICES
+
+WIDTHS = (784, 300, 200, 100, 10)
+ROUNDS = 15
+
+
+def make_model(device):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((WIDTHS[0],))])
+    for width in WIDTHS[1:-1]:
+        model.add(keras.layers.Dense(width, activation="relu"))
+    model.add(keras.layers.Dense(WIDTHS[-1], activation="softmax"))
+    model.compile("adam", "sparse_categorical_crossentropy", device=device)
+    return model
+
+
+def make_products(batch):
+    """The step's matrix products: forward, dW of every layer, dx of all but the first."""
+    random = np.random.default_rng(0)
+
+    def array(*shape):
+        return random.standard_normal(shape, dtype=np.float32)
+
+    jobs = []
+    for i, (D, H) in enumerate(itertools.pairwise(WIDTHS)):
+        x, W, dy = array(batch, D), array(D, H), array(batch, H)
+        jobs += [(x, W, array(batch, H)), (x.T, dy, array(D, H))]
+        if i:
+            jobs.append((dy, W.T, array(batch, D)))
+
+    def run():
+        for a, b, out in jobs:
+            np.matmul(a, b, out=out)
+
+    return run
+
+
+def paired_medians(*functions, calls):
+    """Median seconds per call of each function, run in turns."""
+    times = [[] for _ in functions]
+    for _ in range(ROUNDS):
+        for function, kept in zip(functions, times, strict=True):
+            start = time.perf_counter()
+            for _ in range(calls):
+                function()
+            kept.append((time.perf_counter() - start) / calls)
+    return [statistics.median(kept) for kept in times]
+
+
+@pytest.mark.parametrize("batch", [32, 512, 5000])
+@pytest.mark.parametrize("device", DEVICES)
+def test_step(benchmark, record_property, device, batch):
+    random = np.random.default_rng(0)
+    x = random.random((batch, WIDTHS[0]), dtype=np.float32)
+    y = random.integers(0, 10, batch)
+    model = make_model(device)
+    assert model.train_on_batch(x, y) == pytest.approx(np.log(10), rel=0.2)  # as good as guessing
+
+    def step():
+        model.train_step(x, y)
+
+    step_s, gemm_s = paired_medians(step, make_products(batch), calls=max(1, 2000 // batch))
+    for name, value in (
+        ("device", device),
+        ("batch", batch),
+        ("step_ms", step_s * 1e3),
+        ("gemm_ms", gemm_s * 1e3),
+    ):
+        record_property(name, value)
+        benchmark.extra_info[name] = value
+    benchmark.pedantic(step, rounds=ROUNDS, iterations=1, warmup_rounds=3)
