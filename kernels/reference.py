@@ -79,7 +79,7 @@ def prelu(x, a, *, y):
 
 
 def prelu_grad(x, a, dy, *, dx, da):
-    dx[...] = np.where(x > 0, dy, a * dy)
+    np.multiply(dy, np.where(x > 0, 1, a * (x < 0)), out=dx)  # 0 at the kink, as in Keras
     if da is not None:
         per_row = dy * np.minimum(x, 0)  # (N, ...)
         shared = tuple(i + 1 for i, n in enumerate(a.shape) if n == 1)

@@ -14,7 +14,12 @@ from .random import generator
 
 def as_array(data, where):
     """`data` as an array with rows, or an error that says what is wrong with it."""
-    array = np.asarray(data)
+    try:
+        array = np.asarray(data)
+    except ValueError as error:  # ragged
+        raise ValueError(
+            f"{where}: expected rows of the same length, received {type(data).__name__}: {error}"
+        ) from None
     if array.dtype.kind not in "fiub":
         raise TypeError(
             f"{where}: expected numbers, received {type(data).__name__} of dtype {array.dtype}"
@@ -32,15 +37,18 @@ def unpack(data, where):
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         kind = type(data).__name__ + (f" of {len(data)}" if hasattr(data, "__len__") else "")
         raise ValueError(f"{where}: expected (x, y) or (x, y, sample_weight), received {kind}")
+    if data[0] is None or data[1] is None:
+        raise ValueError(f"{where}: needs x and y, received None")
     return (*data, None) if len(data) == 2 else tuple(data)
 
 
-def class_weights(y, weights):
+def class_weights(y, weights, classes):
     """One weight per row from {class: weight}; a class that is not named weighs 1.
 
     Args:
         y: class ids (N,) or (N, 1), or one-hot rows (N, C).
         weights: dict from class id to weight.
+        classes: how many outputs the model has.
     """
     if not isinstance(weights, dict):
         raise TypeError(f"class_weight: expected a dict of class -> weight, received {weights!r}")
@@ -49,6 +57,10 @@ def class_weights(y, weights):
         raise ValueError(f"class_weight: expected one class per row, received y of {y.shape}")
     result = np.ones(len(y), np.float32)
     for label, weight in weights.items():
+        if not isinstance(weight, (int, float, np.number)):
+            raise TypeError(f"class_weight: expected a number for {label!r}, received {weight!r}")
+        if classes > 1 and label not in range(classes):
+            raise ValueError(f"class_weight: there is no class {label!r} among {classes} classes")
         result[ids.ravel() == label] = weight
     return result
 
@@ -59,7 +71,7 @@ def split_point(rows, validation_split):
     Raises:
         ValueError: nothing would be left on one side.
     """
-    if not 0 < validation_split < 1:
+    if isinstance(validation_split, str) or not 0 < validation_split < 1:
         raise ValueError(f"validation_split must be in (0, 1), received {validation_split!r}")
     cut = math.floor(rows * (1.0 - validation_split))
     if cut in (0, rows):
@@ -81,18 +93,19 @@ class Dataset:
 
     def __init__(self, model, x, y=None, sample_weight=None, class_weight=None, where=""):
         x_name, y_name = f"{where}x", f"{where}y"
+        if class_weight is not None and sample_weight is not None:
+            raise ValueError("give class_weight or sample_weight, not both")
         self.x = as_array(x, x_name)
-        model.build_for(self.x, x_name)
         check_finite(self.x, x_name)
         self.y = self.sample_weight = None
         if y is not None:
             y = as_array(y, y_name)
             _same_length(self.x, y, x_name, y_name)
+        model.build_for(self.x, x_name)
+        if y is not None:
             self.y = model.loss.check_targets(y, model.output_shape, y_name)
         if class_weight is not None:
-            if sample_weight is not None:
-                raise ValueError("give class_weight or sample_weight, not both")
-            sample_weight = class_weights(y, class_weight)
+            sample_weight = class_weights(y, class_weight, model.output_shape[-1])
         if sample_weight is not None:
             name = f"{where}sample_weight"
             weight = as_array(sample_weight, name)
@@ -100,8 +113,11 @@ class Dataset:
             check_finite(weight, name)
             if weight.ndim == 2 and weight.shape[1] == 1:
                 weight = weight[:, 0]
-            if weight.shape[1:] not in (self.y.shape[1:], self.y.shape[1:-1], ()):
-                raise ValueError(f"{name}: expected shape (N,), received {weight.shape}")
+            positions = model.output_shape[1:-1]  # of outputs (N, ..., C)
+            if weight.shape[1:] != positions[: weight.ndim - 1]:
+                raise ValueError(
+                    f"{name}: expected shape {('N', *positions)} or (N,), received {weight.shape}"
+                )
             self.sample_weight = weight
 
     def __len__(self):
@@ -171,6 +187,10 @@ class Batches:
             yield next(self.current)
         if self.seen == self.batches_per_pass:
             self._start_pass()
+
+    def restart(self):
+        """Let the next epoch begin with the first batch, wherever the last one stopped."""
+        self.current = None
 
     def _start_pass(self):
         self.current, self.seen = self._one_pass(), 0

@@ -27,8 +27,8 @@ register = _registry.register
 class Loss(Configurable):
     """Base of all losses.
 
-    A loss of your own defines `forward(y, p, w)`, which keeps the gradient in `self.dp` and returns
-    the weighted values (N,), and is used like any other.
+    A loss of your own defines `forward(y, p, w, logits=False)`, which keeps the gradient in
+    `self.dp` and returns the weighted values (N,), and is used like any other.
 
     Args:
         reduction: "sum_over_batch_size" (the mean), "sum", "mean_with_sample_weight" or "none".

@@ -163,7 +163,7 @@ class Sequential(Trainer):
             raise ValueError(f"{self.name}: add a layer first")
         x = self.layers[0].as_input(x)
         self.build_for(x)
-        self.context.begin(self.steps_taken)
+        self.begin_step()
         y = self.forward(self.context.ops.from_host(x), training=training)
         return self.context.ops.to_host(y).copy()
 

@@ -87,30 +87,34 @@ def load_weights(parameters, path):
         OSError: it can't be read.
     """
     path = check_weights_path(path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = list(archive.files)
-            if len(names) != len(parameters):
-                raise ValueError(
-                    f"it holds {len(names)} arrays ({', '.join(names[:6])}, ...), the model has "
-                    f"{len(parameters)}"
-                )
-            for p, name in zip(parameters, names, strict=True):
-                shape = _declared_shape(archive, name)
-                if shape != p.shape or name.rsplit("/")[-1] != p.path.rsplit("/")[-1]:
-                    raise ValueError(
-                        f"it holds {name} of shape {shape} where the model has {p.path} of shape "
-                        f"{p.shape}"
-                    )
-            arrays = [archive[name] for name in names]
-    except OSError as error:
-        if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
-            raise
-        raise ValueError(f"{path}: not a readable .npz file: {error}") from error
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError) as error:
-        raise ValueError(f"{path}: these weights do not fit: {error}") from error
+    with open(path, "rb") as file:
+        try:
+            arrays = _read_arrays(parameters, file)
+        except Exception as error:  # damage makes zipfile raise almost anything
+            raise ValueError(f"{path}: these weights can't be loaded: {error}") from error
     for p, array in zip(parameters, arrays, strict=True):
         p.assign(array)
+
+
+def _read_arrays(parameters, file):
+    if not zipfile.is_zipfile(file):
+        raise ValueError("this is no .npz archive, or not all of it")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as archive:
+        names = list(archive.files)
+        if len(names) != len(parameters):
+            raise ValueError(
+                f"it holds {len(names)} arrays ({', '.join(names[:6])}, ...), the model has "
+                f"{len(parameters)}"
+            )
+        for p, name in zip(parameters, names, strict=True):
+            shape = _declared_shape(archive, name)
+            if shape != p.shape or name.rsplit("/")[-1] != p.path.rsplit("/")[-1]:
+                raise ValueError(
+                    f"it holds {name} of shape {shape} where the model has {p.path} of shape "
+                    f"{p.shape}"
+                )
+        return [archive[name] for name in names]
 
 
 def _declared_shape(archive, name):

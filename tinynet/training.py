@@ -26,7 +26,7 @@ class Trainer:
         self.steps_taken = 0  # training steps since the model was made: keys the dropout masks
         self.passes_taken = 0  # shuffled passes over data: keys the permutations
         self.shuffle_seed = None
-        self.log_names = None
+        self.log_names, self.log_names_may_grow = [], True  # what fit's logs will hold
 
     # ------------------------------------------------------------------------------- compile
 
@@ -43,7 +43,7 @@ class Trainer:
         auto_scale_loss=True,
         device="auto",
     ):
-        """Choose optimizer, loss, metrics and device; forgets the state of an earlier optimizer.
+        """Choose optimizer, loss, metrics and device; the same optimizer object keeps its state.
 
         Args:
             optimizer: a name or an Optimizer.
@@ -67,7 +67,7 @@ class Trainer:
         if loss is not None and not isinstance(new_loss, losses.Loss):
             raise TypeError(
                 f"loss: expected a name or a Loss, received {loss!r}; a loss of your own "
-                "subclasses tinynet.losses.Loss: forward(y, p, w) leaves the gradient in self.dp"
+                "subclasses losses.Loss, whose forward leaves the gradient in self.dp"
             )
         if not isinstance(new_optimizer, optimizers.Optimizer):
             raise TypeError(f"optimizer: expected a name or an Optimizer, received {optimizer!r}")
@@ -82,14 +82,14 @@ class Trainer:
         self.run_eagerly, self.device = run_eagerly, device
         self.compiled_metrics = None
         self.context.ops = load_ops(device)
-        self.optimizer.parameters = None  # its moments are made for our parameters at first use
 
     def _prepare(self, target_shape):
         """Before the first step: flat parameters, moments, metrics; nothing if all is there."""
-        if self.flat is None or not self.flat.holds(self.parameters):
+        ours = all(layer.context is self.context for layer in self.layers)
+        if self.flat is None or not ours or not self.flat.holds(self.parameters):
             self.flatten_parameters()
         trained = self.trainable_weights
-        if self.optimizer.parameters != trained:
+        if self.optimizer.parameters != trained or self.optimizer.ops is not self.context.ops:
             self.optimizer.build(trained, self.context.ops)
         self.fused = self._loss_takes_logits()
         self.loss.context = self.context
@@ -115,7 +115,7 @@ class Trainer:
 
     def train_step(self, x, y, sample_weight=None):
         """One step of gradient descent on a batch that fits: forward, loss, backward, update."""
-        self.context.begin(self.steps_taken)
+        self.begin_step()
         outputs = self.forward(x, training=True, logits=self.fused)  # (N, C)
         self.measure(y, outputs, sample_weight)
         self.backward(self.loss.backward().reshape(outputs.shape), logits=self.fused)
@@ -125,9 +125,15 @@ class Trainer:
 
     def test_step(self, x, y, sample_weight=None):
         """Loss and metrics of a batch; nothing is trained."""
-        self.context.begin(self.steps_taken)
+        self.begin_step()
         outputs = self.forward(x, training=False, logits=self.fused)  # (N, C)
         self.measure(y, outputs, sample_weight)
+
+    def begin_step(self):
+        """Our arrays and step number for the layers; they may have served another model since."""
+        self.context.begin(self.steps_taken)
+        for layer in self.layers:
+            layer.context = self.context
 
     def measure(self, y, outputs, sample_weight):
         """The loss of a batch, and everything that the epoch's logs need of it."""
@@ -216,6 +222,15 @@ class Trainer:
         self._require_compiled("fit")
         check_count("epochs", epochs, least=0)
         check_count("initial_epoch", initial_epoch, least=0)
+        for name, value in (
+            ("batch_size", batch_size),
+            ("steps_per_epoch", steps_per_epoch),
+            ("validation_steps", validation_steps),
+            ("validation_batch_size", validation_batch_size),
+        ):
+            if value is not None:
+                check_count(name, value)
+        validate_after = _validation_epochs(validation_freq)
         train, validation = self._datasets(
             x, y, sample_weight, class_weight, validation_split, validation_data
         )
@@ -223,15 +238,15 @@ class Trainer:
         batches = Batches(
             len(train), batch_size, steps_per_epoch, shuffle, self.shuffle_seed, self.passes_taken
         )
-        validate_after = _validation_epochs(validation_freq)
         validation_batches = validation and Batches(
             len(validation), validation_batch_size or batches.batch_size, validation_steps
         )
         self._prepare(train.y.shape)
-        self.history = History()
+        history = History()
         callbacks = self._callback_list(
-            callbacks, verbose, [self.history], epochs=epochs, steps=batches.steps
+            callbacks, verbose, [history], epochs=epochs, steps=batches.steps
         )
+        self.history = history
         self._announce_logs(callbacks, validation is not None)
 
         self.stop_training = False
@@ -277,7 +292,8 @@ class Trainer:
         train = Dataset(self, x, y, sample_weight, class_weight)
         if validation_data is None and not validation_split:
             return train, None
-        return train, Dataset(self, vx, vy, vw, where="validation ")
+        where = "validation " if validation_data is not None else f"validation (from row {cut}) "
+        return train, Dataset(self, vx, vy, vw, where=where)
 
     def _batch(self, data, rows):
         """The rows of a step on the device: inputs in the model's dtype, targets, weights."""
@@ -301,20 +317,22 @@ class Trainer:
         callbacks.progress(step, self.logs)
 
     def _callback_list(self, callbacks, verbose, ours, **params):
-        given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+        given = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
+        if not isinstance(given, (list, tuple)):
+            raise TypeError(f"callbacks: expected a list of callbacks, received {given!r}")
         verbose = 1 if verbose == "auto" else verbose
         if verbose not in (0, 1, 2):
             raise ValueError(f'verbose must be 0, 1, 2 or "auto", received {verbose!r}')
-        return CallbackList(given + ours, self, ProgbarLogger() if verbose else None,
+        return CallbackList([*given, *ours], self, ProgbarLogger() if verbose else None,
                             verbose=verbose, **params)  # fmt: skip
 
     def _announce_logs(self, callbacks, validating):
-        """`log_names`: what an epoch will measure; None if a user's callback may add to it."""
+        """`log_names`: what an epoch will measure; a user's callback may add to it."""
         names = ["loss", *(name for name, *_ in self.compiled_metrics.items)]
         if validating:
             names += [f"val_{name}" for name in names]
         names.append("learning_rate")
-        self.log_names = names if callbacks.all_ours() else None
+        self.log_names, self.log_names_may_grow = names, not callbacks.all_ours()
 
     def _finish(self, callbacks):
         callbacks.close()
@@ -362,6 +380,7 @@ class Trainer:
     def _evaluate(self, data, batches, callbacks):
         callbacks.call("on_test_begin", {})
         self.reset_metrics()
+        batches.restart()
         for step, rows in enumerate(batches.epoch()):
             callbacks.call("on_test_batch_begin", step, {})
             self.test_step(*self._batch(data, rows))
@@ -383,7 +402,7 @@ class Trainer:
             callbacks.call("on_predict_begin", {})
             for step, rows in enumerate(batches.epoch()):
                 callbacks.call("on_predict_batch_begin", step, {})
-                self.context.begin(self.steps_taken)
+                self.begin_step()
                 outputs = self.forward(self._inputs(x, rows), training=False)
                 result[rows] = self.context.ops.to_host(outputs)
                 if callbacks.wants("on_predict_batch_end"):
@@ -431,7 +450,7 @@ class Trainer:
         self._prepare(data.y.shape)
         self.reset_metrics()
         frozen = [p.numpy() for p in self.non_trainable_weights]
-        self.context.begin(self.steps_taken)
+        self.begin_step()
         x, y, w = self._batch(data, slice(None))
         outputs = self.forward(x, training=training, logits=self.fused)
         self.measure(y, outputs, w)
@@ -448,7 +467,7 @@ class Trainer:
         x = as_array(x, "x")
         self.build_for(x, "x")
         check_finite(x, "x")
-        self.context.begin(self.steps_taken)
+        self.begin_step()
         outputs = self.forward(self._inputs(x, slice(None)), training=False)
         return np.array(self.context.ops.to_host(outputs))
 
@@ -477,6 +496,8 @@ class Trainer:
 def _validation_epochs(frequency):
     """Function of the epoch's number from 0: whether to validate after it."""
     if isinstance(frequency, (list, tuple, set)):
+        for epoch in frequency:
+            check_count("validation_freq", epoch)
         return lambda epoch: epoch + 1 in frequency
     check_count("validation_freq", frequency)
     return lambda epoch: (epoch + 1) % frequency == 0

@@ -77,7 +77,10 @@ class Callback:
 def _overrides(callback, hook):
     """Whether a callback does something at `hook` (the older names count for training)."""
     names = [hook] + ([hook.replace("train_", "")] if "train_batch" in hook else [])
-    return any(getattr(type(callback), name) is not getattr(Callback, name) for name in names)
+    return any(
+        getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
+        for name in names
+    )
 
 
 class CallbackList:

@@ -77,34 +77,26 @@ class CSVLogger(Callback):
     def __init__(self, filename, separator=",", append=False):
         super().__init__()
         self.filename, self.separator, self.append = pathlib.Path(filename), separator, append
-        self.file = self.writer = None
+        self.fields = None
 
     def on_train_begin(self, logs=None):
-        self._close()
         going_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
-        self.header = not going_on
-        self.file = self.filename.open("a" if self.append else "w", newline="")
+        self.fields, self.header = None, not going_on
+        if not going_on:
+            self.filename.write_text("")  # and fail now, not after the first epoch
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
-        if self.writer is None:
-            self.fields = list(logs)
-            if not any(name.startswith("val_") for name in logs):
-                # validation may come in a later epoch (validation_freq); as in Keras
-                self.fields += [f"val_{name}" for name in logs]
-            self.writer = csv.writer(self.file, delimiter=self.separator)
-            if self.header:
-                self.writer.writerow(["epoch", *self.fields])
-        self.writer.writerow([epoch, *(logs.get(name, "NA") for name in self.fields)])
-        self.file.flush()
-
-    def on_train_end(self, logs=None):
-        self._close()
-
-    def _close(self):
-        if self.file is not None:
-            self.file.close()
-        self.file = self.writer = None
+        with self.filename.open("a", newline="") as file:  # closed again, whatever comes
+            writer = csv.writer(file, delimiter=self.separator)
+            if self.fields is None:
+                self.fields = list(logs)
+                if not any(name.startswith("val_") for name in logs):
+                    # validation may come in a later epoch (validation_freq); as in Keras
+                    self.fields += [f"val_{name}" for name in logs]
+                if self.header:
+                    writer.writerow(["epoch", *self.fields])
+            writer.writerow([epoch, *(logs.get(name, "NA") for name in self.fields)])
 
 
 class LambdaCallback(Callback):
@@ -117,10 +109,7 @@ class LambdaCallback(Callback):
                 raise TypeError(f"LambdaCallback: there is no hook {name!r}")
             if not callable(function):
                 raise TypeError(f"LambdaCallback: {name} must be a function, received {function!r}")
-        # A class of its own, so that CallbackList sees which hooks are really there.
-        self.__class__ = type(
-            "LambdaCallback", (LambdaCallback,), {k: staticmethod(f) for k, f in hooks.items()}
-        )
+            setattr(self, name, function)
 
 
 class TerminateOnNaN(Callback):

@@ -26,7 +26,7 @@ class Monitor(Callback):
     def check_monitor(self):
         """At the start of training: raise if there will be no such value."""
         names = self.model.log_names
-        if names is not None and self.monitor not in names:
+        if self.monitor not in names and not self.model.log_names_may_grow:
             raise ValueError(self._missing(names))
 
     def _missing(self, names):
@@ -42,7 +42,7 @@ class Monitor(Callback):
         """The monitored value, or None in an epoch without validation."""
         if self.monitor in (logs or {}):
             return float(logs[self.monitor])
-        if self.model.log_names is None and not self.monitor.startswith("val_"):
+        if self.monitor not in self.model.log_names:
             raise ValueError(self._missing(list(logs or {})))
         return None
 
@@ -165,8 +165,14 @@ class ModelCheckpoint(Monitor):
         self.batches, self.epoch = 0, 0
 
     def on_train_begin(self, logs=None):
-        if self.save_best_only:
-            self.check_monitor()
+        if not self.save_best_only:
+            return
+        self.check_monitor()
+        if self.save_freq != "epoch" and self.monitor.startswith("val_"):
+            raise ValueError(
+                f"ModelCheckpoint: {self.monitor} is measured after an epoch, so it can't be "
+                f"looked at every save_freq={self.save_freq} batches"
+            )
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -226,6 +232,8 @@ class ReduceLROnPlateau(Monitor):
         super().__init__(monitor, mode, min_delta)
         if not 0 < factor < 1:
             raise ValueError(f"ReduceLROnPlateau: factor must be in (0, 1), received {factor!r}")
+        if not patience >= 0:
+            raise ValueError(f"ReduceLROnPlateau: patience must be >= 0, received {patience!r}")
         self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr
 

@@ -132,9 +132,16 @@ class Layer:
         x = self.as_input(x)
         self.build_once((None, *x.shape[1:]))
         self.check_input_shape(x.shape)
-        if training and not self.context.reuse:
-            self.context.step += 1
-        return self.ops.to_host(self.forward(self.ops.from_host(x), training=training))
+        shared = self.context
+        if shared.reuse:  # a model's arrays are for its own steps: what we return here stays
+            self.context = StepContext(shared.ops)
+            self.context.step, self.context.first_row = shared.step, shared.first_row
+        elif training:
+            shared.step += 1
+        try:
+            return self.ops.to_host(self.forward(self.ops.from_host(x), training=training))
+        finally:
+            self.context = shared
 
     def as_input(self, x):
         """`x` as an array of the layer's dtype with at least one axis."""
@@ -189,7 +196,7 @@ class Layer:
 
     @property
     def weights(self):
-        """All Parameters: those that can be trained first, as in Keras; freezing keeps the order."""
+        """All Parameters: those that can learn first, as in Keras; freezing keeps the order."""
         return [p for p in self.parameters if p.learnable] + [
             p for p in self.parameters if not p.learnable
         ]

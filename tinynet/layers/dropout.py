@@ -36,8 +36,9 @@ class Dropout(Layer):
             self.saved = (None,)
             return x
         mask = self.empty(self._mask_shape(x.shape))
-        at = self.context
-        self.ops.dropout_mask(self.rate, self.key, at.step, at.first_row, mask=mask)
+        shared = self.noise_shape is not None and self.noise_shape[0] is not None
+        row = 0 if shared else self.context.first_row  # a mask for all rows belongs to none
+        self.ops.dropout_mask(self.rate, self.key, self.context.step, row, mask=mask)
         y = self.empty(x.shape)  # (N, D)
         self.ops.multiply(x, mask, y=y)
         self.saved = (mask,)
@@ -54,4 +55,9 @@ class Dropout(Layer):
     def _mask_shape(self, shape):
         if self.noise_shape is None:
             return shape
+        if len(self.noise_shape) != len(shape):
+            raise ValueError(
+                f"layer {self.name!r}: noise_shape {self.noise_shape} must have as many axes as "
+                f"the input, received {shape}"
+            )
         return tuple(s if n is None else n for n, s in zip(self.noise_shape, shape, strict=True))

@@ -3,6 +3,8 @@
 from . import accuracy
 from .base import MeanMetricWrapper, Metric, _registry
 
+BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")  # names that mean one of three metrics
+
 
 class Collection:
     """Metrics of one model, in the order of `compile`.
@@ -51,16 +53,17 @@ def as_list(metrics):
 def check_names(metrics):
     """Raise for a name that no metric has, before anything is built."""
     for entry in as_list(metrics):
-        if isinstance(entry, str) and entry not in ("accuracy", "acc", "crossentropy", "ce"):
-            _registry.lookup(entry)
-        elif not isinstance(entry, (str, Metric, type, dict)) and not callable(entry):
+        if isinstance(entry, str):
+            if entry.lower() not in BY_SHAPE:
+                _registry.lookup(entry)
+        elif not isinstance(entry, (Metric, type, dict)) and not callable(entry):
             raise TypeError(f"metrics: expected names, metrics or functions, received {entry!r}")
 
 
 def _resolve(entry, target_shape, output_shape):
     """The metric object and the name it is shown under."""
-    if isinstance(entry, str) and entry in ("accuracy", "acc", "crossentropy", "ce"):
-        return _by_shape(entry, target_shape, output_shape), entry
+    if isinstance(entry, str) and entry.lower() in BY_SHAPE:
+        return _by_shape(entry.lower(), target_shape, output_shape), entry
     if not isinstance(entry, (str, dict, type, Metric)) and callable(entry):
         entry = MeanMetricWrapper(entry)
     metric = _registry.get(entry)

@@ -34,6 +34,15 @@ class _Counts(Metric):
         self.false_positives = np.zeros(len(self._thresholds))
         self.positives = self.negatives = 0.0
 
+    def _arrays(self, y_true, y_pred):
+        """Both as arrays of one shape, the predictions as floats."""
+        y_true, y_pred = fit_shapes(y_true, y_pred)
+        if y_true.shape != y_pred.shape:
+            raise ValueError(
+                f"{self.name}: expected targets of shape {y_pred.shape}, received {y_true.shape}"
+            )
+        return y_true, y_pred if y_pred.dtype.kind == "f" else y_pred.astype(np.float64)
+
     def _add(self, y_true, y_pred, sample_weight):
         weights = np.ones(y_pred.shape[:1]) if sample_weight is None else sample_weight
         weights = spread_weights(weights, y_pred.shape)
@@ -42,7 +51,7 @@ class _Counts(Metric):
             y_true.ravel().astype(bool).astype(np.float64),
             y_pred.ravel(),
             weights.ravel().astype(np.float64),
-            self._thresholds[order],
+            self._thresholds[order].astype(y_pred.dtype),  # float32 0.3 is not above 0.3
         )
         self.true_positives[order] += tp
         self.false_positives[order] += fp
@@ -63,15 +72,16 @@ class _AtThresholds(_Counts):
         super().__init__(name)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true, y_pred = fit_shapes(y_true, y_pred)
-        if y_true.shape != y_pred.shape:
-            raise ValueError(
-                f"{self.name}: expected targets of shape {y_pred.shape}, received {y_true.shape}"
-            )
+        y_true, y_pred = self._arrays(y_true, y_pred)
         if self.top_k is not None:  # all others can never be positive
             rank = np.argsort(np.argsort(-y_pred, axis=-1, kind="stable"), axis=-1)
             y_pred = np.where(rank < self.top_k, y_pred, -np.inf)
         if self.class_id is not None:
+            classes = y_pred.shape[-1]
+            if not 0 <= self.class_id < classes:
+                raise ValueError(
+                    f"{self.name}: class_id must be in [0, {classes}), received {self.class_id}"
+                )
             y_true, y_pred = y_true[..., self.class_id], y_pred[..., self.class_id]
         self._add(y_true, y_pred, sample_weight)
 
@@ -151,11 +161,7 @@ class AUC(_Counts):
         super().__init__(name)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true, y_pred = fit_shapes(y_true, y_pred)
-        if y_true.shape != y_pred.shape:
-            raise ValueError(
-                f"{self.name}: expected targets of shape {y_pred.shape}, received {y_true.shape}"
-            )
+        y_true, y_pred = self._arrays(y_true, y_pred)
         if self.from_logits:
             p = np.empty_like(y_pred)
             self.ops.elementwise("sigmoid", y_pred, (), y=p)

@@ -2,7 +2,7 @@
 
 import math
 
-from .base import Optimizer, register, share
+from .base import Optimizer, register, share, small
 
 
 @register()
@@ -40,7 +40,7 @@ class Adam(Optimizer):
         label = type(self).__name__
         self.beta_1 = share(f"{label}: beta_1", beta_1)
         self.beta_2 = share(f"{label}: beta_2", beta_2)
-        self.epsilon, self.amsgrad = float(epsilon), bool(amsgrad)
+        self.epsilon, self.amsgrad = small(f"{label}: epsilon", epsilon), bool(amsgrad)
 
     def make_state(self, zeros):
         return {"m": zeros(), "v": zeros(), "v_max": zeros() if self.amsgrad else None}

@@ -50,15 +50,20 @@ class Optimizer(Configurable):
             "global_clipnorm": global_clipnorm,
         }
         for key, value in {**limits, "weight_decay": weight_decay}.items():
-            least = 0 if key == "weight_decay" else np.nextafter(0, 1)
-            if value is not None and not (_is_number(value) and value >= least):
-                raise ValueError(f"{self.name}: {key} must be a number > 0, received {value!r}")
+            if value is None:
+                continue
+            decay = key == "weight_decay"
+            if not (_is_number(value) and (value >= 0 if decay else value > 0)):
+                raise ValueError(
+                    f"{self.name}: {key} must be a number {'>= 0' if decay else '> 0'}, "
+                    f"received {value!r}"
+                )
         given = [key for key, value in limits.items() if value is not None]
         if len(given) > 1:
             raise ValueError(f"{self.name}: only one way of clipping, received {given}")
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
-        self.no_decay = ()  # names of parameters without weight decay
+        self.no_decay = ((), ())  # parameters, and parts of paths, without weight decay
         self.parameters, self.state, self.slices = None, {}, []
         self.ops = load_ops("reference")
 
@@ -95,8 +100,7 @@ class Optimizer(Configurable):
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Parameters (or parts of their paths) that weight_decay leaves alone."""
-        paths = [p.path for p in var_list or ()]
-        self.no_decay = tuple(paths + list(var_names or ()))
+        self.no_decay = (tuple(var_list or ()), tuple(var_names or ()))
 
     # -------------------------------------------------------------------------------- the rule
 
@@ -116,6 +120,8 @@ class Optimizer(Configurable):
 
     def build(self, parameters, ops=None):
         """Make the moments for these parameters, all zero, and remember their places."""
+        if self.parameters is not None:
+            self.iterations = 0  # Adam's bias correction counts the steps behind its moments
         self.parameters = list(parameters)
         self.ops = ops or self.ops
         dtype = self.parameters[0].dtype if self.parameters else np.dtype("float32")
@@ -147,12 +153,14 @@ class Optimizer(Configurable):
                 self.ops.clip_by_norm(self.clipnorm, g=g[place])
 
     def _decayed(self):
-        if not self.no_decay:
+        excluded, names = self.no_decay
+        if not excluded and not names:
             return [slice(None)]
         return [
             place
             for p, place in zip(self.parameters, self.slices, strict=True)
-            if not any(name in p.path for name in self.no_decay)
+            if not any(p is e or p.value is e for e in excluded)
+            and not any(name in p.path for name in names)
         ]
 
     # ------------------------------------------------------------------------ for one's own loop
@@ -165,8 +173,8 @@ class Optimizer(Configurable):
             parameters: the first call fixes the list; None means the same ones again.
 
         Raises:
-            ValueError: lengths or shapes that differ, or other parameters than before; nothing
-                was changed.
+            ValueError, TypeError: lengths or shapes that differ, something else than numbers, or
+                other parameters than before; nothing was changed.
         """
         parameters = self.parameters if parameters is None else list(parameters)
         if not parameters:
@@ -177,6 +185,14 @@ class Optimizer(Configurable):
                 f"{self.name}: {len(grads)} gradients for {len(parameters)} parameters"
             )
         for i, (g, p) in enumerate(zip(grads, parameters, strict=True)):
+            if g.dtype.kind not in "fiub":
+                raise TypeError(f"{self.name}: gradient {i} has dtype {g.dtype}, expected numbers")
+            dtype = getattr(p, "dtype", type(p).__name__)
+            if getattr(dtype, "kind", None) != "f":
+                raise TypeError(
+                    f"{self.name}: parameter {i} must be a Parameter or an array of floats that "
+                    f"can be changed in place, received {dtype}"
+                )
             if g.shape != p.shape:
                 raise ValueError(
                     f"{self.name}: gradient {i} has shape {g.shape}, its parameter {p.shape}"
@@ -199,8 +215,8 @@ class Optimizer(Configurable):
 
     def apply_gradients(self, grads_and_parameters):
         """`apply` for pairs (gradient, Parameter), as in Keras."""
-        grads, parameters = zip(*grads_and_parameters, strict=True)
-        self.apply(list(grads), list(parameters))
+        pairs = list(grads_and_parameters)
+        self.apply([g for g, _ in pairs], [p for _, p in pairs])
 
     def state_size(self):
         """(numbers, bytes) that the moments take."""
@@ -238,4 +254,20 @@ def share(label, value, low=0.0, high=1.0):
     return float(value)
 
 
-get, serialize, deserialize = _registry.get, _registry.serialize, _registry.deserialize
+def small(label, value):
+    """`value` as a float >= 0, or an error; for an epsilon."""
+    if not (_is_number(value) and value >= 0):
+        raise ValueError(f"{label} must be a number >= 0, received {value!r}")
+    return float(value)
+
+
+def get(identifier, custom_objects=None):
+    """An optimizer from its name, its config, a class or an optimizer."""
+    return (
+        identifier
+        if isinstance(identifier, Optimizer)
+        else _registry.get(identifier, custom_objects)
+    )
+
+
+serialize, deserialize = _registry.serialize, _registry.deserialize

@@ -1,6 +1,6 @@
 """RMSprop: steps divided by the recent size of the gradient."""
 
-from .base import Optimizer, register, share
+from .base import Optimizer, register, share, small
 
 
 @register()
@@ -29,7 +29,7 @@ class RMSprop(Optimizer):
     ):
         super().__init__(learning_rate, **options)
         self.rho, self.momentum = share("RMSprop: rho", rho), share("RMSprop: momentum", momentum)
-        self.epsilon, self.centered = float(epsilon), bool(centered)
+        self.epsilon, self.centered = small("RMSprop: epsilon", epsilon), bool(centered)
 
     def make_state(self, zeros):
         return {

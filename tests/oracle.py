@@ -1,0 +1,69 @@
+"""Expected values from Keras: computed live where Keras is installed, else from a recording.
+
+A case is a function that computes a dict of arrays with Keras alone:
+
+    @keras_case
+    def dense_outputs(keras, units):
+        ...
+        return {"y": y}
+
+    def test_dense():
+        expected = dense_outputs(7)["y"]
+
+`python tests/record_fixtures.py` runs the suite with Keras and stores what every case returned in
+`tests/fixtures/keras-<version>.npz`; without Keras the same call reads it from there. Arguments of
+a case must have a stable repr (numbers, strings, tuples), because they are part of its key.
+"""
+
+import functools
+import importlib.util
+import os
+import pathlib
+import warnings
+
+import numpy as np
+import pytest
+
+FOLDER = pathlib.Path(__file__).parent / "fixtures"
+HAVE_KERAS = importlib.util.find_spec("keras") is not None and not os.environ.get(
+    "TINYNET_TESTS_WITHOUT_KERAS"
+)
+recorded = {}  # filled while recording: key -> array
+
+
+def live_keras():
+    """Keras on its JAX backend, on the CPU."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    import keras
+
+    return keras
+
+
+@functools.cache
+def _recording():
+    files = sorted(FOLDER.glob("keras-*.npz"))
+    if not files:
+        pytest.skip("Keras is not installed and tests/fixtures holds no recording")
+    with np.load(files[-1], allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def keras_case(function):
+    """Decorator: see the module's text. The first argument `keras` is supplied here."""
+
+    @functools.wraps(function)
+    def expected(*args):
+        key = f"{function.__module__}.{function.__name__}{args!r}/"
+        if HAVE_KERAS:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Keras's own, e.g. its __array__ under NumPy 2
+                result = {k: np.asarray(v) for k, v in function(live_keras(), *args).items()}
+            recorded.update({key + name: array for name, array in result.items()})
+            return result
+        stored = {k[len(key) :]: v for k, v in _recording().items() if k.startswith(key)}
+        if not stored:
+            pytest.skip(f"Keras is not installed and {key} was never recorded")
+        return stored
+
+    return expected
