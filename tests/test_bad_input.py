@@ -380,6 +380,7 @@ def test_layers_that_do_not_fit():
 
 def test_a_refused_first_call_leaves_a_model_without_weights():
     """The shape of wrong data must not be what the model is built for."""
+
     def fresh():
         model = Sequential([layers.Dense(3, activation="softmax")])
         model.compile("sgd", "sparse_categorical_crossentropy")

@@ -1,6 +1,6 @@
 """One training step of a 2-2-2 net worked out in numbers, with nothing but Python's arithmetic.
 
-    x (2,) -> z1 = x W1 + b1 -> h = sigmoid(z1) -> z2 = h W2 + b2 -> p = softmax(z2)
+x (2,) -> z1 = x W1 + b1 -> h = sigmoid(z1) -> z2 = h W2 + b2 -> p = softmax(z2)
 """
 
 import math

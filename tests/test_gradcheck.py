@@ -95,14 +95,17 @@ def dense(units, activation=None, **options):
 
 MODELS = {
     "fused softmax": lambda: (
-        model(dense(6, "tanh"), dense(4, "softmax"), loss="sparse_categorical_crossentropy"), IDS
+        model(dense(6, "tanh"), dense(4, "softmax"), loss="sparse_categorical_crossentropy"),
+        IDS,
     ),
     "fused sigmoid": lambda: (
-        model(dense(6, "gelu"), dense(4, "sigmoid"), loss="binary_crossentropy"), ONE_HOT
+        model(dense(6, "gelu"), dense(4, "sigmoid"), loss="binary_crossentropy"),
+        ONE_HOT,
     ),
     "softmax in front of mse": lambda: (model(dense(4, "softmax")), ONE_HOT),
     "softmax inside": lambda: (
-        model(dense(5, "softmax"), dense(4, "softmax"), loss="categorical_crossentropy"), ONE_HOT
+        model(dense(5, "softmax"), dense(4, "softmax"), loss="categorical_crossentropy"),
+        ONE_HOT,
     ),
     "batchnorm, dropout, penalties": lambda: (
         model(
@@ -114,7 +117,8 @@ MODELS = {
         ONE_HOT,
     ),
     "a frozen layer between": lambda: (
-        model(dense(6, "tanh"), dense(5, "silu", trainable=False), dense(4)), ONE_HOT
+        model(dense(6, "tanh"), dense(5, "silu", trainable=False), dense(4)),
+        ONE_HOT,
     ),
     "activation layers": lambda: (
         model(

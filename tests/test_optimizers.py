@@ -100,7 +100,10 @@ def check_like_keras(optimizer, expected):
             for p in ours:
                 assert p.dtype == np.float32
                 np.testing.assert_allclose(
-                    p.numpy(), expected[f"{t}/{p.name}"], rtol=1e-5, atol=1e-6  # weights of size 1
+                    p.numpy(),
+                    expected[f"{t}/{p.name}"],
+                    rtol=1e-5,
+                    atol=1e-6,  # weights of size 1
                 )
 
 
