@@ -6,17 +6,16 @@
 in turns with the step, in the same process.
 """
 
-import itertools
 import statistics
 import time
 
 import numpy as np
 import pytest
+from products import WIDTHS, make_products
 
 import tinynet as keras
 from tinynet.kernels import DEVICES
 
-WIDTHS = (784, 300, 200, 100, 10)
 ROUNDS = 15
 
 
@@ -28,27 +27,6 @@ def make_model(device):
     model.add(keras.layers.Dense(WIDTHS[-1], activation="softmax"))
     model.compile("adam", "sparse_categorical_crossentropy", device=device)
     return model
-
-
-def make_products(batch):
-    """The step's matrix products: forward, dW of every layer, dx of all but the first."""
-    random = np.random.default_rng(0)
-
-    def array(*shape):
-        return random.standard_normal(shape, dtype=np.float32)
-
-    jobs = []
-    for i, (D, H) in enumerate(itertools.pairwise(WIDTHS)):
-        x, W, dy = array(batch, D), array(D, H), array(batch, H)
-        jobs += [(x, W, array(batch, H)), (x.T, dy, array(D, H))]
-        if i:
-            jobs.append((dy, W.T, array(batch, D)))
-
-    def run():
-        for a, b, out in jobs:
-            np.matmul(a, b, out=out)
-
-    return run
 
 
 def paired_medians(*functions, calls):

@@ -43,7 +43,7 @@ empty, zeros, from_host, to_host   arrays of this device
 
 import importlib
 
-DEVICES = ("reference",)
+DEVICES = ("reference", "cpu")
 
 
 def load(device: str):

@@ -13,6 +13,26 @@ hypothesis.settings.register_profile("tinynet", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("tinynet")
 
 
+# Whole models: these tests run on every device.
+ON_DEVICES = ("test_bad_input", "test_callbacks", "test_dropout", "test_fit", "test_posts",
+              "test_saving")  # fmt: skip
+
+
+def pytest_generate_tests(metafunc):
+    if metafunc.module.__name__ in ON_DEVICES:
+        from tinynet.kernels import DEVICES
+
+        metafunc.fixturenames.insert(0, "device")
+        metafunc.parametrize("device", DEVICES, indirect=True)
+
+
+@pytest.fixture
+def device(request, monkeypatch):
+    """The device that models of this test run on."""
+    monkeypatch.setenv("TINYNET_DEVICE", request.param)
+    return request.param
+
+
 @pytest.fixture(autouse=True)
 def _fixed_seed():
     import tinynet

@@ -1,4 +1,4 @@
-"""Which kernels a model runs on: "reference" (NumPy), and what "auto" means.
+"""Which kernels a model runs on: "cpu" (Numba), "reference" (NumPy), and what "auto" means.
 
 The only place where tinynet meets the kernel modules. Layers, losses and optimizers are handed the
 module, `ops`, and never learn which device it is.
@@ -12,13 +12,13 @@ from . import kernels
 def resolve(device: str = "auto") -> str:
     """The name of the device to use.
 
-    "auto" is the environment variable TINYNET_DEVICE where it is set, else "reference".
+    "auto" is the environment variable TINYNET_DEVICE where it is set, else "cpu".
 
     Raises:
         ValueError: a device that this version does not have.
     """
     if device == "auto":
-        device = os.environ.get("TINYNET_DEVICE") or "reference"
+        device = os.environ.get("TINYNET_DEVICE") or "cpu"
     if device not in kernels.DEVICES:
         raise ValueError(
             f'device must be "auto" or one of {", ".join(kernels.DEVICES)}, received {device!r}'

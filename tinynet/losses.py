@@ -15,7 +15,7 @@ import numpy as np
 
 from .context import StepContext
 from .devices import load_ops
-from .registry import Configurable, Registry
+from .registry import Configurable, Registry, Revised
 
 EPSILON = 1e-7  # where probabilities are clipped
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
@@ -24,7 +24,7 @@ _registry = Registry("loss", "losses")
 register = _registry.register
 
 
-class Loss(Configurable):
+class Loss(Configurable, Revised):
     """Base of all losses.
 
     A loss of your own defines `forward(y, p, w, logits=False)`, which keeps the gradient in
@@ -36,6 +36,7 @@ class Loss(Configurable):
     """
 
     config_keys = ("name", "reduction")
+    volatile = frozenset({"dp", "probabilities", "context"})
     logits_of = None  # name of the activation that can be fused into this loss
     from_logits = False
     integer_targets = False

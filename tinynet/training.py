@@ -9,8 +9,9 @@ from . import losses, metrics, optimizers
 from .callbacks import Callback, CallbackList, History, ProgbarLogger
 from .data import Batches, Dataset, as_array, check_count, split_point, unpack
 from .devices import load_ops, resolve
+from .execution import Eager, Replay, stretches
 from .losses import check_finite
-from .metrics.collection import Collection, check_names
+from .metrics.collection import Collection, check_names, is_sum
 from .random import draw_seed
 
 
@@ -18,7 +19,8 @@ class Trainer:
     """What a model can do with data; `Sequential` adds the layers."""
 
     def __init__(self):
-        self.optimizer = self.loss = self.flat = None
+        self.optimizer = self.loss = self.flat = self.execution = None
+        self.device, self.run_eagerly, self.fused = resolve("auto"), False, False
         self.compiled_metrics = None  # made when the shapes of targets and outputs are known
         self.loss_tracker = metrics.Mean(name="loss")
         self.history = None
@@ -50,9 +52,10 @@ class Trainer:
             loss: a name or a Loss.
             metrics: a name, a Metric, or a list of them; they ignore sample weights.
             weighted_metrics: the same; they use them.
-            run_eagerly: step through the kernels one by one; "reference" always does.
-            device: "reference", or "auto" (the environment variable TINYNET_DEVICE, else
-                "reference").
+            run_eagerly: step through the kernels one by one instead of replaying a recorded step;
+                "reference" always does.
+            device: "cpu" (compiled), "reference" (NumPy, the readable one), or "auto": the
+                environment variable TINYNET_DEVICE, else "cpu".
             loss_weights: None: there is one output.
             steps_per_execution, jit_compile, auto_scale_loss: accepted as in Keras; they change
                 nothing here.
@@ -85,9 +88,7 @@ class Trainer:
 
     def _prepare(self, target_shape):
         """Before the first step: flat parameters, moments, metrics; nothing if all is there."""
-        ours = all(layer.context is self.context for layer in self.layers)
-        if self.flat is None or not ours or not self.flat.holds(self.parameters):
-            self.flatten_parameters()
+        self._prepare_execution()
         trained = self.trainable_weights
         if self.optimizer.parameters != trained or self.optimizer.ops is not self.context.ops:
             self.optimizer.build(trained, self.context.ops)
@@ -97,6 +98,37 @@ class Trainer:
             self.compiled_metrics = Collection(
                 self.metrics_given, self.weighted_metrics_given, target_shape, self.output_shape
             )
+
+    def _prepare_execution(self):
+        """The flat parameters and the way steps are carried out; nothing if all is there."""
+        self.ensure_flat()
+        way = Replay if hasattr(self.context.ops, "Machine") else Eager
+        if type(self.execution) is not way:
+            self.execution = way(self)
+
+    def ensure_flat(self):
+        """Have our parameters in our own vectors; other models may share our layers."""
+        ours = all(layer.context is self.context for layer in self.layers)
+        if self.flat is None or not ours or not self.flat.holds(self.parameters):
+            self.flatten_parameters()
+
+    def revision(self, kind):
+        """Changes whenever a recorded step would come out differently."""
+        parts = [*self.layers, self.loss, self.optimizer] if kind != "predict" else self.layers
+        state = () if kind == "predict" else (self.fused, id(self.loss), id(self.optimizer.state))
+        return (self.flat, self.run_eagerly, *state, *(part.revision for part in parts))
+
+    def metrics_are_sums(self):
+        """Whether all metrics give for several batches at once what they give one by one."""
+        compiled = [] if self.compiled_metrics is None else self.compiled_metrics.items
+        return all(is_sum(metric) for _, metric, _ in compiled)
+
+    def explain_execution(self) -> str:
+        """How the steps are carried out: replayed by the device, or eagerly and why."""
+        if not isinstance(self.execution, Replay):
+            return f'eagerly, kernel by kernel: device "{self.device}"'
+        reasons = [f"{kind}: {reason}" for kind, reason in self.execution.reasons.items()]
+        return "; ".join(["eagerly", *reasons]) if reasons else "recorded once and replayed"
 
     def _loss_takes_logits(self):
         """Whether the last activation is the one that the loss is fused with."""
@@ -132,8 +164,7 @@ class Trainer:
     def begin_step(self):
         """Our arrays and step number for the layers; they may have served another model since."""
         self.context.begin(self.steps_taken)
-        for layer in self.layers:
-            layer.context = self.context
+        self.ensure_flat()
 
     def measure(self, y, outputs, sample_weight):
         """The loss of a batch, and everything that the epoch's logs need of it."""
@@ -160,9 +191,9 @@ class Trainer:
         return sum(float(p.regularizer(p.numpy())) for p in self.parameters
                    if p.regularizer is not None and p.trainable)  # fmt: skip
 
-    def add_penalty_gradients(self):
+    def add_penalty_gradients(self, ops=None):
         """grad += the penalty's gradient, for each parameter that has a regularizer."""
-        ops = self.context.ops
+        ops = ops or self.context.ops
         for p in self.parameters:
             r = p.regularizer
             if r is None or not p.trainable:
@@ -256,10 +287,10 @@ class Trainer:
             for epoch in range(initial_epoch, epochs):
                 callbacks.call("on_epoch_begin", epoch, {})
                 self.reset_metrics()
-                for step, rows in enumerate(batches.epoch()):
+                for step, stretch in self._stretches(batches, callbacks, "train"):
                     callbacks.call("on_train_batch_begin", step, {})
-                    self.train_step(*self._batch(train, rows))
-                    self._end_batch(callbacks, "on_train_batch_end", step)
+                    self.execution.train(train, stretch)
+                    self._end_batch(callbacks, "on_train_batch_end", step + len(stretch) - 1)
                     if self.stop_training:
                         break
                 self.passes_taken = batches.passes
@@ -295,13 +326,13 @@ class Trainer:
         where = "validation " if validation_data is not None else f"validation (from row {cut}) "
         return train, Dataset(self, vx, vy, vw, where=where)
 
-    def _batch(self, data, rows):
+    def batch(self, data, rows):
         """The rows of a step on the device: inputs in the model's dtype, targets, weights."""
         y = None if data.y is None else data.y[rows]
         w = None if data.sample_weight is None else data.sample_weight[rows]
-        return self._inputs(data.x, rows), y, w
+        return self.inputs(data.x, rows), y, w
 
-    def _inputs(self, x, rows):
+    def inputs(self, x, rows):
         first = x[rows] if isinstance(rows, slice) else None
         if first is not None and first.dtype == self.dtype:
             return self.context.ops.from_host(first)  # nothing to gather, nothing to cast
@@ -309,6 +340,13 @@ class Trainer:
         batch = np.empty((count, *x.shape[1:]), self.dtype)  # (N, ...)
         self.context.ops.gather(x, rows, out=batch)
         return batch
+
+    def _stretches(self, batches, callbacks, kind):
+        """Batches that are carried out together: one at a time if a callback wants to see each."""
+        hooks = (f"on_{kind}_batch_begin", f"on_{kind}_batch_end")
+        single = any(callbacks.wants(hook) for hook in hooks)
+        length = (lambda: 1) if single else self.execution.length
+        return stretches(batches.epoch(), batches.batch_size, length)
 
     def _end_batch(self, callbacks, hook, step):
         """The hook after a batch; the logs are only computed for those who look at them."""
@@ -337,6 +375,7 @@ class Trainer:
     def _finish(self, callbacks):
         callbacks.close()
         self.context.release()
+        self.execution.release()
         self.loss.probabilities = self.loss.dp = None
         for layer in self.layers:
             layer.saved = None
@@ -381,10 +420,10 @@ class Trainer:
         callbacks.call("on_test_begin", {})
         self.reset_metrics()
         batches.restart()
-        for step, rows in enumerate(batches.epoch()):
+        for step, stretch in self._stretches(batches, callbacks, "test"):
             callbacks.call("on_test_batch_begin", step, {})
-            self.test_step(*self._batch(data, rows))
-            self._end_batch(callbacks, "on_test_batch_end", step)
+            self.execution.test(data, stretch)
+            self._end_batch(callbacks, "on_test_batch_end", step + len(stretch) - 1)
         logs = self.logs()
         callbacks.call("on_test_end", logs)
         return logs
@@ -394,24 +433,27 @@ class Trainer:
         x = as_array(x, "x")
         self.build_for(x, "x")
         check_finite(x, "x")
+        self._prepare_execution()
         batches = Batches(len(x), batch_size, steps)
         callbacks = self._callback_list(callbacks, verbose, [], steps=batches.steps)
         rows_wanted = min(len(x), batches.steps * batches.batch_size)
         result = np.empty((rows_wanted, *self.output_shape[1:]), self.dtype)
         try:
             callbacks.call("on_predict_begin", {})
-            for step, rows in enumerate(batches.epoch()):
+            done = 0
+            for step, stretch in self._stretches(batches, callbacks, "predict"):
                 callbacks.call("on_predict_batch_begin", step, {})
-                self.begin_step()
-                outputs = self.forward(self._inputs(x, rows), training=False)
-                result[rows] = self.context.ops.to_host(outputs)
+                outputs = self.execution.predict(x, stretch)
+                result[done : done + len(outputs)] = outputs
+                done += len(outputs)
                 if callbacks.wants("on_predict_batch_end"):
-                    callbacks.call("on_predict_batch_end", step, {"outputs": result[rows].copy()})
-                callbacks.progress(step)
+                    callbacks.call("on_predict_batch_end", step, {"outputs": outputs})
+                callbacks.progress(step + len(stretch) - 1)
             callbacks.call("on_predict_end", {"outputs": None})
         finally:
             callbacks.close()
             self.context.release()
+            self.execution.release()
         return result
 
     # ------------------------------------------------------------------------------ one batch
@@ -431,8 +473,8 @@ class Trainer:
         data = Dataset(self, x, y, sample_weight, class_weight)
         self._prepare(data.y.shape)
         self.reset_metrics()
-        step = self.train_step if kind == "train" else self.test_step
-        step(*self._batch(data, slice(None)))
+        run = self.execution.train if kind == "train" else self.execution.test
+        run(data, [slice(0, len(data))])
         logs = self.logs()
         return logs if return_dict else _flat(logs)
 
@@ -451,7 +493,7 @@ class Trainer:
         self.reset_metrics()
         frozen = [p.numpy() for p in self.non_trainable_weights]
         self.begin_step()
-        x, y, w = self._batch(data, slice(None))
+        x, y, w = self.batch(data, slice(None))
         outputs = self.forward(x, training=training, logits=self.fused)
         self.measure(y, outputs, w)
         self.backward(self.loss.backward().reshape(outputs.shape), logits=self.fused)
@@ -467,9 +509,8 @@ class Trainer:
         x = as_array(x, "x")
         self.build_for(x, "x")
         check_finite(x, "x")
-        self.begin_step()
-        outputs = self.forward(self._inputs(x, slice(None)), training=False)
-        return np.array(self.context.ops.to_host(outputs))
+        self._prepare_execution()
+        return self.execution.predict(x, [slice(0, len(x))])
 
     # --------------------------------------------------------------------------------- metrics
 

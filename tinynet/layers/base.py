@@ -27,13 +27,13 @@ from ..context import StepContext
 from ..devices import load_ops
 from ..naming import unique_name
 from ..parameters import Parameter
-from ..registry import Registry
+from ..registry import Registry, Revised
 
 _registry = Registry("layer", "layers")
 register = _registry.register
 
 
-class Layer:
+class Layer(Revised):
     """Base of all layers.
 
     Args:
@@ -50,6 +50,7 @@ class Layer:
     """
 
     config_keys: tuple = ()
+    volatile = frozenset({"saved", "context", "needs_dx"})
 
     def __init__(self, *, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None):
         self.name = unique_name(type(self).__name__) if name is None else str(name)

@@ -60,6 +60,13 @@ def check_names(metrics):
             raise TypeError(f"metrics: expected names, metrics or functions, received {entry!r}")
 
 
+def is_sum(metric):
+    """Whether the metric adds up rows, so that it does not matter where a batch ends."""
+    return type(metric).__module__.startswith("tinynet.") and not isinstance(
+        metric, MeanMetricWrapper
+    )
+
+
 def _resolve(entry, target_shape, output_shape):
     """The metric object and the name it is shown under."""
     if isinstance(entry, str) and entry.lower() in BY_SHAPE:

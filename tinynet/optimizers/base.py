@@ -7,14 +7,14 @@ gradients in the same order. So the update rule is written once, for one vector.
 import numpy as np
 
 from ..devices import load_ops
-from ..registry import Configurable, Registry
+from ..registry import Configurable, Registry, Revised
 from . import schedules
 
 _registry = Registry("optimizer", "optimizers")
 register = _registry.register
 
 
-class Optimizer(Configurable):
+class Optimizer(Configurable, Revised):
     """Base of all optimizers; `update` is the rule.
 
     Order within one step, as in Keras: clip the gradients, decay the weights, update.
@@ -30,6 +30,7 @@ class Optimizer(Configurable):
 
     option_keys = ("learning_rate", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue")
     rule_keys: tuple = ()
+    volatile = frozenset({"iterations", "learning_rate", "_rate", "ops"})
 
     def __init__(
         self,
@@ -134,14 +135,23 @@ class Optimizer(Configurable):
 
     def step(self, w, g):
         """One update of the flat weights w by the flat gradients g, both (P,), in place."""
+        self.apply_rule(w, g, self.numbers(self.iterations))
+        self.iterations += 1
+
+    def numbers(self, step):
+        """All numbers of step `step` that change from step to step: name -> float."""
+        decay = {"decay": 1 - self.weight_decay * self.rate(step)} if self.weight_decay else {}
+        return {**decay, **self.scalars(step)}
+
+    def apply_rule(self, w, g, numbers):
+        """Clip, decay, update; nothing here depends on the step but `numbers`."""
         self._clip(g)
-        scalars = self.scalars(self.iterations)
+        scalars = dict(numbers)
         if self.weight_decay:
-            factor = 1 - self.weight_decay * self.learning_rate
+            factor = scalars.pop("decay")
             for place in self._decayed():
                 self.ops.scale_(factor, x=w[place])
         self.update(w, g, **scalars, **self.state)
-        self.iterations += 1
 
     def _clip(self, g):
         if self.clipvalue is not None:

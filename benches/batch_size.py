@@ -1,0 +1,256 @@
+"""Training speed against batch size: tinynet's devices, and what others have.
+
+    python benches/batch_size.py --devices reference cpu --peers jax keras-jax torch scikit-learn \\
+        --gemm --json sweep.json --plot sweep.png
+
+Each engine lives in its own process and proves that it trains as the reference does before any
+time is taken (proof.py). Then they take turns (turns.py): in each round, for each batch size, one
+stretch of equally many steps for everyone, from the same initial weights, in an order that
+rotates. `--show sweep.json` prints and draws an old result again.
+"""
+
+import argparse
+import datetime
+import os
+import platform
+import subprocess
+import sys
+
+import engines
+import images
+import plot
+import proof
+import results
+import tables
+import turns
+from products import WIDTHS
+from rich.console import Console
+
+from tinynet.kernels import DEVICES
+
+BATCHES = (1, 8, 32, 128, 512, 2048, 5000)
+PILOT = 20_000  # rows of the stretch from which an engine's speed is guessed, at most 100 steps
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    result = results.load(options.show) if options.show else sweep(options, console)
+    report(result, console)
+    if options.json:
+        results.save(result, options.json)
+        console.print(f"saved {options.json}")
+    if options.plot:
+        plot.save(result, options.plot)
+        console.print(f"saved {options.plot}")
+    return result
+
+
+def parse(arguments=None):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--devices", nargs="*", default=list(DEVICES), metavar="DEVICE",
+                        help=f"of tinynet: {' '.join(DEVICES)} (default: all)")  # fmt: skip
+    peers = list(engines.DEFAULT_PEERS)
+    parser.add_argument("--peers", nargs="*", default=peers, metavar="PEER",
+                        help=f"{' '.join(engines.PEERS)} (default: {' '.join(peers)})")  # fmt: skip
+    parser.add_argument("--batches", nargs="+", type=positive, default=list(BATCHES))
+    parser.add_argument("--rounds", type=positive, default=5)
+    parser.add_argument("--seconds", type=seconds, default=1.0,
+                        help="of a stretch, for an engine of middling speed")  # fmt: skip
+    parser.add_argument("--data", choices=images.KINDS, default="mnist")
+    parser.add_argument("--gemm", action="store_true", help="also the matrix products alone")
+    parser.add_argument("--json", metavar="FILE", help="write the result here")
+    parser.add_argument("--plot", metavar="FILE", help="draw it here (.png, .svg, .pdf)")
+    parser.add_argument("--show", metavar="FILE", help="measure nothing, show this JSON")
+    options = parser.parse_args(arguments)
+    for name in ("devices", "peers", "batches"):  # each once, in the order given
+        setattr(options, name, list(dict.fromkeys(getattr(options, name))))
+    try:
+        engines.check(options.devices, options.peers)
+    except engines.UnknownEngine as error:
+        parser.error(str(error))
+    if not options.devices + options.peers:
+        parser.error("nothing to measure: give --devices or --peers")
+    return options
+
+
+def positive(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer >= 1, received {text!r}")
+    return int(text)
+
+
+def seconds(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 3600:
+        raise argparse.ArgumentTypeError(f"expected seconds > 0, received {text!r}")
+    return value
+
+
+def sweep(options, console):
+    """Start, prove, prepare and measure; returns the result (see `results`)."""
+    try:
+        rows = len(images.load(options.data)[0])
+    except OSError as error:
+        raise SystemExit(f"{error}\n--data random needs no download") from error
+    too_large = [b for b in options.batches if b > rows]
+    if too_large:
+        raise SystemExit(f"--batches {too_large[0]}: {options.data} has {rows} rows")
+    if os.getloadavg()[0] > 0.5:
+        console.print(f"other processes are at work (load {os.getloadavg()[0]:.1f}): don't publish",
+                      style="yellow")  # fmt: skip
+    workers, about, excluded = {}, {}, {}
+    try:
+        start(options, workers, about, excluded, console)
+        if not workers:
+            raise SystemExit("no engine is left to measure")
+        machine = next(iter(workers.values())).about["machine"]
+        console.print(machine)
+        steps = prepare(options, rows, workers, about, excluded, console)
+        measurements = measure(options, steps, workers, excluded, console)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    kept = {name: about[name] for name in workers}
+    versions = {k: v for name in kept for k, v in kept[name]["versions"].items() if k != "numpy"}
+    return {
+        "net": f"{'-'.join(map(str, WIDTHS))}, Adam, float32, {options.data}",
+        "machine": ", ".join([machine, *(f"{k} {v}" for k, v in sorted(versions.items()))]),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "git": git_revision(),
+        "environment": environment(),
+        "options": {k: v for k, v in vars(options).items() if k not in ("json", "plot", "show")},
+        "engines": kept,
+        "excluded": excluded,
+        "measurements": measurements,
+    }
+
+
+def start(options, workers, about, excluded, console):
+    """Start every engine and let it prove itself against the reference."""
+    names = [*options.devices, *options.peers, *([engines.GEMM] if options.gemm else [])]
+    expected = None
+    for name in ["reference", *(n for n in names if n != "reference")]:
+        with guarded(name, workers, excluded, console):
+            workers[name] = worker = turns.Worker(name, options.data)
+            checked = None
+            if name != engines.GEMM:
+                found = worker.call("prove")
+                expected = found if expected is None else expected
+                checked = proof.compare(found, expected)
+                console.print(
+                    f"{name}: {'as' if checked['passed'] else 'NOT as'} the reference: "
+                    f"loss within {checked['loss_error']:.1e} (allowed {proof.LOSS_TOLERANCE:g}), "
+                    f"weights {checked['weight_error']:.1e} ({proof.WEIGHT_TOLERANCE:g})"
+                )
+                if not checked["passed"]:
+                    raise turns.EngineError(f"{name}: trains differently from the reference")
+            about[name] = {
+                "kind": engines.kind_of(name), "settings": worker.about["settings"],
+                "versions": worker.about["versions"], "start_s": worker.about["start_s"],
+                "prepare_s": {}, "proof": checked,
+            }  # fmt: skip
+        if expected is None:
+            raise SystemExit("the reference does not run, so nothing can be compared with it")
+    if "reference" not in options.devices:  # it was started to be compared with
+        workers.pop("reference").close()
+
+
+class guarded:
+    """An engine that fails inside is reported, closed and excluded; the sweep goes on."""
+
+    def __init__(self, name, workers, excluded, console):
+        self.name, self.workers, self.excluded = name, workers, excluded
+        self.console = console
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if not isinstance(error, turns.EngineError):
+            return False
+        self.console.print(f"excluded: {error}", style="bold red", markup=False)
+        self.excluded[self.name] = str(error)
+        if self.name in self.workers:
+            self.workers.pop(self.name).close()
+        return True
+
+
+def prepare(options, rows, workers, about, excluded, console):
+    """Batch size -> steps of a stretch; every engine has compiled what it needs for them."""
+    chosen = {}
+    for batch in options.batches:
+        pilot = max(1, min(100, PILOT // batch, rows // batch))
+        speeds = []
+        for name in list(workers):
+            with guarded(name, workers, excluded, console):
+                first = workers[name].call("measure", batch, pilot)
+                again = workers[name].call("measure", batch, pilot)
+                about[name]["prepare_s"][str(batch)] = first["call_seconds"]
+                if about[name]["kind"] != "bound":
+                    speeds.append(batch * pilot / again["seconds"])
+        if not speeds:
+            raise SystemExit("no engine is left to measure")
+        middling = sorted(speeds)[len(speeds) // 2]
+        steps = chosen[batch] = turns.steps_for(batch, rows, middling, options.seconds)
+        for name in list(workers):  # the number of steps is part of what JAX compiles
+            with guarded(name, workers, excluded, console):
+                found = workers[name].call("measure", batch, steps)
+                about[name]["prepare_s"][str(batch)] += found["call_seconds"]
+        console.print(f"batch {batch}: {steps} steps, {steps * batch:,} rows per stretch")
+    return chosen
+
+
+def measure(options, steps, workers, excluded, console):
+    """The rounds; returns the measurements of the engines that went through all of them."""
+    found = []
+    for r, batch, name in turns.in_turns(list(workers), options.batches, options.rounds):
+        if name not in workers:
+            continue
+        with guarded(name, workers, excluded, console):
+            turn = workers[name].call("measure", batch, steps[batch])
+            found.append(
+                {"engine": name, "batch": batch, "round": r, "steps": steps[batch], **turn}
+            )
+        if name == list(workers)[-1] and batch == options.batches[-1]:
+            console.print(f"round {r + 1} of {options.rounds}", style="dim")
+    return [m for m in found if m["engine"] in workers]
+
+
+def report(result, console):
+    """Machine line, tables, and who was left out and why."""
+    console.print(f"\n{result['net']}\n{result['machine']}\n{result['date']}, {result['git']}\n",
+                  markup=False)  # fmt: skip
+    shown = (tables.speed_table, tables.ratio_table, tables.preparation_table)
+    for table in filter(None, (make(result) for make in shown)):
+        console.print(table)
+    for reason in result["excluded"].values():
+        console.print(f"excluded: {reason}", style="bold red", markup=False)
+    if {"cpu", "gpu"} <= set(result["engines"]):
+        at = results.crossover(result, "cpu", "gpu")
+        console.print(f"gpu is faster than cpu from batch {at:.0f}" if at else "no crossover")
+
+
+def environment():
+    """Whatever in the environment may change a speed."""
+    parts = ("OPENBLAS_", "OMP_", "MKL_", "NUMBA_", "XLA_", "JAX_", "TINYNET_NUM", "GOMP_")
+    kept = {k: v for k, v in os.environ.items() if k.startswith(parts)}
+    kept.pop("OPENBLAS_CORETYPE", None)  # no engine sees it (turns.py)
+    return {**kept, "platform": platform.platform(), "load": list(os.getloadavg())}
+
+
+def git_revision():
+    folder = os.path.dirname(os.path.abspath(__file__))
+    done = subprocess.run(
+        ["git", "-C", folder, "describe", "--always", "--dirty"], capture_output=True, text=True
+    )
+    return done.stdout.strip() or "no git"
+
+
+if __name__ == "__main__":
+    main()

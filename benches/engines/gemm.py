@@ -1,0 +1,36 @@
+"""No engine: the matrix products of the steps and nothing else, the bound that BLAS sets."""
+
+import contextlib
+import time
+
+from products import make_products
+from threadpoolctl import threadpool_limits
+
+from .base import Engine
+
+
+class Gemm(Engine):
+    settings = "the step's matrix products alone, NumPy's BLAS on one thread or all, as is faster"
+
+    def __init__(self, x, y):
+        super().__init__(x, y)
+        self.products, self.limit = {}, {}
+
+    def load(self, weights):
+        pass
+
+    def train(self, batch, steps, order=None):
+        if batch not in self.products:
+            self.products[batch] = make_products(batch)
+            self.limit[batch] = min((1, None), key=lambda limit: self.time(batch, steps, limit))
+        return self.time(batch, steps, self.limit[batch]), float("nan")
+
+    def time(self, batch, steps, limit):
+        """Seconds with at most `limit` BLAS threads; small products don't gain from a second."""
+        run = self.products[batch]
+        with threadpool_limits(limit, "blas") if limit else contextlib.nullcontext():
+            run()
+            start = time.perf_counter()
+            for _ in range(steps):
+                run()
+            return time.perf_counter() - start

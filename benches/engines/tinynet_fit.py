@@ -1,0 +1,39 @@
+"""tinynet on one of its devices: `fit`, as a user calls it."""
+
+import tinynet as keras
+
+from .base import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Engine, timed_fit
+
+
+class TinynetFit(Engine):
+    def __init__(self, x, y, device):
+        super().__init__(x, y)
+        self.settings = f'fit, compile(device="{device}")'
+        self.device, self.model = device, None
+
+    def load(self, weights):
+        if self.model is None:
+            self.model = self.build(weights)
+        self.model.set_weights(weights)
+        optimizer = self.model.optimizer
+        optimizer.iterations = 0
+        for moments in optimizer.state.values():
+            if moments is not None:
+                moments[...] = 0
+
+    def build(self, weights):
+        biases = weights[1::2]
+        model = keras.Sequential([keras.Input((len(weights[0]),))])
+        for i, b in enumerate(biases):
+            last = i == len(biases) - 1
+            model.add(keras.layers.Dense(len(b), activation="softmax" if last else "relu"))
+        adam = keras.optimizers.Adam(LEARNING_RATE, BETA_1, BETA_2, EPSILON)
+        model.compile(adam, "sparse_categorical_crossentropy", device=self.device)
+        return model
+
+    def weights(self):
+        return self.model.get_weights()
+
+    def train(self, batch, steps, order=None):
+        x, y = (self.x, self.y) if order is None else (self.x[order], self.y[order])
+        return timed_fit(self.model, keras.callbacks.Callback, x, y, batch, steps, order is None)

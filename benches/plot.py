@@ -1,0 +1,145 @@
+"""A sweep's result as a picture for a talk: images/s against batch size, log-log."""
+
+import textwrap
+
+import numpy as np
+import results
+
+STRONG = {"cpu": "#0b5fd8", "gpu": "#d9480f", "reference": "#2b8a3e"}
+MUTED = ("#8a8f98", "#b08968", "#7f9c96", "#a48fb0", "#9aa36b")
+NAMES = {
+    "cpu": "tinynet cpu",
+    "gpu": "tinynet gpu",
+    "reference": "tinynet reference",
+    "jax": "JAX, hand-written scan",
+    "keras-jax": "Keras on JAX",
+    "torch": "PyTorch",
+    "torch-compile": "PyTorch, compiled",
+    "scikit-learn": "scikit-learn",
+    "gemm": "matrix products alone",
+}
+
+
+def draw(result):
+    """The figure; `result` as in `results`."""
+    from matplotlib.figure import Figure  # no pyplot: needs no display and leaves no global state
+
+    figure = Figure(figsize=(11, 6.2), layout="none", facecolor="white")
+    axes = figure.add_axes((0.075, 0.16, 0.71, 0.695))
+    sizes = results.batches(result)
+    ends = []
+    muted = iter(MUTED * 3)
+    for name, about in result["engines"].items():
+        low, median, high = np.transpose(
+            [results.quartiles(results.rates(result, name, b)) for b in sizes]
+        )
+        device, bound = about["kind"] == "device", about["kind"] == "bound"
+        color = STRONG.get(name, "#111111") if device else "#222222" if bound else next(muted)
+        style = {"linestyle": ":", "linewidth": 1.6} if bound else {
+            "marker": "o", "linewidth": 3.0 if device else 1.8, "markersize": 7 if device else 4.5
+        }  # fmt: skip
+        axes.plot(sizes, median, color=color, zorder=3 if device else 2, **style)
+        axes.fill_between(sizes, low, high, color=color, alpha=0.18, linewidth=0)
+        ends.append((median[-1], NAMES.get(name, name), color, device))
+    _axes(axes, sizes)
+    _label_ends(axes, sizes[-1], ends)
+    _mark_crossover(axes, result)
+    _words(figure, result)
+    return figure
+
+
+def save(result, path):
+    """Draw into a file; its ending says the format."""
+    draw(result).savefig(path, dpi=160)
+
+
+def _axes(axes, sizes):
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    axes.set(xscale="log", yscale="log", xlabel="batch size (rows per step)")
+    axes.set_ylabel("training speed (images per second)")
+    axes.set_xticks(sizes, [f"{b:,}" for b in sizes])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(True, which="major", color="#e6e8eb", linewidth=0.9)
+    axes.grid(True, which="minor", axis="y", color="#f3f4f6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(which="both", length=0, labelsize=11, labelcolor="#444444")
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set(fontsize=12, color="#333333")
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def short(number):
+    """200000 as "200k", 5000000 as "5M"."""
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
+        if number >= unit:
+            return f"{number / unit:g}{letter}"
+    return f"{number:g}"
+
+
+def _label_ends(axes, x, ends):
+    """Each line's name at its right end, moved apart where they would touch."""
+    low, high = np.log(axes.get_ylim())
+    places = spread([np.log(y) for y, *_ in ends], 0.052 * (high - low), high)
+    for (y, name, color, device), place in zip(ends, places, strict=True):
+        axes.annotate(
+            name,
+            (x, y),
+            xytext=(1.03, (place - low) / (high - low)),
+            textcoords="axes fraction",
+            color=color,
+            fontsize=12.5 if device else 11,
+            fontweight="bold" if device else "normal",
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.8, "alpha": 0.6,
+                        "relpos": (0, 0.5), "shrinkA": 2, "shrinkB": 5},
+            annotation_clip=False,
+        )  # fmt: skip
+
+
+def spread(wanted, gap, top):
+    """Places near `wanted`, in its order, at least `gap` apart and none above `top`."""
+    order = np.argsort(wanted)
+    groups = []  # of labels that touch: [centre, indices]
+    for i in order:
+        groups.append([float(wanted[i]), [i]])
+        while len(groups) > 1:
+            (c, a), (d, b) = groups[-2:]
+            if (d - (len(b) - 1) * gap / 2) - (c + (len(a) - 1) * gap / 2) >= gap:
+                break
+            groups[-2:] = [[(c * len(a) + d * len(b)) / (len(a) + len(b)), a + b]]
+    places = np.empty(len(wanted))
+    for centre, members in groups:
+        places[members] = centre + gap * (np.arange(len(members)) - (len(members) - 1) / 2)
+    return places - max(0.0, places.max(initial=-np.inf) - top)
+
+
+def _mark_crossover(axes, result):
+    if not {"cpu", "gpu"} <= set(result["engines"]):
+        return
+    x = results.crossover(result, "cpu", "gpu")
+    if x is None:
+        return
+    axes.axvline(x, color="#555555", linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+    axes.annotate(
+        f"the GPU leads from about {x:,.0f} rows",
+        (x, 0.03),
+        xycoords=("data", "axes fraction"),
+        xytext=(6, 0),
+        textcoords="offset points",
+        fontsize=10.5,
+        color="#444444",
+    )
+
+
+def _words(figure, result):
+    figure.text(0.02, 0.945, "Training speed against batch size", fontsize=18, fontweight="bold",
+                color="#111111")  # fmt: skip
+    line = f"{result['net']}; median and quartiles of {result['options']['rounds']} rounds"
+    figure.text(0.02, 0.895, line, fontsize=11.5, color="#555555")
+    small = textwrap.fill(f"{result['date'][:10]}, {result['machine']}", 185)
+    figure.text(0.02, 0.02, small, fontsize=7.5, color="#777777", va="bottom")

@@ -1,0 +1,92 @@
+"""A sweep's result: a plain dict, as in its JSON, and the statistics drawn from it.
+
+    measurements  list of {engine, batch, round, steps, seconds, call_seconds, loss,
+                  cores, idle_cores}
+    engines       name -> {kind, settings, versions, start_s, prepare_s, proof}
+    excluded      name -> reason
+
+and options, net, machine, date, git, environment. Ratios are taken within a round, where both
+sides saw the same machine, and only then summarised.
+"""
+
+import json
+import math
+import os
+import tempfile
+
+import numpy as np
+
+FORMAT = 1
+
+
+def rates(result, engine, batch):
+    """Images/s of an engine by round, (rounds,)."""
+    found = [m for m in result["measurements"] if (m["engine"], m["batch"]) == (engine, batch)]
+    found.sort(key=lambda m: m["round"])
+    return np.array([m["steps"] * m["batch"] / m["seconds"] for m in found])
+
+
+def quartiles(values):
+    """(lower quartile, median, upper quartile)."""
+    return tuple(float(q) for q in np.percentile(values, [25, 50, 75]))
+
+
+def of_kind(result, kind):
+    """Names of the engines of a kind that were measured: "device", "peer" or "bound"."""
+    return [name for name, about in result["engines"].items() if about["kind"] == kind]
+
+
+def batches(result):
+    return sorted({m["batch"] for m in result["measurements"]})
+
+
+def ratio(result, engine, other, batch):
+    """Speed of `engine` by that of `other`, round by round."""
+    return rates(result, engine, batch) / rates(result, other, batch)
+
+
+def lead(result, engine, batch):
+    """Speed of `engine` by that of the fastest peer of the same round, round by round.
+
+    Whoever is fastest in that round: a peer's lucky round counts for it.
+    """
+    peers = [rates(result, peer, batch) for peer in of_kind(result, "peer")]
+    return rates(result, engine, batch) / np.max(peers, axis=0)
+
+
+def fastest_peer(result, batch):
+    """Name of the peer with the highest median."""
+    return max(of_kind(result, "peer"), key=lambda peer: np.median(rates(result, peer, batch)))
+
+
+def crossover(result, one, other):
+    """The batch size from which `other` stays the faster one, interpolated on log axes, or None."""
+    sizes = batches(result)
+    gain = [math.log(np.median(rates(result, other, b)) / np.median(rates(result, one, b)))
+            for b in sizes]  # fmt: skip
+    for i in range(len(sizes) - 1, 0, -1):
+        if gain[i] <= 0:
+            return None
+        if gain[i - 1] <= 0:
+            share = -gain[i - 1] / (gain[i] - gain[i - 1])
+            return sizes[i - 1] * (sizes[i] / sizes[i - 1]) ** share
+    return None
+
+
+def save(result, path):
+    """Write the JSON, whole or not at all."""
+    folder = os.path.dirname(os.path.abspath(path))
+    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as file:
+        json.dump({"format": FORMAT, **result}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(file.name, path)
+
+
+def load(path):
+    """Read what `save` wrote; ValueError for anything else."""
+    with open(path) as file:
+        result = json.load(file)
+    if not isinstance(result, dict) or result.pop("format", None) != FORMAT:
+        raise ValueError(f"{path}: expected a batch-size result of format {FORMAT}")
+    return result

@@ -1,0 +1,82 @@
+"""A sweep's result as tables."""
+
+import numpy as np
+import results
+from rich.table import Table
+
+
+def speed_table(result):
+    """Median images/s of each engine and batch size; below it ms/step, and its spread."""
+    table = _empty("images/s, ms/step, ± half the quartile range", result)
+    for name in result["engines"]:
+        cells = []
+        for batch in results.batches(result):
+            low, median, high = results.quartiles(results.rates(result, name, batch))
+            spread = (high - low) / 2 / median
+            cells.append(f"{median:,.0f}\n[dim]{batch / median * 1e3:.3g} ms ±{spread:.0%}[/dim]")
+        table.add_row(name, *cells)
+    return table
+
+
+def ratio_table(result):
+    """Each device's speed by that of its rivals: median and quartiles of the rounds' ratios."""
+    table = _empty("speed of a device by that of ... (paired by round)", result)
+    rivals = results.of_kind(result, "peer") + results.of_kind(result, "bound")
+    for device in results.of_kind(result, "device"):
+        if results.of_kind(result, "peer"):
+            leads = {b: results.lead(result, device, b) for b in results.batches(result)}
+            names = {b: results.fastest_peer(result, b) for b in leads}
+            cells = [f"{_ratio(leads[b])}\n[dim]{names[b]}[/dim]" for b in leads]
+            table.add_row(f"[bold]{device} / fastest peer[/bold]", *cells)
+        for rival in rivals:
+            cells = [_ratio(results.ratio(result, device, rival, b))
+                     for b in results.batches(result)]  # fmt: skip
+            table.add_row(f"{device} / {rival}", *cells, end_section=rival == rivals[-1])
+    return table if table.rows else None
+
+
+def preparation_table(result):
+    """What is not in the times: start, compilation, what a call of `fit` adds once; and the cores.
+
+    An engine with threads that used 1.0 of 2 cores in its turn shared the machine with somebody.
+    """
+    title = (
+        "not in the times: seconds of start and compilation; cores kept busy in its turn and out"
+    )
+    table = Table(title=title, title_justify="left")
+    table.add_column("engine")
+    for heading in ("start, data", "first steps", "per call", "cores", "idle cores"):
+        table.add_column(heading, justify="right")
+    table.add_column("how it is run")
+    for name, about in result["engines"].items():
+        mine = [m for m in result["measurements"] if m["engine"] == name]
+        per_call = np.median([m["call_seconds"] - m["seconds"] for m in mine])
+        table.add_row(
+            name,
+            f"{about['start_s']:.1f}",
+            f"{sum(about['prepare_s'].values()):.1f}",
+            f"{per_call:.3f}",
+            f"{max(_medians(mine, 'cores')):.1f}",  # of the batch size that uses most
+            f"{max(_medians(mine, 'idle_cores')):.2f}",
+            about["settings"],
+        )
+    return table
+
+
+def _medians(measurements, key):
+    """Median of `key` for each batch size."""
+    sizes = {m["batch"] for m in measurements}
+    return [np.median([m[key] for m in measurements if m["batch"] == b]) for b in sizes]
+
+
+def _ratio(values):
+    low, median, high = results.quartiles(values)
+    return f"{median:.2f}x\n[dim]{low:.2f}-{high:.2f}[/dim]"
+
+
+def _empty(title, result):
+    table = Table(title=title, title_justify="left")
+    table.add_column("batch size", justify="left")
+    for batch in results.batches(result):
+        table.add_column(f"{batch:,}", justify="right", no_wrap=True)
+    return table

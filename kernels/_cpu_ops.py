@@ -1,0 +1,576 @@
+"""The kernels on the CPU, in Numba: the twins of `reference.py`, same names, same order.
+
+Each works on the rows (or columns, or entries) it is given, on one thread; `_cpu_machine.py`
+decides who does which. Shapes: N rows, D inputs, H units, C classes.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from ._cpu_elementwise import sigmoid_of, softplus_of
+from ._cpu_low import multiply_high
+
+# Sums may be reordered (that makes them vector code), NaN and infinity keep their meaning.
+jit = njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+
+
+@jit
+def cast(x, y):
+    """y = x in y's dtype."""
+    for i in range(x.size):
+        y[i] = x[i]
+
+
+@jit
+def add(x, y):
+    """y += x."""
+    for i in range(x.size):
+        y[i] += x[i]
+
+
+# ------------------------------------------------------------------------------------- linear
+
+
+@jit
+def add_bias(b, y):
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            y[i, j] += b[j]
+
+
+@jit
+def sparse_linear(x, W, b, y, columns, values):
+    """y = x W + b, reading only the rows of W where x is not zero; four of them per pass over y."""
+    D, H = W.shape
+    zero = x.dtype.type(0)
+    for i in range(x.shape[0]):
+        row, out = x[i], y[i]
+        count = 0
+        for k in range(D):
+            columns[count] = k
+            values[count] = row[k]
+            count += row[k] != zero
+        out[:] = zero
+        for j in range(b.size):
+            out[j] = b[j]
+        full = count - count % 4
+        for c in range(0, full, 4):
+            v0, v1, v2, v3 = values[c], values[c + 1], values[c + 2], values[c + 3]
+            w0, w1 = W[columns[c]], W[columns[c + 1]]
+            w2, w3 = W[columns[c + 2]], W[columns[c + 3]]
+            for j in range(H):
+                out[j] += (v0 * w0[j] + v1 * w1[j]) + (v2 * w2[j] + v3 * w3[j])
+        for c in range(full, count):
+            v0, w0 = values[c], W[columns[c]]
+            for j in range(H):
+                out[j] += v0 * w0[j]
+
+
+TILE = 16  # columns of x that share a cache line
+
+
+@jit
+def sparse_dW(x, dy, first, last, dW, rows, values, counts):
+    """dW = x^T dy for rows first..last of dW, reading only the entries of x that are not zero."""
+    N, H = dy.shape
+    zero = x.dtype.type(0)
+    for start in range(first, last, TILE):
+        stop = min(start + TILE, last)
+        counts[:] = 0
+        for i in range(N):
+            for j in range(start, stop):
+                t = j - start
+                rows[t, counts[t]] = i
+                values[t, counts[t]] = x[i, j]
+                counts[t] += x[i, j] != zero
+        for t in range(stop - start):
+            out, count = dW[start + t], counts[t]
+            full = count - count % 4
+            out[:] = zero
+            for c in range(0, full, 4):
+                v0, v1 = values[t, c], values[t, c + 1]
+                v2, v3 = values[t, c + 2], values[t, c + 3]
+                d0, d1 = dy[rows[t, c]], dy[rows[t, c + 1]]
+                d2, d3 = dy[rows[t, c + 2]], dy[rows[t, c + 3]]
+                for j in range(H):
+                    out[j] += (v0 * d0[j] + v1 * d1[j]) + (v2 * d2[j] + v3 * d3[j])
+            for c in range(full, count):
+                v0, d0 = values[t, c], dy[rows[t, c]]
+                for j in range(H):
+                    out[j] += v0 * d0[j]
+
+
+@jit
+def sum_rows(x, out):
+    """out += sum of the rows of x, four rows per pass over out."""
+    full = x.shape[0] - x.shape[0] % 4
+    for i in range(0, full, 4):
+        x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
+        for j in range(out.size):
+            out[j] += (x0[j] + x1[j]) + (x2[j] + x3[j])
+    for i in range(full, x.shape[0]):
+        row = x[i]
+        for j in range(out.size):
+            out[j] += row[j]
+
+
+@jit
+def affine(x, scale, shift, y):
+    a, b = x.dtype.type(scale), x.dtype.type(shift)
+    for i in range(x.size):
+        y[i] = a * x[i] + b
+
+
+@jit
+def multiply(x, m, y):
+    for i in range(x.size):
+        y[i] = x[i] * m[i]
+
+
+# -------------------------------------------------------------------------------- activations
+
+
+@jit
+def relu(x, y):
+    zero = x.dtype.type(0)
+    for i in range(x.size):
+        y[i] = max(x[i], zero)
+
+
+@jit
+def relu_grad(x, dy, dx):
+    zero = x.dtype.type(0)
+    for i in range(x.size):
+        dx[i] = dy[i] if x[i] > zero else zero
+
+
+@jit
+def prelu(x, a, y):
+    zero = x.dtype.type(0)
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            y[i, j] = max(x[i, j], zero) + a[j] * min(x[i, j], zero)
+
+
+@jit
+def prelu_dx(x, a, dy, dx):
+    zero = x.dtype.type(0)
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            slope = a[j] if x[i, j] < zero else zero  # 0 at the kink, as in Keras
+            dx[i, j] = dy[i, j] if x[i, j] > zero else slope * dy[i, j]
+
+
+@jit
+def prelu_da(x, dy, da):
+    zero = x.dtype.type(0)
+    for i in range(x.shape[0]):
+        row, up = x[i], dy[i]
+        for j in range(da.size):
+            da[j] += up[j] * min(row[j], zero)
+
+
+@jit
+def row_log_sum(x):
+    """(largest entry, log sum e^(x - largest)) of a row."""
+    largest, total = x[0], x.dtype.type(0)
+    for j in range(x.size):
+        largest = max(largest, x[j])
+    for j in range(x.size):
+        total += math.exp(x[j] - largest)
+    return largest, math.log(total)
+
+
+@jit
+def softmax(x, y):
+    for i in range(x.shape[0]):
+        largest = x[i, 0]
+        for j in range(x.shape[1]):
+            largest = max(largest, x[i, j])
+        total = x.dtype.type(0)
+        for j in range(x.shape[1]):
+            y[i, j] = math.exp(x[i, j] - largest)
+            total += y[i, j]
+        for j in range(x.shape[1]):
+            y[i, j] /= total
+
+
+@jit
+def softmax_grad(y, dy, dx):
+    for i in range(y.shape[0]):
+        dot = y.dtype.type(0)
+        for j in range(y.shape[1]):
+            dot += dy[i, j] * y[i, j]
+        for j in range(y.shape[1]):
+            dx[i, j] = y[i, j] * (dy[i, j] - dot)
+
+
+@jit
+def log_softmax(x, y):
+    for i in range(x.shape[0]):
+        largest, log_sum = row_log_sum(x[i])
+        for j in range(x.shape[1]):
+            y[i, j] = (x[i, j] - largest) - log_sum
+
+
+@jit
+def log_softmax_grad(y, dy, dx):
+    for i in range(y.shape[0]):
+        total = y.dtype.type(0)
+        for j in range(y.shape[1]):
+            total += dy[i, j]
+        for j in range(y.shape[1]):
+            dx[i, j] = dy[i, j] - math.exp(y[i, j]) * total
+
+
+# ------------------------------------------------------------------------------------ dropout
+
+_M0, _M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
+_W0, _W1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
+
+
+@jit
+def philox(counter, step, key0, key1):
+    """Philox4x64-10 (Salmon et al. 2011), the generator of NumPy's Philox: four random words."""
+    c0, c1, c2, c3 = counter, step, np.uint64(0), np.uint64(0)
+    k0, k1 = key0, key1
+    for _ in range(10):
+        h0, l0 = multiply_high(_M0, c0), _M0 * c0
+        h1, l1 = multiply_high(_M1, c2), _M1 * c2
+        c0, c1, c2, c3 = h1 ^ c1 ^ k0, l1, h0 ^ c3 ^ k1, l0
+        k0 += _W0
+        k1 += _W1
+    return c0, c1, c2, c3
+
+
+@jit
+def dropout_mask(rate, key0, key1, step, row, mask):
+    """The mask of `reference.dropout_mask` for rows row, row + 1, ... of step `step`."""
+    N, D = mask.shape
+    T = mask.dtype.type
+    blocks = (D + 7) // 8
+    threshold = np.uint64(rate * 4294967296.0)
+    keep = T(1.0 / (1.0 - rate)) if rate < 1.0 else T(0)
+    zero, low = T(0), np.uint64(0xFFFFFFFF)
+    words = np.empty(8, np.uint64)
+    for i in range(N):
+        for block in range(blocks):
+            counter = np.uint64((row + i) * blocks + block + 1)
+            a, b, c, d = philox(counter, np.uint64(step), key0, key1)
+            words[0], words[1] = a & low, a >> np.uint64(32)
+            words[2], words[3] = b & low, b >> np.uint64(32)
+            words[4], words[5] = c & low, c >> np.uint64(32)
+            words[6], words[7] = d & low, d >> np.uint64(32)
+            start = block * 8
+            for j in range(min(8, D - start)):
+                mask[i, start + j] = keep if words[j] >= threshold else zero
+
+
+# ------------------------------------------------------------------------ batch normalization
+
+
+@jit
+def column_statistics(x, mean, var):
+    """Mean and population variance of the columns of x, in two passes."""
+    n = x.dtype.type(x.shape[0])
+    mean[:] = x.dtype.type(0)
+    var[:] = x.dtype.type(0)
+    sum_rows(x, mean)
+    for j in range(mean.size):
+        mean[j] /= n
+    for i in range(x.shape[0]):
+        row = x[i]
+        for j in range(mean.size):
+            d = row[j] - mean[j]
+            var[j] += d * d
+    for j in range(mean.size):
+        var[j] /= n
+
+
+@jit
+def batchnorm_apply(x, gamma, beta, mean, var, epsilon, y, xhat):
+    e = x.dtype.type(epsilon)
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            xhat[i, j] = (x[i, j] - mean[j]) / math.sqrt(var[j] + e)
+            y[i, j] = xhat[i, j]
+        if gamma.size:
+            for j in range(x.shape[1]):
+                y[i, j] *= gamma[j]
+        if beta.size:
+            for j in range(x.shape[1]):
+                y[i, j] += beta[j]
+
+
+@jit
+def batchnorm_sums(xhat, dy, along, plain):
+    """along = sum_i dy xhat, plain = sum_i dy, column by column."""
+    zero = dy.dtype.type(0)
+    along[:], plain[:] = zero, zero
+    for i in range(dy.shape[0]):
+        up, row = dy[i], xhat[i]
+        for j in range(along.size):
+            along[j] += up[j] * row[j]
+            plain[j] += up[j]
+
+
+@jit
+def batchnorm_dx(xhat, gamma, var, epsilon, dy, along, plain, rows, dx):
+    """dx for some rows; `rows` is the number of all rows, 0 where moving statistics were used."""
+    e, zero, one = dy.dtype.type(epsilon), dy.dtype.type(0), dy.dtype.type(1)
+    share = one / dy.dtype.type(rows) if rows else zero
+    for i in range(dy.shape[0]):
+        for j in range(dy.shape[1]):
+            d = dy[i, j] - share * plain[j] - xhat[i, j] * (share * along[j])
+            dx[i, j] = d / math.sqrt(var[j] + e)
+        if gamma.size:
+            for j in range(dy.shape[1]):
+                dx[i, j] *= gamma[j]
+
+
+@jit
+def moving_average(x, momentum, average):
+    T = x.dtype.type
+    a, b = T(momentum), T(1 - momentum)
+    for j in range(x.size):
+        average[j] = average[j] * a + x[j] * b
+
+
+# ------------------------------------------------------------------------------ cross-entropy
+
+
+@jit
+def sparse_softmax_crossentropy(z, labels, w, p, losses, dz):
+    for i in range(z.shape[0]):
+        largest, log_sum = row_log_sum(z[i])
+        label = labels[i]
+        losses[i] = -w[i] * ((z[i, label] - largest) - log_sum)
+        for j in range(z.shape[1]):
+            p[i, j] = math.exp((z[i, j] - largest) - log_sum)
+        for j in range(dz.shape[1]):
+            dz[i, j] = w[i] * p[i, j]
+        if dz.shape[1]:
+            dz[i, label] -= w[i]
+
+
+@jit
+def softmax_crossentropy(z, targets, w, p, losses, dz):
+    for i in range(z.shape[0]):
+        largest, log_sum = row_log_sum(z[i])
+        dot, total = z.dtype.type(0), z.dtype.type(0)
+        for j in range(z.shape[1]):
+            log_p = (z[i, j] - largest) - log_sum
+            dot += targets[i, j] * log_p
+            total += targets[i, j]
+            p[i, j] = math.exp(log_p)
+        losses[i] = -w[i] * dot
+        for j in range(dz.shape[1]):
+            dz[i, j] = w[i] * (p[i, j] * total - targets[i, j])
+
+
+@jit
+def sigmoid_crossentropy(z, targets, w, p, losses, dz):
+    zero, one = z.dtype.type(0), z.dtype.type(1)
+    C = z.dtype.type(z.shape[1])
+    for i in range(z.shape[0]):
+        total = zero
+        for j in range(z.shape[1]):
+            p[i, j] = sigmoid_of(z[i, j], one)
+            total += softplus_of(z[i, j], zero) - z[i, j] * targets[i, j]
+        losses[i] = w[i] * (total / C)
+        for j in range(dz.shape[1]):
+            dz[i, j] = (w[i] / C) * (p[i, j] - targets[i, j])
+
+
+@jit
+def sparse_crossentropy(p, labels, w, epsilon, losses, dp):
+    T = p.dtype.type
+    low, high, zero = T(epsilon), T(1 - epsilon), T(0)
+    for i in range(p.shape[0]):
+        total = zero
+        for j in range(p.shape[1]):
+            total += p[i, j]
+        q = p[i, labels[i]] / total
+        clipped = min(max(q, low), high)
+        losses[i] = -w[i] * math.log(clipped)
+        g = -w[i] / clipped if q == clipped else zero
+        for j in range(dp.shape[1]):
+            dp[i, j] = -g * q / total
+        if dp.shape[1]:
+            dp[i, labels[i]] += g / total
+
+
+@jit
+def crossentropy(p, targets, w, epsilon, losses, dp):
+    T = p.dtype.type
+    low, high, zero = T(epsilon), T(1 - epsilon), T(0)
+    for i in range(p.shape[0]):
+        total, value, dot = zero, zero, zero
+        for j in range(p.shape[1]):
+            total += p[i, j]
+        for j in range(p.shape[1]):
+            q = p[i, j] / total
+            clipped = min(max(q, low), high)
+            value += targets[i, j] * math.log(clipped)
+            g = -w[i] * targets[i, j] / clipped if q == clipped else zero
+            dot += g * q
+            if dp.shape[1]:
+                dp[i, j] = g
+        losses[i] = -w[i] * value
+        for j in range(dp.shape[1]):
+            dp[i, j] = (dp[i, j] - dot) / total
+
+
+@jit
+def binary_crossentropy(p, targets, w, epsilon, losses, dp):
+    T = p.dtype.type
+    low, high, zero, one = T(epsilon), T(1 - epsilon), T(0), T(1)
+    C = T(p.shape[1])
+    for i in range(p.shape[0]):
+        total = zero
+        for j in range(p.shape[1]):
+            clipped, t = min(max(p[i, j], low), high), targets[i, j]
+            total += t * math.log(clipped) + (one - t) * math.log1p(-clipped)
+            if dp.shape[1]:
+                slope = (clipped - t) / (clipped * (one - clipped))
+                dp[i, j] = (w[i] / C) * slope if p[i, j] == clipped else zero
+        losses[i] = -w[i] * (total / C)
+
+
+SQUARED, ABSOLUTE, HUBER = range(3)
+
+
+@jit
+def regression_loss(kind, y, targets, param, w, losses, dy):
+    T = y.dtype.type
+    zero, one, half, two, delta = T(0), T(1), T(0.5), T(2), T(param)
+    C = T(y.shape[1])
+    for i in range(y.shape[0]):
+        total = zero
+        for j in range(y.shape[1]):
+            e = y[i, j] - targets[i, j]
+            if kind == SQUARED:
+                total += e * e
+                slope = two * e
+            elif kind == ABSOLUTE:
+                total += abs(e)
+                slope = (one if e > zero else -one) if e != zero else zero
+            else:
+                inside = abs(e) <= delta
+                total += half * e * e if inside else delta * abs(e) - half * delta * delta
+                slope = min(max(e, -delta), delta)
+            if dy.shape[1]:
+                dy[i, j] = (w[i] / C) * slope
+        losses[i] = w[i] * (total / C)
+
+
+# ------------------------------------------------- penalties, clipping, updates (flat vectors)
+
+
+@jit
+def total(x):
+    """Sum of a vector in float64."""
+    result = 0.0
+    for i in range(x.size):
+        result += np.float64(x[i])
+    return result
+
+
+@jit
+def sum_of_squares(x):
+    result = 0.0
+    for i in range(x.size):
+        result += np.float64(x[i]) * np.float64(x[i])
+    return result
+
+
+@jit
+def penalty(w, l1, l2):
+    a, b = 0.0, 0.0
+    for i in range(w.size):
+        value = np.float64(w[i])
+        a += abs(value)
+        b += value * value
+    return l1 * a + l2 * b
+
+
+@jit
+def penalty_grad(w, l1, l2, dw):
+    T = w.dtype.type
+    a, b, zero = T(l1), T(2 * l2), T(0)
+    for i in range(w.size):
+        sign = (a if w[i] > zero else -a) if w[i] != zero else zero
+        dw[i] += sign + b * w[i]
+
+
+@jit
+def clip_by_value(c, g):
+    high = g.dtype.type(c)
+    for i in range(g.size):
+        g[i] = min(max(g[i], -high), high)
+
+
+@jit
+def scale(factor, x):
+    f = x.dtype.type(factor)
+    for i in range(x.size):
+        x[i] *= f
+
+
+@jit
+def sgd(g, lr, momentum, nesterov, w, m):
+    T = w.dtype.type
+    a, mu = T(lr), T(momentum)
+    if momentum == 0:
+        for i in range(w.size):
+            w[i] -= a * g[i]
+    elif nesterov:
+        for i in range(w.size):
+            m[i] = mu * m[i] - a * g[i]
+            w[i] += mu * m[i] - a * g[i]
+    else:
+        for i in range(w.size):
+            m[i] = mu * m[i] - a * g[i]
+            w[i] += m[i]
+
+
+@jit
+def rmsprop(g, lr, rho, momentum, epsilon, w, v, a, m):
+    T = w.dtype.type
+    rate, r, s, mu, e = T(lr), T(rho), T(1 - rho), T(momentum), T(epsilon)
+    if not a.size and not m.size:
+        for i in range(w.size):
+            v[i] = r * v[i] + s * g[i] * g[i]
+            w[i] -= rate * g[i] / math.sqrt(v[i] + e)
+        return
+    for i in range(w.size):
+        v[i] = r * v[i] + s * g[i] * g[i]
+        d = v[i] + e
+        if a.size:
+            a[i] = r * a[i] + s * g[i]
+            d -= a[i] * a[i]
+        move = rate * g[i] / math.sqrt(d)
+        if m.size:
+            m[i] = mu * m[i] + move
+            move = m[i]
+        w[i] -= move
+
+
+@jit
+def adam(g, alpha, beta_1, beta_2, epsilon, w, m, v, v_max):
+    T = w.dtype.type
+    a, e = T(alpha), T(epsilon)
+    one_minus_1, one_minus_2 = T(1 - beta_1), T(1 - beta_2)
+    if v_max.size:
+        for i in range(w.size):
+            m[i] += (g[i] - m[i]) * one_minus_1
+            v[i] += (g[i] * g[i] - v[i]) * one_minus_2
+            v_max[i] = max(v_max[i], v[i])
+            w[i] -= a * m[i] / (math.sqrt(v_max[i]) + e)
+        return
+    for i in range(w.size):
+        m[i] += (g[i] - m[i]) * one_minus_1
+        v[i] += (g[i] * g[i] - v[i]) * one_minus_2
+        w[i] -= a * m[i] / (math.sqrt(v[i]) + e)

@@ -1,0 +1,340 @@
+"""The batch-size sweep: its statistics, its proof, its arguments; nothing here depends on speed."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("threadpoolctl")
+BENCHES = pathlib.Path(__file__).parent.parent / "benches"
+sys.path.insert(0, str(BENCHES))
+
+import batch_size  # noqa: E402
+import engines  # noqa: E402
+import images  # noqa: E402
+import plot  # noqa: E402
+import proof  # noqa: E402
+import results  # noqa: E402
+import tables  # noqa: E402
+import turns  # noqa: E402
+from rich.console import Console  # noqa: E402
+
+SPEEDS = {  # images/s by batch size, in two rounds
+    "reference": {8: [100, 120], 512: [500, 400]},
+    "cpu": {8: [400, 480], 512: [1000, 1200]},
+    "gpu": {8: [200, 240], 512: [2000, 2400]},
+    "jax": {8: [200, 320], 512: [800, 600]},
+    "torch": {8: [250, 240], 512: [400, 800]},
+    "gemm": {8: [500, 480], 512: [1000, 1000]},
+}
+
+
+def made_up():
+    measurements = [
+        {"engine": name, "batch": batch, "round": r, "steps": 10, "seconds": 10 * batch / speed,
+         "call_seconds": 10 * batch / speed + 0.25, "loss": 1.5, "cores": 1.9, "idle_cores": 0.0}
+        for name, by_batch in SPEEDS.items()
+        for batch, speeds in by_batch.items()
+        for r, speed in enumerate(speeds)
+    ]  # fmt: skip
+    kinds = {"jax": "peer", "torch": "peer", "gemm": "bound"}
+    about = {
+        name: {"kind": kinds.get(name, "device"), "settings": f"how {name} runs", "versions": {},
+               "start_s": 0.5, "prepare_s": {"8": 1.0, "512": 2.0}, "proof": None}
+        for name in SPEEDS
+    }  # fmt: skip
+    return {
+        "net": "784-10, made up", "machine": "no machine, 2 cores", "date": "2026-01-02T03:04:05",
+        "git": "abc", "environment": {}, "options": {"rounds": 2}, "engines": about,
+        "excluded": {"scikit-learn": "scikit-learn: trains differently"},
+        "measurements": measurements,
+    }  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------- statistics
+
+
+def test_rates_and_quartiles():
+    result = made_up()
+    assert results.rates(result, "cpu", 8) == pytest.approx([400, 480])
+    assert results.batches(result) == [8, 512]
+    assert results.quartiles([1, 2, 3, 4, 5]) == (2, 3, 4)
+
+
+def test_ratios_are_paired_by_round():
+    result = made_up()
+    result["measurements"].reverse()  # the order of the records doesn't matter
+    assert results.ratio(result, "cpu", "jax", 8) == pytest.approx([2.0, 1.5])
+    # the fastest peer of each round: torch then jax at 8, jax then torch at 512
+    assert results.lead(result, "cpu", 8) == pytest.approx([400 / 250, 480 / 320])
+    assert results.lead(result, "cpu", 512) == pytest.approx([1000 / 800, 1200 / 800])
+    assert results.fastest_peer(result, 8) == "jax"
+    assert results.fastest_peer(result, 512) == "jax"
+
+
+def test_crossover_lies_where_the_lines_cross():
+    result = made_up()
+    # gpu : cpu is 1/2 at batch 8 and 2 at 512: equal halfway, on log axes
+    assert results.crossover(result, "cpu", "gpu") == pytest.approx(64)
+    assert results.crossover(result, "gpu", "cpu") is None
+    assert results.crossover(result, "cpu", "reference") is None
+
+
+# ------------------------------------------------------------------------- JSON, tables and plot
+
+
+def text_of(*renderables):
+    console = Console(width=160, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    with console.file:
+        for renderable in renderables:
+            console.print(renderable)
+        return console.export_text()
+
+
+def test_result_survives_json_and_is_shown(tmp_path):
+    result = made_up()
+    path = tmp_path / "sweep.json"
+    results.save(result, path)
+    assert results.load(path) == result
+    assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]
+    shown = batch_size.main(["--show", str(path), "--plot", str(tmp_path / "sweep.png")])
+    assert shown == result
+    assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_other_json_is_refused(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps({"format": 99}))
+    with pytest.raises(ValueError, match=r"a\.json: expected a batch-size result of format 1"):
+        results.load(tmp_path / "a.json")
+
+
+def test_tables():
+    result = made_up()
+    speed = text_of(tables.speed_table(result))
+    assert "440" in speed  # cpu at 8, the median
+    assert "18.2 ms ±5%" in speed  # 8 / 440 s; quartiles 420 and 460
+    ratios = text_of(tables.ratio_table(result))
+    assert "cpu / fastest peer" in ratios
+    assert "1.55x" in ratios  # median of 1.6 and 1.5
+    assert "cpu / gemm" in ratios
+    rest = text_of(tables.preparation_table(result))
+    assert "how cpu runs" in rest
+    assert "0.250" in rest  # call_seconds - seconds
+
+
+def test_a_result_without_rivals_has_no_ratios():
+    result = made_up()
+    result["engines"] = {"cpu": result["engines"]["cpu"]}
+    assert tables.ratio_table(result) is None
+    plot.draw(result)
+
+
+def test_plot_names_every_line_and_marks_the_crossover():
+    (axes,) = plot.draw(made_up()).axes
+    texts = [t.get_text() for t in axes.texts]
+    assert {plot.NAMES[name] for name in SPEEDS} <= set(texts)
+    assert "the GPU leads from about 64 rows" in texts
+
+
+def test_labels_keep_their_distance_and_order():
+    places = plot.spread([1.0, 1.01, 3.0, 0.99], gap=0.5, top=3.2)
+    assert np.diff(np.sort(places)).min() >= 0.5 - 1e-12
+    assert list(np.argsort(places)) == [3, 0, 1, 2]
+    assert places[2] == 3.0  # had room
+    assert plot.spread([1.0, 1.0], gap=0.5, top=1.0).max() <= 1.0
+
+
+# -------------------------------------------------------------------------------------- the proof
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return images.load("random")
+
+
+@pytest.fixture(scope="module")
+def expected(rows):
+    return proof.record(engines.make("reference", *rows))
+
+
+def test_every_device_and_peer_passes(rows, expected):
+    names = [n for n in ("cpu", "scikit-learn") if n in engines.DEVICES + tuple(engines.PEERS)]
+    for name in names:
+        if name in engines.PEERS and not engines.installed("sklearn"):
+            continue
+        found = proof.compare(proof.record(engines.make(name, *rows)), expected)
+        assert found["passed"], (name, found)
+
+
+def test_the_reference_repeats_itself(rows, expected):
+    again = proof.compare(proof.record(engines.make("reference", *rows)), expected)
+    assert again == {"loss_error": 0.0, "weight_error": 0.0, "passed": True}
+
+
+def wrong_rate(engine):
+    build = engine.build
+
+    def wrong(weights):
+        model = build(weights)
+        model.optimizer.learning_rate = 0.00101
+        return model
+
+    engine.build = wrong
+
+
+def wrong_order(engine):
+    train = engine.train
+    engine.train = lambda batch, steps, order: train(batch, steps, order[::-1])
+
+
+def one_step_less(engine):
+    train = engine.train
+    engine.train = lambda batch, steps, order: train(batch, steps - 1, order)
+
+
+def stale_moments(engine):
+    load = engine.load
+    engine.load = lambda w: load(w) if engine.model is None else engine.model.set_weights(w)
+
+
+def nan_loss(engine):
+    train = engine.train
+    engine.train = lambda *job: (train(*job)[0], float("nan"))
+
+
+@pytest.mark.parametrize("spoil", [wrong_rate, wrong_order, one_step_less, stale_moments, nan_loss])
+def test_a_wrong_engine_is_found_out(rows, expected, spoil):
+    engine = engines.make("reference", *rows)
+    spoil(engine)
+    assert not proof.compare(proof.record(engine), expected)["passed"]
+
+
+# ------------------------------------------------------------------------------------------ turns
+
+
+def test_everyone_begins_equally_often():
+    order = list(turns.in_turns(["a", "b", "c"], [1, 8, 32], rounds=2))
+    assert len(order) == 18
+    assert [name for _, _, name in order[::3]] == ["a", "b", "c", "b", "c", "a"]
+    assert {(r, b, n) for r, b, n in order} == {
+        (r, b, n) for r in range(2) for b in (1, 8, 32) for n in "abc"
+    }
+
+
+@pytest.mark.parametrize(
+    ("batch", "rate", "steps"),
+    [
+        (1, 1000, 992),  # a multiple of 16
+        (32, 100_000, 1712),  # no more than an epoch
+        (5000, 258_000, 11),
+        (5000, 10, 1),  # at least one
+        (512, 50_000, 98),
+    ],
+)
+def test_length_of_a_stretch(batch, rate, steps):
+    assert turns.steps_for(batch, 55_000, rate, seconds=1.0) == steps
+
+
+def test_children_start_without_the_forced_core_type(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    with turns._clean_environment():
+        assert "OPENBLAS_CORETYPE" not in os.environ
+    assert os.environ["OPENBLAS_CORETYPE"] == "Haswell"
+
+
+def test_what_fails_is_left_out_and_the_rest_goes_on(monkeypatch, rows, expected):
+    class InProcess:
+        """Worker without a process; scikit-learn is wrong, torch fails at its third stretch."""
+
+        def __init__(self, name, data):
+            self.name, self.calls = name, 0
+            self.about = {"settings": "", "versions": {}, "machine": "none", "start_s": 0.0}
+
+        def call(self, what, *args):
+            if what == "prove":
+                if self.name != "scikit-learn":
+                    return expected
+                return [([loss + 1 for loss in losses], w) for losses, w in expected]
+            self.calls += 1
+            if self.name == "torch" and self.calls == 3:
+                raise turns.EngineError("torch: its process ended with code -9")
+            return {"seconds": 0.1, "call_seconds": 0.1, "loss": 1.0, "cores": 1.0,
+                    "idle_cores": 0.0}  # fmt: skip
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(turns, "Worker", InProcess)
+    monkeypatch.setattr(engines, "check", lambda devices, peers: None)
+    arguments = ["--devices", "--peers", "jax", "torch", "scikit-learn", "--data", "random"]
+    result = batch_size.main([*arguments, "--batches", "8", "32", "--rounds", "2"])
+    assert list(result["engines"]) == ["jax"]
+    assert set(result["excluded"]) == {"torch", "scikit-learn"}
+    assert "code -9" in result["excluded"]["torch"]
+    assert {m["engine"] for m in result["measurements"]} == {"jax"}
+    assert len(result["measurements"]) == 4
+
+
+# -------------------------------------------------------------------------------------- arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--devices", "tpu"], "unknown device 'tpu'; there are: reference"),
+        (["--peers", "caffe"], "unknown peer 'caffe'; there are: jax, keras-jax, torch"),
+        (["--devices", "--peers"], "nothing to measure"),
+        (["--batches", "0"], "expected an integer >= 1, received '0'"),
+        (["--rounds", "many"], "expected an integer >= 1, received 'many'"),
+        (["--seconds", "-1"], "expected seconds > 0, received '-1'"),
+        (["--data", "cifar"], "invalid choice: 'cifar'"),
+    ],
+)
+def test_argument_errors(arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        batch_size.parse(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_a_missing_peer_says_how_to_get_it(monkeypatch, capsys):
+    monkeypatch.setattr(engines, "installed", lambda module: module != "torch")
+    with pytest.raises(SystemExit):
+        batch_size.parse(["--peers", "torch"])
+    error = " ".join(capsys.readouterr().err.split())
+    assert "torch not installed, needed by torch: pip install -e '.[peers]'" in error
+
+
+def test_a_batch_larger_than_the_data():
+    with pytest.raises(SystemExit, match="--batches 10001: random has 10000 rows"):
+        batch_size.main(["--data", "random", "--batches", "10001", "--devices", "reference",
+                         "--peers"])  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------- end to end
+
+
+def test_a_tiny_sweep(tmp_path):
+    path = tmp_path / "sweep.json"
+    options = "--devices reference --peers --gemm --batches 32 --rounds 1 --seconds 0.05"
+    done = subprocess.run(
+        [sys.executable, BENCHES / "batch_size.py", *options.split(), "--data", "random",
+         "--json", path, "--plot", tmp_path / "sweep.png"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OPENBLAS_CORETYPE": "Haswell"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "reference: as the reference" in done.stdout
+    result = results.load(path)
+    assert list(result["engines"]) == ["reference", "gemm"]
+    assert result["engines"]["reference"]["proof"]["passed"]
+    assert "OPENBLAS_CORETYPE" not in result["environment"]
+    assert [m["loss"] is None for m in result["measurements"]] == [False, True]
+    times = [m["seconds"] for m in result["measurements"]]
+    assert len(times) == 2
+    assert all(t > 0 for t in times)
+    assert (tmp_path / "sweep.png").exists()

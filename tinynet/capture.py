@@ -1,0 +1,180 @@
+"""Record one step, replay it: the CPU's way through `fit`, `evaluate` and `predict`.
+
+The layers, the loss and the optimizer are run once with a `Recorder` in place of the kernels. It
+writes down what they call; the arrays they ask for come from a context of the recording's own. The
+result is a `Program`, which the machine in `kernels` then runs step after step without coming back
+to Python. The mathematics stays where it was written: in the layers.
+
+What can't be recorded (a layer of the user's own, an unusual layout) says so with `NotRecordable`,
+and the model goes on step by step, with the same numbers.
+"""
+
+import collections
+
+import numpy as np
+
+from .context import StepContext
+
+
+class NotRecordable(Exception):
+    """Why a step runs eagerly."""
+
+
+class Recorder:
+    """Looks like a kernel module, and writes down the calls instead of making them."""
+
+    def __init__(self, ops):
+        self.ops, self.instructions = ops, []
+
+    def __getattr__(self, name):
+        function = getattr(self.ops, name)
+        instructions = getattr(function, "instructions", None)
+        if instructions is None:
+            return function  # empty, zeros, from_host, to_host
+
+        def record(*args, **outputs):
+            try:
+                self.instructions.extend(instructions(*args, **outputs))
+            except self.ops.Unsupported as reason:
+                raise NotRecordable(f"{name}: {reason}") from None
+
+        return record
+
+
+def check_recordable(model):
+    """Raise NotRecordable where a part is not of our own making: what it does can't be seen."""
+    parts = [*model.layers]
+    if model.loss is not None:
+        parts.append(model.loss)
+    if model.optimizer is not None:
+        parts.append(model.optimizer)
+    parts += [layer.activation for layer in model.layers if hasattr(layer, "activation")]
+    parts += [p.regularizer for p in model.parameters if p.regularizer is not None]
+    for part in parts:
+        if type(part).__module__.partition(".")[0] != "tinynet":
+            label = getattr(part, "name", None) or type(part).__name__
+            raise NotRecordable(f"{label!r} ({type(part).__name__}) is not one of tinynet's own")
+    for p in model.trainable_weights:
+        if p.regularizer is not None and not hasattr(p.regularizer, "l1"):
+            raise NotRecordable(f"{p.path}: {p.regularizer!r}")
+    if getattr(model, "run_eagerly", False):
+        raise NotRecordable("compile(run_eagerly=True)")
+
+
+# arrays that another array takes the place of in every replay, row by row or step by step
+Inputs = collections.namedtuple("Inputs", "x y w outputs")
+
+
+class Program:
+    """The recorded step of a model for batches of N rows.
+
+    Args:
+        model: built, and for "train" and "test" compiled.
+        kind: "train", "test" or "predict".
+        rows: N.
+    """
+
+    def __init__(self, model, kind, rows):
+        check_recordable(model)
+        self.model, self.kind, self.rows = model, kind, rows
+        ops = model.context.ops
+        self.recorder = Recorder(ops)
+        self.context = StepContext(self.recorder, reuse=True)
+        self.context.step = ops.RunningStep()
+        self.scalar_names = []
+        saved = [(layer, layer.context, layer.saved) for layer in model.layers]
+        for layer in model.layers:
+            layer.context = self.context
+        try:
+            self.inputs = self._record(ops)
+        finally:
+            for layer, context, kept in saved:
+                layer.context, layer.saved = context, kept
+        try:
+            self.machine = ops.Machine(
+                self.recorder.instructions, rows, self._known_arrays(),
+                self.inputs, model.flat, model.dtype,
+            )  # fmt: skip
+        except ops.Unsupported as reason:
+            raise NotRecordable(str(reason)) from None
+
+    def _record(self, ops):
+        model, context = self.model, self.context
+        x = context.empty((self.rows, *model.input_shape[1:]), model.dtype)  # (N, ...)
+        if self.kind == "predict":
+            outputs = model.forward(x, training=False)
+            if outputs is x or np.shares_memory(outputs, x):  # nothing was computed
+                raise NotRecordable("the model hands its input on")
+            return Inputs(x, None, None, outputs)
+        loss, before = model.loss, (model.loss.context, model.optimizer.ops)
+        loss.context, model.optimizer.ops = context, self.recorder
+        try:
+            outputs = model.forward(x, training=self.kind == "train", logits=model.fused)
+            R, C = outputs.size // outputs.shape[-1], outputs.shape[-1]
+            rows = outputs.reshape(R, C)
+            y = np.empty(R, np.int64) if loss.integer_targets else np.empty((R, C), model.dtype)
+            w = np.empty(R, model.dtype)
+            values = loss.forward(y, rows, w, **({"logits": True} if model.fused else {}))  # (R,)
+            self.recorder.instructions.append(ops.add_loss_instruction(values))
+            predictions = loss.probabilities if model.fused else rows
+            if self.kind == "test":
+                for p in model.trainable_weights:
+                    if p.regularizer is not None:
+                        penalty = ops.penalty_instruction(p.value, p.regularizer)
+                        self.recorder.instructions.append(penalty)
+            else:
+                model.backward(loss.backward().reshape(outputs.shape), logits=model.fused)
+                model.add_penalty_gradients(self.recorder)
+                numbers = model.optimizer.numbers(model.optimizer.iterations)
+                self.scalar_names = list(numbers)
+                slots = {name: ops.Slot(v, i) for i, (name, v) in enumerate(numbers.items())}
+                model.optimizer.apply_rule(model.flat.trainable, model.flat.grads, slots)
+            return Inputs(x, y, w, predictions)
+        finally:
+            loss.context, model.optimizer.ops = before
+            loss.dp = loss.probabilities = None
+
+    def _known_arrays(self):
+        """Everything whose address stays the same from step to step."""
+        known = [array for pool in self.context.arrays.values() for array in pool]
+        known += [a for a in self.inputs if a is not None]
+        known.append(self.model.flat.values)
+        if self.kind == "train":
+            known.append(self.model.flat.grads)
+            known += [a for a in self.model.optimizer.state.values() if a is not None]
+        return known
+
+    @property
+    def nbytes(self):
+        """Memory of the step's arrays."""
+        return sum(a.nbytes for pool in self.context.arrays.values() for a in pool)
+
+    def run(self, x, index, y=None, w=None):
+        """Replay one step for every N entries of `index`.
+
+        Args:
+            x: the data set, (rows, ...).
+            index: which of its rows, (steps * N,) int64.
+            y, w: targets and weights of just these rows, in this order.
+
+        Returns:
+            (losses (steps,), outputs): penalties are in the losses; outputs (steps * N, ..., C).
+        """
+        model, ops, steps = self.model, self.recorder.ops, len(index) // self.rows
+        scalars = np.zeros((steps, max(len(self.scalar_names), 1)))
+        if self.kind == "train":
+            first = model.optimizer.iterations
+            for i in range(steps):
+                scalars[i, : len(self.scalar_names)] = list(
+                    model.optimizer.numbers(first + i).values()
+                )
+        outputs = np.empty((steps * len(self.inputs.outputs), *self.inputs.outputs.shape[1:]),
+                           model.dtype)  # fmt: skip
+        with ops.single_threaded_blas(self.rows):
+            losses = self.machine.run(
+                x, index, Inputs(None, y, w, outputs), scalars, steps, model.steps_taken
+            )
+        if self.kind == "train":
+            model.optimizer.iterations += steps
+            model.steps_taken += steps
+        return losses, outputs

@@ -1,0 +1,170 @@
+"""How the steps of `fit`, `evaluate` and `predict` are carried out: one by one, or replayed.
+
+Both ways take a stretch of batches and leave the same numbers behind. `Eager` calls the model's
+own `train_step` and `test_step`. `Replay` records a step once and lets the device run the whole
+stretch; a step that can't be recorded is done eagerly, and `reasons` says why.
+"""
+
+import time
+
+import numpy as np
+
+from .capture import NotRecordable, Program
+
+STRETCH_SECONDS = 0.05  # how long a replay may keep Python waiting: progress, callbacks, Ctrl-C
+
+
+def stretches(epoch, batch_size, length):
+    """(number of the first step, [rows, ...]) with at most `length()` batches of equal size."""
+    waiting, first = [], 0
+    for step, rows in enumerate(epoch):
+        if waiting and (len(waiting) >= length() or _count(rows, batch_size) != batch_size):
+            yield first, waiting
+            waiting, first = [], step
+        waiting.append(rows)
+    if waiting:
+        yield first, waiting
+
+
+def _count(rows, batch_size):
+    return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+
+
+class Eager:
+    """One step at a time, kernel by kernel."""
+
+    def __init__(self, model):
+        self.model = model
+        self.reasons = {}
+
+    def length(self):
+        """How many batches a stretch may hold."""
+        return 1
+
+    def train(self, data, stretch):
+        """A training step for each batch of the stretch."""
+        for rows in stretch:
+            self.model.train_step(*self.model.batch(data, rows))
+
+    def test(self, data, stretch):
+        """Measure each batch of the stretch."""
+        for rows in stretch:
+            self.model.test_step(*self.model.batch(data, rows))
+
+    def predict(self, x, stretch):
+        """The outputs for the rows of the stretch."""
+        model, parts = self.model, []
+        for rows in stretch:
+            model.begin_step()
+            outputs = model.forward(model.inputs(x, rows), training=False)
+            parts.append(np.array(model.context.ops.to_host(outputs)))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def release(self):
+        """Give memory back that the next call can do without."""
+
+
+class Replay(Eager):
+    """Stretches of steps on the device, without coming back to Python in between."""
+
+    MOST_BYTES = 1 << 26  # of arrays kept from call to call
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.programs, self.seconds = {}, {}
+        self.last = None
+
+    def length(self):
+        if not self.model.metrics_are_sums():
+            return 1
+        seconds = self.seconds.get(self.last)
+        return 1 if seconds is None else max(1, int(STRETCH_SECONDS / seconds))
+
+    def program(self, kind, rows):
+        """The recorded step for batches of N rows, or None where it can't be recorded."""
+        key, state = (kind, rows), self.model.revision(kind)
+        known = self.programs.get(key)
+        if known is None or known[0] != state:
+            try:
+                program = Program(self.model, kind, rows)
+                self.reasons.pop(kind, None)
+            except NotRecordable as reason:
+                program = None
+                self.reasons[kind] = str(reason)
+            known = self.programs[key] = (state, program)
+        return known[1]
+
+    def train(self, data, stretch):
+        if not self._measured("train", data, stretch):
+            super().train(data, stretch)
+
+    def test(self, data, stretch):
+        if not self._measured("test", data, stretch):
+            super().test(data, stretch)
+
+    def predict(self, x, stretch):
+        self.model.ensure_flat()
+        index = _index(stretch)
+        rows = len(index) // len(stretch)
+        program = self.program("predict", rows)
+        if program is None:
+            return super().predict(x, stretch)
+        _, outputs = self._timed(program, ("predict", rows), len(stretch), x, index)
+        return outputs.reshape(len(index), *outputs.shape[1:])
+
+    def _measured(self, kind, data, stretch):
+        """Replay the stretch and count its losses and metrics; False where that can't be done."""
+        model, index = self.model, _index(stretch)
+        model.ensure_flat()
+        rows = len(index) // len(stretch)
+        program = self.program(kind, rows)
+        if program is None:
+            return False
+        y, weight = data.y[index], None
+        if data.sample_weight is not None:
+            weight = data.sample_weight[index]
+        targets, w = self._targets(program, y, weight, rows, len(stretch))
+        losses, outputs = self._timed(
+            program, (kind, rows), len(stretch), data.x, index, targets, w
+        )
+        # the same sum as step by step: each batch's mean counts with its rows
+        model.loss_tracker.update_state(losses, np.full(len(losses), rows))
+        predictions = outputs.reshape(len(index), *model.output_shape[1:])
+        model.compiled_metrics.update(y, predictions, weight)
+        return True
+
+    def _targets(self, program, y, weight, rows, steps):
+        """Targets and row weights of the stretch, as the program's loss wants them."""
+        loss, like = self.model.loss, program.inputs.outputs
+        shape = (rows, *self.model.output_shape[1:])
+        template = np.broadcast_to(np.zeros((), like.dtype), shape)
+        if weight is None:
+            _, _, w = loss.as_rows(y[:rows], template, None)
+            w = np.tile(w, steps)
+        else:
+            w = np.concatenate([
+                loss.as_rows(y[i : i + rows], template, weight[i : i + rows])[2]
+                for i in range(0, len(y), rows)
+            ])  # fmt: skip
+        targets = y.reshape(-1) if loss.integer_targets else y.reshape(-1, shape[-1])
+        return np.ascontiguousarray(targets, program.inputs.y.dtype), w
+
+    def _timed(self, program, key, steps, *arguments):
+        self.last = key
+        start = time.perf_counter()
+        result = program.run(*arguments)
+        self.seconds[key] = (time.perf_counter() - start) / steps
+        return result
+
+    def release(self):
+        total = 0
+        for key, (_, program) in list(self.programs.items())[::-1]:  # the newest first
+            total += program.nbytes if program is not None else 0
+            if total > self.MOST_BYTES or len(self.programs) > 16:
+                del self.programs[key]
+
+
+def _index(stretch):
+    """The row numbers of a stretch, in order."""
+    parts = [np.arange(r.start, r.stop) if isinstance(r, slice) else r for r in stretch]
+    return np.ascontiguousarray(np.concatenate(parts), np.int64)
