@@ -1,0 +1,186 @@
+"""How a kernel call becomes an instruction for the machine, and how one is run at once."""
+
+import dataclasses
+import functools
+import inspect
+
+import numpy as np
+
+from . import _cpu_machine as machine
+from . import reference
+from ._cpu_instructions import INSTRUCTIONS
+from ._cpu_machine import COLUMNS, FLAT, HEAD, NUMBERS, ROWS, WORDS
+from ._cpu_ops import TILE
+
+
+class Unsupported(Exception):
+    """The machine has no instruction for this call."""
+
+
+@dataclasses.dataclass
+class Instruction:
+    """One instruction before its arrays have become addresses.
+
+    Attributes:
+        op: name of one of `_cpu_instructions.INSTRUCTIONS`; mode: see `_cpu_machine`.
+        arrays: operands in order; None where one is not wanted.
+        rows: which operands have a row per row of the batch (bit i: operand i).
+        count: number of these rows, of all columns' entries, or of the flat range.
+        sizes: d0, d1, d2.
+        flags: k0, k1.
+        numbers: floats, or `Slot`s.
+    """
+
+    op: str
+    mode: int
+    arrays: tuple
+    rows: tuple
+    count: int
+    sizes: tuple = ()
+    flags: tuple = ()
+    numbers: tuple = ()
+
+    def encode(self, samples, start=0):
+        """(words, numbers) for the machine, with every array at its present address."""
+        words, numbers = np.zeros(WORDS, np.int64), np.zeros(NUMBERS)
+        words[0], words[1] = INSTRUCTIONS[self.op].address(self.dtype), self.mode
+        words[2] = 1 if self.mode == FLAT else self.count // samples
+        words[3 : 3 + len(self.sizes)] = self.sizes
+        if self.mode == FLAT:
+            words[3], words[4] = start, self.count
+        words[6 : 6 + len(self.flags)] = self.flags
+        for i, value in enumerate(self.numbers):
+            numbers[i] = value
+            if isinstance(value, Slot):
+                numbers[i] = value.index
+                words[8] |= 1 << i
+        for i, array in enumerate(self.arrays):
+            if array is not None:
+                words[HEAD + 3 * i] = address_of(array)
+                if i in self.rows:
+                    words[HEAD + 3 * i + 1] = array.nbytes // samples
+        return words, numbers
+
+    @property
+    def dtype(self):
+        """That of the floating arrays."""
+        return next(a.dtype for a in self.arrays if a is not None and a.dtype.kind == "f")
+
+
+class Slot(float):
+    """A number that changes from step to step: entry `index` of the step's scalars."""
+
+    def __new__(cls, value, index):
+        slot = super().__new__(cls, value)
+        slot.index = index
+        return slot
+
+
+def kernel(instructions):
+    """A kernel from the function that returns its instructions."""
+    by_reference = getattr(reference, instructions.__name__)
+
+    @functools.wraps(instructions)
+    def run(*args, **outputs):
+        try:
+            for instruction in instructions(*args, **outputs):
+                execute(instruction)
+        except Unsupported:
+            by_reference(*args, **outputs)
+
+    run.instructions = instructions
+    run.__signature__ = inspect.signature(by_reference)
+    return run
+
+
+def execute(instruction):
+    """Run one instruction now, on this thread."""
+    samples = instruction.count if instruction.mode == ROWS else 1
+    words, numbers = instruction.encode(samples)
+    dtype = instruction.dtype
+    thread = Scratch(0, 1, samples, int(words[2]) * samples, int(words[3]), dtype)
+    thread.set_spans(np.array([[0, instruction.count]]))
+    losses, scalars = np.zeros(1), np.zeros((1, 1))
+    machine.replay(
+        words[None], numbers[None], scalars, 1, 0, samples, thread.words, losses, dtype.type(0)
+    )
+
+
+class Scratch:
+    """What a thread has for itself while a program runs; `words` is what the machine sees.
+
+    Args:
+        thread, threads: its number, and of how many.
+        samples: N.
+        rows: the largest number of rows, widest: of columns, of a matrix product's x.
+        shared: int64 (1,) of the barrier and float64 (threads,) for partial sums.
+        small: whether BLAS has kernels for small products.
+    """
+
+    def __init__(self, thread, threads, samples, rows, widest, dtype, shared=None, small=False):
+        counter, partial = shared or (np.zeros(1, np.int64), np.zeros(threads))
+        self.words = np.zeros(machine.SCRATCH, np.int64)
+        self.words[machine.THREAD], self.words[machine.THREADS] = thread, threads
+        self.words[machine.SAMPLES], self.words[machine.SMALL] = samples, small
+        self.arrays = {
+            machine.COUNTER: counter,
+            machine.PARTIAL: partial,
+            machine.LOSS: np.zeros(1),
+            machine.ROOM: np.zeros(8, np.int64),
+            machine.LIST: np.zeros(widest + 1, np.int64),
+            machine.VALUES: np.zeros(widest + 1, dtype),
+            machine.TILE_ROWS: np.zeros((TILE, rows + 1), np.int64),
+            machine.TILE_VALUES: np.zeros((TILE, rows + 1), dtype),
+            machine.TILE_COUNTS: np.zeros(TILE, np.int64),
+        }
+        for place, array in self.arrays.items():
+            self.words[place] = address_of(array)
+
+    def set_spans(self, spans):
+        """This thread's ranges of the flat vectors, (S, 2)."""
+        self.arrays[machine.SPANS] = spans = np.ascontiguousarray(spans, np.int64)
+        self.words[machine.SPANS], self.words[machine.SPAN_COUNT] = address_of(spans), len(spans)
+
+
+def address_of(array):
+    return array.__array_interface__["data"][0]
+
+
+def plain(*arrays):
+    """Raise unless all arrays are C-contiguous, floating and of one dtype."""
+    dtypes = {a.dtype for a in arrays if a is not None}
+    ok = all(a is None or a.flags.c_contiguous for a in arrays)
+    if not ok or len(dtypes) > 1 or dtypes.pop() not in (np.float32, np.float64):
+        raise Unsupported("arrays that are not contiguous, or of several dtypes")
+
+
+def on_rows(op, arrays, sizes=None, flags=(), numbers=(), fixed=()):
+    """A ROWS instruction; `fixed` are the operands that are not rows."""
+    first = arrays[0]
+    plain(*arrays)
+    rows = tuple(i for i in range(len(arrays)) if i not in fixed and arrays[i] is not None)
+    sizes = (first.size // len(first),) if sizes is None else sizes
+    return Instruction(op, ROWS, arrays, rows, len(first), sizes, flags, numbers)
+
+
+def on_columns(op, arrays, rows, flags=(), numbers=()):
+    """A COLUMNS instruction; `rows` are the operands with all rows of the batch."""
+    plain(*arrays)
+    first = arrays[0]
+    count, D = (len(first), first.size // len(first)) if rows else (1, first.size)
+    return Instruction(op, COLUMNS, arrays, rows, count, (D,), flags, numbers)
+
+
+def on_flat(op, arrays, numbers, flags=()):
+    """A FLAT instruction on vectors."""
+    plain(*arrays)
+    return Instruction(op, FLAT, arrays, (), arrays[0].size, (), flags, numbers)
+
+
+def same_shape(*arrays):
+    if len({a.shape for a in arrays}) > 1:
+        raise Unsupported("a broadcast")
+
+
+class RunningStep(int):
+    """The number of a step that is being recorded: in the replay it goes on counting."""

@@ -1,0 +1,201 @@
+"""A recorded step: its instructions with addresses, split over threads, ready to run many times."""
+
+import dataclasses
+
+import numpy as np
+
+from . import _cpu_machine as machine
+from ._cpu_call import Instruction, Scratch, Unsupported, address_of
+from ._cpu_instructions import DTYPES, INSTRUCTIONS
+from ._cpu_machine import COLUMNS, FLAT, HEAD, ROWS, WORDS
+from ._cpu_threads import run_together, small_products, threads
+
+PARTS_UP_TO = 128  # rows of a batch; above, the threads split the rows
+SPARSE_BELOW = 0.25  # share of entries of x that are not zero; measured on MNIST's pixels (0.19)
+OWN_FROM = 256  # rows of a batch from which each thread has gradients of its own
+
+OWN = {"linear_dW": "linear_dW_own", "sum_rows": "sum_rows_own"}
+SPARSE = ("linear", "linear_part")  # products that can leave zeros out
+LATE = ("linear_dW", "sum_rows", "prelu_da", "moving_average")  # read by nobody within the pass
+
+
+def in_order(instructions):
+    """Gradients of parameters last, together: nothing within the backward pass waits for them."""
+    late = [one for one in instructions if one.op in LATE]
+    flat = [one for one in instructions if one.mode == FLAT]
+    rest = [one for one in instructions if one.op not in LATE and one.mode != FLAT]
+    return rest + late + flat
+
+
+class Machine:
+    """A program with its arrays bound to addresses, ready to run on all threads.
+
+    Args:
+        instructions: in order.
+        rows: N, samples per step.
+        known: arrays that keep their place.
+        inputs: (x, y, w, outputs), those that are replaced in every run; x is gathered.
+        flat: the model's FlatParameters.
+        dtype: of the arithmetic.
+    """
+
+    def __init__(self, instructions, rows, known, inputs, flat, dtype):
+        self.rows, self.inputs, self.dtype = rows, inputs, np.dtype(dtype)
+        self.known = sorted((address_of(a), address_of(a) + a.nbytes) for a in known if a.size)
+        self.keep = (known, instructions, flat)  # their memory is addressed from here on
+        starts = {"g": address_of(flat.grads), "w": address_of(flat.values)}
+        encoded = [self._gather()]
+        trains = any(one.op in OWN for one in instructions)
+        self.threads = threads() if trains else min(threads(), max(rows // 16, 1))
+        apart = any(one.mode == COLUMNS and one.op not in OWN for one in instructions)
+        self.own_gradients = trains and rows >= OWN_FROM and not apart
+        if self.own_gradients:
+            instructions = list(self._with_own_gradients(instructions, flat))
+        else:
+            instructions = in_order(instructions)
+            if trains and self.threads > 1 and rows <= PARTS_UP_TO:
+                instructions = list(self._in_parts(instructions))
+        for one in instructions:
+            self._check(one)
+            start = 0
+            if one.mode == FLAT:
+                array = one.arrays[0] if one.arrays[0] is not None else one.arrays[1]
+                base = starts["g" if one.arrays[0] is not None and one.op != "scale_" else "w"]
+                start = (address_of(array) - base) // self.dtype.itemsize
+            encoded.append(one.encode(rows, start))
+        self.words = np.array([words for words, _ in encoded])
+        self.numbers = np.array([numbers for _, numbers in encoded])
+        self.places = [self._places(a) for a in inputs[1:]]
+        products = [INSTRUCTIONS[name].addresses.get(self.dtype) for name in SPARSE]
+        x = address_of(inputs[0])
+        self.first_products = [
+            i for i, w in enumerate(self.words) if w[0] in products and w[HEAD] == x
+        ]
+        self.seen = None  # the data whose density is known
+        self._make_threads(flat)
+
+    def _gather(self):
+        x = self.inputs[0]
+        one = Instruction(
+            "gather", ROWS, (x, np.empty(self.rows, np.int64), x), (1, 2), self.rows,
+            (x.size // self.rows,),
+        )  # fmt: skip
+        return one.encode(self.rows)
+
+    def _in_parts(self, instructions):
+        """Matrix products split by the rows of W instead of the rows of the batch."""
+        for one in instructions:
+            if one.op == "linear":
+                x, W, b, y = one.arrays
+                parts = np.empty((self.threads, *y.shape), self.dtype)
+                self.keep[0].append(parts)
+                yield dataclasses.replace(
+                    one, op="linear_part", mode=COLUMNS, arrays=(x, W, parts), rows=(0,)
+                )
+                yield Instruction(
+                    "linear_join", ROWS, (parts, b, y), (2,), one.count, one.sizes[1:]
+                )
+            elif one.op == "linear_dx":
+                yield dataclasses.replace(one, op="linear_dx_part", mode=COLUMNS)
+            else:
+                yield one
+
+    def _with_own_gradients(self, instructions, flat):
+        """Gradients summed by each thread over its own rows, added up before the update."""
+        for one in instructions:
+            if one.mode != FLAT:
+                by_rows = dataclasses.replace(one, op=OWN.get(one.op, one.op), mode=ROWS)
+                yield by_rows if one.op in OWN else one
+        yield Instruction("add_gradients", FLAT, (flat.grads,), (), flat.grads.size)
+        yield from (one for one in instructions if one.mode == FLAT)
+
+    def _check(self, instruction):
+        """Raise for an array that nobody has asked the context for: a copy made on the way."""
+        for i, array in enumerate(instruction.arrays):
+            if array is None or i not in instruction.rows:
+                continue
+            low = address_of(array)
+            if not any(a <= low and low + array.nbytes <= b for a, b in self.known):
+                raise Unsupported(f"{instruction.op}: an array that is made anew at each step")
+
+    def _places(self, array):
+        """Where an input's address stands in the words: (instruction, word, offset) each."""
+        if array is None:
+            return []
+        low, high = address_of(array), address_of(array) + array.nbytes
+        found = []
+        for i, word in enumerate(self.words):
+            for k in range(HEAD, WORDS, 3):
+                if low <= word[k] < high:
+                    found.append((i, k, word[k] - low))
+        return found
+
+    def _make_threads(self, flat):
+        T = self.threads
+        shared = (np.zeros(1, np.int64), np.zeros(T))
+        tall = int(self.words[:, 2].max()) * self.rows
+        widest = int(self.words[:, 3:5].max(where=self.words[:, 1:2] != FLAT, initial=1))
+        self.scratch = [
+            Scratch(t, T, self.rows, tall, widest, self.dtype, shared, small_products())
+            for t in range(T)
+        ]
+        self.shared = shared
+        grads = address_of(flat.grads)
+        item = self.dtype.itemsize
+        if self.own_gradients:
+            self.own = np.zeros((T, flat.grads.size), self.dtype)
+            for t, scratch in enumerate(self.scratch):
+                scratch.words[machine.OWN_GRADS] = address_of(self.own[t])
+                scratch.words[machine.FLAT_GRADS] = grads
+        spans = [[] for _ in range(T)]
+        for p, place in zip(flat.trained, flat.slices, strict=True):
+            at = grads + place.start * item
+            by_rows = any(
+                INSTRUCTIONS["linear_dW"].addresses.get(self.dtype) == word[0]
+                and word[HEAD + 6] == at
+                for word in self.words
+            )
+            unit = p.shape[-1] if by_rows else 1
+            D = p.size // unit
+            for t in range(T):
+                low, high = D * t // T * unit, D * (t + 1) // T * unit
+                spans[t].append((place.start + low, place.start + high))
+        for scratch, own in zip(self.scratch, spans, strict=True):
+            scratch.set_spans(np.array(own, np.int64).reshape(-1, 2))
+
+    def run(self, x, index, inputs, scalars, steps, first_step):
+        """Run `steps` steps; returns the losses (steps,)."""
+        if x.dtype.name not in DTYPES or not x.flags.c_contiguous:
+            x = np.ascontiguousarray(x, self.dtype)
+        words = self.words
+        words[0, HEAD], words[0, 6], words[0, 7] = (
+            address_of(x), DTYPES.index(x.dtype.name), x.nbytes // max(len(x), 1),
+        )  # fmt: skip
+        words[0, HEAD + 3], words[0, HEAD + 5] = address_of(index), self.rows * 8
+        if self.seen != (words[0, HEAD], len(x)):
+            self.seen = (words[0, HEAD], len(x))
+            words[self.first_products, 6] = density(x) < SPARSE_BELOW
+        for array, places in zip(inputs[1:], self.places, strict=True):
+            for i, k, offset in places:
+                words[i, k], words[i, k + 2] = address_of(array) + offset, array.nbytes // steps
+        losses = np.zeros((self.threads, steps))
+        self.shared[0][0] = 0
+        like, chunk = self.dtype.type(0), self.chunk()
+
+        def work(t):
+            machine.replay(
+                words, self.numbers, scalars, steps, first_step, chunk, self.scratch[t].words,
+                losses[t], like,
+            )  # fmt: skip
+
+        run_together(work, self.threads)
+        return losses.sum(axis=0)
+
+    def chunk(self):
+        return 256
+
+
+def density(x, rows=200):
+    """Share of entries that are not zero, in some rows spread over the data."""
+    some = x[:: max(len(x) // rows, 1)]
+    return np.count_nonzero(some) / max(some.size, 1)
