@@ -58,6 +58,9 @@ FLOORS = [
     {"layers", "losses", "optimizers"},
     {"metrics", "saving", "progress", "data", "gradient_check", "backend"},
     {"callbacks"},
+    {"capture"},
+    {"execution"},
+    {"step"},
     {"training"},
     {"models"},
 ]

@@ -1,0 +1,263 @@
+"""One step of gradient descent: forward, loss, backward, update; and what `compile` fixes for it.
+
+`train_step` is the algorithm in five lines. `fit` (in `training.py`) repeats it.
+"""
+
+import numpy as np
+
+from . import losses, metrics, optimizers
+from .data import Dataset
+from .devices import load_ops, resolve
+from .execution import Eager, Replay
+from .metrics.collection import Collection, check_names, is_sum
+
+
+class Step:
+    """What `compile` chooses, and one step with it. `Trainer` repeats it, `Sequential` adds layers."""
+
+    def __init__(self):
+        self.optimizer = self.loss = self.flat = self.execution = None
+        self.device, self.run_eagerly, self.fused = resolve("auto"), False, False
+        self.compiled_metrics = None  # made when the shapes of targets and outputs are known
+        self.loss_tracker = metrics.Mean(name="loss")
+        self.history = None
+        self.stop_training = False
+        self.steps_taken = 0  # training steps since the model was made: keys the dropout masks
+        self.passes_taken = 0  # shuffled passes over data: keys the permutations
+        self.shuffle_seed = None
+        self.log_names, self.log_names_may_grow = [], True  # what fit's logs will hold
+
+    # ------------------------------------------------------------------------------- compile
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        auto_scale_loss=True,
+        device="auto",
+    ):
+        """Choose optimizer, loss, metrics and device; the same optimizer object keeps its state.
+
+        Args:
+            optimizer: a name or an Optimizer.
+            loss: a name or a Loss.
+            metrics: a name, a Metric, or a list of them; they ignore sample weights.
+            weighted_metrics: the same; they use them.
+            run_eagerly: step through the kernels one by one instead of replaying a recorded step;
+                "reference" always does.
+            device: "cpu" (compiled), "reference" (NumPy, the readable one), or "auto": the
+                environment variable TINYNET_DEVICE, else "cpu".
+            loss_weights: None: there is one output.
+            steps_per_execution, jit_compile, auto_scale_loss: accepted as in Keras; they change
+                nothing here.
+
+        Raises:
+            ValueError: an unknown name (the nearest one is suggested) or device; the model stays
+                as it was.
+        """
+        if loss_weights is not None:
+            raise ValueError("loss_weights needs a model with several outputs")
+        new_loss, new_optimizer = losses.get(loss), optimizers.get(optimizer)
+        if loss is not None and not isinstance(new_loss, losses.Loss):
+            raise TypeError(
+                f"loss: expected a name or a Loss, received {loss!r}; a loss of your own "
+                "subclasses losses.Loss, whose forward leaves the gradient in self.dp"
+            )
+        if not isinstance(new_optimizer, optimizers.Optimizer):
+            raise TypeError(f"optimizer: expected a name or an Optimizer, received {optimizer!r}")
+        if new_loss is not None and new_loss.reduction in ("none", None):
+            raise ValueError('a loss with reduction "none" gives no number to train on')
+        check_names(metrics)
+        check_names(weighted_metrics)
+        device = resolve(device)
+
+        self.optimizer, self.loss = new_optimizer, new_loss
+        self.metrics_given, self.weighted_metrics_given = metrics, weighted_metrics
+        self.run_eagerly, self.device = run_eagerly, device
+        self.compiled_metrics = None
+        self.context.ops = load_ops(device)
+
+    def _prepare(self, target_shape):
+        """Before the first step: flat parameters, moments, metrics; nothing if all is there."""
+        self._prepare_execution()
+        trained = self.trainable_weights
+        if self.optimizer.parameters != trained or self.optimizer.ops is not self.context.ops:
+            self.optimizer.build(trained, self.context.ops)
+        self.fused = self._loss_takes_logits()
+        self.loss.context = self.context
+        if self.compiled_metrics is None:
+            self.compiled_metrics = Collection(
+                self.metrics_given, self.weighted_metrics_given, target_shape, self.output_shape
+            )
+
+    def _prepare_execution(self):
+        """The flat parameters and the way steps are carried out; nothing if all is there."""
+        self.ensure_flat()
+        way = Replay if hasattr(self.context.ops, "Machine") else Eager
+        if type(self.execution) is not way:
+            self.execution = way(self)
+
+    def ensure_flat(self):
+        """Have our parameters in our own vectors; other models may share our layers."""
+        ours = all(layer.context is self.context for layer in self.layers)
+        if self.flat is None or not ours or not self.flat.holds(self.parameters):
+            self.flatten_parameters()
+
+    def revision(self, kind):
+        """Changes whenever a recorded step would come out differently."""
+        parts = [*self.layers, self.loss, self.optimizer] if kind != "predict" else self.layers
+        state = () if kind == "predict" else (self.fused, id(self.loss), id(self.optimizer.state))
+        return (self.flat, self.run_eagerly, *state, *(part.revision for part in parts))
+
+    def metrics_are_sums(self):
+        """Whether all metrics give for several batches at once what they give one by one."""
+        compiled = [] if self.compiled_metrics is None else self.compiled_metrics.items
+        return all(is_sum(metric) for _, metric, _ in compiled)
+
+    def explain_execution(self) -> str:
+        """How the steps are carried out: replayed by the device, or eagerly and why."""
+        if not isinstance(self.execution, Replay):
+            return f'eagerly, kernel by kernel: device "{self.device}"'
+        reasons = [f"{kind}: {reason}" for kind, reason in self.execution.reasons.items()]
+        return "; ".join(["eagerly", *reasons]) if reasons else "recorded once and replayed"
+
+    def _loss_takes_logits(self):
+        """Whether the last activation is the one that the loss is fused with."""
+        last = getattr(self.layers[-1], "activation", None)
+        if last is None or self.loss.from_logits or self.loss.logits_of != last.name:
+            return False
+        return last.options.get("axis", -1) in (-1, len(self.output_shape) - 1)
+
+    def _require_compiled(self, doing):
+        if self.optimizer is None:
+            raise RuntimeError(f"call compile(optimizer=..., loss=...) before {doing}")
+        if self.loss is None:
+            raise RuntimeError(f"{doing} needs a loss: compile(loss=...)")
+
+    # -------------------------------------------------------------------------------- one step
+
+    def train_step(self, x, y, sample_weight=None):
+        """One step of gradient descent on a batch that fits: forward, loss, backward, update."""
+        self.begin_step()
+        outputs = self.forward(x, training=True, logits=self.fused)  # (N, C)
+        self.measure(y, outputs, sample_weight)
+        self.backward(self.loss.backward().reshape(outputs.shape), logits=self.fused)
+        self.add_penalty_gradients()
+        self.optimizer.step(self.flat.trainable, self.flat.grads)
+        self.steps_taken += 1
+
+    def test_step(self, x, y, sample_weight=None):
+        """Loss and metrics of a batch; nothing is trained."""
+        self.begin_step()
+        outputs = self.forward(x, training=False, logits=self.fused)  # (N, C)
+        self.measure(y, outputs, sample_weight)
+
+    def begin_step(self):
+        """Our arrays and step number for the layers; they may have served another model since."""
+        self.context.begin(self.steps_taken)
+        self.ensure_flat()
+
+    def measure(self, y, outputs, sample_weight):
+        """The loss of a batch, and everything that the epoch's logs need of it."""
+        rows_y, rows, w = self.loss.as_rows(y, outputs, sample_weight)
+        values = self.loss.forward(rows_y, rows, w, logits=self.fused)  # (N,)
+        loss = float(values.sum(dtype=np.float64)) + self.penalty()
+        self.loss_tracker.update_state(loss, [len(outputs)])
+        predictions = self.loss.probabilities if self.fused else rows
+        predictions = self.context.ops.to_host(predictions.reshape(outputs.shape))
+        self.compiled_metrics.update(y, predictions, sample_weight)
+
+    def logs(self) -> dict:
+        """Loss and metrics since the last reset."""
+        return {"loss": self.loss_tracker.result(), **self.compiled_metrics.results()}
+
+    def reset_metrics(self):
+        """Forget the batches measured so far."""
+        self.loss_tracker.reset_state()
+        if self.compiled_metrics is not None:
+            self.compiled_metrics.reset()
+
+    def penalty(self) -> float:
+        """Sum of the regularizers' penalties on the trainable parameters."""
+        return sum(float(p.regularizer(p.numpy())) for p in self.parameters
+                   if p.regularizer is not None and p.trainable)  # fmt: skip
+
+    def add_penalty_gradients(self, ops=None):
+        """grad += the penalty's gradient, for each parameter that has a regularizer."""
+        ops = ops or self.context.ops
+        for p in self.parameters:
+            r = p.regularizer
+            if r is None or not p.trainable:
+                continue
+            if hasattr(r, "l1"):
+                ops.penalty_grad(p.value, r.l1, r.l2, dw=p.grad)
+            else:
+                p.grad[...] += ops.from_host(r.gradient(p.numpy()))
+
+    def batch(self, data, rows):
+        """The rows of a step on the device: inputs in the model's dtype, targets, weights."""
+        y = None if data.y is None else data.y[rows]
+        w = None if data.sample_weight is None else data.sample_weight[rows]
+        return self.inputs(data.x, rows), y, w
+
+    def inputs(self, x, rows):
+        first = x[rows] if isinstance(rows, slice) else None
+        if first is not None and first.dtype == self.dtype:
+            return self.context.ops.from_host(first)  # nothing to gather, nothing to cast
+        count = len(rows) if first is None else len(first)
+        batch = np.empty((count, *x.shape[1:]), self.dtype)  # (N, ...)
+        self.context.ops.gather(x, rows, out=batch)
+        return batch
+
+    def gradients(self, x, y, sample_weight=None, training=True):
+        """The gradient of the loss, penalties included: parameter's path -> array of its shape.
+
+        Nothing is updated, and moving statistics stay as they were.
+        """
+        return self.loss_and_gradients(x, y, sample_weight, training)[1]
+
+    def loss_and_gradients(self, x, y, sample_weight=None, training=True):
+        """The loss of a batch, and what `gradients` returns."""
+        self._require_compiled("gradients")
+        data = Dataset(self, x, y, sample_weight)
+        self._prepare(data.y.shape)
+        self.reset_metrics()
+        frozen = [p.numpy() for p in self.non_trainable_weights]
+        self.begin_step()
+        x, y, w = self.batch(data, slice(None))
+        outputs = self.forward(x, training=training, logits=self.fused)
+        self.measure(y, outputs, w)
+        self.backward(self.loss.backward().reshape(outputs.shape), logits=self.fused)
+        self.add_penalty_gradients()
+        for p, value in zip(self.non_trainable_weights, frozen, strict=True):
+            p.assign(value)
+        to_host = self.context.ops.to_host
+        grads = {p.path: np.array(to_host(p.grad)) for p in self.trainable_weights}
+        return self.loss_tracker.result(), grads
+
+    # --------------------------------------------------------------------------------- metrics
+
+    @property
+    def metrics(self):
+        """The loss's mean and the compiled metrics."""
+        compiled = [] if self.compiled_metrics is None else self.compiled_metrics.items
+        return [self.loss_tracker, *(metric for _, metric, _ in compiled)]
+
+    @property
+    def metrics_names(self):
+        """Names of what `evaluate` returns."""
+        compiled = [] if self.compiled_metrics is None else self.compiled_metrics.items
+        return ["loss", *(name for name, *_ in compiled)]
+
+    def metric_direction(self, name):
+        """True: higher is better, False: lower, None: there is no metric of this name."""
+        for known, metric, _ in self.compiled_metrics.items:
+            if known == name:
+                return metric.higher_is_better
+        return None
