@@ -13,7 +13,7 @@ from .metrics.collection import Collection, check_names, is_sum
 
 
 class Step:
-    """What `compile` chooses, and one step with it. `Trainer` repeats it, `Sequential` adds layers."""
+    """What `compile` chooses, and one step with it; `Trainer` repeats it."""
 
     def __init__(self):
         self.optimizer = self.loss = self.flat = self.execution = None
