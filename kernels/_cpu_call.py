@@ -136,10 +136,35 @@ class Scratch:
         for place, array in self.arrays.items():
             self.words[place] = address_of(array)
 
+    def add_entries(self, rows, D, H, dtype):
+        """Room for the entries of `rows` rows that are not zero, and for W (D, H)."""
+        block, line = machine.BLOCK * D + 1, machine.LINE // np.dtype(dtype).itemsize
+        wide = -(-H // line) * line
+        for place, count, kind in (
+            (machine.STARTS, rows + 1, np.int64),
+            (machine.COLUMN_OF, rows * D + 1, np.int32),
+            (machine.ENTRIES, rows * D + 1, dtype),
+            (machine.PLACES, D + 1, np.int64),
+            (machine.ENTRY_ROWS, block, np.int64),
+            (machine.FACTORS, block, dtype),
+            (machine.PACKED, D * wide, dtype),
+            (machine.PADDED, machine.BLOCK * wide, dtype),
+        ):
+            self.arrays[place] = array = on_a_line(count, kind)
+            self.words[place] = address_of(array)
+
     def set_spans(self, spans):
         """This thread's ranges of the flat vectors, (S, 2)."""
         self.arrays[machine.SPANS] = spans = np.ascontiguousarray(spans, np.int64)
         self.words[machine.SPANS], self.words[machine.SPAN_COUNT] = address_of(spans), len(spans)
+
+
+def on_a_line(count, dtype):
+    """`count` numbers that begin at a cache line."""
+    item = np.dtype(dtype).itemsize
+    room = np.zeros(count + machine.LINE // item, dtype)
+    start = -address_of(room) % machine.LINE // item
+    return room[start : start + count]
 
 
 def address_of(array):

@@ -18,20 +18,30 @@ from ._cpu_elementwise import elementwise as f_elementwise
 from ._cpu_elementwise import elementwise_grad as f_elementwise_grad
 from ._cpu_low import barrier, gemm, matrix, size_of, vector
 from ._cpu_machine import (
+    BLOCK,
+    COLUMN_OF,
     COUNTER,
+    ENTRIES,
+    ENTRY_ROWS,
+    FACTORS,
     FLAT_GRADS,
     HEAD,
+    LINE,
     LIST,
     LOSS,
     NUMBERS,
     OWN_GRADS,
+    PACKED,
+    PADDED,
     PARTIAL,
+    PLACES,
     ROOM,
     SAMPLES,
     SCRATCH,
     SMALL,
     SPAN_COUNT,
     SPANS,
+    STARTS,
     STEP_NUMBER,
     THREAD,
     THREADS,
@@ -150,6 +160,18 @@ def flat(word, i, low, high, like):
 # ------------------------------------------------------------------------------------- linear
 
 
+@jit
+def own_gradient(word, i, mine):
+    """Operand i, an address in the flat gradients, in this thread's vector of gradients."""
+    return mine[OWN_GRADS] + word[HEAD + 3 * i] - mine[FLAT_GRADS]
+
+
+@jit
+def is_first(first, mine):
+    """Whether this is the first chunk of the thread's rows."""
+    return first == mine[SAMPLES] * mine[THREAD] // mine[THREADS]
+
+
 @instruction
 def gather(words, numbers, first, last, step, scratch, like):
     word = word_of(words)
@@ -168,6 +190,80 @@ def gather(words, numbers, first, last, step, scratch, like):
             ops.cast(vector(source, D, np.int64(0)), target)
         else:
             ops.cast(vector(source, D, np.int32(0)), target)
+
+
+# Inputs that are mostly zeros (pixels, words): only their entries are read and kept.
+
+
+@instruction
+def gather_entries(words, numbers, first, last, step, scratch, like):
+    """The entries of these rows that are not zero, into this thread's room."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, kind, stride = last - first, word[3], word[6], word[7]
+    data, index = word[HEAD], vector(at(word, 1, first, step), n, np.int64(0))
+    starts = vector(mine[STARTS], n + 1, np.int64(0))
+    columns = vector(mine[COLUMN_OF], n * D + 1, np.int32(0))
+    values = vector(mine[ENTRIES], n * D + 1, like)
+    count = 0
+    for i in range(n):
+        starts[i] = count
+        row = data + index[i] * stride
+        if kind == 0:
+            count = ops.nonzeros(vector(row, D, np.uint8(0)), columns, values, count)
+        elif kind == 1:
+            count = ops.nonzeros(vector(row, D, np.float32(0)), columns, values, count)
+        elif kind == 2:
+            count = ops.nonzeros(vector(row, D, 0.0), columns, values, count)
+        elif kind == 3:
+            count = ops.nonzeros(vector(row, D, np.int64(0)), columns, values, count)
+        else:
+            count = ops.nonzeros(vector(row, D, np.int32(0)), columns, values, count)
+    starts[n] = count
+
+
+@jit
+def padded(H, like):
+    """Bytes of a row of H numbers that begins and ends at a cache line."""
+    return (H * size_of(like) + LINE - 1) // LINE * LINE
+
+
+@instruction
+def linear_entries(words, numbers, first, last, step, scratch, like):
+    """y = x W + b for the rows that gather_entries has read; W is copied to whole cache lines."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H, stride = last - first, word[3], word[4], padded(word[4], like)
+    if is_first(first, mine):
+        W = matrix(word[HEAD + 3], D, H, like)
+        ops.copy_rows(W, matrix(mine[PACKED], D, stride // size_of(like), like))
+    y = at(word, 3, first, step)
+    ops.entries_linear(
+        vector(mine[STARTS], n + 1, np.int64(0)), vector(mine[COLUMN_OF], n * D + 1, np.int32(0)),
+        vector(mine[ENTRIES], n * D + 1, like), mine[PACKED], stride,
+        whole(word, 2, H, like), matrix(y, n, H, like), y,
+    )  # fmt: skip
+
+
+@instruction
+def linear_dW_entries(words, numbers, first, last, step, scratch, like):
+    """dW = or += x^T dy for the rows that gather_entries has read."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H, stride = last - first, word[3], word[4], padded(word[4], like)
+    dW = own_gradient(word, 2, mine)
+    if is_first(first, mine):
+        vector(dW, D * H, like)[:] = 0
+    starts = vector(mine[STARTS], n + 1, np.int64(0))
+    columns = vector(mine[COLUMN_OF], n * D + 1, np.int32(0))
+    values = vector(mine[ENTRIES], n * D + 1, like)
+    places = vector(mine[PLACES], D + 1, np.int64(0))
+    rows = vector(mine[ENTRY_ROWS], BLOCK * D + 1, np.int64(0))
+    factors = vector(mine[FACTORS], BLOCK * D + 1, like)
+    dy = matrix(at(word, 1, first, step), n, H, like)
+    near = matrix(mine[PADDED], BLOCK, stride // size_of(like), like)
+    for row in range(0, n, BLOCK):
+        end = min(row + BLOCK, n)
+        ops.copy_rows(dy[row:end], near)
+        ops.sort_by_column(starts, columns, values, row, end, stride, places, rows, factors)
+        ops.entries_dW(places, rows, factors, mine[PADDED], dW, D, H)
 
 
 @jit
@@ -290,18 +386,6 @@ def linear_dW(words, numbers, first, last, step, scratch, like):
 
 # Many rows: each thread sums over its own, while they are in its cache, into a vector of gradients
 # of its own; `add_gradients` adds the vectors up.
-
-
-@jit
-def own_gradient(word, i, mine):
-    """Operand i, an address in the flat gradients, in this thread's vector of gradients."""
-    return mine[OWN_GRADS] + word[HEAD + 3 * i] - mine[FLAT_GRADS]
-
-
-@jit
-def is_first(first, mine):
-    """Whether this is the first chunk of the thread's rows."""
-    return first == mine[SAMPLES] * mine[THREAD] // mine[THREADS]
 
 
 @instruction

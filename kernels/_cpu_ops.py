@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from ._cpu_elementwise import sigmoid_of, softplus_of
-from ._cpu_low import multiply_high
+from ._cpu_low import add_4_multiples, add_8_multiples, add_multiple, multiply_high
 
 # Sums may be reordered (that makes them vector code), NaN and infinity keep their meaning.
 jit = njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
@@ -100,6 +100,92 @@ def sparse_dW(x, dy, first, last, dW, rows, values, counts):
                 v0, d0 = values[t, c], dy[rows[t, c]]
                 for j in range(H):
                     out[j] += v0 * d0[j]
+
+
+@jit
+def nonzeros(row, columns, values, count):
+    """Append the entries of a row that are not zero; returns how many there are by now."""
+    nothing, zero = row.dtype.type(0), values.dtype.type(0)
+    for k in range(0, row.size, 16):
+        part = row[k : k + 16]
+        some = 0
+        for j in range(part.size):
+            some |= part[j] != nothing
+        if some:
+            for j in range(part.size):
+                value = values.dtype.type(part[j])
+                columns[count], values[count] = k + j, value
+                count += value != zero
+    return count
+
+
+@jit
+def copy_rows(source, target):
+    """target[:, :H] = source (n, H); target's rows may be longer."""
+    for i in range(source.shape[0]):
+        cast(source[i], target[i])
+
+
+@jit
+def entries_linear(starts, columns, values, W, W_stride, b, y, y_address):
+    """y = x W + b for rows of x given by their entries that are not zero; W is an address."""
+    H = y.shape[1]
+    for i in range(y.shape[0]):
+        out, c, end = y_address + i * H * values.itemsize, starts[i], starts[i + 1]
+        y[i, :] = values.dtype.type(0)
+        for j in range(b.size):
+            y[i, j] = b[j]
+        while c + 8 <= end:
+            add_8_multiples(
+                out, W + columns[c] * W_stride, W + columns[c + 1] * W_stride,
+                W + columns[c + 2] * W_stride, W + columns[c + 3] * W_stride,
+                W + columns[c + 4] * W_stride, W + columns[c + 5] * W_stride,
+                W + columns[c + 6] * W_stride, W + columns[c + 7] * W_stride,
+                values[c], values[c + 1], values[c + 2], values[c + 3],
+                values[c + 4], values[c + 5], values[c + 6], values[c + 7], H,
+            )  # fmt: skip
+            c += 8
+        while c < end:
+            add_multiple(out, W + columns[c] * W_stride, values[c], H)
+            c += 1
+
+
+@jit
+def sort_by_column(starts, columns, values, first, last, stride, places, rows, factors):
+    """Entries of rows first..last column by column: `places[k]` is where column k ends, `rows` has
+    the offset of each entry's row, `factors` its value.
+    """
+    places[:] = 0
+    for c in range(starts[first], starts[last]):
+        places[columns[c] + 1] += 1
+    for k in range(places.size - 1):
+        places[k + 1] += places[k]
+    for i in range(first, last):
+        for c in range(starts[i], starts[i + 1]):
+            k = columns[c]
+            at = places[k]
+            rows[at], factors[at] = (i - first) * stride, values[c]
+            places[k] = at + 1
+
+
+@jit
+def entries_dW(places, rows, factors, dy, dW, D, H):
+    """dW += x^T dy for entries sorted by column; dy and dW are addresses.
+
+    Each row of dW is written once, and the few rows of dy stay in the nearest cache.
+    """
+    c = 0
+    for k in range(D):
+        end, out = places[k], dW + k * H * factors.itemsize
+        while c + 4 <= end:
+            add_4_multiples(
+                out, dy + rows[c], dy + rows[c + 1], dy + rows[c + 2], dy + rows[c + 3],
+                factors[c], factors[c + 1], factors[c + 2], factors[c + 3], H,
+            )  # fmt: skip
+            c += 4
+        while c < end:
+            add_multiple(out, dy + rows[c], factors[c], H)
+            c += 1
 
 
 @jit

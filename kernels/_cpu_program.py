@@ -10,12 +10,18 @@ from ._cpu_instructions import DTYPES, INSTRUCTIONS
 from ._cpu_machine import COLUMNS, FLAT, HEAD, ROWS, WORDS
 from ._cpu_threads import run_together, small_products, threads
 
-PARTS_UP_TO = 128  # rows of a batch; above, the threads split the rows
+PARTS_UP_TO = 127  # rows of a batch; above, the threads split the rows
 SPARSE_BELOW = 0.25  # share of entries of x that are not zero; measured on MNIST's pixels (0.19)
-OWN_FROM = 256  # rows of a batch from which each thread has gradients of its own
+OWN_FROM = 128  # rows of a batch from which each thread has gradients of its own
 
 OWN = {"linear_dW": "linear_dW_own", "sum_rows": "sum_rows_own"}
 SPARSE = ("linear", "linear_part")  # products that can leave zeros out
+# the same for inputs that are mostly zeros
+ENTRIES = {
+    "gather": "gather_entries",
+    "linear": "linear_entries",
+    "linear_dW_own": "linear_dW_entries",
+}
 LATE = ("linear_dW", "sum_rows", "prelu_da", "moving_average")  # read by nobody within the pass
 
 
@@ -72,6 +78,7 @@ class Machine:
             i for i, w in enumerate(self.words) if w[0] in products and w[HEAD] == x
         ]
         self.seen = None  # the data whose density is known
+        self.by_entries = self._by_entries() if self.own_gradients else {}
         self._make_threads(flat)
 
     def _gather(self):
@@ -84,7 +91,13 @@ class Machine:
 
     def _in_parts(self, instructions):
         """Matrix products split by the rows of W instead of the rows of the batch."""
+        apart = []  # arrays whose columns several threads have written since the last barrier
         for one in instructions:
+            if one.mode == ROWS and one.op != "linear_dx":
+                apart = []
+            elif any(np.may_share_memory(one.arrays[i], a) for i in one.rows for a in apart):
+                yield Instruction("copy", ROWS, (apart[0],) * 2, (), self.rows, (0,))  # a barrier
+                apart = []
             if one.op == "linear":
                 x, W, b, y = one.arrays
                 parts = np.empty((self.threads, *y.shape), self.dtype)
@@ -96,6 +109,7 @@ class Machine:
                     "linear_join", ROWS, (parts, b, y), (2,), one.count, one.sizes[1:]
                 )
             elif one.op == "linear_dx":
+                apart.append(one.arrays[2])
                 yield dataclasses.replace(one, op="linear_dx_part", mode=COLUMNS)
             else:
                 yield one
@@ -117,6 +131,27 @@ class Machine:
             low = address_of(array)
             if not any(a <= low and low + array.nbytes <= b for a, b in self.known):
                 raise Unsupported(f"{instruction.op}: an array that is made anew at each step")
+
+    def _by_entries(self):
+        """Instructions that can do with the entries of x that are not zero: number -> (code, twin).
+
+        None, if something else reads x as well.
+        """
+        twins = {}
+        for name, twin in ENTRIES.items():
+            code = INSTRUCTIONS[name].addresses.get(self.dtype)
+            twins[code] = (code, twin)
+        x, found = address_of(self.inputs[0]), {}
+        for i, word in enumerate(self.words):
+            if x in word[HEAD::3]:
+                if word[0] not in twins or word[2] != 1:
+                    return {}
+                found[i] = twins[word[0]]
+        if len(found) != len(ENTRIES):
+            return {}
+        return {
+            i: (code, INSTRUCTIONS[twin].address(self.dtype)) for i, (code, twin) in found.items()
+        }
 
     def _places(self, array):
         """Where an input's address stands in the words: (instruction, word, offset) each."""
@@ -142,6 +177,10 @@ class Machine:
         self.shared = shared
         grads = address_of(flat.grads)
         item = self.dtype.itemsize
+        for i in list(self.by_entries)[1:2]:
+            D, H = map(int, self.words[i, 3:5])
+            for scratch in self.scratch:
+                scratch.add_entries(min(self.chunk(), self.rows), D, H, self.dtype)
         if self.own_gradients:
             self.own = np.zeros((T, flat.grads.size), self.dtype)
             for t, scratch in enumerate(self.scratch):
@@ -174,7 +213,10 @@ class Machine:
         words[0, HEAD + 3], words[0, HEAD + 5] = address_of(index), self.rows * 8
         if self.seen != (words[0, HEAD], len(x)):
             self.seen = (words[0, HEAD], len(x))
-            words[self.first_products, 6] = density(x) < SPARSE_BELOW
+            sparse = int(density(x) < SPARSE_BELOW)
+            words[self.first_products, 6] = sparse
+            for i, codes in self.by_entries.items():
+                words[i, 0] = codes[sparse]
         for array, places in zip(inputs[1:], self.places, strict=True):
             for i, k, offset in places:
                 words[i, k], words[i, k + 2] = address_of(array) + offset, array.nbytes // steps

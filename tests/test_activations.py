@@ -267,3 +267,10 @@ def test_an_activation_without_forward_or_backward_says_so():
         half([1.0])
     with pytest.raises(NotImplementedError, match=r"Half needs backward\(ops, x, y, dy"):
         half.backward(None, 1, 1, 1, dx=1)
+
+
+def test_softmax_along_another_axis_leaves_its_input_alone():
+    x = np.array([[[1.0], [2.0]]])  # (1, 2, 1): moving the axis is no copy here
+    e = np.exp([1.0, 2.0])
+    np.testing.assert_allclose(activations.softmax(x, axis=1)[0, :, 0], e / e.sum(), rtol=1e-12)
+    np.testing.assert_array_equal(x, [[[1.0], [2.0]]])

@@ -125,7 +125,7 @@ class Rowwise(Activation):
         if axis in (-1, x.ndim - 1):
             getattr(ops, self.name)(x, y=y)
         else:  # kernels work along the last axis
-            moved = np.ascontiguousarray(np.moveaxis(x, axis, -1))
+            moved = np.array(np.moveaxis(x, axis, -1), order="C")  # a copy: it is overwritten
             getattr(ops, self.name)(moved, y=moved)
             y[...] = np.moveaxis(moved, -1, axis)
 

@@ -43,7 +43,7 @@ class Recorder:
 
 def check_recordable(model):
     """Raise NotRecordable where a part is not of our own making: what it does can't be seen."""
-    parts = [*model.layers]
+    parts = [model, *model.layers]
     if model.loss is not None:
         parts.append(model.loss)
     if model.optimizer is not None:
@@ -102,14 +102,12 @@ class Program:
         model, context = self.model, self.context
         x = context.empty((self.rows, *model.input_shape[1:]), model.dtype)  # (N, ...)
         if self.kind == "predict":
-            outputs = model.forward(x, training=False)
-            if outputs is x or np.shares_memory(outputs, x):  # nothing was computed
-                raise NotRecordable("the model hands its input on")
-            return Inputs(x, None, None, outputs)
+            return Inputs(x, None, None, self._computed(x, model.forward(x, training=False)))
         loss, before = model.loss, (model.loss.context, model.optimizer.ops)
         loss.context, model.optimizer.ops = context, self.recorder
         try:
-            outputs = model.forward(x, training=self.kind == "train", logits=model.fused)
+            training = self.kind == "train"
+            outputs = self._computed(x, model.forward(x, training, logits=model.fused))
             R, C = outputs.size // outputs.shape[-1], outputs.shape[-1]
             rows = outputs.reshape(R, C)
             y = np.empty(R, np.int64) if loss.integer_targets else np.empty((R, C), model.dtype)
@@ -133,6 +131,12 @@ class Program:
         finally:
             loss.context, model.optimizer.ops = before
             loss.dp = loss.probabilities = None
+
+    def _computed(self, x, outputs):
+        """The outputs, which must have an array of their own."""
+        if np.may_share_memory(outputs, x):
+            raise NotRecordable("the model hands its input on")
+        return outputs
 
     def _known_arrays(self):
         """Everything whose address stays the same from step to step."""

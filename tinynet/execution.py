@@ -82,7 +82,7 @@ class Replay(Eager):
 
     def program(self, kind, rows):
         """The recorded step for batches of N rows, or None where it can't be recorded."""
-        key, state = (kind, rows), self.model.revision(kind)
+        key, state = (kind, rows), self._state(kind)
         known = self.programs.get(key)
         if known is None or known[0] != state:
             try:
@@ -93,6 +93,19 @@ class Replay(Eager):
                 self.reasons[kind] = str(reason)
             known = self.programs[key] = (state, program)
         return known[1]
+
+    def _state(self, kind):
+        """All that a recording depends on; kept objects can't be mistaken for later ones."""
+        model = self.model
+        state = (model.revision(kind), *model.layers)
+        if kind == "predict":
+            return state
+        penalties = [
+            (p.regularizer, getattr(p.regularizer, "l1", None), getattr(p.regularizer, "l2", None))
+            for p in model.parameters
+            if p.regularizer is not None
+        ]
+        return (*state, model.loss, model.optimizer, *penalties)
 
     def train(self, data, stretch):
         if not self._measured("train", data, stretch):

@@ -1,0 +1,295 @@
+"""The kernels of the `cpu` device against the reference: every one, both dtypes, odd sizes."""
+
+import inspect
+
+import numpy as np
+import pytest
+from test_kernels import public_functions
+
+from tinynet import kernels
+from tinynet.kernels import cpu, reference
+from tinynet.kernels._elementwise import ELEMENTWISE
+
+PRECISION = {"float32": {"rtol": 3e-5, "atol": 1e-5}, "float64": {"rtol": 1e-11, "atol": 1e-12}}
+SHAPES = [(1, 1), (3, 1), (1, 5), (4, 17), (33, 16), (300, 7), (5, 2, 3)]
+PARAMETERS = {"leaky_relu": (0.2,), "elu": (0.7,), "clipped_relu": (0.1, 1.5, 0.3)}
+COMPARED = set()  # kernels that `compare` has seen; the last test looks at it
+
+both = pytest.mark.parametrize("dtype", PRECISION)
+shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)
+
+
+@pytest.fixture
+def rng():
+    return np.random.Generator(np.random.PCG64(5))
+
+
+def numbers(rng, shape, dtype, kinks=True):
+    """Normal numbers, some of them exactly at the kinks."""
+    x = 2 * rng.normal(size=shape)
+    if kinks and x.size > 4:
+        x.ravel()[:5] = [0.0, -0.0, 3.0, -3.0, 0.3]
+    return x.astype(dtype)
+
+
+def compare(name, *args, dtype, **outputs):
+    """Run a kernel on both devices: an output is an array to change, a shape to fill, or None."""
+    COMPARED.add(name)
+    results = []
+    for module in (reference, cpu):
+        given = [np.array(a) if isinstance(a, np.ndarray) else a for a in args]
+        outs = {
+            k: np.full(o, np.nan, dtype)
+            if isinstance(o, tuple)
+            else None
+            if o is None
+            else o.copy()
+            for k, o in outputs.items()
+        }
+        getattr(module, name)(*given, **outs)
+        for before, after in zip(args, given, strict=True):
+            if isinstance(before, np.ndarray):
+                np.testing.assert_array_equal(before, after, f"{name} changed an input")
+        results.append(outs)
+    for key, wanted in results[0].items():
+        if wanted is not None:
+            got = results[1][key]
+            assert not np.isnan(got).any(), f"{name}: {key} is not overwritten"
+            assert got.dtype == dtype
+            np.testing.assert_allclose(got, wanted, **PRECISION[dtype], err_msg=f"{name}: {key}")
+
+
+# ------------------------------------------------------------------------------- the interface
+
+
+@pytest.mark.parametrize("device", kernels.DEVICES)
+def test_all_devices_have_the_same_functions_with_the_same_parameters(device):
+    module = kernels.load(device)
+    for name, function in public_functions().items():
+        assert inspect.signature(getattr(module, name)) == inspect.signature(function), name
+
+
+# ------------------------------------------------------------------------- linear, affine, gather
+
+
+@both
+@pytest.mark.parametrize(
+    "source", ["uint8", "bool", "int16", "int32", "int64", "float32", "float64"]
+)
+def test_gather(source, dtype, rng):
+    data = (rng.random((9, 2, 3)) * 3).astype(source)
+    for rows in (np.array([8, 0, 0]), np.array([4]), slice(2, 7)):
+        n = len(np.arange(9)[rows])
+        compare("gather", data, rows, out=(n, 2, 3), dtype=dtype)
+
+
+@both
+@pytest.mark.parametrize("N", [1, 2, 3, 33])
+@pytest.mark.parametrize(("D", "H"), [(1, 1), (1, 7), (17, 1), (16, 5)])
+def test_linear(N, D, H, dtype, rng):
+    x, W, b, dy = (numbers(rng, s, dtype) for s in ((N, D), (D, H), (H,), (N, H)))
+    compare("linear", x, W, b, y=(N, H), dtype=dtype)
+    compare("linear", x, W, None, y=(N, H), dtype=dtype)
+    compare("linear_dx", dy, W, dx=(N, D), dtype=dtype)
+    compare("linear_dW", x, dy, dW=(D, H), dtype=dtype)
+    compare("sum_rows", dy, out=(H,), dtype=dtype)
+
+
+@both
+@shapes
+def test_affine_and_multiply(shape, dtype, rng):
+    x, m = numbers(rng, shape, dtype), numbers(rng, shape, dtype)
+    compare("affine", x, 3.0, -1.5, y=shape, dtype=dtype)
+    compare("multiply", x, m, y=shape, dtype=dtype)
+    for axis in range(len(shape)):  # a broadcast
+        compare("multiply", x, m.take([0], axis), y=shape, dtype=dtype)
+
+
+# -------------------------------------------------------------------------------- activations
+
+
+@both
+@shapes
+@pytest.mark.parametrize("kind", ELEMENTWISE)
+def test_elementwise(kind, shape, dtype, rng):
+    x, dy, p = numbers(rng, shape, dtype), numbers(rng, shape, dtype), PARAMETERS.get(kind, ())
+    y = np.empty_like(x)
+    reference.elementwise(kind, x, p, y=y)
+    compare("elementwise", kind, x, p, y=shape, dtype=dtype)
+    compare("elementwise_grad", kind, x, y, dy, p, dx=shape, dtype=dtype)
+
+
+@both
+@pytest.mark.parametrize("kind", sorted(set(ELEMENTWISE) - {"exponential"}))
+def test_elementwise_far_out(kind, dtype):
+    x = np.array([[-1e4, -100, -30, -20, 20, 30, 100, 1e4]], dtype)
+    y, p = np.empty_like(x), PARAMETERS.get(kind, ())
+    reference.elementwise(kind, x, p, y=y)
+    compare("elementwise", kind, x, p, y=x.shape, dtype=dtype)
+    compare("elementwise_grad", kind, x, y, np.ones_like(x), p, dx=x.shape, dtype=dtype)
+
+
+@both
+@shapes
+def test_prelu(shape, dtype, rng):
+    x, dy = numbers(rng, shape, dtype), numbers(rng, shape, dtype)
+    for a_shape in {shape[1:], (1, *shape[2:])}:  # one slope per feature, and a shared one
+        a = numbers(rng, a_shape, dtype)
+        compare("prelu", x, a, y=shape, dtype=dtype)
+        compare("prelu_grad", x, a, dy, dx=shape, da=a_shape, dtype=dtype)
+        compare("prelu_grad", x, a, dy, dx=shape, da=None, dtype=dtype)
+
+
+@both
+@shapes
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_softmax(name, shape, dtype, rng):
+    x, dy = numbers(rng, shape, dtype), numbers(rng, shape, dtype)
+    x[0] += 100  # no overflow
+    y = np.empty_like(x)
+    getattr(reference, name)(x, y=y)
+    compare(name, x, y=shape, dtype=dtype)
+    compare(name + "_grad", y, dy, dx=shape, dtype=dtype)
+
+
+@both
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.999, 1.0])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (5, 8), (4, 9), (3, 2, 5)])
+def test_dropout_masks_are_equal_bit_for_bit(shape, rate, dtype):
+    for key, step, row in (((0, 0), 0, 0), ((2**62 + 5, 3), 2**33, 12345), ((7, 2**63 - 1), 1, 3)):
+        masks = [np.full(shape, np.nan, dtype) for _ in range(2)]
+        for module, mask in zip((reference, cpu), masks, strict=True):
+            module.dropout_mask(rate, key, step, row, mask=mask)
+        np.testing.assert_array_equal(*masks)
+    COMPARED.add("dropout_mask")
+
+
+# ------------------------------------------------------------------------ batch normalization
+
+
+@both
+@pytest.mark.parametrize("shape", [s for s in SHAPES if len(s) == 2], ids=str)
+@pytest.mark.parametrize("scaled", [True, False])
+def test_batchnorm(shape, scaled, dtype, rng):
+    D, e = shape[1:], 1e-3
+    x, dy = numbers(rng, shape, dtype, kinks=False), numbers(rng, shape, dtype, kinks=False)
+    gamma, beta, mean = (numbers(rng, D, dtype, kinks=False) for _ in range(3))
+    var = rng.uniform(0.5, 2, D).astype(dtype)
+    if not scaled:
+        gamma = beta = None
+    compare("batchnorm", x, gamma, beta, e, y=shape, xhat=shape, mean=D, var=D, dtype=dtype)
+    compare("batchnorm_inference", x, gamma, beta, mean, var, e, y=shape, xhat=shape, dtype=dtype)
+    for name in ("batchnorm_grad", "batchnorm_inference_grad"):
+        for d in (D, None):
+            compare(name, x, gamma, var, e, dy, dx=shape, dgamma=d, dbeta=d, dtype=dtype)
+    compare("moving_average", x[0], 0.9, average=mean, dtype=dtype)
+
+
+# ------------------------------------------------------------------------------------- losses
+
+
+@both
+@pytest.mark.parametrize("gradient", [True, False])
+@pytest.mark.parametrize(("N", "C"), [(1, 1), (1, 4), (6, 1), (33, 10), (5, 16)])
+def test_losses(N, C, gradient, dtype, rng):
+    z, t = 3 * numbers(rng, (N, C), dtype), rng.random((N, C)).astype(dtype)
+    z[0, 0] = 60
+    w = rng.random(N).astype(dtype)
+    w[0] = 0 if N > 1 else 1
+    labels, d = rng.integers(0, C, N), (N, C) if gradient else None
+    p = 3 * rng.random((N, C)).astype(dtype) + dtype_of(dtype, 0.1)  # rows need not sum to 1
+    binary = rng.random((N, C)).astype(dtype)
+    if N > 1:
+        p[1], p[1, 0], binary[1] = 0, 1, np.round(binary[1])  # clipped
+    out = {"p": (N, C), "losses": (N,), "dz": d, "dtype": dtype}
+    for ids in (labels, labels.astype(np.int32)):  # the second is left to the reference
+        compare("sparse_softmax_crossentropy", z, ids, w, **out)
+        compare("sparse_crossentropy", p, ids, w, 1e-7, losses=(N,), dp=d, dtype=dtype)
+    compare("softmax_crossentropy", z, t, w, **out)
+    compare("sigmoid_crossentropy", z, t, w, **out)
+    compare("crossentropy", p, t, w, 1e-7, losses=(N,), dp=d, dtype=dtype)
+    compare("binary_crossentropy", binary, t, w, 1e-7, losses=(N,), dp=d, dtype=dtype)
+    t[-1] = z[-1]  # no error: the kink of |e|
+    for kind in reference.REGRESSION:
+        compare("regression_loss", kind, z, t, 0.8, w, losses=(N,), dy=d, dtype=dtype)
+
+
+def dtype_of(dtype, value):
+    return np.dtype(dtype).type(value)
+
+
+@both
+def test_metrics_and_sums(dtype, rng):
+    p, t = rng.random((7, 3)).astype(dtype), np.eye(3, dtype=dtype)[[0, 1, 2, 2, 1, 0, 0]]
+    compare("sum_all", p, out=(1,), dtype=dtype)
+    compare("sparse_matches", p, t.argmax(axis=1), hits=(7,), dtype=dtype)
+    compare("categorical_matches", p, t, hits=(7,), dtype=dtype)
+    compare("binary_matches", p, t, 0.5, hits=(7,), dtype=dtype)
+
+
+# ------------------------------------------------- penalties, clipping, updates (flat vectors)
+
+
+@both
+@pytest.mark.parametrize("P", [1, 15, 16, 100])
+def test_penalties_and_clipping(P, dtype, rng):
+    w, g = numbers(rng, P, dtype), numbers(rng, P, dtype)
+    compare("penalty", w, 0.1, 0.2, out=(1,), dtype=dtype)
+    compare("penalty_grad", w, 0.1, 0.2, dw=g, dtype=dtype)
+    matrix = w.reshape(-1, 5) if P % 5 == 0 else w.reshape(-1, 1)
+    compare("penalty_grad", matrix, 0.1, 0.2, dw=g.reshape(matrix.shape), dtype=dtype)
+    for c in (0.5, 1e6):  # clips, and does not
+        compare("clip_by_value", c, g=g, dtype=dtype)
+        compare("clip_by_norm", c, g=g, dtype=dtype)
+    compare("clip_by_norm", 1.0, g=np.zeros(P, dtype), dtype=dtype)
+    compare("scale_", 0.3, x=g, dtype=dtype)
+
+
+@both
+@pytest.mark.parametrize("P", [1, 15, 64])
+def test_updates(P, dtype, rng):
+    g, w, m = (numbers(rng, P, dtype) for _ in range(3))
+    v, v_max = rng.uniform(1, 5, (2, P)).astype(dtype)
+    for momentum, nesterov in ((0.0, False), (0.9, False), (0.9, True)):
+        compare("sgd", g, 0.1, momentum, nesterov, w=w, m=m if momentum else None, dtype=dtype)
+    a = (0.1 * m).astype(dtype)
+    for mean in (None, a):
+        for move in (None, m):
+            numbers_ = (0.1, 0.9, 0.5 if move is not None else 0.0, 1e-7)
+            compare("rmsprop", g, *numbers_, w=w, v=v, a=mean, m=move, dtype=dtype)
+    for largest in (None, v_max):
+        compare("adam", g, 0.01, 0.9, 0.999, 1e-7, w=w, m=m, v=v, v_max=largest, dtype=dtype)
+
+
+# ------------------------------------------------------------------------------ unusual layouts
+
+
+@both
+def test_arrays_with_gaps_and_mixed_dtypes_are_left_to_the_reference(dtype, rng):
+    wide = numbers(rng, (6, 10), dtype)
+    for x in (wide[:, ::2], wide[::2], wide.T, np.asfortranarray(wide)):
+        for name, args, out in (
+            ("elementwise", ("tanh", x, ()), "y"),
+            ("softmax", (x,), "y"),
+            ("affine", (x, 2.0, 1.0), "y"),
+            ("sum_rows", (x,), "out"),
+        ):
+            results = [
+                np.full(x.shape[1:] if out == "out" else x.shape, np.nan, dtype) for _ in "ab"
+            ]
+            getattr(reference, name)(*args, **{out: results[0]})
+            getattr(cpu, name)(*args, **{out: results[1]})
+            np.testing.assert_allclose(*results[::-1], **PRECISION[dtype])
+    target = np.full((6, 20), np.nan, dtype)
+    cpu.softmax(wide, y=target[:, ::2])  # and so is an output with gaps
+    np.testing.assert_allclose(target[:, ::2].sum(axis=1), 1, rtol=1e-5)
+    assert np.isnan(target[:, 1::2]).all()
+    other = wide.astype({"float32": "float64", "float64": "float32"}[dtype])
+    compare("multiply", wide, other, y=wide.shape, dtype=dtype)
+
+
+def test_every_kernel_was_compared(request):
+    if len({item.name for item in request.session.items if item.module is request.module}) < 200:
+        pytest.skip("needs the tests above")
+    makers = {"empty", "zeros", "from_host", "to_host"}
+    assert set(public_functions()) - makers == COMPARED
