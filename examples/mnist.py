@@ -54,9 +54,12 @@ def main():
         metrics=["accuracy"],
         device=options.device,
     )
-    stop = keras.callbacks.EarlyStopping("val_accuracy", patience=5, restore_best_weights=True)
+    callbacks = [
+        keras.callbacks.ReduceLROnPlateau("val_accuracy", factor=0.3, patience=2),
+        keras.callbacks.EarlyStopping("val_accuracy", patience=6, restore_best_weights=True),
+    ]
     history = model.fit(
-        *train, options.batch_size, options.epochs, validation_data=valid, callbacks=[stop]
+        *train, options.batch_size, options.epochs, validation_data=valid, callbacks=callbacks
     )
     _, accuracy = model.evaluate(*test, batch_size=1000, verbose=0)
     if not options.no_plot:
