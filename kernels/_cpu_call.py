@@ -10,7 +10,7 @@ from . import _cpu_machine as machine
 from . import reference
 from ._cpu_instructions import INSTRUCTIONS
 from ._cpu_machine import COLUMNS, FLAT, HEAD, NUMBERS, ROWS, WORDS
-from ._cpu_ops import TILE
+from ._cpu_sparse import TILE
 
 
 class Unsupported(Exception):

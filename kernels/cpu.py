@@ -6,9 +6,9 @@ them instead, and that is how a whole training step is recorded and replayed. Wh
 no instruction for (a broadcast, an unusual layout) is left to the reference.
 
 Behind it, from the top: `_cpu_call` (a call as an instruction), `_cpu_program` (a recorded step,
-bound to its arrays and split over threads), `_cpu_machine` (the loop), `_cpu_instructions`
-(operands by address), `_cpu_ops` and `_cpu_elementwise` (the arithmetic), `_cpu_low` (BLAS,
-atomics).
+bound to its arrays and split over threads), `_cpu_machine` (the loop), `_cpu_operands` and the
+instructions (`_cpu_instructions`, `_cpu_products`, `_cpu_loss_instructions`, `_cpu_updates`), and
+the arithmetic (`_cpu_ops`, `_cpu_elementwise`, `_cpu_sparse`; `_cpu_low` for BLAS and atomics).
 """
 
 import functools

@@ -1,0 +1,313 @@
+"""The machine's instructions around matrix products: gather, linear, its gradients."""
+
+import numpy as np
+
+from . import _cpu_ops as ops
+from . import _cpu_sparse as sparse
+from ._cpu_low import gemm, matrix, size_of, vector
+from ._cpu_machine import (
+    BLOCK,
+    COLUMN_OF,
+    ENTRIES,
+    ENTRY_ROWS,
+    FACTORS,
+    HEAD,
+    LINE,
+    LIST,
+    OWN_GRADS,
+    PACKED,
+    PADDED,
+    PLACES,
+    ROOM,
+    SAMPLES,
+    SMALL,
+    SPAN_COUNT,
+    STARTS,
+    THREAD,
+    THREADS,
+    TILE_COUNTS,
+    TILE_ROWS,
+    TILE_VALUES,
+    VALUES,
+)
+from ._cpu_operands import (
+    at,
+    flat,
+    flat_rows,
+    instruction,
+    is_first,
+    jit,
+    own_gradient,
+    piece,
+    rows_of,
+    scratch_of,
+    share,
+    whole,
+    word_of,
+)
+
+DTYPES = ("uint8", "float32", "float64", "int64", "int32")  # what gather reads
+
+# Up to so many rows BLAS would spend its time on packing W.
+FEW_ROWS = 2
+# OpenBLAS has kernels that need no packing for m n k <= 10^6, on AVX-512 machines.
+SMALL_PRODUCT = 1_000_000
+
+
+@instruction
+def gather(words, numbers, first, last, step, scratch, like):
+    word = word_of(words)
+    n, D, kind, stride = (last - first) * word[2], word[3], word[6], word[7]
+    data, out = word[HEAD], rows_of(word, 2, first, last, step, like)
+    index = vector(at(word, 1, first, step), n, np.int64(0))
+    for i in range(n):
+        source, target = data + index[i] * stride, out[i]
+        if kind == 0:
+            ops.cast(vector(source, D, np.uint8(0)), target)
+        elif kind == 1:
+            ops.cast(vector(source, D, np.float32(0)), target)
+        elif kind == 2:
+            ops.cast(vector(source, D, 0.0), target)
+        elif kind == 3:
+            ops.cast(vector(source, D, np.int64(0)), target)
+        else:
+            ops.cast(vector(source, D, np.int32(0)), target)
+
+
+# Inputs that are mostly zeros (pixels, words): only their entries are read and kept.
+
+
+@instruction
+def gather_entries(words, numbers, first, last, step, scratch, like):
+    """The entries of these rows that are not zero, into this thread's room."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, kind, stride = last - first, word[3], word[6], word[7]
+    data, index = word[HEAD], vector(at(word, 1, first, step), n, np.int64(0))
+    starts = vector(mine[STARTS], n + 1, np.int64(0))
+    columns = vector(mine[COLUMN_OF], n * D + 1, np.int32(0))
+    values = vector(mine[ENTRIES], n * D + 1, like)
+    count = 0
+    for i in range(n):
+        starts[i] = count
+        row = data + index[i] * stride
+        if kind == 0:
+            count = sparse.nonzeros(vector(row, D, np.uint8(0)), columns, values, count)
+        elif kind == 1:
+            count = sparse.nonzeros(vector(row, D, np.float32(0)), columns, values, count)
+        elif kind == 2:
+            count = sparse.nonzeros(vector(row, D, 0.0), columns, values, count)
+        elif kind == 3:
+            count = sparse.nonzeros(vector(row, D, np.int64(0)), columns, values, count)
+        else:
+            count = sparse.nonzeros(vector(row, D, np.int32(0)), columns, values, count)
+    starts[n] = count
+
+
+@jit
+def padded(H, like):
+    """Bytes of a row of H numbers that begins and ends at a cache line."""
+    return (H * size_of(like) + LINE - 1) // LINE * LINE
+
+
+@instruction
+def linear_entries(words, numbers, first, last, step, scratch, like):
+    """y = x W + b for the rows that gather_entries has read; W is copied to whole cache lines."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H, stride = last - first, word[3], word[4], padded(word[4], like)
+    if is_first(first, mine):
+        W = matrix(word[HEAD + 3], D, H, like)
+        sparse.copy_rows(W, matrix(mine[PACKED], D, stride // size_of(like), like))
+    y = at(word, 3, first, step)
+    sparse.entries_linear(
+        vector(mine[STARTS], n + 1, np.int64(0)), vector(mine[COLUMN_OF], n * D + 1, np.int32(0)),
+        vector(mine[ENTRIES], n * D + 1, like), mine[PACKED], stride,
+        whole(word, 2, H, like), matrix(y, n, H, like), y,
+    )  # fmt: skip
+
+
+@instruction
+def linear_dW_entries(words, numbers, first, last, step, scratch, like):
+    """dW = or += x^T dy for the rows that gather_entries has read."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H, stride = last - first, word[3], word[4], padded(word[4], like)
+    dW = own_gradient(word, 2, mine)
+    if is_first(first, mine):
+        vector(dW, D * H, like)[:] = 0
+    starts = vector(mine[STARTS], n + 1, np.int64(0))
+    columns = vector(mine[COLUMN_OF], n * D + 1, np.int32(0))
+    values = vector(mine[ENTRIES], n * D + 1, like)
+    places = vector(mine[PLACES], D + 1, np.int64(0))
+    rows = vector(mine[ENTRY_ROWS], BLOCK * D + 1, np.int64(0))
+    factors = vector(mine[FACTORS], BLOCK * D + 1, like)
+    dy = matrix(at(word, 1, first, step), n, H, like)
+    near = matrix(mine[PADDED], BLOCK, stride // size_of(like), like)
+    for row in range(0, n, BLOCK):
+        end = min(row + BLOCK, n)
+        sparse.copy_rows(dy[row:end], near)
+        sparse.sort_by_column(starts, columns, values, row, end, stride, places, rows, factors)
+        sparse.entries_dW(places, rows, factors, mine[PADDED], dW, D, H)
+
+
+@jit
+def strided_product(x, n, depth, x_stride, W, W_transposed, W_stride, columns, y, y_stride, mine,
+                    like):  # fmt: skip
+    """y = x op(W) for n rows by BLAS; few rows are cut so that it need not pack W."""
+    rows, item = n, size_of(like)
+    if mine[SMALL] and n <= 64 and depth * columns * 2 <= SMALL_PRODUCT:
+        rows = max(SMALL_PRODUCT // (depth * columns), 1)
+    for i in range(0, n, rows):
+        gemm(x + i * x_stride * item, min(rows, n - i), depth, x_stride, 0,
+             W, W_stride, W_transposed, columns, 0.0, y + i * y_stride * item, y_stride,
+             mine[ROOM], like)  # fmt: skip
+
+
+@jit
+def product(x, n, depth, W, W_transposed, W_stride, columns, y, mine, like):
+    """The same for arrays without gaps between their rows."""
+    strided_product(x, n, depth, depth, W, W_transposed, W_stride, columns, y, columns, mine, like)
+
+
+@instruction
+def linear(words, numbers, first, last, step, scratch, like):
+    """y = x W + b; k0: whether x is sparse."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H = (last - first) * word[2], word[3], word[4]
+    x, W, y = at(word, 0, first, step), word[HEAD + 3], at(word, 3, first, step)
+    b, out = whole(word, 2, H, like), matrix(y, n, H, like)
+    if word[6] or n <= FEW_ROWS:
+        sparse.sparse_linear(
+            matrix(x, n, D, like), matrix(W, D, H, like), b, out,
+            vector(mine[LIST], D + 1, np.int64(0)), vector(mine[VALUES], D + 1, like),
+        )  # fmt: skip
+    else:
+        product(x, n, D, W, 0, H, H, y, mine, like)
+        if b.size:
+            ops.add_bias(b, out)
+
+
+@instruction
+def linear_dx(words, numbers, first, last, step, scratch, like):
+    """dx = dy W^T."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H = (last - first) * word[2], word[3], word[4]
+    product(at(word, 0, first, step), n, H, word[HEAD + 3], 1, H, D, at(word, 2, first, step),
+            mine, like)  # fmt: skip
+
+
+# Few rows: splitting them would make each thread read weights that the other one has just updated,
+# from the other core's cache. So each thread keeps to its own rows of W, as in linear_dW.
+
+
+@instruction
+def linear_part(words, numbers, first, last, step, scratch, like):
+    """parts[thread] = x[:, own] W[own]; k0: whether x is sparse."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H, item = last * word[2], word[3], word[4], size_of(like)
+    low, high = share(D, mine)
+    x, W = at(word, 0, 0, step) + low * item, word[HEAD + 3] + low * H * item
+    part = word[HEAD + 6] + mine[THREAD] * n * H * item
+    if word[6] or n <= FEW_ROWS:
+        sparse.sparse_linear(
+            matrix(x - low * item, n, D, like)[:, low:high], matrix(W, high - low, H, like),
+            vector(x, 0, like), matrix(part, n, H, like),
+            vector(mine[LIST], D + 1, np.int64(0)), vector(mine[VALUES], D + 1, like),
+        )  # fmt: skip
+    else:
+        strided_product(x, n, high - low, D, W, 0, H, H, part, H, mine, like)
+
+
+@instruction
+def linear_join(words, numbers, first, last, step, scratch, like):
+    """y = sum of the parts + b, for some rows."""
+    word, mine = word_of(words), scratch_of(scratch)
+    H, n, threads = word[3], (last - first) * word[2], mine[THREADS]
+    slab = mine[SAMPLES] * word[2] * H * size_of(like)
+    y, b = rows_of(word, 2, first, last, step, like), whole(word, 1, H, like)
+    part = word[HEAD] + first * word[2] * H * size_of(like)
+    ops.cast(vector(part, n * H, like), flat_rows(word, 2, first, last, step, like))
+    for t in range(1, threads):
+        ops.add(vector(part + t * slab, n * H, like), flat_rows(word, 2, first, last, step, like))
+    if b.size:
+        ops.add_bias(b, y)
+
+
+@instruction
+def linear_dx_part(words, numbers, first, last, step, scratch, like):
+    """dx[:, own] = dy W[own]^T."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H, item = last * word[2], word[3], word[4], size_of(like)
+    low, high = share(D, mine)
+    if low < high:
+        strided_product(at(word, 0, 0, step), n, H, H, word[HEAD + 3] + low * H * item, 1, H,
+                        high - low, at(word, 2, 0, step) + low * item, D, mine, like)  # fmt: skip
+
+
+@instruction
+def linear_dW(words, numbers, first, last, step, scratch, like):
+    """dW = x^T dy for this thread's rows of dW; k0: whether x is sparse."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H = last * word[2], word[3], word[4]
+    x, dy, dW = at(word, 0, 0, step), at(word, 1, 0, step), word[HEAD + 6]
+    low, high = share(D, mine)
+    if word[6] or n <= FEW_ROWS:
+        tile = (sparse.TILE, n + 1)
+        sparse.sparse_dW(
+            matrix(x, n, D, like), matrix(dy, n, H, like), low, high, matrix(dW, D, H, like),
+            matrix(mine[TILE_ROWS], tile[0], tile[1], np.int64(0)),
+            matrix(mine[TILE_VALUES], tile[0], tile[1], like),
+            vector(mine[TILE_COUNTS], sparse.TILE, np.int64(0)),
+        )  # fmt: skip
+        return
+    block, item = max(high - low, 1), size_of(like)
+    if mine[SMALL] and n <= 64 and n * H * 8 <= SMALL_PRODUCT:
+        block = max(SMALL_PRODUCT // (n * H), 1)
+    for i in range(low, high, block):
+        gemm(x + i * item, min(block, high - i), n, D, 1, dy, H, 0,
+             H, 0.0, dW + i * H * item, H, mine[ROOM], like)  # fmt: skip
+
+
+# Many rows: each thread sums over its own, while they are in its cache, into a vector of gradients
+# of its own; `add_gradients` adds the vectors up.
+
+
+@instruction
+def linear_dW_own(words, numbers, first, last, step, scratch, like):
+    """dW = or += x^T dy for these rows."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H = (last - first) * word[2], word[3], word[4]
+    gemm(at(word, 0, first, step), D, n, D, 1, at(word, 1, first, step), H, 0, H,
+         0.0 if is_first(first, mine) else 1.0,
+         own_gradient(word, 2, mine), H, mine[ROOM], like)  # fmt: skip
+
+
+@instruction
+def sum_rows_own(words, numbers, first, last, step, scratch, like):
+    word, mine = word_of(words), scratch_of(scratch)
+    out = vector(own_gradient(word, 1, mine), word[3], like)
+    if is_first(first, mine):
+        ops.cast(np.zeros(word[3]), out)
+    ops.sum_rows(rows_of(word, 0, first, last, step, like), out)
+
+
+@instruction
+def add_gradients(words, numbers, first, last, step, scratch, like):
+    """The flat gradients, summed over the threads, in this thread's spans."""
+    word, mine = word_of(words), scratch_of(scratch)
+    item, size = size_of(like), word[4]
+    base = mine[OWN_GRADS] - mine[THREAD] * size * item  # where thread 0's vector starts
+    for s in range(mine[SPAN_COUNT]):
+        low, high = piece(word, mine, s)
+        if low < high:
+            out = flat(word, 0, low, high, like)
+            ops.cast(vector(base + low * item, high - low, like), out)
+            for t in range(1, mine[THREADS]):
+                ops.add(vector(base + (t * size + low) * item, high - low, like), out)
+
+
+@instruction
+def sum_rows(words, numbers, first, last, step, scratch, like):
+    word = word_of(words)
+    low, high = share(word[3], scratch_of(scratch))
+    out = whole(word, 1, word[3], like)[low:high]
+    ops.cast(np.zeros(high - low), out)
+    ops.sum_rows(rows_of(word, 0, 0, last, step, like)[:, low:high], out)
