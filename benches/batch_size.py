@@ -67,6 +67,8 @@ def parse(arguments=None):
     options = parser.parse_args(arguments)
     for name in ("devices", "peers", "batches"):  # each once, in the order given
         setattr(options, name, list(dict.fromkeys(getattr(options, name))))
+    if options.show:  # needs none of the engines
+        return options
     try:
         engines.check(options.devices, options.peers)
     except engines.UnknownEngine as error:
