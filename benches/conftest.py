@@ -25,5 +25,6 @@ def pytest_terminal_summary(terminalreporter):
     for r in rows:
         terminalreporter.write_line(
             f"{r['device']:<10}{r['batch']:>6}{r['step_ms']:>10.3f}{r['gemm_ms']:>10.3f}"
-            f"{1 - r['gemm_ms'] / r['step_ms']:>14.0%}{r['batch'] / r['step_ms'] * 1e3:>12,.0f}"
+            f"{max(1 - r['gemm_ms'] / r['step_ms'], 0):>14.0%}"
+            f"{r['batch'] / r['step_ms'] * 1e3:>12,.0f}"
         )

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import threading
 
 import numpy as np
 
@@ -93,17 +94,27 @@ def kernel(instructions):
     return run
 
 
+_eager = threading.local()
+
+
 def execute(instruction):
     """Run one instruction now, on this thread."""
     samples = instruction.count if instruction.mode == ROWS else 1
     words, numbers = instruction.encode(samples)
-    dtype = instruction.dtype
-    thread = Scratch(0, 1, samples, int(words[2]) * samples, int(words[3]), dtype)
-    thread.set_spans(np.array([[0, instruction.count]]))
-    losses, scalars = np.zeros(1), np.zeros((1, 1))
+    kept = _eager.__dict__  # matrix products, which would need more room, are not run this way
+    thread = kept.get(instruction.dtype)
+    if thread is None:
+        thread = kept[instruction.dtype] = Scratch(0, 1, 1, 1, 1, instruction.dtype)
+    thread.words[machine.SAMPLES] = samples
+    if instruction.mode == FLAT:
+        thread.set_spans(np.array([[0, instruction.count]]))
     machine.replay(
-        words[None], numbers[None], scalars, 1, 0, samples, thread.words, losses, dtype.type(0)
-    )
+        words[None], numbers[None], _NO_SCALARS, 1, 0, samples, thread.words, np.zeros(1),
+        instruction.dtype.type(0),
+    )  # fmt: skip
+
+
+_NO_SCALARS = np.zeros((1, 1))
 
 
 class Scratch:
