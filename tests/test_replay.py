@@ -786,3 +786,24 @@ def test_a_cache_folder_that_cannot_be_written():
                           env=environment, timeout=240)  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip().endswith(RECORDED)
+
+
+def test_an_interrupted_stretch_is_counted(monkeypatch):
+    """Ctrl-C comes through when the compiled loop has ended: its steps have been made."""
+    model = Sequential([Dense(3, input_shape=(4,))])
+    model.compile("adam", "mse", device="cpu")
+    x, y = np.ones((8, 4), "float32"), np.ones((8, 3), "float32")
+    model.fit(x, y, batch_size=4, verbose=0)
+    before = model.get_weights()
+    program = model.execution.program("train", 4)
+    finished = program.machine.run
+
+    def interrupted(*args):
+        finished(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program.machine, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+    assert (model.get_weights()[0] != before[0]).any()
+    assert model.optimizer.iterations == model.steps_taken > 2

@@ -174,11 +174,18 @@ class Program:
                 )
         outputs = np.empty((steps * len(self.inputs.outputs), *self.inputs.outputs.shape[1:]),
                            model.dtype)  # fmt: skip
-        with ops.single_threaded_blas(self.rows):
-            losses = self.machine.run(
-                x, index, Inputs(None, y, w, outputs), scalars, steps, model.steps_taken
-            )
-        if self.kind == "train":
-            model.optimizer.iterations += steps
-            model.steps_taken += steps
+        try:
+            with ops.single_threaded_blas(self.rows):
+                losses = self.machine.run(
+                    x, index, Inputs(None, y, w, outputs), scalars, steps, model.steps_taken
+                )
+        except KeyboardInterrupt:  # comes through when the compiled loop has ended: all is done
+            self._count(steps)
+            raise
+        self._count(steps)
         return losses, outputs
+
+    def _count(self, steps):
+        if self.kind == "train":
+            self.model.optimizer.iterations += steps
+            self.model.steps_taken += steps
