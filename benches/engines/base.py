@@ -26,11 +26,11 @@ class Engine:
 
     def load(self, weights):
         """Start again from these weights [W, b, W, b, ...], with the moments of Adam at zero."""
-        raise NotImplementedError
+        raise NotImplementedError(f"engine {type(self).__name__} needs load(weights)")
 
     def weights(self):
         """The weights now, as `load` takes them."""
-        raise NotImplementedError
+        raise NotImplementedError(f"engine {type(self).__name__} needs weights()")
 
     def train(self, batch, steps, order=None):
         """Train `steps` steps of `batch` rows; every result is there when this returns.
@@ -42,7 +42,7 @@ class Engine:
         Returns:
             (seconds, mean loss of the steps)
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"engine {type(self).__name__} needs train(batch, steps, order)")
 
     def permutation(self, batch, steps, order=None):
         """(steps, batch) rows; NumPy draws 55,000 of them in under a millisecond."""
