@@ -39,6 +39,7 @@ from .reference import (  # on this device they are the same
     categorical_matches,
     empty,
     from_host,
+    penalty,
     sparse_matches,
     sum_all,
     to_host,
@@ -55,6 +56,7 @@ __all__ = [
     "categorical_matches",
     "empty",
     "from_host",
+    "penalty",
     "single_threaded_blas",
     "sparse_matches",
     "sum_all",
@@ -283,12 +285,6 @@ def penalty_instruction(w, regularizer):
 
 
 # ------------------------------------------------- penalties, clipping, updates (flat vectors)
-
-
-@kernel
-def penalty(w, l1, l2, *, out):
-    raise Unsupported("a penalty is counted where its gradient is")
-    yield
 
 
 @kernel
