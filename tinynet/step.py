@@ -112,8 +112,7 @@ class Step:
     def revision(self, kind):
         """Changes whenever a recorded step would come out differently."""
         parts = [*self.layers, self.loss, self.optimizer] if kind != "predict" else self.layers
-        state = () if kind == "predict" else (self.fused, id(self.loss), id(self.optimizer.state))
-        return (self.flat, self.run_eagerly, *state, *(part.revision for part in parts))
+        return (self.flat, self.run_eagerly, self.fused, *(part.revision for part in parts))
 
     def metrics_are_sums(self):
         """Whether all metrics give for several batches at once what they give one by one."""
