@@ -15,6 +15,10 @@ linear_dW                     dW = x^T dy                                  dW (D
 sum_rows                      out = sum_i x[i]                             out (H,)
 affine                        y = scale x + shift                          y like x
 multiply                      y = x m (m broadcasts)                       y like x
+add, accumulate               y = x + z; total += x                        y like x; total
+maximum, maximum_grad         y = max(x, z); dx, dz, 1/2 each where equal  y; dx, dz
+put_columns                   y[:, first : first + D] = x  (R, D)          these columns of y
+take_columns                  x = y[:, first : first + D]  (R, D)          x
 elementwise, elementwise_grad y = f(x); dx = dy f'(x), f named by `kind`   y; dx
 prelu, prelu_grad             y = max(x,0) + a min(x,0)                    y; dx, da
 softmax, softmax_grad         y = e^x / sum e^x; dx = y (dy - sum dy y)    y; dx

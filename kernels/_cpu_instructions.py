@@ -7,9 +7,10 @@ import numpy as np
 
 from . import _cpu_loss_instructions, _cpu_products, _cpu_updates  # noqa: F401  they register theirs
 from . import _cpu_ops as ops
+from . import _cpu_sparse as sparse
 from ._cpu_elementwise import elementwise as f_elementwise
 from ._cpu_elementwise import elementwise_grad as f_elementwise_grad
-from ._cpu_low import vector
+from ._cpu_low import matrix, vector
 from ._cpu_machine import (
     HEAD,
     LOSS,
@@ -17,6 +18,7 @@ from ._cpu_machine import (
 )
 from ._cpu_operands import (
     INSTRUCTIONS,
+    at,
     flat_rows,
     instruction,
     number_of,
@@ -50,6 +52,52 @@ def copy(words, numbers, first, last, step, scratch, like):
     word = word_of(words)
     x = flat_rows(word, 0, first, last, step, like)
     ops.cast(x, flat_rows(word, 1, first, last, step, like))
+
+
+# ------------------------------------------------------------------------------------ merging
+
+
+@instruction
+def add(words, numbers, first, last, step, scratch, like):
+    word = word_of(words)
+    x, z = flat_rows(word, 0, first, last, step, like), flat_rows(word, 1, first, last, step, like)
+    ops.add(x, z, flat_rows(word, 2, first, last, step, like))
+
+
+@instruction
+def maximum(words, numbers, first, last, step, scratch, like):
+    word = word_of(words)
+    x, z = flat_rows(word, 0, first, last, step, like), flat_rows(word, 1, first, last, step, like)
+    ops.maximum(x, z, flat_rows(word, 2, first, last, step, like))
+
+
+@instruction
+def maximum_grad(words, numbers, first, last, step, scratch, like):
+    word = word_of(words)
+    x, z = flat_rows(word, 0, first, last, step, like), flat_rows(word, 1, first, last, step, like)
+    dy, dx = (
+        flat_rows(word, 2, first, last, step, like),
+        flat_rows(word, 3, first, last, step, like),
+    )
+    ops.maximum_grad(x, z, dy, dx, flat_rows(word, 4, first, last, step, like))
+
+
+@instruction
+def put_columns(words, numbers, first, last, step, scratch, like):
+    """y[:, k0 : k0 + D] = x for x (R, D), y (R, E)."""
+    word = word_of(words)
+    x, D, n = rows_of(word, 0, first, last, step, like), word[3], (last - first) * word[2]
+    y = matrix(at(word, 1, first, step), n, word[4], like)
+    sparse.copy_rows(x, y[:, word[6] : word[6] + D])
+
+
+@instruction
+def take_columns(words, numbers, first, last, step, scratch, like):
+    """x = y[:, k0 : k0 + D] for x (R, D), y (R, E)."""
+    word = word_of(words)
+    n, D = (last - first) * word[2], word[3]
+    y = matrix(at(word, 0, first, step), n, word[4], like)
+    sparse.copy_rows(y[:, word[6] : word[6] + D], rows_of(word, 1, first, last, step, like))
 
 
 @instruction

@@ -24,7 +24,7 @@ def cast(x, y):
 
 
 @jit
-def add(x, y):
+def accumulate(x, y):
     """y += x."""
     for i in range(x.size):
         y[i] += x[i]
@@ -65,6 +65,32 @@ def affine(x, scale, shift, y):
 def multiply(x, m, y):
     for i in range(x.size):
         y[i] = x[i] * m[i]
+
+
+# ------------------------------------------------------------------------------------ merging
+
+
+@jit
+def add(x, z, y):
+    for i in range(x.size):
+        y[i] = x[i] + z[i]
+
+
+@jit
+def maximum(x, z, y):
+    for i in range(x.size):
+        y[i] = max(x[i], z[i])
+
+
+@jit
+def maximum_grad(x, z, dy, dx, dz):
+    half = x.dtype.type(0.5)
+    for i in range(x.size):
+        first = x.dtype.type(x[i] > z[i])
+        if x[i] == z[i]:
+            first = half
+        dx[i] = dy[i] * first
+        dz[i] = dy[i] - dx[i]
 
 
 # -------------------------------------------------------------------------------- activations

@@ -226,7 +226,9 @@ def linear_join(words, numbers, first, last, step, scratch, like):
     part = word[HEAD] + first * word[2] * H * size_of(like)
     ops.cast(vector(part, n * H, like), flat_rows(word, 2, first, last, step, like))
     for t in range(1, threads):
-        ops.add(vector(part + t * slab, n * H, like), flat_rows(word, 2, first, last, step, like))
+        ops.accumulate(
+            vector(part + t * slab, n * H, like), flat_rows(word, 2, first, last, step, like)
+        )
     if b.size:
         ops.add_bias(b, y)
 
@@ -301,7 +303,7 @@ def add_gradients(words, numbers, first, last, step, scratch, like):
             out = flat(word, 0, low, high, like)
             ops.cast(vector(base + low * item, high - low, like), out)
             for t in range(1, mine[THREADS]):
-                ops.add(vector(base + (t * size + low) * item, high - low, like), out)
+                ops.accumulate(vector(base + (t * size + low) * item, high - low, like), out)
 
 
 @instruction

@@ -55,6 +55,7 @@ class Machine:
         trains = any(one.op in OWN for one in instructions)
         self.threads = threads() if trains else min(threads(), max(rows // 16, 1))
         apart = any(one.mode == COLUMNS and one.op not in OWN for one in instructions)
+        apart = apart or any(one.op == "accumulate" for one in instructions)  # a sum of products
         self.own_gradients = trains and rows >= OWN_FROM and not apart
         if self.own_gradients:
             instructions = list(self._with_own_gradients(instructions, flat))

@@ -39,6 +39,16 @@ def penalty_grad(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
+def accumulate(words, numbers, first, last, step, scratch, like):
+    """dW += the gradient of a further use of W."""
+    word, mine = word_of(words), scratch_of(scratch)
+    for s in range(mine[SPAN_COUNT]):
+        low, high = piece(word, mine, s)
+        if low < high:
+            ops.accumulate(flat(word, 1, low, high, like), flat(word, 0, low, high, like))
+
+
+@instruction
 def clip_by_value(words, numbers, first, last, step, scratch, like):
     word, number, mine = word_of(words), number_of(numbers), scratch_of(scratch)
     for s in range(mine[SPAN_COUNT]):

@@ -115,6 +115,42 @@ def multiply(x, m, *, y):
     yield on_rows("multiply", (x, m, y))
 
 
+# ------------------------------------------------------------------------------------ merging
+
+
+@kernel
+def add(x, z, *, y):
+    same_shape(x, z, y)
+    yield on_rows("add", (x, z, y))
+
+
+@kernel
+def accumulate(x, *, total):
+    yield on_flat("accumulate", (total.reshape(-1), x.reshape(-1)), ())
+
+
+@kernel
+def maximum(x, z, *, y):
+    same_shape(x, z, y)
+    yield on_rows("maximum", (x, z, y))
+
+
+@kernel
+def maximum_grad(x, z, dy, *, dx, dz):
+    same_shape(x, z, dy)
+    yield on_rows("maximum_grad", (x, z, dy, dx, dz))
+
+
+@kernel
+def put_columns(x, first, *, y):
+    yield on_rows("put_columns", (x, y), (x.shape[1], y.shape[1]), flags=(first,))
+
+
+@kernel
+def take_columns(y, first, *, x):
+    yield on_rows("take_columns", (y, x), (x.shape[1], y.shape[1]), flags=(first,))
+
+
 # -------------------------------------------------------------------------------- activations
 
 

@@ -61,6 +61,35 @@ def multiply(x, m, *, y):
     np.multiply(x, m, out=y)
 
 
+# ------------------------------------------------------------------------------------ merging
+
+
+def add(x, z, *, y):
+    np.add(x, z, out=y)
+
+
+def accumulate(x, *, total):
+    total += x
+
+
+def maximum(x, z, *, y):
+    np.maximum(x, z, out=y)
+
+
+def maximum_grad(x, z, dy, *, dx, dz):
+    first = np.where(x > z, 1, np.where(x < z, 0, 0.5)).astype(dy.dtype)  # equals share
+    np.multiply(dy, first, out=dx)
+    np.multiply(dy, 1 - first, out=dz)
+
+
+def put_columns(x, first, *, y):
+    y[:, first : first + x.shape[1]] = x  # (R, D) into (R, E)
+
+
+def take_columns(y, first, *, x):
+    x[...] = y[:, first : first + x.shape[1]]  # (R, D) of (R, E)
+
+
 # -------------------------------------------------------------------------------- activations
 
 

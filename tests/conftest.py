@@ -15,7 +15,7 @@ hypothesis.settings.load_profile("tinynet")
 
 # Whole models: these tests run on every device.
 ON_DEVICES = ("test_bad_input", "test_callbacks", "test_dropout", "test_fit", "test_posts",
-              "test_saving")  # fmt: skip
+              "test_saving", "test_functional")  # fmt: skip
 
 
 def pytest_generate_tests(metafunc):

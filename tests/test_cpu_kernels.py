@@ -105,6 +105,28 @@ def test_affine_and_multiply(shape, dtype, rng):
         compare("multiply", x, m.take([0], axis), y=shape, dtype=dtype)
 
 
+# ------------------------------------------------------------------------------------ merging
+
+
+@both
+@shapes
+def test_merging(shape, dtype, rng):
+    x, z, dy = (numbers(rng, shape, dtype) for _ in range(3))  # the first entries are equal
+    compare("add", x, z, y=shape, dtype=dtype)
+    compare("accumulate", x, total=z, dtype=dtype)
+    compare("maximum", x, z, y=shape, dtype=dtype)
+    compare("maximum_grad", x, z, dy, dx=shape, dz=shape, dtype=dtype)
+
+
+@both
+@pytest.mark.parametrize(("rows", "D", "E"), [(1, 1, 1), (3, 2, 7), (40, 5, 6)])
+def test_columns(rows, D, E, dtype, rng):
+    x, y = numbers(rng, (rows, D), dtype), numbers(rng, (rows, E), dtype)
+    for first in (0, E - D):
+        compare("put_columns", x, first, y=y, dtype=dtype)
+        compare("take_columns", y, first, x=(rows, D), dtype=dtype)
+
+
 # -------------------------------------------------------------------------------- activations
 
 

@@ -134,6 +134,25 @@ def test_affine_and_multiply():
     same(product, [[v * b for v, b in zip(row, B, strict=True)] for row in DY])
 
 
+def test_merging_by_hand():
+    x, z, dy = np.array([[1.0, 2, 3]]), np.array([[4.0, 2, -1]]), np.array([[5.0, 6, 7]])
+    y, dx, dz = np.empty((3, 1, 3))
+    reference.add(x, z, y=y)
+    assert y.tolist() == [[5, 4, 2]]
+    reference.accumulate(x, total=y)
+    assert y.tolist() == [[6, 6, 5]]
+    reference.maximum(x, z, y=y)
+    assert y.tolist() == [[4, 2, 3]]
+    reference.maximum_grad(x, z, dy, dx=dx, dz=dz)
+    assert dx.tolist() == [[0, 3, 7]]
+    assert dz.tolist() == [[5, 3, 0]]
+    wide, back = np.zeros((1, 5)), np.empty((1, 3))
+    reference.put_columns(x, 2, y=wide)
+    assert wide.tolist() == [[0, 0, 1, 2, 3]]
+    reference.take_columns(wide, 1, x=back)
+    assert back.tolist() == [[0, 1, 2]]
+
+
 # -------------------------------------------------------------------------------- activations
 
 PARAMETERS = {"leaky_relu": (0.2,), "elu": (0.7,), "clipped_relu": (0.1, 1.5, 0.3)}

@@ -602,7 +602,9 @@ def test_layers_by_name_class_and_object():
 
 
 def test_input_layer():
-    layer = layers.Input((2, 3), name="in")
+    tensor = layers.Input((2, 3), name="in")
+    assert tensor.shape == (None, 2, 3)
+    layer = tensor.node.layer
     assert isinstance(layer, layers.InputLayer)
     assert layer.shape == (2, 3)
     x = numbers((4, 2, 3), 1)

@@ -21,13 +21,15 @@ from . import (
 )
 from .gradient_check import gradcheck
 from .layers import Input
-from .models import Sequential
+from .models import Functional, Model, Sequential
 from .parameters import Parameter
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Functional",
     "Input",
+    "Model",
     "Parameter",
     "Sequential",
     "activations",

@@ -45,12 +45,12 @@ class Recorder:
 
 def check_recordable(model):
     """Raise NotRecordable where a part is not of our own making: what it does can't be seen."""
-    parts = [model, *model.layers]
+    parts = [model, *model.parts()]
     if model.loss is not None:
         parts.append(model.loss)
     if model.optimizer is not None:
         parts.append(model.optimizer)
-    parts += [layer.activation for layer in model.layers if hasattr(layer, "activation")]
+    parts += [layer.activation for layer in model.leaves() if hasattr(layer, "activation")]
     parts += [p.regularizer for p in model.parameters if p.regularizer is not None]
     for part in parts:
         if type(part).__module__.partition(".")[0] != "tinynet":
@@ -79,19 +79,19 @@ class Program:
     def __init__(self, model, kind, rows):
         check_recordable(model)
         self.model, self.kind, self.rows = model, kind, rows
-        ops = model.context.ops
+        ops = model.own_context.ops
         self.recorder = Recorder(ops)
         self.context = StepContext(self.recorder, reuse=True)
         self.context.step = ops.RunningStep()
         self.scalar_names = []
-        saved = [(layer, layer.context, layer.saved) for layer in model.layers]
-        for layer in model.layers:
-            layer.context = self.context
+        saved = [(layer, layer.saved) for layer in model.leaves()]
+        model.context = self.context
         try:
             self.inputs = self._record(ops)
         finally:
-            for layer, context, kept in saved:
-                layer.context, layer.saved = context, kept
+            model.context = model.own_context
+            for layer, kept in saved:
+                layer.saved = kept
         try:
             self.machine = ops.Machine(
                 self.recorder.instructions, rows, self._known_arrays(),

@@ -56,7 +56,7 @@ class Eager:
         model, parts = self.model, []
         for rows in stretch:
             model.begin_step()
-            outputs = model.forward(model.inputs(x, rows), training=False)
+            outputs = model.forward(model.input_rows(x, rows), training=False)
             parts.append(np.array(model.context.ops.to_host(outputs)))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -97,7 +97,7 @@ class Replay(Eager):
     def _state(self, kind):
         """All that a recording depends on; kept objects can't be mistaken for later ones."""
         model = self.model
-        state = (model.revision(kind), *model.layers)
+        state = (model.revisions(kind), *model.parts())
         if kind == "predict":
             return state
         penalties = [

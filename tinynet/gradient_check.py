@@ -10,7 +10,6 @@ import collections
 
 import numpy as np
 
-from .layers import Layer
 from .losses import Loss
 
 H = 1e-5  # a central difference is wrong by about h^2 plus 1e-16 / h
@@ -28,15 +27,17 @@ def gradcheck(target, x, y=None, *, training=True, tolerance=1e-6, entries=200, 
 
     Args:
         target: a Layer; a compiled model, with targets y; or a Loss: x targets, y predictions.
+        x: inputs (N, ...), a list of them for what takes several.
         training: the mode to check layers in; dropout keeps one mask.
         tolerance: largest relative error that passes; more raises a GradientError.
     """
     if getattr(target, "dtype", "float64") != "float64":
         raise ValueError(f'gradcheck needs float64: build {target!r} with dtype="float64"')
     random = np.random.Generator(np.random.Philox(key=[seed, 0]))
-    x = np.array(x, np.float64) if np.asarray(x).dtype.kind == "f" else np.asarray(x)
-    other = _of_loss if isinstance(target, Loss) else _of_model
-    case = _of_layer if isinstance(target, Layer) else other
+    several = isinstance(x, (list, tuple)) and hasattr(x[0], "dtype") and x[0].ndim > 0
+    x = [_own(a) for a in x] if several else _own(x)
+    other = _of_loss if isinstance(target, Loss) else _of_layer
+    case = _of_model if hasattr(target, "loss_and_gradients") else other
     value, gradients, arrays = case(target, x, y, training, random)
     errors, kinks, middle = dict.fromkeys(arrays, 0.0), 0, value()
     for name, array in arrays.items():
@@ -61,6 +62,12 @@ def gradcheck(target, x, y=None, *, training=True, tolerance=1e-6, entries=200, 
     return GradientCheck(errors, kinks)
 
 
+def _own(x):
+    """A copy in float64; class ids stay integers."""
+    x = np.asarray(x)
+    return np.array(x, np.float64) if x.dtype.kind == "f" else x
+
+
 def _at(flat, i, move, value):
     """value() with entry i moved; the entry is put back."""
     before, flat[i] = flat[i], flat[i] + move
@@ -80,7 +87,9 @@ def _of_model(model, x, y, training, _):
 
 
 def _of_layer(layer, x, _, training, random):
-    layer.build_once((None, *x.shape[1:]))
+    inputs = {f"x[{i}]": a for i, a in enumerate(x)} if isinstance(x, list) else {"x": x}
+    shapes = [(None, *a.shape[1:]) for a in inputs.values()]
+    layer.build_once(shapes if isinstance(x, list) else shapes[0])
     step, frozen = layer.context.step, [(p, p.numpy()) for p in layer.non_trainable_weights]
 
     def forward():
@@ -91,9 +100,10 @@ def _of_layer(layer, x, _, training, random):
 
     R = random.standard_normal(forward().shape)
     needs_dx, layer.needs_dx = layer.needs_dx, True
-    gradients = {"x": np.array(layer.backward(R))}
+    dx = layer.backward(R)
+    gradients = dict(zip(inputs, map(np.array, dx if isinstance(x, list) else [dx]), strict=True))
     layer.needs_dx = needs_dx
-    arrays = {"x": x} if x.dtype.kind == "f" else {}  # class ids can't be moved
+    arrays = {name: a for name, a in inputs.items() if a.dtype.kind == "f"}  # ids can't be moved
     for p in layer.trainable_weights:
         gradients[p.path], arrays[p.path] = p.grad.copy(), p.value
     return lambda: float((forward() * R).sum()), gradients, arrays

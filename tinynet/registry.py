@@ -87,7 +87,9 @@ class Registry:
         cls = type(obj)
         own = cls.__module__.startswith("tinynet.") and self.keys.get(_key(cls.__name__)) is cls
         return {
-            "module": f"keras.{self.module}" if own else cls.__module__,
+            "module": getattr(cls, "keras_module", f"keras.{self.module}")
+            if own
+            else cls.__module__,
             "class_name": cls.__name__,
             "config": obj.get_config(),
             "registered_name": None if own else cls.__name__,

@@ -81,7 +81,7 @@ class Step:
         self.metrics_given, self.weighted_metrics_given = metrics, weighted_metrics
         self.run_eagerly, self.device = run_eagerly, device
         self.compiled_metrics = None
-        self.context.ops = load_ops(device)
+        self.own_context.ops = load_ops(device)
 
     def _prepare(self, target_shape):
         """Before the first step: flat parameters, moments, metrics; nothing if all is there."""
@@ -103,15 +103,11 @@ class Step:
         if type(self.execution) is not way:
             self.execution = way(self)
 
-    def ensure_flat(self):
-        """Have our parameters in our own vectors; other models may share our layers."""
-        ours = all(layer.context is self.context for layer in self.layers)
-        if self.flat is None or not ours or not self.flat.holds(self.parameters):
-            self.flatten_parameters()
-
-    def revision(self, kind):
+    def revisions(self, kind):
         """Changes whenever a recorded step would come out differently."""
-        parts = [*self.layers, self.loss, self.optimizer] if kind != "predict" else self.layers
+        parts = self.parts()
+        if kind != "predict":
+            parts += [self.loss, self.optimizer]
         return (self.flat, self.run_eagerly, self.fused, *(part.revision for part in parts))
 
     def metrics_are_sums(self):
@@ -128,7 +124,7 @@ class Step:
 
     def _loss_takes_logits(self):
         """Whether the last activation is the one that the loss is fused with."""
-        last = getattr(self.layers[-1], "activation", None)
+        last = self.activation
         if last is None or self.loss.from_logits or self.loss.logits_of != last.name:
             return False
         return last.options.get("axis", -1) in (-1, len(self.output_shape) - 1)
@@ -159,8 +155,8 @@ class Step:
 
     def begin_step(self):
         """Our arrays and step number for the layers; they may have served another model since."""
-        self.context.begin(self.steps_taken)
         self.ensure_flat()
+        self.context.begin(self.steps_taken)
 
     def measure(self, y, outputs, sample_weight):
         """The loss of a batch, and everything that the epoch's logs need of it."""
@@ -203,9 +199,9 @@ class Step:
         """The rows of a step on the device: inputs in the model's dtype, targets, weights."""
         y = None if data.y is None else data.y[rows]
         w = None if data.sample_weight is None else data.sample_weight[rows]
-        return self.inputs(data.x, rows), y, w
+        return self.input_rows(data.x, rows), y, w
 
-    def inputs(self, x, rows):
+    def input_rows(self, x, rows):
         first = x[rows] if isinstance(rows, slice) else None
         if first is not None and first.dtype == self.dtype:
             return self.context.ops.from_host(first)  # nothing to gather, nothing to cast

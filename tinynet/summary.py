@@ -1,12 +1,13 @@
 """`model.summary()`: the table of layers, as in Keras."""
 
+import itertools
 import re
 import sys
 
 import numpy as np
 
-HEADER = ("Layer (type)", "Output Shape", "Param #", "Trainable")
-ALIGN = ("left", "left", "right", "center")
+HEADER = ("Layer (type)", "Output Shape", "Param #", "Connected to", "Trainable")
+ALIGN = ("left", "left", "right", "left", "center")
 NATURAL = 10_000  # a width that never cuts: the table takes what it needs of it
 
 
@@ -56,19 +57,23 @@ def _layers_in(layers, layer_range) -> list:
     return list(layers[first[0] : last[-1] + 1])
 
 
-def _rows(layer, expand_nested, level=0):
-    """The layer's row as plain strings, and those of the layers inside it if asked."""
+def _rows(layer, expand_nested, connected, level=0):
+    """The layer's row as plain strings, and those of the layers inside it if asked.
+
+    `connected` says what each layer of the model reads.
+    """
     prefix = "   " * level + "└ " if level else ""
     shape = layer.output_shape
     yield (
         f"{prefix}{layer.name} ({type(layer).__name__})",
         "?" if shape is None else f"({', '.join(map(str, shape))})",
         "0 (unbuilt)" if shape is None else f"{layer.count_params():,}",
+        connected.get(layer, "-"),
         "-" if not layer.parameters else "Y" if layer.trainable else "N",
     )
     if expand_nested:
         for inner in getattr(layer, "layers", ()):
-            yield from _rows(inner, expand_nested, level + 1)
+            yield from _rows(inner, expand_nested, {}, level + 1)
 
 
 def _widths(line_length, positions, columns) -> list:
@@ -128,7 +133,15 @@ def print_summary(
     from rich.table import Table
     from rich.text import Text
 
-    columns = 4 if show_trainable else 3
+    uses = getattr(model, "uses", {})  # of a functional model: layer -> its nodes
+    graph = any(len(node.inputs) > 1 for nodes in uses.values() for node in nodes)
+    graph = graph or any(len(nodes) > 1 for nodes in uses.values())
+    connected = {
+        layer: ", ".join(tensor.name for node in nodes for tensor in node.inputs)
+        for layer, nodes in uses.items()
+    }
+    shown = [True, True, True, graph, show_trainable]
+    columns = sum(shown)
     layers = _layers_in(model.layers, layer_range)
     widths = [None] * columns  # as the contents need
     if positions is not None:
@@ -138,12 +151,13 @@ def print_summary(
         raise ValueError(f"line_length must be at least {10 * columns}, received {line_length}")
 
     table = Table(width=line_length, show_lines=True)
-    for name, align, width in zip(HEADER, ALIGN, widths, strict=False):
+    names, aligns = itertools.compress(HEADER, shown), itertools.compress(ALIGN, shown)
+    for name, align, width in zip(names, aligns, widths, strict=True):
         table.add_column(name, justify=align, width=width, overflow="fold")
     for layer in layers:
-        for name, *rest in _rows(layer, expand_nested):
-            cells = [_styled(name, colour=False), *(_styled(text, colour=True) for text in rest)]
-            table.add_row(*cells[:columns])
+        for cells in _rows(layer, expand_nested, connected):
+            styled = [_styled(text, colour=i in (1, 2)) for i, text in enumerate(cells)]
+            table.add_row(*itertools.compress(styled, shown))
 
     parameters = list(model.parameters)
     lines = [

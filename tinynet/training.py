@@ -170,7 +170,7 @@ class Trainer(Step):
         self.context.release()
         self.execution.release()
         self.loss.probabilities = self.loss.dp = None
-        for layer in self.layers:
+        for layer in self.leaves():
             layer.saved = None
 
     # ---------------------------------------------------------------------- evaluate and predict

@@ -25,6 +25,7 @@ from .. import initializers, regularizers
 from ..config import float_dtype
 from ..context import StepContext
 from ..devices import load_ops
+from ..graph import KerasTensor, Node, flat, is_symbolic
 from ..naming import unique_name
 from ..parameters import Parameter
 from ..registry import Registry, Revised
@@ -56,7 +57,8 @@ class Layer(Revised):
         self.name = unique_name(type(self).__name__) if name is None else str(name)
         self.dtype = float_dtype(dtype)
         self._trainable = bool(trainable)
-        self.parameters = []
+        self.own_parameters = []
+        self.nodes = []  # where it was applied to symbolic tensors
         self.built = False
         self.input_shape = self.output_shape = None  # with None for the number of rows
         self.context = StepContext(load_ops("reference"))
@@ -114,7 +116,7 @@ class Layer(Revised):
             path=f"{self.name}/{name}",
         )
         parameter.learnable = trainable  # moving statistics never become trainable
-        self.parameters.append(parameter)
+        self.own_parameters.append(parameter)
         return parameter
 
     def recall(self):
@@ -128,11 +130,18 @@ class Layer(Revised):
 
     # ----------------------------------------------------------------------------- calling it
 
-    def __call__(self, x, training=False):
-        """Forward for a NumPy array (or anything like one); builds the layer at the first call."""
+    def __call__(self, x, training=None):
+        """The outputs for a NumPy array (or anything like one); built at the first call.
+
+        For a symbolic tensor, which `Input(shape)` begins with: the symbolic output.
+        """
+        if is_symbolic(x):
+            return self.connect(x, training)
+        training = bool(training)
         x = self.as_input(x)
-        self.build_once((None, *x.shape[1:]))
-        self.check_input_shape(x.shape)
+        shape = _shape_of(x)
+        self.build_once(shape)
+        self.check_input_shape(shape)
         shared = self.context
         if shared.reuse:  # a model's arrays are for its own steps: what we return here stays
             self.context = StepContext(shared.ops)
@@ -140,9 +149,63 @@ class Layer(Revised):
         elif training:
             shared.step += 1
         try:
-            return self.ops.to_host(self.forward(self.ops.from_host(x), training=training))
+            x = [self.ops.from_host(a) for a in x] if isinstance(x, list) else self.ops.from_host(x)
+            return self.ops.to_host(self.forward(x, training=training))
         finally:
             self.context = shared
+
+    def connect(self, x, training=None):
+        """The symbolic output for symbolic inputs: one KerasTensor, or a list where it takes one.
+
+        Raises:
+            TypeError: arrays among the symbolic tensors, or another dtype.
+            ValueError: a shape that does not fit.
+        """
+        many = isinstance(x, (list, tuple))
+        for tensor in flat(x):
+            if not isinstance(tensor, KerasTensor):
+                raise TypeError(
+                    f"layer {self.name!r}: expected symbolic tensors, received "
+                    f"{type(tensor).__name__} among them"
+                )
+            if tensor.node.inputs and tensor.dtype != self.dtype:  # an Input takes any
+                raise TypeError(
+                    f"layer {self.name!r} is {self.dtype}, its input {tensor.name!r} {tensor.dtype}"
+                )
+        shape = [tensor.shape for tensor in x] if many else x.shape
+        self.check_number_of_inputs(shape)
+        self.build_once(shape)
+        self.check_input_shape(shape)
+        node = Node(self, flat(x), many, self.compute_output_shape(shape))
+        node.training = training
+        return node.output
+
+    def check_number_of_inputs(self, shape):
+        """Raise for a list of shapes: a layer takes one input, unless it says otherwise."""
+        if isinstance(shape, list):
+            raise ValueError(
+                f"layer {self.name!r} ({type(self).__name__}) takes one input, received a list of "
+                f"{len(shape)}"
+            )
+
+    @property
+    def output(self):
+        """The symbolic output of the layer's one application in a model."""
+        return self._only_node().output
+
+    @property
+    def input(self):
+        """The symbolic input, or list of inputs, of the layer's one application in a model."""
+        node = self._only_node()
+        return list(node.inputs) if node.many else (node.inputs or [node.output])[0]
+
+    def _only_node(self):
+        if len(self.nodes) != 1:
+            raise AttributeError(
+                f"layer {self.name!r} was applied to symbolic tensors {len(self.nodes)} times; "
+                "`input` and `output` need exactly one"
+            )
+        return self.nodes[0]
 
     def as_input(self, x):
         """`x` as an array of the layer's dtype with at least one axis."""
@@ -180,10 +243,25 @@ class Layer(Revised):
             )
         output_shape = tuple(self.compute_output_shape(input_shape))
         self.build(input_shape)
-        self.input_shape, self.output_shape = tuple(input_shape), output_shape
+        many = isinstance(input_shape, list)
+        self.input_shape = list(input_shape) if many else tuple(input_shape)
+        self.output_shape = output_shape
         self.built = True
 
     # ---------------------------------------------------------------------------- parameters
+
+    @property
+    def parameters(self):
+        """All Parameters, in the order in which they were made."""
+        return self.own_parameters
+
+    def leaves(self):
+        """The layers that do the work: this one; a model has those inside it."""
+        return [self]
+
+    def plan_backward(self, needs_dx):
+        """Before a step: whether anybody wants the gradient by the input."""
+        self.needs_dx = needs_dx
 
     @property
     def trainable(self):
@@ -247,6 +325,10 @@ class Layer(Revised):
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name} built={self.built}>"
+
+
+def _shape_of(x):
+    return [(None, *a.shape[1:]) for a in x] if isinstance(x, list) else (None, *x.shape[1:])
 
 
 def assign_all(parameters, arrays, owner):

@@ -2,6 +2,7 @@
 
 import math
 
+from ..graph import Node
 from .base import Layer, register
 
 
@@ -22,6 +23,8 @@ class InputLayer(Layer):
             raise ValueError("Input needs a shape, e.g. Input((784,))")
         super().__init__(input_shape=shape, **options)
         self.shape, self.batch_size = self.declared_input_shape, batch_size
+        self.build_once((None, *self.shape))
+        Node(self, [], False, (None, *self.shape))
 
     def forward(self, x, training=False):
         return x
@@ -31,8 +34,11 @@ class InputLayer(Layer):
 
 
 def Input(shape=None, batch_size=None, dtype=None, name=None):
-    """The InputLayer of a model: `Sequential([Input((784,)), Dense(10)])`."""
-    return InputLayer(shape, batch_size, dtype=dtype, name=name)
+    """Where a model begins: the symbolic output of a new InputLayer.
+
+    `Sequential([Input((784,)), Dense(10)])`, or `x = Input((784,)); Model(x, Dense(10)(x))`.
+    """
+    return InputLayer(shape, batch_size, dtype=dtype, name=name).output
 
 
 @register()

@@ -1,0 +1,203 @@
+"""Layers that take several inputs: Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate.
+
+Each is called with a list, `Add()([a, b])`; `backward` returns a list, one gradient per input.
+"""
+
+import math
+
+import numpy as np
+
+from .base import Layer, register
+
+
+class Merge(Layer):
+    """Base: a list of at least `least` inputs, all of one shape."""
+
+    least, most = 2, None
+
+    def check_number_of_inputs(self, shape):
+        count = len(shape) if isinstance(shape, list) else 1
+        if not isinstance(shape, list) or count < self.least or count > (self.most or count):
+            wanted = f"{self.least}" if self.most else f"{self.least} or more"
+            raise ValueError(
+                f"layer {self.name!r} ({type(self).__name__}) takes a list of {wanted} inputs, "
+                f"received {f'a list of {count}' if isinstance(shape, list) else 'one'}"
+            )
+
+    def as_input(self, x):
+        arrays = list(x) if isinstance(x, (list, tuple)) else None
+        self.check_number_of_inputs(arrays)
+        return [Layer.as_input(self, a) for a in arrays]
+
+    def accepts(self, shape):
+        return len(shape) == len(self.input_shape)
+
+    def compute_output_shape(self, input_shape):
+        self.check_number_of_inputs(input_shape)
+        if len(set(map(tuple, input_shape))) > 1:
+            raise ValueError(
+                f"layer {self.name!r} ({type(self).__name__}) takes inputs of one shape, received "
+                f"{', '.join(map(str, input_shape))}"
+            )
+        return tuple(input_shape[0])
+
+    def _folded(self, operation, arrays):
+        """operation(operation(x0, x1), x2) ..., each into an array of its own."""
+        y = arrays[0]
+        for x in arrays[1:]:
+            total = self.empty(x.shape)
+            operation(y, x, y=total)
+            y = total
+        return y
+
+    def _scaled(self, x, factor):
+        y = self.empty(x.shape)
+        self.ops.affine(x, factor, 0.0, y=y)
+        return y
+
+
+@register("add")
+class Add(Merge):
+    """y = x_0 + x_1 + ...;      dx_i = dy."""
+
+    def forward(self, x, training=False):
+        self.saved = len(x)
+        return self._folded(self.ops.add, x)
+
+    def backward(self, dy):
+        return [dy] * self.recall()
+
+
+@register("average")
+class Average(Merge):
+    """y = (x_0 + ... + x_k-1) / k;      dx_i = dy / k."""
+
+    def forward(self, x, training=False):
+        self.saved = len(x)
+        return self._scaled(self._folded(self.ops.add, x), 1 / len(x))
+
+    def backward(self, dy):
+        k = self.recall()
+        return [self._scaled(dy, 1 / k)] * k
+
+
+@register("subtract")
+class Subtract(Merge):
+    """y = x_0 - x_1;      dx_0 = dy,  dx_1 = -dy."""
+
+    least = most = 2
+
+    def forward(self, x, training=False):
+        self.saved = True
+        return self._folded(self.ops.add, [x[0], self._scaled(x[1], -1.0)])
+
+    def backward(self, dy):
+        self.recall()
+        return [dy, self._scaled(dy, -1.0)]
+
+
+@register("multiply")
+class Multiply(Merge):
+    """y = x_0 x_1 ...;      dx_i = dy times all others."""
+
+    def forward(self, x, training=False):
+        self.saved = x
+        return self._folded(self.ops.multiply, x)
+
+    def backward(self, dy):
+        x = self.recall()
+        return [self._folded(self.ops.multiply, [dy, *x[:i], *x[i + 1 :]]) for i in range(len(x))]
+
+
+@register("maximum")
+class Maximum(Merge):
+    """y = max(x_0, x_1, ...), entry by entry; dy goes to the largest, halves where two are equal."""
+
+    sign = 1.0
+
+    def forward(self, x, training=False):
+        x = [self._scaled(a, -1.0) for a in x] if self.sign < 0 else x
+        self.saved, y = [], x[0]
+        for a in x[1:]:
+            larger = self.empty(a.shape)
+            self.ops.maximum(y, a, y=larger)
+            self.saved.append((y, a))
+            y = larger
+        return self._scaled(y, -1.0) if self.sign < 0 else y
+
+    def backward(self, dy):
+        gradients = []
+        for y, a in reversed(self.recall()):
+            below, da = self.empty(dy.shape), self.empty(dy.shape)
+            self.ops.maximum_grad(y, a, dy, dx=below, dz=da)  # reverses max(y, a)
+            gradients.insert(0, da)
+            dy = below
+        return [dy, *gradients]
+
+
+@register("minimum")
+class Minimum(Maximum):
+    """y = min(x_0, x_1, ...) = -max(-x_0, -x_1, ...); the signs cancel in the gradient."""
+
+    sign = -1.0
+
+
+@register("concatenate")
+class Concatenate(Merge):
+    """The inputs side by side along an axis; dx_i is dy's part.
+
+    Args:
+        axis: of the outputs, the last by default; not the axis of the rows.
+
+    Raises:
+        ValueError: the inputs differ elsewhere than on this axis.
+    """
+
+    config_keys = ("axis",)
+    least = 1
+
+    def __init__(self, axis=-1, **options):
+        super().__init__(**options)
+        if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)) or axis == 0:
+            raise ValueError(f"layer {self.name!r}: axis must be an int other than 0, received "
+                             f"{axis!r}")  # fmt: skip
+        self.axis = int(axis)
+
+    def compute_output_shape(self, input_shape):
+        self.check_number_of_inputs(input_shape)
+        first = tuple(input_shape[0])
+        if not -len(first) < self.axis < len(first):
+            raise ValueError(
+                f"layer {self.name!r}: there is no axis {self.axis} to join along in {first}"
+            )
+        axis = self.axis % len(first)
+        if len({(*s[:axis], *s[axis + 1 :]) for s in map(tuple, input_shape)}) > 1:
+            raise ValueError(
+                f"layer {self.name!r}: inputs may differ on axis {axis} only, received "
+                f"{', '.join(map(str, input_shape))}"
+            )
+        return (*first[:axis], sum(s[axis] for s in input_shape), *first[axis + 1 :])
+
+    def forward(self, x, training=False):
+        axis = self.axis % x[0].ndim
+        rows = math.prod(x[0].shape[:axis])
+        shape = list(x[0].shape)
+        shape[axis] = sum(a.shape[axis] for a in x)
+        y, first = self.empty(tuple(shape)), 0
+        for a in x:
+            a = a.reshape(rows, -1)  # (R, D_i)
+            self.ops.put_columns(a, first, y=y.reshape(rows, -1))  # (R, sum D_i)
+            first += a.shape[1]
+        self.saved = (rows, [a.shape for a in x])
+        return y
+
+    def backward(self, dy):
+        rows, shapes = self.recall()
+        dy, first, gradients = dy.reshape(rows, -1), 0, []
+        for shape in shapes:
+            dx = self.empty(shape)
+            part = dx.reshape(rows, -1)
+            self.ops.take_columns(dy, first, x=part)  # reverses y[:, first : ...] = x_i
+            first += part.shape[1]
+            gradients.append(dx)
+        return gradients

@@ -1,0 +1,293 @@
+"""Model: what Sequential and functional models have in common, and how one stands in another.
+
+A model is a layer made of layers: it has `forward` and `backward`, so it can be put into another
+model. The layers that do the work are its `leaves`; whichever model takes a step gives them its
+arrays (`context`) and keeps their parameters in its flat vectors.
+"""
+
+from .. import saving
+from ..config import float_dtype
+from ..context import StepContext
+from ..devices import load_ops, resolve
+from ..graph import is_symbolic
+from ..layers import Layer
+from ..layers.base import assign_all
+from ..naming import unique_name
+from ..parameters import FlatParameters
+from ..training import Trainer
+
+
+class Model(Trainer, Layer):
+    """Base of all models; `Model(inputs, outputs)` makes a functional one.
+
+        x = Input((784,))
+        model = Model(x, Dense(10, activation="softmax")(Dense(100, activation="relu")(x)))
+
+    Args:
+        inputs, outputs: symbolic tensors, see `Input`; lists where there are several.
+        name: None: the class's name with a counter.
+
+    Attributes:
+        layers: in the order of the forward pass.
+        input_shape, output_shape: with None for the number of rows.
+    """
+
+    functional = stack = None  # Functional and Sequential, which enter themselves here
+    volatile = Layer.volatile | {"own_context", "_context", "steps_taken", "passes_taken"}
+    declared_input_shape = None
+
+    def __new__(cls, *args, **kwargs):
+        if cls is not Model:
+            return super().__new__(cls)
+        if not args and not {"inputs", "outputs"} <= set(kwargs):
+            raise TypeError(
+                "Model needs inputs and outputs: Model(inputs, outputs). What `call` would compute "
+                "can't be differentiated here; a part with arithmetic of its own is a Layer with "
+                "forward and backward"
+            )
+        return super().__new__(Model.functional)
+
+    def __init__(self, name=None):
+        Trainer.__init__(self)
+        self.name = unique_name(type(self).__name__) if name is None else str(name)
+        self.layers, self.nodes = [], []
+        self.input_shape = self.output_shape = None
+        self.built = False
+        self.needs_dx = True
+        self.own_context = StepContext(load_ops(resolve("auto")), reuse=True)
+        self._context = self.own_context
+
+    # --------------------------------------------------------------- what kinds of models define
+
+    def forward(self, x, training=False, logits=False):
+        """Outputs of a batch; with `logits`, without the last activation."""
+        raise NotImplementedError(f"{type(self).__name__} needs a forward")
+
+    def backward(self, dy, logits=False):
+        """Write every parameter's gradient; dy is the gradient by what `forward` returned."""
+        raise NotImplementedError(f"{type(self).__name__} needs a backward")
+
+    def plan_backward(self, needs_dx):
+        """Before a step: which layers learn, and which have to hand a gradient on."""
+        raise NotImplementedError(f"{type(self).__name__} needs a plan_backward")
+
+    @property
+    def last_layer(self):
+        """The layer that gives the output."""
+        return self.layers[-1]
+
+    # ------------------------------------------------------------------------- layers inside us
+
+    def leaves(self):
+        """All layers that do the work, at any depth, each once."""
+        return list(dict.fromkeys(leaf for layer in self.layers for leaf in layer.leaves()))
+
+    def parts(self):
+        """All layers at any depth, models among them."""
+        inner = [layer.parts() for layer in self.layers if isinstance(layer, Model)]
+        return [*self.layers, *(part for parts in inner for part in parts)]
+
+    @property
+    def activation(self):
+        """That of the last layer, with which a loss can be fused; None if it has none."""
+        return getattr(self.last_layer, "activation", None)
+
+    @property
+    def context(self):
+        """Arrays and kernels of whoever takes the step: this model, or the one it stands in."""
+        return self._context
+
+    @context.setter
+    def context(self, context):
+        self._context = context
+        for layer in self.layers:
+            layer.context = context
+
+    @property
+    def saved(self):
+        """What the layers inside keep for `backward`."""
+        return [layer.saved for layer in self.layers]
+
+    @saved.setter
+    def saved(self, values):
+        for i, layer in enumerate(self.layers):
+            layer.saved = None if values is None else values[i]
+
+    def check_addition(self, layer):
+        """Raise unless this layer can stand beside the others."""
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                f"{self.name}: expected a layer, received {layer!r} of type {type(layer).__name__}"
+            )
+        if any(layer.name == other.name for other in self.layers):
+            raise ValueError(
+                f"{self.name}: there is a layer named {layer.name!r} already; names must be unique"
+            )
+
+    def get_layer(self, name=None, index=None):
+        """A layer by its name or its place.
+
+        Raises:
+            ValueError: there is none; lists those there are.
+        """
+        if (name is None) == (index is None):
+            raise ValueError("get_layer takes a name or an index, and not both")
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError(f"{self.name} has {len(self.layers)} layers, no number {index}")
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(
+            f"{self.name} has no layer {name!r}; it has {[layer.name for layer in self.layers]}"
+        )
+
+    # ------------------------------------------------------------------------------ calling it
+
+    def __call__(self, x, training=None):
+        """Outputs for arrays, without batching; for symbolic tensors the symbolic output."""
+        if is_symbolic(x):
+            return self.connect(x, training)
+        x = self.as_input(x)
+        self.build_for(x)
+        self.begin_step()
+        ops = self.context.ops
+        x = [ops.from_host(a) for a in x] if isinstance(x, list) else ops.from_host(x)
+        y = self.forward(x, training=bool(training))
+        if isinstance(y, list):
+            return [ops.to_host(a).copy() for a in y]
+        return ops.to_host(y).copy()
+
+    def backward_from_logits(self, dz):
+        return self.backward(dz, logits=True)
+
+    def forward_last(self, layer, x, training, logits):
+        """The last layer's output, or its logits."""
+        if not logits:
+            return layer.forward(x, training=training)
+        return layer.forward(x, training, logits=True) if isinstance(layer, Model) else (
+            layer.logits(x)
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------------------ building
+
+    def build_once(self, input_shape):
+        if not self.built:
+            self.build(input_shape)
+
+    def accepts(self, shape):
+        return shape[1:] == self.input_shape[1:]
+
+    def compute_output_shape(self, input_shape):
+        self.build_once(input_shape)
+        self.check_input_shape(input_shape)
+        return self.output_shape
+
+    def build_for(self, x, where="x"):
+        """Build for the rows of x unless that is done; raise if they do not fit."""
+        if not self.built:
+            self.build((None, *x.shape[1:]))
+        if x.shape[1:] != self.input_shape[1:]:
+            raise ValueError(
+                f"{where}: {self.name} expects rows of shape {self.input_shape[1:]}, received "
+                f"{x.shape[1:]} (x has shape {x.shape})"
+            )
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None):
+        """A model of the same architecture with new weights, from `get_config()`'s dict."""
+        if cls is not Model:
+            raise NotImplementedError(f"{cls.__name__} needs a from_config")
+        kind = Model.functional if "input_layers" in config else cls.stack
+        return kind.from_config(config, custom_objects)
+
+    # ------------------------------------------------------------------------------ parameters
+
+    def ensure_flat(self):
+        """Have our parameters in our own vectors; other models may share our layers."""
+        ours = self._context is self.own_context
+        ours = ours and all(leaf.context is self.own_context for leaf in self.leaves())
+        ours = ours and self.flat is not None and self.flat.ops is self.own_context.ops
+        if not ours or not self.flat.holds(self.parameters):
+            self.context = self.own_context
+            self.flat = FlatParameters(self.parameters, self.context.ops)
+            self.plan_backward(needs_dx=False)
+
+    @property
+    def parameters(self):
+        """All Parameters, layer by layer; a layer that is used twice counts once."""
+        return list(dict.fromkeys(p for leaf in self.leaves() for p in leaf.weights))
+
+    weights = variables = parameters
+
+    @property
+    def trainable(self):
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value):
+        for layer in self.layers:
+            layer.trainable = value
+
+    @property
+    def dtype(self):
+        """That of all layers."""
+        leaves = self.leaves()
+        with_weights = [leaf for leaf in leaves if leaf.parameters] or leaves
+        return with_weights[0].dtype if leaves else float_dtype()
+
+    def count_params(self) -> int:
+        """How many numbers the model owns."""
+        self._require_built("count_params")
+        return sum(p.size for p in self.parameters)
+
+    def get_weights(self):
+        """Copies of all weights: layer by layer, the trainable ones of a layer first."""
+        return [p.numpy() for p in self.parameters]
+
+    def set_weights(self, arrays):
+        """Overwrite all weights with arrays in the order of `get_weights`.
+
+        Raises:
+            ValueError: another number or another shape; nothing was changed.
+        """
+        self._require_built("set_weights")
+        assign_all(self.parameters, arrays, self.name)
+
+    def save_weights(self, filepath, overwrite=True):
+        """Write all weights to a .npz file, whole or not at all."""
+        self._require_built("save_weights")
+        saving.save_weights(self.parameters, filepath, overwrite)
+
+    def load_weights(self, filepath):
+        """Read what `save_weights` wrote; a file that does not fit changes nothing."""
+        self._require_built("load_weights")
+        saving.load_weights(self.parameters, filepath)
+
+    def _require_built(self, doing):
+        if not self.built:
+            raise ValueError(
+                f"{self.name} has no weights yet, so {doing} can't work: give the first layer an "
+                "input_shape, start with Input(shape), or call build(input_shape)"
+            )
+
+    # --------------------------------------------------------------------------------- showing
+
+    def summary(self, line_length=None, positions=None, print_fn=None, expand_nested=False,
+                show_trainable=False, layer_range=None):  # fmt: skip
+        """Print the table of layers, output shapes and parameter counts.
+
+        Args:
+            print_fn: takes the text instead of printing it.
+            line_length, positions, show_trainable, layer_range: as in Keras.
+        """
+        from ..summary import print_summary
+
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable,
+                      layer_range)  # fmt: skip
+
+    def __repr__(self):
+        return (
+            f"<{type(self).__name__} name={self.name} layers={len(self.layers)} built={self.built}>"
+        )

@@ -1,0 +1,188 @@
+"""Sequential: layers one after the other."""
+
+from ..graph import KerasTensor, Node
+from ..layers import InputLayer
+from ..layers import deserialize as deserialize_layer
+from ..layers import serialize as serialize_layer
+from ..layers.base import register
+from .model import Model
+
+
+@register()
+class Sequential(Model):
+    """A stack of layers.
+
+        model = Sequential([Input((784,)), Dense(100, activation="relu"), Dense(10)])
+
+    Without an Input, and without `input_shape` in the first layer, the shape is found at the first
+    use.
+
+    Args:
+        layers: list of layers; more come with `add`.
+        name: None: "sequential" with a counter.
+    """
+
+    keras_module = "keras"
+
+    def __init__(self, layers=None, trainable=True, name=None):
+        super().__init__(name)
+        self.input_layer = None
+        self.chain = []  # the nodes of our layers, see `graph`
+        for layer in layers or ():
+            self.add(layer)
+        if not trainable:
+            self.trainable = False
+
+    # ------------------------------------------------------------------------------ the stack
+
+    def add(self, layer):
+        """Put a layer on top.
+
+        Raises:
+            TypeError: it is no layer.
+            ValueError: its name is taken, or its input does not fit; the model stays as it was.
+        """
+        if isinstance(layer, KerasTensor) and not layer.node.inputs:
+            layer = layer.node.layer  # Input(shape)
+        self.check_addition(layer)
+        if isinstance(layer, InputLayer):
+            if self.layers or self.input_layer is not None:
+                raise ValueError(f"{self.name}: an Input comes first and only once")
+            self.input_layer = layer
+            return
+        if self.layers and layer.dtype != self.layers[0].dtype:
+            raise ValueError(
+                f"{self.name}: layer {layer.name!r} is {layer.dtype}, the others are "
+                f"{self.layers[0].dtype}"
+            )
+        if self.built:
+            layer.build_once(self.output_shape)
+            layer.check_input_shape(self.output_shape)
+        self.layers.append(layer)
+        self._stack_changed()
+
+    def pop(self):
+        """Take the last layer off and return it."""
+        if not self.layers:
+            raise ValueError(f"{self.name}: there are no layers to pop")
+        layer = self.layers.pop()
+        self._unchain()
+        self._stack_changed()
+        return layer
+
+    def _stack_changed(self):
+        self.flat = self.compiled_metrics = None
+        self.built = False
+        shape = self._declared_shape()
+        if shape is not None and self.layers:
+            self.build((None, *shape))
+
+    def _declared_shape(self):
+        if self.input_layer is not None:
+            return self.input_layer.shape
+        if not self.layers:
+            return None
+        first = self.layers[0]
+        return first.input_shape[1:] if first.built else first.declared_input_shape
+
+    def build(self, input_shape):
+        """Create all parameters for inputs of `input_shape`, whose first entry, None, is N."""
+        if not self.layers:
+            raise ValueError(f"{self.name}: add a layer first")
+        shape = (None, *tuple(input_shape)[1:])
+        shapes = [shape]
+        for layer in self.layers:
+            layer.build_once(shape)
+            layer.check_input_shape(shape)
+            layer.context = self.context
+            shape = layer.compute_output_shape(shape)
+            shapes.append(shape)
+        self.input_shape, self.output_shape = shapes[0], shape
+        self.built = True
+        self._make_chain(shapes)
+
+    def _make_chain(self, shapes):
+        """The symbolic tensors of the stack, so that another model can begin inside it."""
+        self._unchain()
+        first = self.input_layer
+        if first is None or first.shape != shapes[0][1:]:
+            name = f"{self.layers[0].name}_input"
+            first = InputLayer(shapes[0][1:], name=name, dtype=self.dtype)
+        x = first.nodes[0].output
+        self.chain = [first.nodes[0]]
+        for layer, shape in zip(self.layers, shapes[1:], strict=True):
+            self.chain.append(Node(layer, [x], False, shape))
+            x = self.chain[-1].output
+
+    def _unchain(self):
+        for node in self.chain[1:]:
+            node.layer.nodes.remove(node)
+        self.chain = []
+
+    @property
+    def inputs(self):
+        """[the symbolic input]"""
+        self._require_built("inputs")
+        return [self.chain[0].output]
+
+    @property
+    def outputs(self):
+        """[the symbolic output]"""
+        self._require_built("outputs")
+        return [self.chain[-1].output]
+
+    # --------------------------------------------------------------------- forward and backward
+
+    def forward(self, x, training=False, logits=False):
+        """Outputs of a batch x (N, ...); with `logits`, without the last activation."""
+        for layer in self.layers[:-1]:
+            x = layer.forward(x, training=training)
+        return self.forward_last(self.layers[-1], x, training, logits)
+
+    def backward(self, dy, logits=False):
+        """Write every parameter's gradient; dy is the gradient by what `forward` returned.
+
+        Layers below the first one with trainable parameters have nothing to learn and are left out.
+        """
+        *below, last = self.layers[self.first_trained :]
+        dy = last.backward_from_logits(dy) if logits else last.backward(dy)
+        for layer in reversed(below):
+            dy = layer.backward(dy)
+        return dy
+
+    def plan_backward(self, needs_dx):
+        trained = [i for i, layer in enumerate(self.layers) if layer.trainable_weights]
+        self.first_trained = trained[0] if trained else len(self.layers) - 1
+        if needs_dx:
+            self.first_trained = 0
+        self.needs_dx = needs_dx
+        for i, layer in enumerate(self.layers):
+            layer.plan_backward(needs_dx or i > self.first_trained)
+
+    def as_input(self, x):
+        if not self.layers:
+            raise ValueError(f"{self.name}: add a layer first")
+        return self.layers[0].as_input(x)
+
+    # --------------------------------------------------------------------------------- config
+
+    def get_config(self) -> dict:
+        """Name, layers and input shape as plain values."""
+        inputs = [] if self.input_layer is None else [self.input_layer]
+        return {
+            "name": self.name,
+            "layers": [serialize_layer(layer) for layer in inputs + self.layers],
+            "build_input_shape": self.input_shape,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None):
+        """A model of the same architecture with new weights."""
+        layers = [deserialize_layer(c, custom_objects) for c in config["layers"]]
+        model = cls(layers, name=config.get("name"))
+        if config.get("build_input_shape") and not model.built:
+            model.build(config["build_input_shape"])
+        return model
+
+
+Model.stack = Sequential
