@@ -111,7 +111,7 @@ class Multiply(Merge):
 
 @register("maximum")
 class Maximum(Merge):
-    """y = max(x_0, x_1, ...), entry by entry; dy goes to the largest, halves where two are equal."""
+    """y = max(x_0, x_1, ...), entry by entry; dy goes to the largest, half each to two equals."""
 
     sign = 1.0
 
