@@ -10,7 +10,7 @@ import sys
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import carray, config, njit, types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic, overload
 
@@ -250,3 +250,7 @@ def add_8_multiples(typing_context, out, r0, r1, r2, r3, r4, r5, r6, r7,
     """The same for eight rows."""
     factors = (f0, f1, f2, f3, f4, f5, f6, f7)
     return types.void(*[types.int64] * 9, *factors, types.int64), _add_multiples(8)
+
+
+if config.DISABLE_JIT:  # Numba then compiles nothing: the same names as plain Python
+    from ._cpu_plain import *  # noqa: F403

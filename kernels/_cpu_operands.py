@@ -11,7 +11,7 @@ An instruction is compiled when a program first contains it, and kept on disk.
 import sys
 
 import numpy as np
-from numba import njit, types
+from numba import config, njit, types
 
 from ._cpu_low import matrix, size_of, vector
 from ._cpu_machine import (
@@ -28,6 +28,7 @@ from ._cpu_machine import (
     WORDS,
     kept_on_disk,
 )
+from ._cpu_plain import address_of_function
 
 jit = njit(nogil=True, error_model="numpy")
 INSTRUCTIONS = {}  # name -> Instruction
@@ -44,6 +45,8 @@ class Instruction:
         self.addresses = {}
 
     def address(self, dtype):
+        if dtype not in self.addresses and config.DISABLE_JIT:
+            self.addresses[dtype] = address_of_function(self.dispatcher)
         if dtype not in self.addresses:
             like = types.float32 if dtype == np.float32 else types.float64
             signature = types.void(*[types.int64] * 6, like)

@@ -1,0 +1,114 @@
+"""What `_cpu_low` offers, as plain Python: for NUMBA_DISABLE_JIT=1.
+
+Every kernel and the machine itself then run line by line: slowly, but a debugger can stop in them,
+and tests see the arithmetic without the compiler.
+"""
+
+import ctypes
+import threading
+import time
+
+import numpy as np
+
+__all__ = [
+    "add_4_multiples",
+    "add_8_multiples",
+    "add_multiple",
+    "atomic_add",
+    "atomic_load",
+    "barrier",
+    "call_op",
+    "gemm",
+    "matrix",
+    "multiply_high",
+    "size_of",
+    "vector",
+]
+
+_lock = threading.Lock()
+_functions = []  # an instruction's address is its place here, counted from 1
+
+
+def address_of_function(function):
+    """A number that `call_op` knows the function by."""
+    _functions.append(function)
+    return len(_functions)
+
+
+def call_op(address, words, numbers, first, last, step, scratch, like):
+    with np.errstate(all="ignore"):
+        _functions[address - 1](words, numbers, first, last, step, scratch, like)
+
+
+def vector(address, n, like):
+    return _array(address, (n,), (1,), like)
+
+
+def matrix(address, n, m, like):
+    return _array(address, (n, m), (m, 1), like)
+
+
+def _array(address, shape, strides, like):
+    """A view of memory; strides are in numbers."""
+    dtype = np.dtype(type(like))
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    last = sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+    memory = (ctypes.c_char * ((int(last) + 1) * dtype.itemsize)).from_address(int(address))
+    return np.ndarray(shape, dtype, memory, strides=[int(s) * dtype.itemsize for s in strides])
+
+
+def size_of(like):
+    return np.dtype(type(like)).itemsize
+
+
+def atomic_add(address, value):
+    with _lock:
+        counter = vector(address, 1, np.int64(0))
+        counter[0] += value
+        return int(counter[0] - value)
+
+
+def atomic_load(address):
+    return int(vector(address, 1, np.int64(0))[0])
+
+
+def barrier(counter, threads):
+    if threads == 1:
+        return
+    arrived = atomic_add(counter, 1) + 1
+    everybody = (arrived + threads - 1) // threads * threads
+    while atomic_load(counter) < everybody:
+        time.sleep(0)
+
+
+def multiply_high(a, b):
+    return np.uint64(int(a) * int(b) >> 64)
+
+
+def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, columns, beta,
+         c, c_stride, room, like):  # fmt: skip
+    def operand(address, n, m, stride, transposed):
+        return _array(address, (n, m), (1, stride) if transposed else (stride, 1), like)
+
+    A = operand(a, rows, depth, a_stride, a_transposed)
+    B = operand(b, depth, columns, b_stride, b_transposed)
+    C = operand(c, rows, columns, c_stride, False)
+    C[...] = A @ B + (type(like)(beta) * C if beta else 0)
+
+
+def add_multiple(out, row, factor, n):
+    vector(out, n, factor)[...] += factor * vector(row, n, factor)
+
+
+def add_4_multiples(out, *rest):
+    _add_multiples(out, rest[:4], rest[4:8], rest[8])
+
+
+def add_8_multiples(out, *rest):
+    _add_multiples(out, rest[:8], rest[8:16], rest[16])
+
+
+def _add_multiples(out, rows, factors, n):
+    for row, factor in zip(rows, factors, strict=True):
+        add_multiple(out, row, factor, n)
