@@ -34,6 +34,13 @@ def device(request, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def _on_its_device(request):
+    """pytest sets up only what a test names; `device` counts for those that don't, too."""
+    if "device" in getattr(getattr(request.node, "callspec", None), "params", ()):
+        request.getfixturevalue("device")
+
+
+@pytest.fixture(autouse=True)
 def _fixed_seed():
     import tinynet
 
