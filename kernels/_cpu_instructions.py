@@ -5,7 +5,12 @@ How one is written: `_cpu_operands.py`.
 
 import numpy as np
 
-from . import _cpu_loss_instructions, _cpu_products, _cpu_updates  # noqa: F401  they register theirs
+from . import (  # noqa: F401  they register theirs
+    _cpu_csr,
+    _cpu_loss_instructions,
+    _cpu_products,
+    _cpu_updates,
+)
 from . import _cpu_ops as ops
 from . import _cpu_sparse as sparse
 from ._cpu_elementwise import elementwise as f_elementwise

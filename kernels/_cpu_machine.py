@@ -25,8 +25,9 @@ WORDS = HEAD + 3 * OPERANDS
 # What a thread has for itself: an int64 vector of these.
 (THREAD, THREADS, COUNTER, PARTIAL, SPANS, SPAN_COUNT, LOSS, ROOM, SMALL, LIST, VALUES, TILE_ROWS,
  TILE_VALUES, TILE_COUNTS, SAMPLES, STEP_NUMBER, OWN_GRADS, FLAT_GRADS, STARTS, COLUMN_OF,
- ENTRIES, PLACES, ENTRY_ROWS, FACTORS, PACKED, PADDED) = range(26)  # fmt: skip
-SCRATCH = 26
+ ENTRIES, PLACES, ENTRY_ROWS, FACTORS, PACKED, PADDED, BATCH_STARTS, BATCH_COLUMNS,
+ BATCH_VALUES) = range(29)  # fmt: skip
+SCRATCH = 29
 
 BLOCK = 32  # rows whose entries are sorted by column together: their dy fits the nearest cache
 LINE = 64  # bytes of a cache line

@@ -23,6 +23,9 @@ ENTRIES = {
     "linear": "linear_entries",
     "linear_dW_own": "linear_dW_entries",
 }
+# the same for a sparse matrix: everything that may read x
+CSR = {name: f"{name}_csr" for name in
+       ("gather", "linear", "linear_part", "linear_dW", "linear_dW_own")}  # fmt: skip
 LATE = ("linear_dW", "sum_rows", "prelu_da", "moving_average")  # read by nobody within the pass
 
 
@@ -80,7 +83,11 @@ class Machine:
             i for i, w in enumerate(self.words) if w[0] in products and w[HEAD] == x
         ]
         self.seen = None  # the data whose density is known
-        self.by_entries = self._by_entries() if self.own_gradients else {}
+        self.by_entries = self._twins(ENTRIES) if self.own_gradients else {}
+        if len(self.by_entries) != len(ENTRIES):
+            self.by_entries = {}
+        self.by_csr = None  # found when a sparse matrix comes
+        self.room = 0  # entries of a batch for which there is room
         self._make_threads(flat)
 
     def _gather(self):
@@ -134,13 +141,13 @@ class Machine:
             if not any(a <= low and low + array.nbytes <= b for a, b in self.known):
                 raise Unsupported(f"{instruction.op}: an array that is made anew at each step")
 
-    def _by_entries(self):
+    def _twins(self, names):
         """Instructions that can do with the entries of x that are not zero: number -> (code, twin).
 
         None, if something else reads x as well.
         """
         twins = {}
-        for name, twin in ENTRIES.items():
+        for name, twin in names.items():
             code = INSTRUCTIONS[name].addresses.get(self.dtype)
             twins[code] = (code, twin)
         x, found = address_of(self.inputs[0]), {}
@@ -149,8 +156,6 @@ class Machine:
                 if word[0] not in twins or word[2] != 1:
                     return {}
                 found[i] = twins[word[0]]
-        if len(found) != len(ENTRIES):
-            return {}
         return {
             i: (code, INSTRUCTIONS[twin].address(self.dtype)) for i, (code, twin) in found.items()
         }
@@ -204,21 +209,64 @@ class Machine:
         for scratch, own in zip(self.scratch, spans, strict=True):
             scratch.set_spans(np.array(own, np.int64).reshape(-1, 2))
 
-    def run(self, x, index, inputs, scalars, steps, first_step):
-        """Run `steps` steps; returns the losses (steps,)."""
-        if x.dtype.name not in DTYPES or not x.flags.c_contiguous:
-            x = np.ascontiguousarray(x, self.dtype)
+    def reads(self, x):
+        """Whether rows of x can be read where they are.
+
+        Args:
+            x: an ndarray, or a sparse matrix as `starts` (int64), `columns` (ascending within a
+                row) and `values`.
+        """
+        if isinstance(x, np.ndarray):
+            return dtype_number(x) is not None and x[0].flags.c_contiguous
+        if not hasattr(x, "starts") or dtype_number(x.values) is None:
+            return False
+        if self.by_csr is None:
+            self.by_csr = self._twins(CSR)
+        return len(self.by_csr) > 1 and x.columns.dtype in (np.int32, np.int64)
+
+    def _read(self, x):
+        """Have the program gather rows of an ndarray."""
         words = self.words
-        words[0, HEAD], words[0, 6], words[0, 7] = (
-            address_of(x), DTYPES.index(x.dtype.name), x.nbytes // max(len(x), 1),
-        )  # fmt: skip
-        words[0, HEAD + 3], words[0, HEAD + 5] = address_of(index), self.rows * 8
+        for i, (code, _) in (self.by_csr or {}).items():
+            words[i, 0] = code
+        words[0, HEAD], words[0, 6], words[0, 7] = address_of(x), dtype_number(x), x.strides[0]
         if self.seen != (words[0, HEAD], len(x)):
             self.seen = (words[0, HEAD], len(x))
-            sparse = int(density(x) < SPARSE_BELOW)
-            words[self.first_products, 6] = sparse
-            for i, codes in self.by_entries.items():
-                words[i, 0] = codes[sparse]
+            self.sparse = int(density(x) < SPARSE_BELOW)
+        words[self.first_products, 6] = self.sparse
+        for i, codes in self.by_entries.items():
+            words[i, 0] = codes[self.sparse]
+
+    def _read_entries(self, x, index):
+        """Have the program gather the entries of a sparse matrix; returns what must be kept."""
+        words, N = self.words, self.rows
+        for i, (_, twin) in self.by_csr.items():
+            words[i, 0] = twin
+        counts = (x.starts[index + 1] - x.starts[index]).reshape(-1, N)
+        starts = np.zeros((len(counts), N + 1), np.int64)
+        np.cumsum(counts, axis=1, out=starts[:, 1:])
+        most = int(starts[:, -1].max())
+        if most > self.room or not self.room:
+            self.room = most * 5 // 4 + 1  # other batches have other numbers of entries
+            self.entries = (
+                np.zeros(N + 1, np.int64), np.zeros(self.room, np.int32),
+                np.zeros(self.room, self.dtype),
+            )  # fmt: skip
+            places = (machine.BATCH_STARTS, machine.BATCH_COLUMNS, machine.BATCH_VALUES)
+            for place, array in zip(places, self.entries, strict=True):
+                for scratch in self.scratch:
+                    scratch.words[place] = address_of(array)
+        words[0, 6], words[0, 7] = dtype_number(x.values), x.columns.itemsize
+        for i, array in ((0, x.values), (3, x.starts), (4, x.columns), (5, starts)):
+            words[0, HEAD + 3 * i] = address_of(array)
+        words[0, HEAD + 17] = (N + 1) * 8
+        return starts
+
+    def run(self, x, index, inputs, scalars, steps, first_step):
+        """Run `steps` steps on rows of x, which `reads` takes; returns the losses (steps,)."""
+        words = self.words
+        kept = self._read(x) if isinstance(x, np.ndarray) else self._read_entries(x, index)
+        words[0, HEAD + 3], words[0, HEAD + 5] = address_of(index), self.rows * 8
         for array, places in zip(inputs[1:], self.places, strict=True):
             for i, k, offset in places:
                 words[i, k], words[i, k + 2] = address_of(array) + offset, array.nbytes // steps
@@ -233,10 +281,19 @@ class Machine:
             )  # fmt: skip
 
         run_together(work, self.threads)
+        del kept
         return losses.sum(axis=0)
 
     def chunk(self):
         return 256
+
+
+def dtype_number(array):
+    """The number of an array's dtype for `gather`, or None where it can't be read as it is."""
+    name = "uint8" if array.dtype == bool else array.dtype.name
+    if name not in DTYPES or not array.dtype.isnative or not array.flags.aligned:
+        return None
+    return DTYPES.index(name)
 
 
 def density(x, rows=200):

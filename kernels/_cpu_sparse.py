@@ -95,23 +95,57 @@ def entries_linear(starts, columns, values, W, W_stride, b, y, y_address):
     """y = x W + b for rows of x given by their entries that are not zero; W is an address."""
     H = y.shape[1]
     for i in range(y.shape[0]):
-        out, c, end = y_address + i * H * values.itemsize, starts[i], starts[i + 1]
         y[i, :] = values.dtype.type(0)
         for j in range(b.size):
             y[i, j] = b[j]
-        while c + 8 <= end:
-            add_8_multiples(
-                out, W + columns[c] * W_stride, W + columns[c + 1] * W_stride,
-                W + columns[c + 2] * W_stride, W + columns[c + 3] * W_stride,
-                W + columns[c + 4] * W_stride, W + columns[c + 5] * W_stride,
-                W + columns[c + 6] * W_stride, W + columns[c + 7] * W_stride,
-                values[c], values[c + 1], values[c + 2], values[c + 3],
-                values[c + 4], values[c + 5], values[c + 6], values[c + 7], H,
-            )  # fmt: skip
-            c += 8
-        while c < end:
-            add_multiple(out, W + columns[c] * W_stride, values[c], H)
+        out = y_address + i * H * values.itemsize
+        add_entries(starts[i], starts[i + 1], columns, values, W, W_stride, out, H)
+
+
+@jit
+def add_entries(c, end, columns, values, W, W_stride, out, H):
+    """out += x W for the entries c..end of one row x; W and out (H,) are addresses."""
+    while c + 8 <= end:
+        add_8_multiples(
+            out, W + columns[c] * W_stride, W + columns[c + 1] * W_stride,
+            W + columns[c + 2] * W_stride, W + columns[c + 3] * W_stride,
+            W + columns[c + 4] * W_stride, W + columns[c + 5] * W_stride,
+            W + columns[c + 6] * W_stride, W + columns[c + 7] * W_stride,
+            values[c], values[c + 1], values[c + 2], values[c + 3],
+            values[c + 4], values[c + 5], values[c + 6], values[c + 7], H,
+        )  # fmt: skip
+        c += 8
+    while c < end:
+        add_multiple(out, W + columns[c] * W_stride, values[c], H)
+        c += 1
+
+
+@jit
+def first_from(columns, c, end, column):
+    """The first of the entries c..end, ascending, whose column is not below `column`."""
+    while c < end:
+        middle = (c + end) // 2
+        if columns[middle] < column:
+            c = middle + 1
+        else:
+            end = middle
+    return c
+
+
+@jit
+def add_outer(starts, columns, values, low, high, dy, dW, H):
+    """dW += x^T dy for columns low..high of x, given by its entries; dy and dW are addresses.
+
+    Each entry adds to one row of dW: for rows with far fewer entries than columns.
+    """
+    for i in range(starts.size - 1):
+        c, end = starts[i], starts[i + 1]
+        if low > 0:
+            c = first_from(columns, c, end, low)
+        while c < end and columns[c] < high:
+            add_multiple(dW + columns[c] * H * values.itemsize, dy, values[c], H)
             c += 1
+        dy += H * values.itemsize
 
 
 @jit

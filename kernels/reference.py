@@ -35,7 +35,10 @@ def gather(data, rows, *, out):
 
 
 def linear(x, W, b, *, y):
-    np.matmul(x, W, out=y)  # (N, H)
+    if isinstance(x, np.ndarray):
+        np.matmul(x, W, out=y)  # (N, H)
+    else:
+        y[...] = x @ W  # a sparse matrix multiplies in its own way
     if b is not None:
         y += b
 
@@ -45,7 +48,10 @@ def linear_dx(dy, W, *, dx):
 
 
 def linear_dW(x, dy, *, dW):
-    np.matmul(x.T, dy, out=dW)  # (D, H)
+    if isinstance(x, np.ndarray):
+        np.matmul(x.T, dy, out=dW)  # (D, H)
+    else:
+        dW[...] = x.T @ dy
 
 
 def sum_rows(x, *, out):

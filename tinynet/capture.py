@@ -14,6 +14,7 @@ import collections
 import numpy as np
 
 from .context import StepContext
+from .data import SparseRows
 
 
 class NotRecordable(Exception):
@@ -83,7 +84,7 @@ class Program:
         self.recorder = Recorder(ops)
         self.context = StepContext(self.recorder, reuse=True)
         self.context.step = ops.RunningStep()
-        self.scalar_names = []
+        self.scalar_names, self.copied = [], 0
         saved = [(layer, layer.saved) for layer in model.leaves()]
         model.context = self.context
         try:
@@ -159,7 +160,7 @@ class Program:
         """Replay one step for every N entries of `index`.
 
         Args:
-            x: the data set, (rows, ...).
+            x: the data set's rows, (rows, ...): an ndarray, SparseRows or MappedRows.
             index: which of its rows, (steps * N,) int64.
             y, w: targets and weights of just these rows, in this order.
 
@@ -167,6 +168,7 @@ class Program:
             (losses (steps,), outputs): penalties are in the losses; outputs (steps * N, ..., C).
         """
         model, ops, steps = self.model, self.recorder.ops, len(index) // self.rows
+        x, index = self._within_reach(x, index)
         scalars = np.zeros((steps, max(len(self.scalar_names), 1)))
         if self.kind == "train":
             first = model.optimizer.iterations
@@ -186,6 +188,21 @@ class Program:
             raise
         self._count(steps)
         return losses, outputs
+
+    def _within_reach(self, x, index):
+        """x and row numbers that the machine can read: x itself, or a copy of just these rows."""
+        self.copied = 0
+        if self.machine.reads(x):
+            return x, index
+        x = x[index]
+        if isinstance(x, SparseRows):
+            x = x.astype(self.model.dtype)
+            if not self.machine.reads(x):
+                x = x.dense(self.model.dtype)
+        if not self.machine.reads(x):
+            x = np.ascontiguousarray(x, self.model.dtype)
+        self.copied = x.nbytes
+        return x, np.arange(len(index))
 
     def _count(self, steps):
         if self.kind == "train":

@@ -1,8 +1,8 @@
 """How the steps of `fit`, `evaluate` and `predict` are carried out: one by one, or replayed.
 
-Both ways take a stretch of batches and leave the same numbers behind. `Eager` calls the model's
-own `train_step` and `test_step`. `Replay` records a step once and lets the device run the whole
-stretch; a step that can't be recorded is done eagerly, and `reasons` says why.
+Both ways take a stretch of batches (rows of a data set) and leave the same numbers behind. `Eager`
+calls the model's own `train_step` and `test_step`. `Replay` records a step once and lets the device
+run the whole stretch; a step that can't be recorded is done eagerly, and `reasons` says why.
 """
 
 import time
@@ -12,22 +12,6 @@ import numpy as np
 from .capture import NotRecordable, Program
 
 STRETCH_SECONDS = 0.05  # how long a replay may keep Python waiting: progress, callbacks, Ctrl-C
-
-
-def stretches(epoch, batch_size, length):
-    """(number of the first step, [rows, ...]) with at most `length()` batches of equal size."""
-    waiting, first = [], 0
-    for step, rows in enumerate(epoch):
-        if waiting and (len(waiting) >= length() or _count(rows, batch_size) != batch_size):
-            yield first, waiting
-            waiting, first = [], step
-        waiting.append(rows)
-    if waiting:
-        yield first, waiting
-
-
-def _count(rows, batch_size):
-    return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
 
 
 class Eager:
@@ -51,12 +35,12 @@ class Eager:
         for rows in stretch:
             self.model.test_step(*self.model.batch(data, rows))
 
-    def predict(self, x, stretch):
+    def predict(self, data, stretch):
         """The outputs for the rows of the stretch."""
         model, parts = self.model, []
         for rows in stretch:
             model.begin_step()
-            outputs = model.forward(model.input_rows(x, rows), training=False)
+            outputs = model.forward(model.input_rows(data.x, rows), training=False)
             parts.append(np.array(model.context.ops.to_host(outputs)))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -67,18 +51,23 @@ class Eager:
 class Replay(Eager):
     """Stretches of steps on the device, without coming back to Python in between."""
 
-    MOST_BYTES = 1 << 26  # of arrays kept from call to call
+    MOST_BYTES = 1 << 26  # of arrays kept from call to call, and of rows copied for a stretch
+    MOST_PROGRAMS = 16
 
     def __init__(self, model):
         super().__init__(model)
         self.programs, self.seconds = {}, {}
-        self.last = None
+        self.last, self.copied = None, 0  # bytes per step, of rows that could not be read in place
 
     def length(self):
         if not self.model.metrics_are_sums():
             return 1
-        seconds = self.seconds.get(self.last)
-        return 1 if seconds is None else max(1, int(STRETCH_SECONDS / seconds))
+        if self.last is None:
+            return 1
+        most = STRETCH_SECONDS / self.seconds[self.last]
+        if self.copied:
+            most = min(most, self.MOST_BYTES / self.copied)
+        return max(1, int(most))
 
     def program(self, kind, rows):
         """The recorded step for batches of N rows, or None where it can't be recorded."""
@@ -92,6 +81,8 @@ class Replay(Eager):
                 program = None
                 self.reasons[kind] = str(reason)
             known = self.programs[key] = (state, program)
+            if len(self.programs) > 2 * self.MOST_PROGRAMS:  # batches of many sizes
+                del self.programs[next(iter(self.programs))]
         return known[1]
 
     def _state(self, kind):
@@ -115,14 +106,14 @@ class Replay(Eager):
         if not self._measured("test", data, stretch):
             super().test(data, stretch)
 
-    def predict(self, x, stretch):
+    def predict(self, data, stretch):
         self.model.ensure_flat()
         index = _index(stretch)
         rows = len(index) // len(stretch)
         program = self.program("predict", rows)
         if program is None:
-            return super().predict(x, stretch)
-        _, outputs = self._timed(program, ("predict", rows), len(stretch), x, index)
+            return super().predict(data, stretch)
+        _, outputs = self._timed(program, ("predict", rows), len(stretch), data.x, index)
         return outputs.reshape(len(index), *outputs.shape[1:])
 
     def _measured(self, kind, data, stretch):
@@ -163,17 +154,18 @@ class Replay(Eager):
         return np.ascontiguousarray(targets, program.inputs.y.dtype), w
 
     def _timed(self, program, key, steps, *arguments):
-        self.last = key
         start = time.perf_counter()
         result = program.run(*arguments)
+        self.last = key
         self.seconds[key] = (time.perf_counter() - start) / steps
+        self.copied = program.copied / steps
         return result
 
     def release(self):
         total = 0
         for key, (_, program) in list(self.programs.items())[::-1]:  # the newest first
             total += program.nbytes if program is not None else 0
-            if total > self.MOST_BYTES or len(self.programs) > 16:
+            if total > self.MOST_BYTES or len(self.programs) > self.MOST_PROGRAMS:
                 del self.programs[key]
 
 

@@ -14,6 +14,7 @@ z, and dz = w (p - y) stays exact where p saturates. Anywhere else probabilities
 import numpy as np
 
 from .context import StepContext
+from .data import check_finite
 from .devices import load_ops
 from .registry import Configurable, Registry, Revised
 
@@ -162,24 +163,6 @@ class Loss(Configurable, Revised):
         w = self.row_weights(sample_weight, R, p.dtype)
         y = y.reshape(R) if self.integer_targets else y.reshape(R, C).astype(p.dtype, copy=False)
         return y, p.reshape(R, C), w
-
-
-def check_finite(array, where):
-    """Raise with the row of the first NaN or infinity."""
-    if array.dtype.kind != "f" or array.size == 0:
-        return
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum()):  # one pass without a temporary; only failures look closer
-            return
-    bad = ~np.isfinite(array)
-    if bad.any():
-        row = np.argwhere(bad)[0]
-        value = array[tuple(row)]
-        raise ValueError(
-            f"{where}: row {row[0]} holds {value} (at index {tuple(map(int, row))}); "
-            f"{int(bad.reshape(len(array), -1).any(axis=1).sum())} of {len(array)} rows are not "
-            "finite"
-        )
 
 
 # ------------------------------------------------------------------------------ cross-entropy

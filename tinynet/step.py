@@ -6,7 +6,7 @@
 import numpy as np
 
 from . import losses, metrics, optimizers
-from .data import Dataset
+from .data import Dataset, SparseRows
 from .devices import load_ops, resolve
 from .execution import Eager, Replay
 from .metrics.collection import Collection, check_names, is_sum
@@ -202,13 +202,17 @@ class Step:
         return self.input_rows(data.x, rows), y, w
 
     def input_rows(self, x, rows):
-        first = x[rows] if isinstance(rows, slice) else None
-        if first is not None and first.dtype == self.dtype:
-            return self.context.ops.from_host(first)  # nothing to gather, nothing to cast
-        count = len(rows) if first is None else len(first)
-        batch = np.empty((count, *x.shape[1:]), self.dtype)  # (N, ...)
-        self.context.ops.gather(x, rows, out=batch)
-        return batch
+        """Some rows of x in the model's dtype; sparse ones as SciPy's matrix, if it can be used."""
+        if isinstance(x, np.ndarray) and not isinstance(rows, slice):
+            batch = np.empty((len(rows), *x.shape[1:]), self.dtype)  # (N, ...)
+            self.context.ops.gather(x, rows, out=batch)
+            return batch
+        part = x[rows]
+        if isinstance(part, SparseRows):
+            if self.takes_sparse:
+                return part.matrix(self.dtype)
+            part = part.dense(self.dtype)
+        return self.context.ops.from_host(np.ascontiguousarray(part, self.dtype))
 
     def gradients(self, x, y, sample_weight=None, training=True):
         """The gradient of the loss, penalties included: parameter's path -> array of its shape.

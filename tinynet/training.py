@@ -1,13 +1,27 @@
 """The training loop: `fit`, `evaluate`, `predict`; `fit` reads as the algorithm."""
 
+import warnings
+
 import numpy as np
 
 from .callbacks import Callback, CallbackList, History, ProgbarLogger
-from .data import Batches, Dataset, as_array, check_count, split_point, unpack
-from .execution import stretches
-from .losses import check_finite
+from .data import (
+    Dataset,
+    Stream,
+    Table,
+    as_array,
+    as_rows,
+    check_count,
+    check_stream_arguments,
+    is_stream,
+    same_length,
+    split_point,
+    unpack,
+)
 from .random import draw_seed
 from .step import Step
+
+_IN_ORDER = object()  # no shuffling, and no seed for it
 
 
 class Trainer(Step):
@@ -35,15 +49,19 @@ class Trainer(Step):
         """Train; everything is checked before the first step.
 
         Args:
-            x: inputs (N, ...), any real dtype; cast batch by batch.
-            y: targets: class ids (N,), or (N, C).
+            x: inputs (N, ...), any real dtype, cast batch by batch: an array of NumPy, PyTorch,
+                JAX or pandas, a mapped file, a sparse matrix of SciPy; or a source of batches
+                (x, y) or (x, y, sample_weight): a generator, a `utils.PyDataset`, a DataLoader.
+            y: targets: class ids (N,), or (N, C); None if x brings them.
             batch_size: rows per step, 32 by default; a last partial batch is kept.
             epochs: number of the last epoch, so that epochs - initial_epoch are run.
             verbose: 0 silent, 1 (or "auto") a live line, 2 one line per epoch.
             callbacks: list of Callback.
             validation_split: share of the last rows to hold out, taken before shuffling.
-            validation_data: (x, y) or (x, y, sample_weight); wins over validation_split.
-            shuffle: True, False, or "batch" (only within batches).
+            validation_data: (x, y), (x, y, sample_weight) or a source of batches; wins over
+                validation_split.
+            shuffle: True, False, or "batch" (only within batches); of sources of batches, only a
+                PyDataset is shuffled: whole batches.
             class_weight: dict of class id -> weight.
             sample_weight: weight per row (N,).
             initial_epoch: number of the first epoch, from 0.
@@ -70,20 +88,22 @@ class Trainer(Step):
             if value is not None:
                 check_count(name, value)
         validate_after = _validation_epochs(validation_freq)
-        train, validation = self._datasets(
-            x, y, sample_weight, class_weight, validation_split, validation_data
+        (x, y, sample_weight), held_out, split_at = _hold_out(
+            x, y, sample_weight, validation_split if validation_data is None else 0
         )
-        self.shuffle_seed = draw_seed() if self.shuffle_seed is None else self.shuffle_seed
-        batches = Batches(
-            len(train), batch_size, steps_per_epoch, shuffle, self.shuffle_seed, self.passes_taken
+        train = self._source(
+            x, y, sample_weight, batch_size, steps_per_epoch, class_weight, shuffle=shuffle
         )
-        validation_batches = validation and Batches(
-            len(validation), validation_batch_size or batches.batch_size, validation_steps
-        )
-        self._prepare(train.y.shape)
+        validation = self._validation_source(
+            validation_data if held_out is None else held_out,
+            validation_batch_size or train.batch_size, validation_steps,
+            f"validation (from row {split_at}) " if held_out else "validation ",
+            sum(map(validate_after, range(initial_epoch, epochs))),
+        )  # fmt: skip
+        self._prepare(train.target_shape)
         history = History()
         callbacks = self._callback_list(
-            callbacks, verbose, [history], epochs=epochs, steps=batches.steps
+            callbacks, verbose, [history], epochs=epochs, steps=train.steps
         )
         self.history = history
         self._announce_logs(callbacks, validation is not None)
@@ -93,53 +113,65 @@ class Trainer(Step):
         try:
             callbacks.call("on_train_begin", {})
             for epoch in range(initial_epoch, epochs):
+                if not train.ready():
+                    _warn_of_the_end(train, epochs - epoch)
+                    break
                 callbacks.call("on_epoch_begin", epoch, {})
                 self.reset_metrics()
-                for step, stretch in self._stretches(batches, callbacks, "train"):
+                for step, data, stretch in train.epoch(self._length(callbacks, "train")):
                     callbacks.call("on_train_batch_begin", step, {})
-                    self.execution.train(train, stretch)
+                    self.execution.train(data, stretch)
                     self._end_batch(callbacks, "on_train_batch_end", step + len(stretch) - 1)
                     if self.stop_training:
                         break
-                self.passes_taken = batches.passes
+                self.passes_taken = train.passes
                 logs = self.logs()
                 if validation and validate_after(epoch):
-                    measured = self._evaluate(validation, validation_batches, callbacks)
+                    measured = self._evaluate(validation, callbacks)
                     logs.update({f"val_{name}": value for name, value in measured.items()})
                 callbacks.call("on_epoch_end", epoch, logs)
                 if self.stop_training:
                     break
             callbacks.call("on_train_end", logs)
         finally:
-            self._finish(callbacks)
+            self._finish(callbacks, train, validation)
         return self.history
 
-    def _datasets(self, x, y, sample_weight, class_weight, validation_split, validation_data):
-        """The checked training set, and the validation set or None."""
-        if x is None or y is None:
-            raise ValueError("fit needs x and y")
-        if validation_data is not None:
-            vx, vy, vw = unpack(validation_data, "validation_data")
-        elif validation_split:
-            x, y = as_array(x, "x"), as_array(y, "y")
-            Dataset.check_lengths(x, y=y, sample_weight=sample_weight)
-            cut = split_point(len(x), validation_split)
-            x, vx, y, vy = x[:cut], x[cut:], y[:cut], y[cut:]
-            vw = None
-            if sample_weight is not None:
-                sample_weight, vw = np.split(as_array(sample_weight, "sample_weight"), [cut])
-        train = Dataset(self, x, y, sample_weight, class_weight)
-        if validation_data is None and not validation_split:
-            return train, None
-        where = "validation " if validation_data is not None else f"validation (from row {cut}) "
-        return train, Dataset(self, vx, vy, vw, where=where)
+    def _source(self, x, y, sample_weight, batch_size, steps, class_weight=None, where="",
+                shuffle=_IN_ORDER):  # fmt: skip
+        """Where batches with targets come from: checked arrays, or a stream."""
+        if is_stream(x):
+            check_stream_arguments(x, class_weight, batch_size, y=y, sample_weight=sample_weight)
+            return Stream(self, x, steps, class_weight, where=where, **self._order(shuffle))
+        data = Dataset(self, x, y, sample_weight, class_weight, where)
+        return Table(data, batch_size, steps, **self._order(shuffle))
 
-    def _stretches(self, batches, callbacks, kind):
-        """Batches that are carried out together: one at a time if a callback wants to see each."""
+    def _order(self, shuffle):
+        if shuffle is _IN_ORDER:
+            return {}
+        self.shuffle_seed = draw_seed() if self.shuffle_seed is None else self.shuffle_seed
+        return {"shuffle": shuffle, "seed": self.shuffle_seed, "first_pass": self.passes_taken}
+
+    def _validation_source(self, data, batch_size, steps, where, times):
+        """The source of validation batches or None; it will be asked for them `times` times."""
+        if data is None:
+            return None
+        if not is_stream(data):
+            x, y, weight = unpack(data, "validation_data")
+            return self._source(x, y, weight, batch_size, steps, where=where)
+        source = self._source(data, None, None, None, steps, where=where)
+        if source.once and steps is None and times > 1:
+            raise ValueError(
+                f"validation_data: a {type(data).__name__} can be read only once, for {times} "
+                "validations give validation_steps, or a utils.PyDataset"
+            )
+        return source
+
+    def _length(self, callbacks, kind):
+        """Function: how many batches may be carried out together, one if a callback wants each."""
         hooks = (f"on_{kind}_batch_begin", f"on_{kind}_batch_end")
         single = any(callbacks.wants(hook) for hook in hooks)
-        length = (lambda: 1) if single else self.execution.length
-        return stretches(batches.epoch(), batches.batch_size, length)
+        return (lambda: 1) if single else self.execution.length
 
     def _end_batch(self, callbacks, hook, step):
         """The hook after a batch; the logs are only computed for those who look at them."""
@@ -165,8 +197,11 @@ class Trainer(Step):
         names.append("learning_rate")
         self.log_names, self.log_names_may_grow = names, not callbacks.all_ours()
 
-    def _finish(self, callbacks):
+    def _finish(self, callbacks, *sources):
         callbacks.close()
+        for source in sources:
+            if source is not None:
+                source.close()
         self.context.release()
         self.execution.release()
         self.loss.probabilities = self.loss.dp = None
@@ -197,23 +232,26 @@ class Trainer(Step):
             [loss, *metrics] in the order of `compile`, or the loss alone if there are no metrics.
         """
         self._require_compiled("evaluate")
-        if x is None or y is None:
+        if x is None or (y is None and not is_stream(x)):
             raise ValueError("evaluate needs x and y")
-        data = Dataset(self, x, y, sample_weight)
-        batches = Batches(len(data), batch_size, steps)
-        self._prepare(data.y.shape)
-        callbacks = self._callback_list(callbacks, verbose, [], steps=batches.steps)
+        source = self._source(x, y, sample_weight, batch_size, steps)
+        self._prepare(source.target_shape)
+        callbacks = self._callback_list(callbacks, verbose, [], steps=source.steps)
         try:
-            logs = self._evaluate(data, batches, callbacks)
+            logs = self._evaluate(source, callbacks)
         finally:
-            self._finish(callbacks)
+            self._finish(callbacks, source)
         return logs if return_dict else _flat(logs)
 
-    def _evaluate(self, data, batches, callbacks):
+    def _evaluate(self, source, callbacks):
+        source.restart()
+        if not source.ready():
+            warnings.warn("the validation data have ended: this epoch has no validation",
+                          stacklevel=3)  # fmt: skip
+            return {}
         callbacks.call("on_test_begin", {})
         self.reset_metrics()
-        batches.restart()
-        for step, stretch in self._stretches(batches, callbacks, "test"):
+        for step, data, stretch in source.epoch(self._length(callbacks, "test")):
             callbacks.call("on_test_batch_begin", step, {})
             self.execution.test(data, stretch)
             self._end_batch(callbacks, "on_test_batch_end", step + len(stretch) - 1)
@@ -222,32 +260,38 @@ class Trainer(Step):
         return logs
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
-        """The outputs for all rows of x, a NumPy array (N, ...); needs no `compile`."""
-        x = as_array(x, "x")
-        self.build_for(x, "x")
-        check_finite(x, "x")
+        """The outputs for all rows of x, a NumPy array (N, ...); needs no `compile`.
+
+        Args:
+            x: as for `fit`; of batches (x, y) only x is used.
+            batch_size, verbose, steps, callbacks: as for `evaluate`.
+        """
+        if is_stream(x):
+            check_stream_arguments(x, None, batch_size)
+            source = Stream(self, x, steps, targets=False)
+            if not source.ready():
+                raise ValueError(f"predict: {type(x).__name__} gave no batch")
+        else:
+            source = Table(Dataset(self, x), batch_size, steps)
         self._prepare_execution()
-        batches = Batches(len(x), batch_size, steps)
-        callbacks = self._callback_list(callbacks, verbose, [], steps=batches.steps)
-        rows_wanted = min(len(x), batches.steps * batches.batch_size)
-        result = np.empty((rows_wanted, *self.output_shape[1:]), self.dtype)
+        callbacks = self._callback_list(callbacks, verbose, [], steps=source.steps)
+        parts = []
         try:
             callbacks.call("on_predict_begin", {})
-            done = 0
-            for step, stretch in self._stretches(batches, callbacks, "predict"):
+            for step, data, stretch in source.epoch(self._length(callbacks, "predict")):
                 callbacks.call("on_predict_batch_begin", step, {})
-                outputs = self.execution.predict(x, stretch)
-                result[done : done + len(outputs)] = outputs
-                done += len(outputs)
+                outputs = self.execution.predict(data, stretch)
+                parts.append(outputs)
                 if callbacks.wants("on_predict_batch_end"):
                     callbacks.call("on_predict_batch_end", step, {"outputs": outputs})
                 callbacks.progress(step + len(stretch) - 1)
             callbacks.call("on_predict_end", {"outputs": None})
         finally:
             callbacks.close()
+            source.close()
             self.context.release()
             self.execution.release()
-        return result
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     # ------------------------------------------------------------------------------ one batch
 
@@ -273,11 +317,37 @@ class Trainer(Step):
 
     def predict_on_batch(self, x):
         """The outputs for these rows."""
-        x = as_array(x, "x")
-        self.build_for(x, "x")
-        check_finite(x, "x")
+        data = Dataset(self, x)
         self._prepare_execution()
-        return self.execution.predict(x, [slice(0, len(x))])
+        return self.execution.predict(data, [slice(0, len(data))])
+
+
+def _hold_out(x, y, sample_weight, validation_split):
+    """(x, y, sample_weight) to train on, the last rows held out or None, and where they begin."""
+    if is_stream(x):
+        check_stream_arguments(x, validation_split=validation_split)
+        return (x, y, sample_weight), None, None
+    if x is None or y is None:
+        raise ValueError("fit needs x and y")
+    if not validation_split:
+        return (x, y, sample_weight), None, None
+    arrays = [as_rows(x, "x"), as_array(y, "y")]
+    same_length(*arrays, "x", "y")
+    if sample_weight is not None:
+        arrays.append(as_array(sample_weight, "sample_weight"))
+        same_length(arrays[0], arrays[2], "x", "sample_weight")
+    cut = split_point(len(arrays[0]), validation_split)
+    left, right = [a[:cut] for a in arrays], [a[cut:] for a in arrays]
+    return (*left, None)[:3], tuple(right), cut
+
+
+def _warn_of_the_end(source, epochs):
+    warnings.warn(
+        f"the data ended after {source.total} batches; {epochs} more epochs were asked for. A "
+        "generator can be read only once: one without an end (with steps_per_epoch) or a "
+        "utils.PyDataset lasts for all epochs",
+        stacklevel=3,
+    )
 
 
 def _validation_epochs(frequency):

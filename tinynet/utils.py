@@ -5,16 +5,22 @@ import math
 
 import numpy as np
 
+from .data import PyDataset, split_dataset
 from .random import set_random_seed
 from .registry import Configurable
 
+Sequence = PyDataset  # its older name
+
 __all__ = [
     "MinMaxScaler",
+    "PyDataset",
+    "Sequence",
     "StandardScaler",
     "check_number",
     "normalize",
     "pad_sequences",
     "set_random_seed",
+    "split_dataset",
     "to_categorical",
 ]
 

@@ -26,6 +26,8 @@ class Dense(Layer):
         ValueError: units is not a positive integer, or the last axis differs from D.
     """
 
+    takes_sparse = True  # as the first layer: `ops.linear` and `ops.linear_dW` multiply sparse x
+
     config_keys = (
         "units",
         "use_bias",
@@ -99,7 +101,7 @@ class Dense(Layer):
     def logits(self, x):
         """z = x W + b, the forward without the activation."""
         rows = x.reshape(-1, x.shape[-1])  # (N, D)
-        z = self.empty((len(rows), self.units))  # (N, H)
+        z = self.empty((rows.shape[0], self.units))  # (N, H)
         b = None if self.bias is None else self.bias.value
         self.ops.linear(rows, self.kernel.value, b, y=z)
         self.saved = (rows,)

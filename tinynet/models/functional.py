@@ -147,6 +147,9 @@ class Functional(Model):
             p.grad = total
         return dx
 
+    def first_layers(self):
+        return [node.layer for node in self.nodes_in_order if self.inputs[0] in node.inputs]
+
     def plan_backward(self, needs_dx):
         self.needs_dx = needs_dx
         self.wanted = set(self.inputs) if needs_dx else set()  # tensors whose gradient is needed

@@ -67,6 +67,10 @@ class Model(Trainer, Layer):
         """Write every parameter's gradient; dy is the gradient by what `forward` returned."""
         raise NotImplementedError(f"{type(self).__name__} needs a backward")
 
+    def first_layers(self):
+        """The layers that read the input."""
+        raise NotImplementedError(f"{type(self).__name__} needs a first_layers")
+
     def plan_backward(self, needs_dx):
         """Before a step: which layers learn, and which have to hand a gradient on."""
         raise NotImplementedError(f"{type(self).__name__} needs a plan_backward")
@@ -91,6 +95,14 @@ class Model(Trainer, Layer):
     def activation(self):
         """That of the last layer, with which a loss can be fused; None if it has none."""
         return getattr(self.last_layer, "activation", None)
+
+    @property
+    def takes_sparse(self):
+        """Whether the layers that see the input can do with a sparse matrix."""
+        return all(
+            layer.takes_sparse if isinstance(layer, Model) else "takes_sparse" in vars(type(layer))
+            for layer in self.first_layers()
+        )
 
     @property
     def context(self):

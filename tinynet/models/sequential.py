@@ -150,6 +150,9 @@ class Sequential(Model):
             dy = layer.backward(dy)
         return dy
 
+    def first_layers(self):
+        return self.layers[:1]
+
     def plan_backward(self, needs_dx):
         trained = [i for i, layer in enumerate(self.layers) if layer.trainable_weights]
         self.first_trained = trained[0] if trained else len(self.layers) - 1

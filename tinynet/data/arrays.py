@@ -1,0 +1,143 @@
+"""What a user may hand over as an array, as a NumPy array; copied only where there is no other way.
+
+Arrays keep their dtype and layout (a uint8 image stays uint8): rows are cast batch by batch.
+"""
+
+import mmap
+
+import numpy as np
+
+from .sparse import SparseRows, is_sparse
+
+NUMBERS = "fiub"  # kinds of dtype that count as numbers
+READ_AT_ONCE = 1 << 26  # bytes of a mapped file that are read and checked before the first step
+
+
+def as_rows(data, where):
+    """`data` as rows to be numbered: an ndarray, or SparseRows for SciPy's matrices."""
+    if isinstance(data, SparseRows):
+        return data
+    return SparseRows.of(data, where) if is_sparse(data) else as_array(data, where)
+
+
+def as_array(data, where):
+    """`data` as an array with rows, or an error that says what is wrong with it."""
+    array = _converted(data, where)
+    if array.dtype.kind not in NUMBERS:
+        hint = ""
+        if callable(data):
+            hint = "; call it, if it is a function that makes batches"
+        elif array.dtype == object:
+            hint = "; do all rows have the same length?"
+        raise TypeError(
+            f"{where}: expected numbers, received {type(data).__name__} of dtype "
+            f"{array.dtype}{hint}"
+        )
+    if array.ndim == 0:
+        raise ValueError(f"{where}: expected an array with rows, received a single number")
+    if len(array) == 0:
+        raise ValueError(f"{where}: expected at least one row, received shape {array.shape}")
+    return array
+
+
+def _converted(data, where):
+    kind = type(data).__name__
+    if is_sparse(data):
+        raise TypeError(f"{where}: a {kind} is taken for x only; use {where}.toarray()")
+    if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "to_numpy"):
+        return _from_pandas(data, where)
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        row = np.argwhere(np.ma.getmaskarray(data))[0][0]
+        raise ValueError(f"{where}: row {row} holds a masked value; fill it first")
+    try:
+        if hasattr(data, "detach") and hasattr(data, "cpu"):  # a torch tensor, wherever it is
+            data = data.detach().cpu().numpy()
+        elif hasattr(data, "__dlpack__") and not hasattr(data, "__array__"):
+            data = np.from_dlpack(data)
+        return np.asarray(data)
+    except ValueError as error:
+        raise ValueError(
+            f"{where}: expected rows of the same length, received {kind}: {error}"
+        ) from None
+    except (TypeError, RuntimeError, BufferError) as error:
+        raise TypeError(f"{where}: {kind} can't be read as an array: {error}") from None
+
+
+def _from_pandas(data, where):
+    columns = zip(data.columns, data.dtypes) if data.ndim == 2 else [(data.name, data.dtype)]  # noqa: B905
+    for name, dtype in columns:
+        if dtype.kind not in NUMBERS:
+            raise TypeError(
+                f"{where}: column {name!r} is of dtype {dtype}, expected numbers; convert it or "
+                "leave it out"
+            )
+    array = data.to_numpy()
+    if array.dtype.kind not in NUMBERS:  # columns of several dtypes, or of pandas's own
+        array = data.to_numpy(dtype=np.float64, na_value=np.nan)
+    return array
+
+
+def check_finite(array, where, rows=None):
+    """Raise with the row of the first NaN or infinity.
+
+    Args:
+        array: of numbers, or SparseRows.
+        where: what to call it in messages.
+        rows: the numbers of its rows, as an index array or a slice; None: 0, 1, ...
+    """
+    sparse = isinstance(array, SparseRows)
+    values = array.own()[1] if sparse else array
+    if values.dtype.kind != "f" or values.size == 0:
+        return
+    wide = np.float32 if values.itemsize == 2 else None  # float16 ends at 65504
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum(dtype=wide)):  # one pass without a temporary; only failures look closer
+            return
+    bad = ~np.isfinite(values)
+    places = array.entries()[bad] if sparse else np.argwhere(bad)  # (K, axes)
+    if not len(places):
+        return
+    row = row_number(rows, int(places[0][0]))
+    raise ValueError(
+        f"{where}: row {row} holds {values[bad][0]} (at index "
+        f"{(row, *map(int, places[0][1:]))}); {len(np.unique(places[:, 0]))} of {len(array)} rows "
+        "are not finite"
+    )
+
+
+def row_number(rows, k):
+    """The number of the k-th of some rows."""
+    if rows is None:
+        return k
+    return (rows.start or 0) + k if isinstance(rows, slice) else int(rows[k])
+
+
+def is_mapped(array):
+    """Whether an array is (part of) a large file that was mapped into memory."""
+    if not isinstance(array, np.ndarray) or array.nbytes <= READ_AT_ONCE:
+        return False
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return isinstance(array, mmap.mmap)
+
+
+class MappedRows:
+    """Rows of a mapped file, which may be larger than memory: read and checked as they are needed.
+
+    Args:
+        array: (N, ...).
+        check: function of (some of its rows, their numbers) that returns them as they are wanted,
+            or raises.
+        row_shape: of a row as wanted.
+    """
+
+    def __init__(self, array, check, row_shape):
+        self.array, self.check = array, check
+        self.shape, self.ndim = (len(array), *row_shape), 1 + len(row_shape)
+        self.dtype = array.dtype
+
+    def __len__(self):
+        return len(self.array)
+
+    def __getitem__(self, rows):
+        return self.check(np.asarray(self.array[rows]), rows)
