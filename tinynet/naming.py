@@ -8,7 +8,8 @@ _counters = collections.Counter()
 
 def snake_case(class_name: str) -> str:
     """BatchNormalization -> batch_normalization; LeakyReLU -> leaky_re_lu, as Keras spells it."""
-    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", class_name)
+    word = re.sub(r"\W+", "", class_name)  # <lambda> -> lambda
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", word)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 

@@ -7,6 +7,8 @@ import inspect
 import math
 import pathlib
 
+import numpy as np
+
 from ..progress import ProgressBar
 from .base import Callback
 
@@ -96,7 +98,12 @@ class CSVLogger(Callback):
                     self.fields += [f"val_{name}" for name in logs]
                 if self.header:
                     writer.writerow(["epoch", *self.fields])
-            writer.writerow([epoch, *(logs.get(name, "NA") for name in self.fields)])
+            writer.writerow([epoch, *(_cell(logs.get(name, "NA")) for name in self.fields)])
+
+
+def _cell(value):
+    """A metric's value as one cell; of several values, [a, b, ...]."""
+    return f"[{', '.join(map(str, value))}]" if np.ndim(value) else value
 
 
 class LambdaCallback(Callback):

@@ -3,6 +3,8 @@
 import math
 import pathlib
 
+import numpy as np
+
 from ..saving import check_weights_path
 from .base import Callback
 
@@ -41,7 +43,13 @@ class Monitor(Callback):
     def value(self, logs):
         """The monitored value, or None in an epoch without validation."""
         if self.monitor in (logs or {}):
-            return float(logs[self.monitor])
+            value = logs[self.monitor]
+            if np.ndim(value):
+                raise ValueError(
+                    f"{type(self).__name__}: monitor={self.monitor!r} has {np.size(value)} values, "
+                    "expected one; let the metric average them"
+                )
+            return float(value)
         if self.monitor not in self.model.log_names:
             raise ValueError(self._missing(list(logs or {})))
         return None
