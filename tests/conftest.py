@@ -14,9 +14,19 @@ hypothesis.settings.load_profile("tinynet")
 
 
 # Whole models: these tests run on every device.
-ON_DEVICES = ("test_bad_input", "test_callbacks", "test_dropout", "test_fit", "test_functional",
-              "test_inputs", "test_posts", "test_saving", "test_sparse_inputs",
-              "test_streams")  # fmt: skip
+ON_DEVICES = (
+    "test_bad_input",
+    "test_callbacks",
+    "test_dropout",
+    "test_fit",
+    "test_functional",
+    "test_inputs",
+    "test_metrics_fit",
+    "test_posts",
+    "test_saving",
+    "test_sparse_inputs",
+    "test_streams",
+)
 
 
 def pytest_generate_tests(metafunc):

@@ -190,12 +190,13 @@ class Trainer(Step):
                             verbose=verbose, **params)  # fmt: skip
 
     def _announce_logs(self, callbacks, validating):
-        """`log_names`: what an epoch will measure; a user's callback may add to it."""
+        """`log_names`: what an epoch will measure; a user's callback or metric may add to it."""
         names = ["loss", *(name for name, *_ in self.compiled_metrics.items)]
         if validating:
             names += [f"val_{name}" for name in names]
         names.append("learning_rate")
-        self.log_names, self.log_names_may_grow = names, not callbacks.all_ours()
+        known = callbacks.all_ours() and self.compiled_metrics.names_are_known()
+        self.log_names, self.log_names_may_grow = names, not known
 
     def _finish(self, callbacks, *sources):
         callbacks.close()

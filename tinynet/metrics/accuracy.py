@@ -2,98 +2,170 @@
 
 import numpy as np
 
-from .base import MeanMetric, register
+from ..config import floatx
+from .base import register
+from .reduction import MeanMetric
+from .shapes import check_ids, class_ids, same_rank
+
+# ------------------------------------------------------------------- functions: 1 is a hit, 0 none
+
+
+def accuracy(y_true, y_pred):
+    """Whether y = p, entry by entry."""
+    y, p = _same_shape(y_true, y_pred, "accuracy")
+    return (y == p).astype(floatx())
+
+
+def binary_accuracy(y_true, y_pred, threshold=0.5):
+    """Whether p is on y's side of the threshold, entry by entry; p > threshold means 1."""
+    y, p = _same_shape(y_true, y_pred, "binary_accuracy")
+    return ((p > threshold) == y).astype(floatx())
+
+
+def categorical_accuracy(y_true, y_pred):
+    """Whether the largest output is the one-hot target's; (N, ..., C) -> (N, ...)."""
+    y, p = _one_hot(y_true, y_pred, "categorical_accuracy")
+    return (p.argmax(axis=-1) == y.argmax(axis=-1)).astype(floatx())
+
+
+def sparse_categorical_accuracy(y_true, y_pred):
+    """Whether the largest output is the target's, a class id; (N, ..., C) -> (N, ...)."""
+    p = np.asarray(y_pred)
+    ids = class_ids(y_true, p, "sparse_categorical_accuracy")
+    return (p.argmax(axis=-1) == ids).astype(floatx())
+
+
+def top_k_categorical_accuracy(y_true, y_pred, k=5):
+    """Whether the one-hot target is among the k largest outputs."""
+    y, p = _one_hot(y_true, y_pred, "top_k_categorical_accuracy")
+    return _among_largest(p, y.argmax(axis=-1), k)
+
+
+def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
+    """Whether the target, a class id, is among the k largest outputs.
+
+    Args:
+        from_sorted_ids: the predictions are class ids already, the best first.
+    """
+    name, p = "sparse_top_k_categorical_accuracy", np.asarray(y_pred)
+    ids = class_ids(y_true, p, name)
+    if from_sorted_ids:
+        return (p[..., :k] == ids[..., None]).any(axis=-1).astype(floatx())
+    return _among_largest(p, check_ids(ids, p.shape[-1], name), k)
+
+
+def _same_shape(y_true, y_pred, name, kind="targets"):
+    y, p = same_rank(np.asarray(y_true), np.asarray(y_pred))
+    if y.shape != p.shape:
+        raise ValueError(f"{name}: expected {kind} of shape {p.shape}, received {y.shape}")
+    return y, p
+
+
+def _one_hot(y_true, y_pred, name):
+    return _same_shape(y_true, y_pred, name, "one-hot targets")
+
+
+def _among_largest(p, target, k):
+    """Whether fewer than k outputs of each row are larger than output number `target`."""
+    value = np.take_along_axis(p, target[..., None], axis=-1)
+    value = np.where(np.isnan(value), -np.inf, value)  # NaN is larger than nothing
+    return ((p > value).sum(axis=-1) < k).astype(floatx())
+
+
+# ------------------------------------------------------------------------------ their means
+
+
+class _Accuracy(MeanMetric):
+    higher_is_better = True
 
 
 @register()
-class Accuracy(MeanMetric):
+class Accuracy(_Accuracy):
     """Share of entries with y_true = y_pred, both class ids."""
 
+    def __init__(self, name="accuracy", dtype=None):
+        super().__init__(name, dtype)
+
     def values(self, y_true, y_pred):
-        return y_true == y_pred
+        return accuracy(y_true, y_pred)
 
 
-@register("binary_accuracy")
-class BinaryAccuracy(MeanMetric):
+@register()
+class BinaryAccuracy(_Accuracy):
     """Share of outputs on the right side of `threshold`; p > threshold means yes."""
 
-    config_keys = ("name", "threshold")
+    config_keys = ("name", "dtype", "threshold")
 
-    def __init__(self, name=None, threshold=0.5):
+    def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
         if not 0 < threshold < 1:
             raise ValueError(f"BinaryAccuracy: threshold must be in (0, 1), received {threshold!r}")
+        super().__init__(name, dtype)
         self.threshold = threshold
-        super().__init__(name)
 
     def values(self, y_true, y_pred):
-        if y_pred.ndim == 1:  # N values, not one row
-            y_true, y_pred = y_true[:, None], y_pred[:, None]
-        hits = np.empty(y_pred.shape[:-1], np.float64)
-        self.ops.binary_matches(y_pred, y_true, self.threshold, hits=hits)
-        return hits  # (N,)
+        return binary_accuracy(y_true, y_pred, self.threshold)
 
 
-@register("categorical_accuracy")
-class CategoricalAccuracy(MeanMetric):
+@register()
+class CategoricalAccuracy(_Accuracy):
     """Share of rows where the largest output is the target's; targets are one-hot (N, C)."""
 
+    def __init__(self, name="categorical_accuracy", dtype=None):
+        super().__init__(name, dtype)
+
     def values(self, y_true, y_pred):
-        if y_true.shape != y_pred.shape:
-            raise ValueError(
-                f"categorical_accuracy: expected one-hot targets of shape {y_pred.shape}, "
-                f"received {y_true.shape}"
-            )
-        hits = np.empty(y_pred.shape[:-1], bool)
-        self.ops.categorical_matches(y_pred, y_true, hits=hits)
-        return hits  # (N,)
+        return categorical_accuracy(y_true, y_pred)
 
 
-@register("sparse_categorical_accuracy")
-class SparseCategoricalAccuracy(MeanMetric):
+@register()
+class SparseCategoricalAccuracy(_Accuracy):
     """Share of rows where the largest output is the target's; targets are class ids (N,)."""
 
+    def __init__(self, name="sparse_categorical_accuracy", dtype=None):
+        super().__init__(name, dtype)
+
     def values(self, y_true, y_pred):
-        y_true = _ids(y_true, y_pred, self.name)
-        hits = np.empty(y_pred.shape[:-1], bool)
-        self.ops.sparse_matches(y_pred, y_true, hits=hits)
-        return hits  # (N,)
+        return sparse_categorical_accuracy(y_true, y_pred)
 
 
-def _ids(y_true, y_pred, name):
-    if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
-        y_true = y_true[..., 0]
-    if y_true.shape != y_pred.shape[:-1]:
-        raise ValueError(
-            f"{name}: expected class ids of shape {y_pred.shape[:-1]}, received {y_true.shape}"
-        )
-    return y_true
+class _TopK(_Accuracy):
+    config_keys = ("name", "dtype", "k")
 
-
-def _among_largest(y_pred, target, k):
-    """Whether fewer than k outputs of each row are larger than output number `target`."""
-    value = np.take_along_axis(y_pred, target[..., None].astype(np.intp), axis=-1)
-    return (y_pred > value).sum(axis=-1) < k
-
-
-@register("sparse_top_k_categorical_accuracy")
-class SparseTopKCategoricalAccuracy(MeanMetric):
-    """Share of rows whose target (class id) is among the k largest outputs."""
-
-    config_keys = ("name", "k")
-
-    def __init__(self, k=5, name=None):
+    def __init__(self, k, name, dtype):
         if k < 1:
             raise ValueError(f"{type(self).__name__}: k must be an int >= 1, received {k!r}")
+        super().__init__(name, dtype)
         self.k = k
-        super().__init__(name)
+
+
+@register()
+class TopKCategoricalAccuracy(_TopK):
+    """Share of rows whose target (one-hot) is among the k largest outputs."""
+
+    def __init__(self, k=5, name="top_k_categorical_accuracy", dtype=None):
+        super().__init__(k, name, dtype)
 
     def values(self, y_true, y_pred):
-        return _among_largest(y_pred, _ids(y_true, y_pred, self.name), self.k)
+        return top_k_categorical_accuracy(y_true, y_pred, self.k)
 
 
-@register("top_k_categorical_accuracy")
-class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
-    """The same with one-hot targets (N, C)."""
+@register()
+class SparseTopKCategoricalAccuracy(_TopK):
+    """Share of rows whose target (class id) is among the k largest outputs.
+
+    Args:
+        from_sorted_ids: the predictions are class ids already, the best first.
+    """
+
+    def __init__(
+        self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None, from_sorted_ids=False
+    ):
+        super().__init__(k, name, dtype)
+        self.from_sorted_ids = from_sorted_ids
 
     def values(self, y_true, y_pred):
-        return _among_largest(y_pred, y_true.argmax(axis=-1), self.k)
+        return sparse_top_k_categorical_accuracy(y_true, y_pred, self.k, self.from_sorted_ids)
+
+    def get_config(self):
+        extra = {"from_sorted_ids": True} if self.from_sorted_ids else {}  # as Keras writes it
+        return {**super().get_config(), **extra}

@@ -1,27 +1,86 @@
-"""What all metrics share: sums over batches, divided once at the end, so that an unequal last batch
-counts exactly by its rows.
+"""What all metrics share: variables that are filled batch by batch, read any time, and set to zero
+again; and the names that metrics and functions go by.
 """
 
 import numpy as np
 
-from ..devices import load_ops
+from .. import initializers
+from ..config import floatx
 from ..naming import snake_case
 from ..registry import Configurable, Registry
+from .variable import Variable
 
 _registry = Registry("metric", "metrics")
 register = _registry.register
+functions = {}  # name -> one of our functions (y_true, y_pred), for configs; filled in __init__
+
+EPSILON = 1e-7  # Keras's: where probabilities are clipped, and what keeps 0 / 0 away
 
 
 class Metric(Configurable):
-    """Base of all metrics: `update_state` per batch, `result` any time, `reset_state` per epoch."""
+    """Base of all metrics: `update_state` per batch, `result` any time, `reset_state` per epoch.
 
-    config_keys = ("name",)
-    higher_is_better = True
+    One of your own is written as in Keras, with NumPy:
 
-    def __init__(self, name=None):
-        self.name = name or snake_case(type(self).__name__)
-        self.ops = load_ops("reference")
-        self.reset_state()
+        class Largest(keras.metrics.Metric):
+            def __init__(self, name="largest", **kwargs):
+                super().__init__(name=name, **kwargs)
+                self.value = self.add_weight(name="value", initializer="zeros")
+
+            def update_state(self, y_true, y_pred, sample_weight=None):
+                self.value.assign(max(self.value, y_pred.max()))
+
+            def result(self):
+                return self.value
+
+    `result` is a number, an array, or a dict of them (each then is logged under its own name).
+
+    Args:
+        dtype: of the variables that `add_variable` makes; a name, or what a Keras config has there.
+            The metrics of this package count in float64, whatever it says.
+        name: None: the class's name in snake case. (Keras also counts objects: the second AUC of a
+            process is its "auc_1", whichever model it belongs to.)
+    """
+
+    config_keys = ("name", "dtype")
+    counts_rows = True  # whether it does not matter where a batch ends; only asked of our own
+
+    def __init__(self, dtype=None, name=None):
+        self.name = snake_case(type(self).__name__) if name is None else str(name)
+        self.dtype = dtype_name(dtype)
+        self._variables = []
+
+    def add_variable(self, shape=(), initializer=None, dtype=None, aggregation=None, name=None):
+        """A new variable of this metric; `reset_state` sets it to zero.
+
+        Args:
+            shape: tuple of ints.
+            initializer: a name or an Initializer; None: zeros.
+            dtype: None: the metric's.
+            aggregation: accepted as in Keras; there is one device, and nothing to aggregate.
+            name: shown in messages.
+        """
+        self._check_super_called()
+        initial = initializers.get("zeros" if initializer is None else initializer)(shape)
+        dtype = self.dtype if dtype is None else dtype_name(dtype)
+        variable = Variable(np.asarray(initial).astype(dtype), name or "variable")
+        self._variables.append(variable)
+        return variable
+
+    def add_weight(self, shape=(), initializer=None, dtype=None, name=None):
+        """The older name of `add_variable`."""
+        return self.add_variable(shape, initializer, dtype, name=name)
+
+    def _add_sum(self, name, shape=()):
+        """A variable that sums are kept in: in float64, however many batches come."""
+        return self.add_variable(shape, dtype="float64", name=name)
+
+    @property
+    def variables(self):
+        """All variables: our own, then those of metrics that this one holds."""
+        self._check_super_called()
+        held = [m for value in vars(self).values() for m in _metrics_in(value)]
+        return [*self._variables, *(v for metric in held for v in metric.variables)]
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch: targets and predictions with N rows, weights (N,)."""
@@ -32,95 +91,104 @@ class Metric(Configurable):
         raise NotImplementedError(f"{type(self).__name__} needs result")
 
     def reset_state(self):
-        """Forget all batches."""
-        raise NotImplementedError(f"{type(self).__name__} needs reset_state")
+        """Forget all batches: every variable becomes zero."""
+        for variable in self.variables:
+            variable.assign(np.zeros(variable.shape))
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(self, *args, **kwargs):
         """Add a batch and return the value so far."""
-        self.update_state(y_true, y_pred, sample_weight)
+        self._check_super_called()
+        self.update_state(*args, **kwargs)
         return self.result()
 
+    @property
+    def higher_is_better(self):
+        """True, False, or None where nobody said; a class of your own may set `_direction` to
+        "up" or "down", as in Keras, or override this.
+        """
+        return {"up": True, "down": False}.get(getattr(self, "_direction", None))
 
-class MeanMetric(Metric):
-    """total += sum w v, count += sum w, result = total / count, for one value v per row."""
-
-    def values(self, y_true, y_pred):
-        """One value per row (or per row and position)."""
-        raise NotImplementedError(f"{type(self).__name__} needs values(y_true, y_pred)")
-
-    def reset_state(self):
-        self.total = self.count = 0.0
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true, y_pred = fit_shapes(y_true, y_pred)
-        self.add(self.values(y_true, y_pred), sample_weight)
-
-    def add(self, values, weights=None):
-        """Add values (N, ...) with weights (N,) or of the values' shape."""
-        values = np.asarray(values)
-        if weights is None:
-            self.total += float(values.sum(dtype=np.float64))
-            self.count += values.size
-            return
-        weights = spread_weights(weights, values.shape)
-        self.total += float(np.sum(values * weights, dtype=np.float64))
-        self.count += float(weights.sum(dtype=np.float64))
-
-    def result(self):
-        return self.total / self.count if self.count else 0.0
+    def _check_super_called(self):
+        if "_variables" not in vars(self):
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__ must call super().__init__() before anything else"
+            )
 
 
-def fit_shapes(y_true, y_pred):
-    """Both as arrays; (N,) targets beside (N, 1) predictions become (N, 1), and the other way."""
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-    if y_true.ndim + 1 == y_pred.ndim and y_pred.shape[-1] == 1:
-        y_true = y_true[..., None]
-    elif y_pred.ndim + 1 == y_true.ndim and y_true.shape[-1] == 1:
-        y_true = y_true[..., 0]
-    if y_true.shape[:1] != y_pred.shape[:1]:
+def _metrics_in(value):
+    if isinstance(value, Metric):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [m for m in value if isinstance(m, Metric)] if isinstance(value, (list, tuple)) else []
+
+
+def dtype_name(dtype=None) -> str:
+    """A dtype or policy, as users and Keras's configs write it, as NumPy's name for it."""
+    given = dtype
+    if dtype is None:
+        return floatx()
+    if isinstance(dtype, dict):
+        dtype = (dtype.get("config") or {}).get("name")
+    if isinstance(dtype, str):
+        dtype = dtype.removeprefix("mixed_")
+        dtype = {"int": "int32", "float": "float32"}.get(dtype, dtype)
+    try:
+        name = np.dtype(dtype).name if dtype is not None else ""
+    except TypeError:
+        name = ""
+    if not name.startswith(("float", "int", "uint", "bool")):
         raise ValueError(
-            f"y_true and y_pred must have the same number of rows, received shapes {y_true.shape} "
-            f"and {y_pred.shape}"
+            f'dtype: expected the name of a NumPy dtype like "float32", received {given!r}'
         )
-    return y_true, y_pred
+    return name
 
 
-def spread_weights(weights, shape):
-    """weights (N,) or (N, 1) as an array that multiplies values of `shape`."""
-    weights = np.asarray(weights)
-    if weights.ndim > 1 and weights.shape[-1] == 1:
-        weights = weights[..., 0]
-    if weights.ndim == 0 or weights.shape != shape[: weights.ndim]:
-        raise ValueError(
-            f"sample_weight: expected shape {shape[:1]} or {shape}, received {weights.shape}"
-        )
-    weights = weights.reshape(*weights.shape, *(1,) * (len(shape) - weights.ndim))
-    return np.broadcast_to(weights, shape)
+# ------------------------------------------------------------------------------ names and configs
 
 
-@register()
-class Mean(MeanMetric):
-    """Weighted mean of whatever numbers it is given: `update_state(values, sample_weight)`."""
+def serialize(metric):
+    """The config dict of a metric, or of a function under its name, as Keras writes it."""
+    if callable(metric) and not isinstance(metric, type) and not hasattr(metric, "get_config"):
+        name = getattr(metric, "__name__", "<lambda>")
+        if name == "<lambda>":
+            raise TypeError(
+                f"metric {metric!r} can't be serialized: it has no name to be found by; "
+                "write it with def"
+            )
+        return {
+            "module": "builtins",
+            "class_name": "function",
+            "config": name,
+            "registered_name": "function",
+        }
+    return _registry.serialize(metric)
 
-    def update_state(self, values, sample_weight=None):
-        self.add(np.atleast_1d(np.asarray(values)), sample_weight)
 
-    def __call__(self, values, sample_weight=None):
-        self.update_state(values, sample_weight)
-        return self.result()
+def deserialize(config, custom_objects=None):
+    """The metric (or function) that `serialize`, or Keras, wrote."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "function":
+            return _function(config, custom_objects)
+        inside = config.get("config")
+        if isinstance(inside, dict) and isinstance(inside.get("fn"), dict):
+            fn = deserialize(inside["fn"], custom_objects)
+            config = {**config, "config": {**inside, "fn": fn}}
+    return _registry.deserialize(config, custom_objects)
 
 
-@register()
-class MeanMetricWrapper(MeanMetric):
-    """The mean of a user's function fn(y_true, y_pred) -> one value per row."""
+def get(identifier, custom_objects=None):
+    """None, a name, a config dict, a class, a metric or a function -> None, metric or function."""
+    if isinstance(identifier, dict):
+        return deserialize(identifier, custom_objects)
+    return _registry.get(identifier, custom_objects)
 
-    def __init__(self, fn, name=None):
-        self.fn = fn
-        own = getattr(fn, "__name__", None) or getattr(fn, "name", None)
-        super().__init__(name or own or snake_case(type(fn).__name__))
 
-    def values(self, y_true, y_pred):
-        return np.atleast_1d(np.asarray(self.fn(y_true, y_pred)))
-
-    def get_config(self):
-        return {"fn": self.fn, "name": self.name}
+def _function(config, custom_objects):
+    name = config.get("config")
+    for known in (custom_objects or {}, functions):
+        if name in known:
+            return known[name]
+    raise ValueError(
+        f"metric function {name!r} is not one of tinynet's: pass custom_objects={{{name!r}: ...}}"
+    )

@@ -1,7 +1,10 @@
 """The metrics of a compiled model: names, "accuracy" resolved by shape, weighted or not."""
 
-from . import accuracy
-from .base import MeanMetricWrapper, Metric, _registry
+import numpy as np
+
+from . import accuracy, probabilistic
+from .base import Metric, _registry, get
+from .reduction import Mean, MeanMetricWrapper, Sum, object_name
 
 BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")  # names that mean one of three metrics
 
@@ -10,9 +13,9 @@ class Collection:
     """Metrics of one model, in the order of `compile`.
 
     Args:
-        metrics: a name, an object, or a list of them; ignore sample weights.
+        metrics: a name, an object, a function, or a list of them; ignore sample weights.
         weighted_metrics: the same; use them.
-        shapes: (target shape of one row or None, output shape), to say which accuracy is meant.
+        target_shape, output_shape: of the data and the model, to say which accuracy is meant.
     """
 
     def __init__(self, metrics, weighted_metrics, target_shape, output_shape):
@@ -33,17 +36,51 @@ class Collection:
             metric.reset_state()
 
     def update(self, y_true, y_pred, sample_weight):
+        if not all(_ours(metric) for _, metric, _ in self.items):
+            y_pred = np.array(y_pred)  # a user may keep it, and the next step writes over it
         for _, metric, weighted in self.items:
             metric.update_state(y_true, y_pred, sample_weight if weighted else None)
 
     def results(self) -> dict:
-        return {name: metric.result() for name, metric, _ in self.items}
+        """name -> number, or array where a metric has several values.
+
+        A metric whose result is a dict is not listed itself; what is in it comes last, sorted by
+        name, as Keras lists it.
+        """
+        values = {name: _plain(metric.result()) for name, metric, _ in self.items}
+        inside = {}
+        for name in [name for name, value in values.items() if isinstance(value, dict)]:
+            inside.update(values.pop(name))
+        return {**values, **{name: inside[name] for name in sorted(inside)}}
+
+    def names_are_known(self) -> bool:
+        """Whether `results` has one entry for each item, under the item's name."""
+        return all(_ours(metric) for _, metric, _ in self.items)
+
+
+def _plain(result):
+    """A metric's result as a float, an array of its own, or a dict of those."""
+    if isinstance(result, dict):
+        return {name: _plain(value) for name, value in result.items()}
+    array = np.array(result)
+    if array.dtype.kind not in "biuf":
+        return result
+    return array if array.ndim else float(array)
 
 
 def as_list(metrics):
-    """None, a name, a metric or a list of them as a flat list."""
+    """None, a name, a metric or a list of them as a flat list.
+
+    A dict stands for a list if it names one output, {"output": metrics}; the model has no more.
+    """
     if metrics is None:
         return []
+    if isinstance(metrics, dict) and "class_name" not in metrics:
+        if len(metrics) != 1:
+            raise ValueError(
+                f"metrics: expected one entry, because there is one output, received {metrics!r}"
+            )
+        return as_list(next(iter(metrics.values())))
     if isinstance(metrics, (list, tuple)):
         nested = len(metrics) == 1 and isinstance(metrics[0], (list, tuple))
         return list(metrics[0] if nested else metrics)
@@ -54,42 +91,51 @@ def check_names(metrics):
     """Raise for a name that no metric has, before anything is built."""
     for entry in as_list(metrics):
         if isinstance(entry, str):
-            if entry.lower() not in BY_SHAPE:
-                _registry.lookup(entry)
-        elif not isinstance(entry, (Metric, type, dict)) and not callable(entry):
+            if entry.lower() in BY_SHAPE:
+                continue
+            entry = _registry.lookup(entry)
+        if not isinstance(entry, (Metric, type, dict)) and not callable(entry):
             raise TypeError(f"metrics: expected names, metrics or functions, received {entry!r}")
+        if entry in (Mean, Sum) or type(entry) in (Mean, Sum):
+            name = entry.__name__ if isinstance(entry, type) else type(entry).__name__
+            raise TypeError(
+                f"metrics: {name} takes values, not targets and predictions; wrap a function of "
+                "both in MeanMetricWrapper"
+            )
 
 
 def is_sum(metric):
     """Whether the metric adds up rows, so that it does not matter where a batch ends."""
-    return type(metric).__module__.startswith("tinynet.") and not isinstance(
-        metric, MeanMetricWrapper
-    )
+    return _ours(metric) and metric.counts_rows
+
+
+def _ours(metric):
+    return type(metric).__module__.startswith("tinynet.")
 
 
 def _resolve(entry, target_shape, output_shape):
     """The metric object and the name it is shown under."""
     if isinstance(entry, str) and entry.lower() in BY_SHAPE:
-        return _by_shape(entry.lower(), target_shape, output_shape), entry
-    if not isinstance(entry, (str, dict, type, Metric)) and callable(entry):
-        entry = MeanMetricWrapper(entry)
-    metric = _registry.get(entry)
-    return metric, entry if isinstance(entry, str) else metric.name
+        return _by_shape(entry, target_shape, output_shape), entry
+    metric = get(entry)
+    if not isinstance(metric, Metric):  # a function, or a Loss
+        metric = MeanMetricWrapper(metric, name=object_name(metric))
+    if isinstance(entry, str):
+        metric.name = entry
+    return metric, metric.name
 
 
 def _by_shape(name, target_shape, output_shape):
-    from . import regression
-
     kinds = (
         (accuracy.BinaryAccuracy, accuracy.SparseCategoricalAccuracy, accuracy.CategoricalAccuracy)
-        if name in ("accuracy", "acc")
+        if name.lower() in ("accuracy", "acc")
         else (
-            regression.BinaryCrossentropy,
-            regression.SparseCategoricalCrossentropy,
-            regression.CategoricalCrossentropy,
+            probabilistic.BinaryCrossentropy,
+            probabilistic.SparseCategoricalCrossentropy,
+            probabilistic.CategoricalCrossentropy,
         )
     )
     if output_shape[-1] == 1:
-        return kinds[0]()
+        return kinds[0](name=name)
     sparse = len(target_shape) < len(output_shape) or target_shape[-1] == 1
-    return kinds[1 if sparse else 2]()
+    return kinds[1 if sparse else 2](name=name)

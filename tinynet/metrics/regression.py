@@ -1,75 +1,186 @@
-"""Errors of regression, and losses followed as metrics."""
+"""Errors of regression: means over entries, and R^2."""
+
+import warnings
 
 import numpy as np
 
-from .. import losses
-from .base import MeanMetric, register
+from . import values
+from .base import Metric, register
+from .reduction import ColumnMeanMetric, MeanMetric
+from .shapes import pair, spread
 
 
-class _LossMetric(MeanMetric):
-    """The mean of a loss's values over rows, apart from what is trained on."""
-
-    loss = None  # class
-    loss_keys: tuple = ()
-    higher_is_better = False
-
-    def __init__(self, name=None, **options):
-        self._loss = self.loss(reduction="none", **options)
-        super().__init__(name)
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        self.add(self._loss(y_true, y_pred), sample_weight)
-
-    def get_config(self):
-        return {"name": self.name, **{k: getattr(self._loss, k) for k in self.loss_keys}}
-
-
-@register("mse", "mean_squared_error")
-class MeanSquaredError(_LossMetric):
+@register("mse")
+class MeanSquaredError(ColumnMeanMetric):
     """mean (p - y)^2."""
 
-    loss = losses.MeanSquaredError
+    def __init__(self, name="mean_squared_error", dtype=None):
+        super().__init__(name, dtype)
+
+    def values(self, y_true, y_pred):
+        return values.mean_squared_error(y_true, y_pred)
 
 
-@register("mae", "mean_absolute_error")
-class MeanAbsoluteError(_LossMetric):
+@register("mae")
+class MeanAbsoluteError(ColumnMeanMetric):
     """mean |p - y|."""
 
-    loss = losses.MeanAbsoluteError
+    def __init__(self, name="mean_absolute_error", dtype=None):
+        super().__init__(name, dtype)
+
+    def values(self, y_true, y_pred):
+        return values.mean_absolute_error(y_true, y_pred)
 
 
-@register("bce")
-class BinaryCrossentropy(_LossMetric):
-    """The loss of this name as a metric."""
+@register("mape")
+class MeanAbsolutePercentageError(ColumnMeanMetric):
+    """100 mean |p - y| / |y|."""
 
-    loss = losses.BinaryCrossentropy
-    loss_keys = ("from_logits", "label_smoothing")
+    def __init__(self, name="mean_absolute_percentage_error", dtype=None):
+        super().__init__(name, dtype)
 
-
-@register()
-class CategoricalCrossentropy(_LossMetric):
-    """The loss of this name as a metric."""
-
-    loss = losses.CategoricalCrossentropy
-    loss_keys = ("from_logits", "label_smoothing")
+    def values(self, y_true, y_pred):
+        return values.mean_absolute_percentage_error(y_true, y_pred)
 
 
-@register()
-class SparseCategoricalCrossentropy(_LossMetric):
-    """The loss of this name as a metric."""
+@register("msle")
+class MeanSquaredLogarithmicError(ColumnMeanMetric):
+    """mean (log(1 + p) - log(1 + y))^2."""
 
-    loss = losses.SparseCategoricalCrossentropy
-    loss_keys = ("from_logits",)
+    def __init__(self, name="mean_squared_logarithmic_error", dtype=None):
+        super().__init__(name, dtype)
+
+    def values(self, y_true, y_pred):
+        return values.mean_squared_logarithmic_error(y_true, y_pred)
+
+
+@register("logcosh")
+class LogCoshError(ColumnMeanMetric):
+    """mean log cosh(p - y)."""
+
+    def __init__(self, name="logcosh", dtype=None):
+        super().__init__(name, dtype)
+
+    def values(self, y_true, y_pred):
+        return values.log_cosh(y_true, y_pred)
 
 
 @register("rmse")
-class RootMeanSquaredError(MeanMetric):
+class RootMeanSquaredError(ColumnMeanMetric):
     """sqrt(mean (p - y)^2) over all entries."""
 
-    higher_is_better = False
+    def __init__(self, name="root_mean_squared_error", dtype=None):
+        super().__init__(name, dtype)
 
     def values(self, y_true, y_pred):
-        return (y_pred - y_true.astype(y_pred.dtype)) ** 2
+        y, p = pair(y_true, y_pred, self.name)
+        return (p - y) ** 2
 
     def result(self):
         return float(np.sqrt(super().result()))
+
+
+@register()
+class CosineSimilarity(MeanMetric):
+    """Mean of sum_c y p / (|y| |p|): 1 where targets and predictions point the same way.
+
+    Args:
+        axis: along which the vectors lie.
+    """
+
+    higher_is_better = True
+
+    def __init__(self, name="cosine_similarity", dtype=None, axis=-1):
+        super().__init__(name, dtype)
+        self.axis = axis
+
+    @property
+    def counts_rows(self):
+        return self.axis == -1
+
+    def values(self, y_true, y_pred):
+        return values.cosine_similarity(y_true, y_pred, self.axis)
+
+    def get_config(self):
+        extra = {} if self.axis == -1 else {"axis": self.axis}  # Keras's config has no axis
+        return {**super().get_config(), **extra}
+
+
+@register()
+class R2Score(Metric):
+    """1 - sum (y - p)^2 / sum (y - mean y)^2, for every output: the share of variance explained.
+
+    Args:
+        class_aggregation: "uniform_average" of the outputs, "variance_weighted_average", or None
+            for an array (C,).
+        num_regressors: k > 0 for the adjusted 1 - (1 - R^2) (n - 1) / (n - k - 1), where n counts
+            all entries of the targets.
+    """
+
+    config_keys = ("name", "dtype", "class_aggregation", "num_regressors")
+    higher_is_better = True
+
+    def __init__(
+        self,
+        class_aggregation="uniform_average",
+        num_regressors=0,
+        name="r2_score",
+        dtype=None,
+    ):
+        known = (None, "uniform_average", "variance_weighted_average")
+        if class_aggregation not in known:
+            raise ValueError(
+                f"R2Score: class_aggregation must be one of {known}, received {class_aggregation!r}"
+            )
+        if num_regressors < 0:
+            raise ValueError(f"R2Score: num_regressors must be >= 0, received {num_regressors!r}")
+        super().__init__(dtype, name)
+        self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
+        self.num_samples = self._add_sum("num_samples")
+        self.sum = None  # the other sums (C,) come with the first batch
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y, p = pair(y_true, y_pred, self.name)
+        if p.ndim != 2:
+            raise ValueError(
+                f"{self.name}: expected targets and predictions of shape (N, C), received {p.shape}"
+            )
+        if self.sum is None:
+            names = ("sum", "squared_sum", "total_mse", "count")
+            self.sum, self.squared_sum, self.total_mse, self.count = (
+                self._add_sum(name, p.shape[1:]) for name in names
+            )
+        w = spread(1.0 if sample_weight is None else sample_weight, p.shape)  # (N, C)
+        w, y, p = (v.astype(np.float64) for v in (w, y, p))
+        self.sum.assign_add((w * y).sum(axis=0))
+        self.squared_sum.assign_add((w * y * y).sum(axis=0))
+        self.total_mse.assign_add((w * (y - p) ** 2).sum(axis=0))
+        self.count.assign_add(w.sum(axis=0))
+        self.num_samples.assign_add(y.size)
+
+    def result(self):
+        if self.sum is None:
+            return float("nan")
+        with np.errstate(divide="ignore", invalid="ignore"):  # a constant target explains nothing
+            total = self.squared_sum - self.sum * (self.sum / self.count)  # (C,)
+            scores = 1 - self.total_mse / total
+            scores = np.where(np.isinf(scores), 0.0, scores)
+            if self.class_aggregation == "uniform_average":
+                scores = scores.mean()
+            elif self.class_aggregation == "variance_weighted_average":
+                scores = (total * scores).sum() / total.sum()
+        scores = self._adjusted(scores)
+        return scores if np.ndim(scores) else float(scores)
+
+    def _adjusted(self, scores):
+        n, k = float(self.num_samples), self.num_regressors
+        if k == 0 or n == 0:
+            return scores
+        if k >= n - 1:
+            warnings.warn(
+                f"{self.name}: {k} regressors are too many for the adjusted R2 of {n:.0f} values; "
+                "this is the standard one",
+                stacklevel=3,
+            )
+            return scores
+        return 1 - (1 - scores) * (n - 1) / (n - k - 1)

@@ -1,0 +1,86 @@
+"""F scores: precision and recall of each class in one number."""
+
+import numpy as np
+
+from .base import EPSILON, Metric, register
+from .shapes import pair, spread
+
+
+@register()
+class FBetaScore(Metric):
+    """(1 + beta^2) precision recall / (beta^2 precision + recall), for every class.
+
+    Args:
+        average: None for an array (C,), "micro" to count all classes together, "macro" for the
+            mean, "weighted" for the mean weighted with the number of positives.
+        beta: how many times as important recall is as precision, > 0.
+        threshold: p > threshold is positive, in (0, 1]; None: the largest outputs of a row.
+    """
+
+    config_keys = ("name", "dtype", "average", "beta", "threshold")
+    higher_is_better = True
+
+    def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
+        super().__init__(dtype, name)
+        who, known = type(self).__name__, (None, "micro", "macro", "weighted")
+        if average not in known:
+            raise ValueError(f"{who}: average must be one of {known}, received {average!r}")
+        if not (_is_number(beta) and beta > 0):
+            raise ValueError(f"{who}: beta must be a number > 0, received {beta!r}")
+        if threshold is not None and not (_is_number(threshold) and 0 < threshold <= 1):
+            raise ValueError(f"{who}: threshold must be in (0, 1], received {threshold!r}")
+        self.average, self.beta = average, float(beta)
+        self.threshold = None if threshold is None else float(threshold)
+        self.true_positives = None  # (C,), made at the first batch
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y, p = pair(y_true, y_pred, self.name)
+        if p.ndim != 2:
+            raise ValueError(
+                f"{self.name}: expected targets and predictions of shape (N, C), received {p.shape}"
+            )
+        if self.true_positives is None:
+            names = ("true_positives", "false_positives", "false_negatives", "class_weights")
+            (self.true_positives, self.false_positives, self.false_negatives,
+             self.class_weights) = (self._add_sum(name, p.shape[1:]) for name in names)  # fmt: skip
+        if self.threshold is None:
+            yes = (p >= p.max(axis=-1, keepdims=True)) & (np.abs(p) > 1e-9)
+        else:
+            yes = p > p.dtype.type(self.threshold)
+        w = spread(1.0 if sample_weight is None else sample_weight, p.shape)
+        w = w.astype(np.float64)
+        self.true_positives.assign_add((w * (yes * y)).sum(axis=0))
+        self.false_positives.assign_add((w * (yes * (1 - y))).sum(axis=0))
+        self.false_negatives.assign_add((w * (~yes * y)).sum(axis=0))
+        self.class_weights.assign_add((w * y).sum(axis=0))
+
+    def result(self):
+        if self.true_positives is None:
+            return 0.0
+        tp, fp, fn, weights = (
+            v.numpy() if self.average != "micro" else v.value.sum()
+            for v in (self.true_positives, self.false_positives, self.false_negatives,
+                      self.class_weights)
+        )  # fmt: skip
+        precision, recall = tp / (tp + fp + EPSILON), tp / (tp + fn + EPSILON)
+        b = self.beta**2
+        scores = (1 + b) * precision * recall / (b * precision + recall + EPSILON)
+        if self.average == "weighted":
+            scores = (scores * weights).sum() / (weights.sum() + EPSILON)
+        elif self.average is not None:
+            scores = scores.mean()
+        return scores if np.ndim(scores) else float(scores)
+
+
+def _is_number(value):
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+@register()
+class F1Score(FBetaScore):
+    """2 precision recall / (precision + recall), for every class; arguments as FBetaScore."""
+
+    config_keys = ("name", "dtype", "average", "threshold")
+
+    def __init__(self, average=None, threshold=None, name="f1_score", dtype=None):
+        super().__init__(average, 1.0, threshold, name, dtype)

@@ -1,0 +1,196 @@
+"""Intersection over union of predicted and true classes, from a confusion matrix."""
+
+import warnings
+
+import numpy as np
+
+from .base import EPSILON, Metric, register
+
+
+class _Confusion(Metric):
+    """Sums weights in a matrix: row = true class, column = predicted class."""
+
+    higher_is_better = True
+
+    def __init__(self, num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis):
+        super().__init__("int" if dtype is None else dtype, name)
+        self.num_classes, self.ignore_class, self.axis = num_classes, ignore_class, axis
+        self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
+        kind = "int64" if "int" in self.dtype else "float64"
+        self.total_cm = self.add_variable(
+            (num_classes, num_classes), dtype=kind, name="total_confusion_matrix"
+        )
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        y_true = (y_true if self.sparse_y_true else y_true.argmax(axis=self.axis)).ravel()
+        y_pred = (y_pred if self.sparse_y_pred else y_pred.argmax(axis=self.axis)).ravel()
+        if len(y_true) != len(y_pred):
+            raise ValueError(
+                f"{self.name}: expected as many class ids as targets, received {len(y_true)} "
+                f"targets and {len(y_pred)} predictions"
+            )
+        weights = self._weights(sample_weight, len(y_true))
+        y_true, y_pred = y_true.astype(self.dtype), y_pred.astype(self.dtype)
+        K = self.num_classes
+        known = (y_true >= 0) & (y_true < K) & (y_pred >= 0) & (y_pred < K)
+        if self.ignore_class is not None:
+            known &= y_true != self.ignore_class
+        cell = y_true[known].astype(np.intp) * K + y_pred[known].astype(np.intp)
+        sums = np.bincount(cell, weights[known], K * K)
+        self.total_cm.assign_add(sums.reshape(K, K).astype(self.total_cm.dtype))
+
+    def _weights(self, sample_weight, count):
+        weights = np.asarray(1 if sample_weight is None else sample_weight)
+        if weights.dtype.kind == "f" and "int" in self.dtype:
+            warnings.warn(
+                f"{self.name} counts in {self.dtype}, so sample weights lose their fractions; "
+                'say dtype="float32" to keep them',
+                stacklevel=3,
+            )
+        weights = weights.astype(self.dtype)
+        try:
+            return np.broadcast_to(weights.ravel() if weights.ndim else weights, (count,))
+        except ValueError:
+            raise ValueError(
+                f"{self.name}: expected sample_weight for {count} values, received {weights.shape}"
+            ) from None
+
+
+@register()
+class IoU(_Confusion):
+    """Mean over some classes of TP / (TP + FP + FN).
+
+    Args:
+        num_classes: how many classes there are.
+        target_class_ids: the classes to look at.
+        ignore_class: values with this true class are left out.
+        sparse_y_true, sparse_y_pred: whether targets, predictions are class ids; else the largest
+            along `axis` says which class it is.
+        dtype: of the ids and weights: "int32" unless told otherwise, so that weights lose their
+            fractions.
+    """
+
+    config_keys = (
+        *("name", "dtype", "num_classes", "target_class_ids", "ignore_class"),
+        *("sparse_y_true", "sparse_y_pred", "axis"),
+    )
+
+    def __init__(
+        self,
+        num_classes,
+        target_class_ids,
+        name=None,
+        dtype=None,
+        ignore_class=None,
+        sparse_y_true=True,
+        sparse_y_pred=True,
+        axis=-1,
+    ):
+        super().__init__(num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+        self.target_class_ids = [int(i) for i in target_class_ids]
+        if not all(0 <= i < num_classes for i in self.target_class_ids):
+            raise ValueError(
+                f"{type(self).__name__}: target_class_ids must be in [0, {num_classes}), "
+                f"received {target_class_ids!r}"
+            )
+
+    def result(self):
+        cm = self.total_cm.value.astype(np.float64)
+        hits = np.diag(cm)
+        union = cm.sum(axis=0) + cm.sum(axis=1) - hits  # (K,)
+        hits, union = hits[self.target_class_ids], union[self.target_class_ids]
+        seen = union > 1e-9  # a class that never came says nothing
+        return float((hits / (union + EPSILON))[seen].sum() / (seen.sum() + EPSILON))
+
+
+@register()
+class BinaryIoU(IoU):
+    """IoU of two classes; the predicted one is 1 where p >= threshold.
+
+    Args:
+        target_class_ids: (0, 1), or one of both.
+        threshold: in [0, 1].
+    """
+
+    config_keys = ("name", "dtype", "target_class_ids", "threshold")
+
+    def __init__(self, target_class_ids=(0, 1), threshold=0.5, name=None, dtype=None):
+        super().__init__(2, target_class_ids, name, dtype)
+        self.threshold = threshold
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_pred = np.asarray(y_pred)
+        threshold = (
+            self.threshold if y_pred.dtype.kind != "f" else y_pred.dtype.type(self.threshold)
+        )
+        super().update_state(y_true, y_pred >= threshold, sample_weight)
+
+
+@register()
+class MeanIoU(IoU):
+    """Mean IoU of all classes; arguments as IoU."""
+
+    config_keys = (
+        *("name", "dtype", "num_classes", "ignore_class"),
+        *("sparse_y_true", "sparse_y_pred", "axis"),
+    )
+
+    def __init__(
+        self,
+        num_classes,
+        name=None,
+        dtype=None,
+        ignore_class=None,
+        sparse_y_true=True,
+        sparse_y_pred=True,
+        axis=-1,
+    ):
+        super().__init__(
+            *(num_classes, range(num_classes), name, dtype, ignore_class),
+            *(sparse_y_true, sparse_y_pred, axis),
+        )
+
+
+@register()
+class OneHotIoU(IoU):
+    """IoU where targets are one-hot, and predictions too unless `sparse_y_pred`."""
+
+    config_keys = (
+        *("name", "dtype", "num_classes", "target_class_ids", "ignore_class"),
+        *("sparse_y_pred", "axis"),
+    )
+
+    def __init__(
+        self,
+        num_classes,
+        target_class_ids,
+        name=None,
+        dtype=None,
+        ignore_class=None,
+        sparse_y_pred=False,
+        axis=-1,
+    ):
+        super().__init__(
+            num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis
+        )
+
+
+@register()
+class OneHotMeanIoU(MeanIoU):
+    """Mean IoU of all classes where targets are one-hot, and predictions too unless
+    `sparse_y_pred`.
+    """
+
+    config_keys = ("name", "dtype", "num_classes", "ignore_class", "sparse_y_pred", "axis")
+
+    def __init__(
+        self,
+        num_classes,
+        name=None,
+        dtype=None,
+        ignore_class=None,
+        sparse_y_pred=False,
+        axis=-1,
+    ):
+        super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

@@ -1,0 +1,98 @@
+"""The best of one rate at the thresholds where another is large enough."""
+
+import numpy as np
+
+from .base import register
+from .confusion import Counts, check_probabilities
+from .shapes import pair
+
+
+class _AtLeast(Counts):
+    """The largest value at those thresholds where another value is large enough."""
+
+    higher_is_better = True
+
+    def __init__(self, what, least, num_thresholds, class_id, name, dtype):
+        super().__init__(dtype, name)
+        if not 0 <= least <= 1:
+            raise ValueError(f"{type(self).__name__}: {what} must be in [0, 1], received {least!r}")
+        if not num_thresholds >= 1:
+            raise ValueError(
+                f"{type(self).__name__}: num_thresholds must be >= 1, received {num_thresholds!r}"
+            )
+        self.num_thresholds, self.class_id, self._least = num_thresholds, class_id, least
+        setattr(self, what, least)
+        n = num_thresholds
+        self._make_counts(np.arange(n) / (n - 1) if n > 1 else [0.5])
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true, y_pred = pair(y_true, y_pred, self.name)
+        check_probabilities(y_pred, self.name)
+        self._add(*self._class(y_true, y_pred), sample_weight)
+
+    def _best(self, values, where):
+        return float(np.max(values, where=where >= self._least, initial=0.0))
+
+
+@register()
+class SensitivityAtSpecificity(_AtLeast):
+    """The best TP / (TP + FN) at a threshold where TN / (TN + FP) is at least `specificity`.
+
+    Args:
+        specificity: in [0, 1].
+        num_thresholds: how many, evenly spaced from 0 to 1, are tried.
+        class_id: look at this class only.
+    """
+
+    config_keys = ("name", "dtype", "num_thresholds", "class_id", "specificity")
+
+    def __init__(self, specificity, num_thresholds=200, class_id=None, name=None, dtype=None):
+        super().__init__("specificity", specificity, num_thresholds, class_id, name, dtype)
+
+    def result(self):
+        return self._best(self._recalls(), self._specificities())
+
+
+@register()
+class SpecificityAtSensitivity(_AtLeast):
+    """The best TN / (TN + FP) at a threshold where TP / (TP + FN) is at least `sensitivity`;
+    arguments as SensitivityAtSpecificity.
+    """
+
+    config_keys = ("name", "dtype", "num_thresholds", "class_id", "sensitivity")
+
+    def __init__(self, sensitivity, num_thresholds=200, class_id=None, name=None, dtype=None):
+        super().__init__("sensitivity", sensitivity, num_thresholds, class_id, name, dtype)
+
+    def result(self):
+        return self._best(self._specificities(), self._recalls())
+
+
+@register()
+class PrecisionAtRecall(_AtLeast):
+    """The best TP / (TP + FP) at a threshold where TP / (TP + FN) is at least `recall`;
+    arguments as SensitivityAtSpecificity.
+    """
+
+    config_keys = ("name", "dtype", "num_thresholds", "class_id", "recall")
+
+    def __init__(self, recall, num_thresholds=200, class_id=None, name=None, dtype=None):
+        super().__init__("recall", recall, num_thresholds, class_id, name, dtype)
+
+    def result(self):
+        return self._best(self._precisions(), self._recalls())
+
+
+@register()
+class RecallAtPrecision(_AtLeast):
+    """The best TP / (TP + FN) at a threshold where TP / (TP + FP) is at least `precision`;
+    arguments as SensitivityAtSpecificity.
+    """
+
+    config_keys = ("name", "dtype", "num_thresholds", "class_id", "precision")
+
+    def __init__(self, precision, num_thresholds=200, class_id=None, name=None, dtype=None):
+        super().__init__("precision", precision, num_thresholds, class_id, name, dtype)
+
+    def result(self):
+        return self._best(self._recalls(), self._precisions())

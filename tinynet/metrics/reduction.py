@@ -1,0 +1,144 @@
+"""Sums and means over batches, exact however the rows are cut into batches; and the mean of a
+function of one's own.
+"""
+
+import math
+
+import numpy as np
+
+from ..naming import snake_case
+from .base import Metric, deserialize, functions, register, serialize
+from .shapes import same_rank
+
+
+def _weighted(values, weights, reduce):
+    """Values and weights of one shape; axes that the weights lack are reduced away."""
+    values, weights = same_rank(values, np.asarray(weights, np.float64))
+    if values.ndim > weights.ndim:
+        values = reduce(values, axis=tuple(range(weights.ndim, values.ndim)), dtype=np.float64)
+    try:
+        return values, np.broadcast_to(weights, values.shape)
+    except ValueError:
+        raise ValueError(
+            f"sample_weight: expected shape {values.shape[:1]} or {values.shape}, "
+            f"received {weights.shape}"
+        ) from None
+
+
+@register()
+class Sum(Metric):
+    """Weighted sum of the numbers it is given: `update_state(values, sample_weight)`."""
+
+    def __init__(self, name="sum", dtype=None):
+        super().__init__(dtype, name)
+        self.total = self._add_sum("total")
+
+    def update_state(self, values, sample_weight=None):
+        values = np.asarray(values)
+        if sample_weight is not None:
+            values, weights = _weighted(values, sample_weight, np.sum)
+            values = values * weights
+        self.total.value += values.sum(dtype=np.float64)
+
+    def result(self):
+        return float(self.total)
+
+
+@register()
+class Mean(Metric):
+    """Weighted mean of the numbers it is given: `update_state(values, sample_weight)`.
+
+        total += sum_i w_i v_i,      count += sum_i w_i,      result = total / count
+
+    v_i is the mean over all axes of row i, so that every row counts once. Before the first row the
+    result is 0.
+    """
+
+    def __init__(self, name="mean", dtype=None):
+        super().__init__(dtype, name)
+        self.total, self.count = self._add_sum("total"), self._add_sum("count")
+
+    def update_state(self, values, sample_weight=None):
+        values = np.asarray(values)
+        if sample_weight is None:
+            total, count = float(values.sum(dtype=np.float64)), values.size
+        else:
+            values, weights = _weighted(values, sample_weight, np.mean)
+            total = float((values * weights).sum(dtype=np.float64))
+            count = float(weights.sum(dtype=np.float64))
+        per_row = max(math.prod(values.shape[1:]), 1)
+        self.total.value += total / per_row
+        self.count.value += count / per_row
+
+    def result(self):
+        total, count = float(self.total), float(self.count)
+        return total / count if count else 0.0
+
+
+class MeanMetric(Mean):
+    """The mean of `values(y_true, y_pred)`, an array with one entry or more per row."""
+
+    def values(self, y_true, y_pred):
+        raise NotImplementedError(f"{type(self).__name__} needs values(y_true, y_pred)")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        if y_true.ndim and y_pred.ndim and len(y_true) != len(y_pred):
+            raise ValueError(
+                "y_true and y_pred must have the same number of rows, received shapes "
+                f"{y_true.shape} and {y_pred.shape}"
+            )
+        super().update_state(self.values(y_true, y_pred), sample_weight)
+
+
+class ColumnMeanMetric(MeanMetric):
+    """One whose values are means over the last axis, so that (N,) can count as N rows, not one."""
+
+    higher_is_better = False
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        if y_pred.ndim == 1:
+            y_pred = y_pred[:, None]
+        super().update_state(y_true, y_pred, sample_weight)
+
+
+@register()
+class MeanMetricWrapper(MeanMetric):
+    """The mean of fn(y_true, y_pred, **options), a function that returns one value per row.
+
+    A function that returns one number for its batch counts once per batch, however many rows that
+    has, as in Keras.
+    """
+
+    def __init__(self, fn, name=None, dtype=None, **options):
+        if not callable(fn):
+            raise TypeError(f"MeanMetricWrapper: fn must be a function, received {fn!r}")
+        super().__init__(snake_case(type(self).__name__) if name is None else name, dtype)
+        self.fn, self.options = fn, options
+
+    @property
+    def counts_rows(self):
+        """Whether fn is one of our functions: only they are known to look at each row alone."""
+        known = functions.get(getattr(self.fn, "__name__", None)) is self.fn
+        return known and self.options.get("axis", -1) == -1
+
+    def values(self, y_true, y_pred):
+        return self.fn(y_true, y_pred, **self.options)
+
+    def get_config(self):
+        return {**super().get_config(), "fn": serialize(self.fn), **self.options}
+
+    @classmethod
+    def from_config(cls, config):
+        fn = config["fn"]
+        return cls(**{**config, "fn": deserialize(fn) if isinstance(fn, dict) else fn})
+
+    def __repr__(self):
+        return f"<MeanMetricWrapper name={self.name!r} fn={self.fn!r}>"
+
+
+def object_name(obj) -> str:
+    """What a function or object is called in logs: `name`, or `__name__` or class in snake case."""
+    own = getattr(obj, "name", None)
+    return own or snake_case(getattr(obj, "__name__", None) or type(obj).__name__)

@@ -1,0 +1,79 @@
+"""Targets, predictions and weights in shapes that belong together."""
+
+import numpy as np
+
+from ..config import floatx
+
+
+def same_rank(a, b):
+    """Two arrays whose ranks differ by an axis of length 1: (N,) beside (N, 1) becomes (N, 1),
+    (N, T) beside (N, T, 1) makes that (N, T); anything else stays as it is.
+    """
+    if a.ndim == b.ndim + 1 and a.shape[-1] == 1:
+        return (a, b[:, None]) if b.ndim == 1 else (a[..., 0], b)
+    if b.ndim == a.ndim + 1 and b.shape[-1] == 1:
+        return (a[:, None], b) if a.ndim == 1 else (a, b[..., 0])
+    return a, b
+
+
+def pair(y_true, y_pred, name="y_true"):
+    """Targets and predictions as floats of one shape and dtype, the predictions'.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    y_pred = floats(y_pred)
+    y_true, y_pred = same_rank(np.asarray(y_true), y_pred)
+    if y_true.shape != y_pred.shape:
+        raise ValueError(
+            f"{name}: expected targets of shape {y_pred.shape}, received {y_true.shape}"
+        )
+    return y_true.astype(y_pred.dtype, copy=False), y_pred
+
+
+def floats(array):
+    """An array of floats; of whole numbers, those of `floatx()`."""
+    array = np.asarray(array)
+    return array if array.dtype.kind == "f" else array.astype(floatx())
+
+
+def class_ids(y_true, y_pred, name):
+    """Class ids (N, ...) for outputs (N, ..., C); a last axis of length 1 is dropped.
+
+    Raises:
+        ValueError: another shape.
+    """
+    y_true = np.asarray(y_true)
+    if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
+        y_true = y_true[..., 0]
+    if y_true.shape != y_pred.shape[:-1]:
+        raise ValueError(
+            f"{name}: expected class ids of shape {y_pred.shape[:-1]}, received {y_true.shape}"
+        )
+    return y_true
+
+
+def check_ids(ids, classes, name):
+    """`ids` as integers that can be used as an index, or an error that names the first bad one."""
+    index = ids.astype(np.intp)
+    wrong = (index < 0) | (index >= classes)
+    if wrong.any():
+        row = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"{name}: row {row[0]} has class id {ids[tuple(row)]}, expected one in [0, {classes})"
+        )
+    return index
+
+
+def spread(weights, shape, name="sample_weight"):
+    """`weights`, a number or an array of the first axes of `shape`, for every entry of `shape`."""
+    weights = np.asarray(weights)
+    if weights.ndim > 1 and weights.ndim == len(shape) + 1 and weights.shape[-1] == 1:
+        weights = weights[..., 0]
+    fitting = weights.reshape(*weights.shape, *(1,) * (len(shape) - weights.ndim))
+    try:
+        return np.broadcast_to(fitting, shape)
+    except ValueError:
+        raise ValueError(
+            f"{name}: expected shape {shape[:1]} or {shape}, received {weights.shape}"
+        ) from None
