@@ -217,6 +217,12 @@ def test_what_needs_values_is_no_metric_of_a_model():
             small([bad])
 
 
+def test_a_class_that_needs_arguments():
+    for bad in ("mean_iou", tinynet.metrics.MeanIoU):
+        with pytest.raises(TypeError, match=r"MeanIoU needs arguments.*'num_classes'.*an object"):
+            small([bad])
+
+
 def test_an_array_is_one_cell_and_is_not_monitored(tmp_path):
     path = tmp_path / "log.csv"
     history = fitted([tinynet.metrics.F1Score()], callbacks=[CSVLogger(path)])

@@ -1,5 +1,7 @@
 """The metrics of a compiled model: names, "accuracy" resolved by shape, weighted or not."""
 
+import inspect
+
 import numpy as np
 
 from . import accuracy, probabilistic
@@ -96,6 +98,14 @@ def check_names(metrics):
             entry = _registry.lookup(entry)
         if not isinstance(entry, (Metric, type, dict)) and not callable(entry):
             raise TypeError(f"metrics: expected names, metrics or functions, received {entry!r}")
+        if isinstance(entry, type):
+            try:
+                inspect.signature(entry).bind()
+            except TypeError as error:
+                raise TypeError(
+                    f"metrics: {entry.__name__} needs arguments ({error}); pass an object, "
+                    f"{entry.__name__}(...)"
+                ) from None
         if entry in (Mean, Sum) or type(entry) in (Mean, Sum):
             name = entry.__name__ if isinstance(entry, type) else type(entry).__name__
             raise TypeError(
