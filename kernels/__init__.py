@@ -33,7 +33,10 @@ sigmoid_crossentropy          loss_i = w_i mean_c CE(t_ic, sigmoid(z_ic))  p, lo
 sparse_crossentropy,
 crossentropy,
 binary_crossentropy           the same on probabilities, clipped           losses, dp
-regression_loss               loss_i = w_i mean_c f(y_ic, t_ic), by `kind` losses, dy
+focal_crossentropy            CE's terms times alpha_c (1 - p_ic)^gamma    losses, dp
+elementwise_loss              loss_i = w_i mean_c f(y_ic, t_ic), by `kind` losses, dy
+categorical_hinge             loss_i = w_i max(0, 1 + max (1-t) y - t.y)   losses, dy
+cosine_similarity             loss_i = -w_i t.y / (|t| |y|)                losses, dy
 sum_all                       out[0] = sum x                               out (1,)
 sparse_matches,
 categorical_matches           hit_i = [argmax p_i = label_i]               hits (N,)

@@ -5,7 +5,8 @@ Operands: prediction, target, w, p, losses, gradient (no address: not wanted).
 
 import numpy as np
 
-from . import _cpu_ops as ops
+from . import _cpu_elementwise_losses as kinds
+from . import _cpu_losses as ops
 from ._cpu_low import matrix, vector
 from ._cpu_machine import (
     HEAD,
@@ -94,9 +95,92 @@ def binary_crossentropy(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def regression_loss(words, numbers, first, last, step, scratch, like):
-    """k0: which of the reference's REGRESSION."""
+def focal_crossentropy(words, numbers, first, last, step, scratch, like):
+    """Operand 3: alpha (C,)."""
+    word, number = word_of(words), number_of(numbers)
+    p, w, losses, dp = shared(word, first, last, step, like)
+    targets = rows_of(word, 1, first, last, step, like)
+    alpha = vector(at(word, 3, 0, step), word[3], like)
+    ops.focal_crossentropy(p, targets, alpha, w, number[0], number[1], losses, dp)
+
+
+@instruction
+def categorical_hinge(words, numbers, first, last, step, scratch, like):
+    word = word_of(words)
+    y, w, losses, dy = shared(word, first, last, step, like)
+    ops.categorical_hinge(y, rows_of(word, 1, first, last, step, like), w, losses, dy)
+
+
+@instruction
+def cosine_similarity(words, numbers, first, last, step, scratch, like):
     word, number = word_of(words), number_of(numbers)
     y, w, losses, dy = shared(word, first, last, step, like)
     targets = rows_of(word, 1, first, last, step, like)
-    ops.regression_loss(word[6], y, targets, number[0], w, losses, dy)
+    ops.cosine_similarity(y, targets, w, number[0], losses, dy)
+
+
+# ------------------------------------------- elementwise: each kind is compiled when it is needed
+
+
+@jit
+def elementwise(words, numbers, first, last, step, like):
+    """What every elementwise loss wants; its options are numbers 0 to 3."""
+    word, number = word_of(words), number_of(numbers)
+    y, w, losses, dy = shared(word, first, last, step, like)
+    targets = rows_of(word, 1, first, last, step, like)
+    return y, targets, number[0], number[1], number[2], number[3], w, losses, dy
+
+
+@instruction
+def squared(words, numbers, first, last, step, scratch, like):
+    kinds.squared(*elementwise(words, numbers, first, last, step, like))
+
+
+@instruction
+def absolute(words, numbers, first, last, step, scratch, like):
+    kinds.absolute(*elementwise(words, numbers, first, last, step, like))
+
+
+@instruction
+def huber(words, numbers, first, last, step, scratch, like):
+    kinds.huber(*elementwise(words, numbers, first, last, step, like))
+
+
+@instruction
+def percentage(words, numbers, first, last, step, scratch, like):
+    kinds.percentage(*elementwise(words, numbers, first, last, step, like))
+
+
+@instruction
+def squared_log(words, numbers, first, last, step, scratch, like):
+    kinds.squared_log(*elementwise(words, numbers, first, last, step, like))
+
+
+@instruction
+def log_cosh(words, numbers, first, last, step, scratch, like):
+    kinds.log_cosh(*elementwise(words, numbers, first, last, step, like))
+
+
+@instruction
+def hinge(words, numbers, first, last, step, scratch, like):
+    kinds.hinge(*elementwise(words, numbers, first, last, step, like))
+
+
+@instruction
+def squared_hinge(words, numbers, first, last, step, scratch, like):
+    kinds.squared_hinge(*elementwise(words, numbers, first, last, step, like))
+
+
+@instruction
+def poisson(words, numbers, first, last, step, scratch, like):
+    kinds.poisson(*elementwise(words, numbers, first, last, step, like))
+
+
+@instruction
+def kl_divergence(words, numbers, first, last, step, scratch, like):
+    kinds.kl_divergence(*elementwise(words, numbers, first, last, step, like))
+
+
+@instruction
+def binary_focal(words, numbers, first, last, step, scratch, like):
+    kinds.binary_focal(*elementwise(words, numbers, first, last, step, like))

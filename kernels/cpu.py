@@ -8,9 +8,11 @@ no instruction for (a broadcast, an unusual layout) is left to the reference.
 Behind it, from the top: `_cpu_call` (a call as an instruction), `_cpu_program` (a recorded step,
 bound to its arrays and split over threads), `_cpu_machine` (the loop), `_cpu_operands` and the
 instructions (`_cpu_instructions`, `_cpu_products`, `_cpu_loss_instructions`, `_cpu_updates`), and
-the arithmetic (`_cpu_ops`, `_cpu_elementwise`, `_cpu_sparse`; `_cpu_low` for BLAS and atomics).
+the arithmetic (`_cpu_ops`, `_cpu_elementwise`, `_cpu_losses`, `_cpu_elementwise_losses`,
+`_cpu_sparse`; `_cpu_low` for BLAS and atomics).
 """
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -264,12 +266,12 @@ def moving_average(x, momentum, *, average):
 # ------------------------------------------------------------------------------------- losses
 
 
-def _loss(op, z, targets, w, p, losses, dz, numbers=(), kind=0):
+def _loss(op, z, targets, w, p, losses, dz, numbers=()):
     plain(z, w, losses)
     if targets.dtype not in (z.dtype, np.int64) or not targets.flags.c_contiguous:
         raise Unsupported(f"targets of dtype {targets.dtype}")
     arrays = (z, targets, w, p, losses, dz)
-    return Instruction(op, ROWS, arrays, tuple(range(6)), len(z), (z.shape[1],), (kind,), numbers)
+    return Instruction(op, ROWS, arrays, tuple(range(6)), len(z), (z.shape[1],), (), numbers)
 
 
 @kernel
@@ -303,9 +305,25 @@ def binary_crossentropy(p, targets, w, epsilon, *, losses, dp):
 
 
 @kernel
-def regression_loss(kind, y, targets, param, w, *, losses, dy):
-    number = list(reference.REGRESSION).index(kind)
-    yield _loss("regression_loss", y, targets, w, None, losses, dy, (param,), number)
+def focal_crossentropy(p, targets, alpha, w, gamma, epsilon, *, losses, dp):
+    plain(p, alpha)
+    loss = _loss("focal_crossentropy", p, targets, w, alpha, losses, dp, (gamma, epsilon))
+    yield dataclasses.replace(loss, rows=(0, 1, 2, 4, 5))  # alpha is one row for all
+
+
+@kernel
+def elementwise_loss(kind, y, targets, params, w, *, losses, dy):
+    yield _loss(kind, y, targets, w, None, losses, dy, params)
+
+
+@kernel
+def categorical_hinge(y, targets, w, *, losses, dy):
+    yield _loss("categorical_hinge", y, targets, w, None, losses, dy)
+
+
+@kernel
+def cosine_similarity(y, targets, w, epsilon, *, losses, dy):
+    yield _loss("cosine_similarity", y, targets, w, None, losses, dy, (epsilon,))
 
 
 def add_loss_instruction(losses):

@@ -7,6 +7,7 @@ and backward stand together. Shapes: N rows, D inputs, H units, C classes.
 import numpy as np
 
 from ._elementwise import ELEMENTWISE, sigmoid
+from ._elementwise_losses import ELEMENTWISE_LOSSES
 
 # ------------------------------------------------------------------------------------- arrays
 
@@ -278,26 +279,49 @@ def binary_crossentropy(p, targets, w, epsilon, *, losses, dp):
         dp[...] = share * np.where(p == clipped, slope, 0)  # (N, C)
 
 
-# --------------------------------------------------------------------------------- regression
+def focal_crossentropy(p, targets, alpha, w, gamma, epsilon, *, losses, dp):
+    total = p.sum(axis=-1, keepdims=True)  # (N, 1)
+    q = p / total
+    clipped = np.clip(q, epsilon, 1 - epsilon)
+    log_q, rest = np.log(clipped), 1 - clipped  # (N, C)
+    np.multiply(-w, (alpha * targets * rest**gamma * log_q).sum(axis=-1), out=losses)  # (N,)
+    if dp is not None:
+        slope = gamma * rest ** (gamma - 1) * log_q - rest**gamma / clipped
+        g = np.where(q == clipped, w[:, None] * alpha * targets * slope, 0)  # (N, C) dL/dq
+        dp[...] = (g - (g * q).sum(axis=-1, keepdims=True)) / total
 
 
-def _huber(y, t, delta):
-    e = np.abs(y - t)
-    return np.where(e <= delta, 0.5 * e * e, delta * e - 0.5 * delta * delta)
+# ------------------------------------------------------------------------------- other losses
 
 
-REGRESSION = {  # kind: value and derivative by the prediction y, for one element
-    "squared": (lambda y, t, _: (y - t) ** 2, lambda y, t, _: 2 * (y - t)),
-    "absolute": (lambda y, t, _: np.abs(y - t), lambda y, t, _: np.sign(y - t)),
-    "huber": (_huber, lambda y, t, delta: np.clip(y - t, -delta, delta)),
-}
-
-
-def regression_loss(kind, y, targets, param, w, *, losses, dy):
-    f, df = REGRESSION[kind]
-    np.multiply(w, f(y, targets, param).mean(axis=-1), out=losses)  # (N,)
+def elementwise_loss(kind, y, targets, params, w, *, losses, dy):
+    f, df = ELEMENTWISE_LOSSES[kind]
+    np.multiply(w, f(y, targets, *params).mean(axis=-1), out=losses)  # (N,)
     if dy is not None:
-        dy[...] = (w / y.shape[-1])[:, None] * df(y, targets, param)  # (N, C)
+        dy[...] = (w / y.shape[-1])[:, None] * df(y, targets, *params)  # (N, C)
+
+
+def categorical_hinge(y, targets, w, *, losses, dy):
+    right, others = (targets * y).sum(axis=-1), (1 - targets) * y  # (N,), (N, C)
+    wrong = others.max(axis=-1)  # (N,) the strongest of the others
+    values = np.maximum(wrong - right + 1, 0)
+    np.multiply(w, values, out=losses)
+    if dy is not None:
+        strongest = others == wrong[:, None]  # (N, C) equally strong ones share the gradient
+        share = strongest / strongest.sum(axis=-1, keepdims=True)
+        dy[...] = (w * (values > 0))[:, None] * ((1 - targets) * share - targets)
+
+
+def cosine_similarity(y, targets, w, epsilon, *, losses, dy):
+    size = np.sqrt((y * y).sum(axis=-1, keepdims=True))  # (N, 1)
+    length = np.maximum(size, epsilon)
+    target_size = np.sqrt((targets * targets).sum(axis=-1, keepdims=True))
+    u, v = y / length, targets / np.maximum(target_size, epsilon)  # (N, C) of length 1
+    cosine = (u * v).sum(axis=-1, keepdims=True)
+    np.multiply(-w, cosine[:, 0], out=losses)  # (N,)
+    if dy is not None:
+        along = np.where(size > epsilon, cosine, 0)  # moving along u changes nothing but its length
+        dy[...] = w[:, None] * (along * u - v) / length  # (N, C)
 
 
 def sum_all(x, *, out):

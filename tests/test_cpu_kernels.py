@@ -231,9 +231,42 @@ def test_losses(N, C, gradient, dtype, rng):
     compare("sigmoid_crossentropy", z, t, w, **out)
     compare("crossentropy", p, t, w, 1e-7, losses=(N,), dp=d, dtype=dtype)
     compare("binary_crossentropy", binary, t, w, 1e-7, losses=(N,), dp=d, dtype=dtype)
+    alpha = rng.random(C).astype(dtype)
+    for gamma in (2.0, 0.5, 0.0):
+        compare("focal_crossentropy", p, t, alpha, w, gamma, 1e-7, losses=(N,), dp=d, dtype=dtype)
     t[-1] = z[-1]  # no error: the kink of |e|
-    for kind in reference.REGRESSION:
-        compare("regression_loss", kind, z, t, 0.8, w, losses=(N,), dy=d, dtype=dtype)
+    for y in (z, np.zeros_like(z)):  # rows without a direction, and ties everywhere
+        compare("cosine_similarity", y, t, w, 1e-7, losses=(N,), dy=d, dtype=dtype)
+        compare("cosine_similarity", t, y, w, 1e-7, losses=(N,), dy=d, dtype=dtype)
+        compare("categorical_hinge", y, t, w, losses=(N,), dy=d, dtype=dtype)
+
+
+KINDS = {  # options of the elementwise losses, and which predictions they take
+    "squared": ((), "any"), "absolute": ((), "any"), "huber": ((0.8,), "any"),
+    "percentage": ((1e-7,), "any"), "squared_log": ((1e-7,), "any"), "log_cosh": ((), "any"),
+    "hinge": ((), "any"), "squared_hinge": ((), "any"), "poisson": ((1e-7,), "positive"),
+    "kl_divergence": ((1e-7,), "share"), "binary_focal": ((2.0, 0.3, 0.7, 1e-7), "share"),
+}  # fmt: skip
+
+
+@both
+@pytest.mark.parametrize("gradient", [True, False])
+@pytest.mark.parametrize(("N", "C"), [(1, 1), (6, 1), (33, 10), (5, 16)])
+def test_elementwise_losses(N, C, gradient, dtype, rng):
+    assert set(KINDS) == set(reference.ELEMENTWISE_LOSSES)
+    w = rng.random(N).astype(dtype)
+    for kind, (params, domain) in KINDS.items():
+        z = numbers(rng, (N, C), dtype)
+        y = {"any": z, "positive": abs(z), "share": np.round(rng.random((N, C)), 1).astype(dtype)}
+        t = np.where(rng.random((N, C)) < 0.5, rng.integers(0, 2, (N, C)), rng.random((N, C)))
+        t = t.astype(dtype)
+        t[-1] = y[domain][-1]  # no error at all
+        given = {"losses": (N,), "dy": (N, C) if gradient else None, "dtype": dtype}
+        compare("elementwise_loss", kind, y[domain], t, params, w, **given)
+        if kind == "binary_focal":
+            for gamma in (0.0, 0.5, 1.0):
+                params = (gamma, *params[1:])
+                compare("elementwise_loss", kind, y[domain], t, params, w, **given)
 
 
 def dtype_of(dtype, value):

@@ -71,6 +71,20 @@ LOSSES = [
     (losses.MeanSquaredError(reduction="sum"), ONE_HOT, X),
     (losses.MeanAbsoluteError(), ONE_HOT, X),
     (losses.Huber(0.7), ONE_HOT, X),
+    (losses.MeanAbsolutePercentageError(), SHARES, X),
+    (losses.MeanSquaredLogarithmicError(), SHARES, X),
+    (losses.LogCosh(), ONE_HOT, X),
+    (losses.CosineSimilarity(), SHARES, X),
+    (losses.Hinge(), ONE_HOT, X),
+    (losses.SquaredHinge(), 2 * ONE_HOT - 1, X),
+    (losses.CategoricalHinge(), ONE_HOT, X),
+    (losses.KLDivergence(), SHARES, P),
+    (losses.Poisson(), 3 * ONE_HOT, P),
+    (losses.BinaryFocalCrossentropy(True, gamma=1.3), SHARES, P),
+    (losses.BinaryFocalCrossentropy(from_logits=True), ONE_HOT, X),
+    (losses.CategoricalFocalCrossentropy([0.1, 0.2, 0.3, 0.4]), SHARES, P),
+    (losses.CategoricalFocalCrossentropy(gamma=0.5, from_logits=True), ONE_HOT, X),
+    (losses.SparseCategoricalCrossentropy(ignore_class=1), IDS, P),
 ]
 
 

@@ -423,7 +423,23 @@ def test_binary_crossentropy_on_probabilities():
         assert losses[i] == pytest.approx(SHARE[i] * total / C)
 
 
-REGRESSION = {
+def log_terms(y, t):
+    return math.log(1 + max(y, 1e-7)) - math.log(1 + max(t, 1e-7))
+
+
+def cross(y, t):
+    return -t * math.log(y) - (1 - t) * math.log(1 - y)
+
+
+def focal(y, t):
+    return (0.3 * t + 0.7 * (1 - t)) * (1 - t * y - (1 - t) * (1 - y)) ** 1.5 * cross(y, t)
+
+
+def sign(t):
+    return t if t else -1
+
+
+ERRORS = {  # of e = y - t
     "squared": (lambda e: e * e, lambda e: 2 * e),
     "absolute": (abs, lambda e: (e > 0) - (e < 0)),
     "huber": (
@@ -433,18 +449,110 @@ REGRESSION = {
 }
 
 
-@pytest.mark.parametrize("kind", REGRESSION)
-def test_regression_losses_by_loops(kind):
-    f, df = REGRESSION[kind]
-    y = Z.copy()
+# kind: options, value and derivative of one number; a derivative of None is left to differences
+ELEMENTWISE_LOSSES = {
+    kind: ((0.7,) if kind == "huber" else (), lambda y, t, f=f: f(y - t),
+           lambda y, t, df=df: df(y - t))
+    for kind, (f, df) in ERRORS.items()
+} | {
+    "percentage": ((1e-7,), lambda y, t: 100 * abs(y - t) / max(abs(t), 1e-7),
+                   lambda y, t: 100 * ((y > t) - (y < t)) / max(abs(t), 1e-7)),
+    "squared_log": ((1e-7,), lambda y, t: log_terms(y, t) ** 2,
+                    lambda y, t: 2 * log_terms(y, t) / (1 + y) if y > 1e-7 else 0),
+    "log_cosh": ((), lambda y, t: math.log(math.cosh(y - t)), lambda y, t: math.tanh(y - t)),
+    "hinge": ((), lambda y, t: max(0, 1 - sign(t) * y),
+              lambda y, t: -sign(t) if sign(t) * y < 1 else 0),
+    "squared_hinge": ((), lambda y, t: max(0, 1 - sign(t) * y) ** 2,
+                      lambda y, t: -2 * sign(t) * max(0, 1 - sign(t) * y)),
+    "poisson": ((1e-7,), lambda y, t: y - t * math.log(y + 1e-7),
+                lambda y, t: 1 - t / (y + 1e-7)),
+    "kl_divergence": ((1e-7,), lambda y, t: max(t, 1e-7) * math.log(max(t, 1e-7) / y),
+                      lambda y, t: -max(t, 1e-7) / y),
+    "binary_focal": ((1.5, 0.3, 0.7, 1e-7), focal, None),
+}  # fmt: skip
+POSITIVE = ("poisson", "kl_divergence", "binary_focal")  # which wants y in (0, 1), or > 0
+
+
+@pytest.mark.parametrize("kind", ELEMENTWISE_LOSSES)
+def test_elementwise_losses_by_loops(kind):
+    assert set(ELEMENTWISE_LOSSES) == set(reference.ELEMENTWISE_LOSSES)
+    params, f, df = ELEMENTWISE_LOSSES[kind]
+    y = 1 / (1 + np.exp(-Z)) if kind in POSITIVE else Z.copy()
     y[0, 0] = TARGETS[0, 0]  # no error at all
+    df = df or (lambda y, t: (f(y + 1e-6, t) - f(y - 1e-6, t)) / 2e-6)
     losses, dy, again = nan(N), nan(N, C), nan(N)
-    reference.regression_loss(kind, y, TARGETS, 0.7, SHARE, losses=losses, dy=dy)
-    errors = (y - TARGETS).tolist()
-    same(losses, [w * sum(map(f, row)) / C for w, row in zip(SHARE, errors, strict=True)])
-    same(dy, [[w * df(e) / C for e in row] for w, row in zip(SHARE, errors, strict=True)])
-    reference.regression_loss(kind, y, TARGETS, 0.7, SHARE, losses=again, dy=None)
+    reference.elementwise_loss(kind, y, TARGETS, params, SHARE, losses=losses, dy=dy)
+    pairs = [list(zip(*rows, strict=True)) for rows in zip(y.tolist(), TARGETS.tolist(),
+                                                           strict=True)]  # fmt: skip
+    same(losses, [w * sum(f(*p) for p in row) / C for w, row in zip(SHARE, pairs, strict=True)])
+    slopes = [[w * df(*p) / C for p in row] for w, row in zip(SHARE, pairs, strict=True)]
+    same(dy, slopes, 1e-8 if kind == "binary_focal" else 1e-12)
+    reference.elementwise_loss(kind, y, TARGETS, params, SHARE, losses=again, dy=None)
     np.testing.assert_array_equal(again, losses)
+
+
+ROWWISE = {  # how one row's value comes about
+    "categorical_hinge": (
+        (), lambda y, t: max(0, 1 + max((1 - t) * y) - t @ y),
+    ),
+    "cosine_similarity": (
+        (EPSILON,), lambda y, t: -(t @ y) / max(math.sqrt(t @ t) * math.sqrt(y @ y), 1e-14),
+    ),
+    "focal_crossentropy": (
+        (1.5, EPSILON),
+        lambda y, t: -sum(a * v * (1 - q) ** 1.5 * math.log(q)
+                          for a, v, q in zip((0.2, 0.5, 0.9), t, y / sum(y), strict=True)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWWISE)
+def test_losses_of_whole_rows_by_loops(name):
+    params, f = ROWWISE[name]
+    y, w = (abs(Z) + 0.1 if "focal" in name else Z), SHARE + 0.1
+    args, gradient = (y, TARGETS, w, *params), "dp" if "focal" in name else "dy"
+    if "focal" in name:
+        args = (y, TARGETS, np.array([0.2, 0.5, 0.9]), w, *params)
+    losses, dy, again = nan(N), nan(N, C), nan(N)
+    getattr(reference, name)(*args, losses=losses, **{gradient: dy})
+    same(losses, [w[i] * f(y[i], TARGETS[i]) for i in range(N)], 1e-10)
+    for i, c in np.ndindex(N, C):
+        step = 1e-6 * np.eye(C)[c]
+        slope = (f(y[i] + step, TARGETS[i]) - f(y[i] - step, TARGETS[i])) / 2e-6
+        assert dy[i, c] == pytest.approx(w[i] * slope, rel=1e-6, abs=1e-8), (i, c)
+    getattr(reference, name)(*args, losses=again, **{gradient: None})
+    np.testing.assert_array_equal(again, losses)
+
+
+def test_equally_strong_classes_share_the_hinge():
+    losses, dy = nan(1), nan(1, 4)
+    t = np.array([[0.0, 0, 0, 1]])
+    reference.categorical_hinge(np.zeros((1, 4)), t, np.array([8.0]), losses=losses, dy=dy)
+    assert losses.tolist() == [8]
+    assert dy.tolist() == [[2, 2, 2, -8]]  # the true class is as strong as the others: (1 - t) y
+    reference.categorical_hinge(2 * t, t, np.array([8.0]), losses=losses, dy=dy)
+    assert losses.tolist() == [0]
+    assert not dy.any()
+
+
+def test_rows_without_a_direction():
+    losses, dy = nan(1), nan(1, 2)
+    zero, one, w = np.zeros((1, 2)), np.array([[0.0, 2.0]]), np.ones(1)
+    reference.cosine_similarity(zero, one, w, EPSILON, losses=losses, dy=dy)
+    assert losses[0] == 0
+    same(dy, [[0, -1e7]])  # of a value that is linear within 1e-7
+    reference.cosine_similarity(one, zero, w, EPSILON, losses=losses, dy=dy)
+    assert losses[0] == 0
+    assert not dy.any()
+
+
+def test_the_slope_of_a_focal_factor_stays_finite():
+    y, t, w, dy = np.array([[1.0, 0.0]]), np.array([[1.0, 0.0]]), np.ones(1), nan(1, 2)
+    for gamma in (0.0, 0.5, 1.0, 2.0):
+        reference.elementwise_loss(
+            "binary_focal", y, t, (gamma, 1, 1, EPSILON), w, losses=nan(1), dy=dy
+        )
+        same(dy, np.array([[-1, 1]]) * (0.5e-7 if gamma == 1 else 0), 1e-6)
 
 
 @pytest.mark.parametrize(

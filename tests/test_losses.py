@@ -22,6 +22,10 @@ SPARSE, CATEGORICAL, BINARY = (
     "CategoricalCrossentropy",
     "BinaryCrossentropy",
 )
+BINARY_FOCAL, CATEGORICAL_FOCAL = "BinaryFocalCrossentropy", "CategoricalFocalCrossentropy"
+COSINE, KL = "CosineSimilarity", "KLDivergence"
+SHARES = (SPARSE, CATEGORICAL, BINARY, KL, BINARY_FOCAL, CATEGORICAL_FOCAL)  # of probabilities
+NOT_OF_ONE = (SPARSE, CATEGORICAL, CATEGORICAL_FOCAL, COSINE)  # a row of one output says nothing
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none")
 
 # (class, options): options are pairs, because their repr is the key of a recording
@@ -37,6 +41,21 @@ LOSSES = [
     ("MeanAbsoluteError", ()),
     ("Huber", ()),
     ("Huber", (("delta", 0.4),)),
+    ("MeanAbsolutePercentageError", ()),
+    ("MeanSquaredLogarithmicError", ()),
+    ("LogCosh", ()),
+    (COSINE, ()),
+    ("Hinge", ()),
+    ("SquaredHinge", ()),
+    ("CategoricalHinge", ()),
+    (KL, ()),
+    ("Poisson", ()),
+    (BINARY_FOCAL, ()),
+    (BINARY_FOCAL, (("apply_class_balancing", True), ("gamma", 0.5), ("alpha", 0.7))),
+    (BINARY_FOCAL, (("from_logits", True), ("gamma", 1.0), ("label_smoothing", 0.2))),
+    (CATEGORICAL_FOCAL, ()),
+    (CATEGORICAL_FOCAL, (("gamma", 0.5), ("alpha", 0.7), ("label_smoothing", 0.2))),
+    (CATEGORICAL_FOCAL, (("from_logits", True), ("gamma", 3.0))),
 ]
 SHAPES = [(5, 4), (5, 1), (3, 2, 4)]  # of the output
 CASES = [
@@ -44,23 +63,29 @@ CASES = [
     for name, options in LOSSES
     for shape in SHAPES
     # one class alone is certain: nothing to learn, and Keras warns
-    if not (shape[-1] == 1 and name in (SPARSE, CATEGORICAL))
+    if not (shape[-1] == 1 and name in NOT_OF_ONE)
 ]
 
 
 def data(name, options, shape):
     """Targets, predictions and weights that fit a loss; rows of probabilities do not sum to 1."""
     rng = np.random.default_rng([len(name), *shape])
-    if dict(options).get("from_logits") or name not in (SPARSE, CATEGORICAL, BINARY):
+    if name == "Poisson":
+        p = rng.uniform(0.1, 3, shape)
+    elif dict(options).get("from_logits") or name not in SHARES:
         p = rng.normal(0, 1.5, shape)
     else:
         p = rng.uniform(0.02, 0.95, shape)
     if name == SPARSE:
         y = rng.integers(0, shape[-1], shape[:-1])
-    elif name == CATEGORICAL:
+    elif name == "Poisson":
+        y = rng.poisson(1.5, shape)
+    elif "inge" in name and name != "CategoricalHinge":
+        y = rng.choice([-1, 1], shape)
+    elif name in (CATEGORICAL, CATEGORICAL_FOCAL, "CategoricalHinge", KL):
         y = rng.dirichlet(np.ones(shape[-1]), shape[:-1])
-        y.reshape(-1, shape[-1])[::2] = np.eye(shape[-1])[1]
-    elif name == BINARY:
+        y.reshape(-1, shape[-1])[::2] = np.eye(shape[-1])[min(1, shape[-1] - 1)]
+    elif name in (BINARY, BINARY_FOCAL):
         y = rng.integers(0, 2, shape)
     else:
         y = rng.normal(size=shape)
@@ -117,21 +142,44 @@ def by_hand(name, options, y, p):
         y = np.eye(C)[y.astype(int)]
     elif y.ndim < p.ndim:
         y = y[..., None]
-    if name in (SPARSE, CATEGORICAL):
+    alpha, gamma = options.get("alpha", 0.25), options.get("gamma", 2.0)
+    if name in (SPARSE, CATEGORICAL, CATEGORICAL_FOCAL):
         q = np.exp(p) if options.get("from_logits") else p
         q = q / q.sum(axis=-1, keepdims=True)
-        return -((y * (1 - smoothing) + smoothing / C) * np.log(q)).sum(axis=-1)
-    if name == BINARY:
+        factor = alpha * (1 - q) ** gamma if name == CATEGORICAL_FOCAL else 1
+        return -(factor * (y * (1 - smoothing) + smoothing / C) * np.log(q)).sum(axis=-1)
+    if name in (BINARY, BINARY_FOCAL):
         q = 1 / (1 + np.exp(-p)) if options.get("from_logits") else p
         y = y * (1 - smoothing) + smoothing / 2
-        return -(y * np.log(q) + (1 - y) * np.log(1 - q)).mean(axis=-1)
-    e = p - y
+        factor = (1 - (y * q + (1 - y) * (1 - q))) ** gamma if name == BINARY_FOCAL else 1
+        if options.get("apply_class_balancing"):
+            factor = factor * (y * alpha + (1 - y) * (1 - alpha))
+        return -(factor * (y * np.log(q) + (1 - y) * np.log(1 - q))).mean(axis=-1)
+    if name == "CategoricalHinge":
+        others = (1 - y) * p
+        strongest = others.real.argmax(axis=-1)[..., None]
+        value = 1 + np.take_along_axis(others, strongest, -1)[..., 0] - (y * p).sum(axis=-1)
+        return value * (value.real > 0)
+    if name == COSINE:
+        size = np.sqrt((p * p).sum(axis=-1)) * np.sqrt((y * y).sum(axis=-1))
+        return -(p * y).sum(axis=-1) / np.where(size == 0, 1, size)
+    if name == KL:
+        y = np.maximum(y, 1e-7)
+        return (y * np.log(y / p)).sum(axis=-1)
+    e, sign, raised = p - y, np.where(y == 0, -1, y), np.where(p.real > 1e-7, p, 1e-7)
+    margin = (1 - sign * p) * (1 - sign * p.real > 0)
     size = e * np.sign(e.real)
     delta = options.get("delta", 1.0)
     return {
         "MeanSquaredError": e * e,
         "MeanAbsoluteError": size,
         "Huber": np.where(e.real**2 <= delta**2, e * e / 2, delta * size - delta**2 / 2),
+        "MeanAbsolutePercentageError": 100 * size / np.maximum(abs(y), 1e-7),
+        "MeanSquaredLogarithmicError": (np.log(1 + raised) - np.log(1 + np.maximum(y, 1e-7))) ** 2,
+        "LogCosh": np.log(np.cosh(e)),
+        "Hinge": margin,
+        "SquaredHinge": margin * margin,
+        "Poisson": p - y * np.log(np.where(p.real > 0, p, 1) + 1e-7),
     }[name].mean(axis=-1)
 
 
@@ -178,7 +226,7 @@ def test_float64_agrees_with_the_formula(name, options, shape):
 )
 def test_any_shape(case, lead, C, seed, reduction):
     (name, options), rng = case, np.random.default_rng(seed)
-    assume(C > 1 or "Categorical" not in name)  # one class: q = 1, and all there is is the clip
+    assume(C > 1 or name not in NOT_OF_ONE)  # one class: q = 1, and all there is is the clip
     p = rng.uniform(0.1, 0.9, (*lead, C))
     y = rng.integers(0, 2, (*lead, C)).astype(float)
     if name == SPARSE:
@@ -288,7 +336,7 @@ def test_from_logits_nothing_saturates(dtype):
     z = np.array([[1000, -1000], [-1000, 1000]], dtype)
     one_hot = [[0, 1], [0, 1]]  # the first row is as wrong as can be, the second right
     for loss, y in (
-        (losses.SparseCategoricalCrossentropy(True, "none"), [1, 1]),
+        (losses.SparseCategoricalCrossentropy(True, reduction="none"), [1, 1]),
         (losses.CategoricalCrossentropy(True, reduction="none"), one_hot),
     ):
         np.testing.assert_array_equal(loss(y, z), [2000, 0])
@@ -528,7 +576,7 @@ def test_a_loss_of_ones_own():
     loss = Quartic()
     assert loss([[0.0, 0.0]], [[1.0, 2.0]]) == 8.5
     assert loss.gradient([[0.0, 0.0]], [[1.0, 2.0]]).tolist() == [[2.0, 16.0]]
-    assert Quartic("sum")([0, 0], [1, 2], [1, 3]) == 49.0
+    assert Quartic(reduction="sum")([0, 0], [1, 2], [1, 3]) == 49.0
     model = Sequential([Dense(1, use_bias=False, kernel_initializer="ones", input_shape=(1,))])
     model.compile(tinynet.optimizers.SGD(0.1), Quartic())
     history = model.fit(np.ones((4, 1)), np.zeros((4, 1)), verbose=0, batch_size=4)

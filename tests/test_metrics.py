@@ -490,9 +490,9 @@ def test_unknown_names_suggest_the_nearest():
 
 def test_a_loss_serves_as_a_function():
     c = collection([losses.Huber(), losses.Huber(name="bent")])
-    assert names(c) == ["huber", "bent"]
+    assert names(c) == ["huber_loss", "bent"]
     c.update(np.zeros((2, 1)), np.array([[1.0], [3.0]]), None)
-    assert c.results() == {"huber": 1.5, "bent": 1.5}
+    assert c.results() == {"huber_loss": 1.5, "bent": 1.5}
 
 
 def test_the_users_metrics_through_fit_and_evaluate():

@@ -21,12 +21,23 @@ MODULES = {
 # Objects with every option away from its default, so that a forgotten one shows.
 OBJECTS = {
     "losses": [
-        lambda: losses.SparseCategoricalCrossentropy(True, "sum", "ce"),
-        lambda: losses.CategoricalCrossentropy(True, 0.1, "sum", "ce"),
-        lambda: losses.BinaryCrossentropy(True, 0.2, "none", "b"),
+        lambda: losses.SparseCategoricalCrossentropy(True, -1, "sum", name="ce"),
+        lambda: losses.CategoricalCrossentropy(True, 0.1, -1, "sum", "ce"),
+        lambda: losses.BinaryCrossentropy(True, 0.2, -1, "none", "b"),
         lambda: losses.MeanSquaredError("sum", "m"),
         lambda: losses.MeanAbsoluteError("mean_with_sample_weight", "m"),
         lambda: losses.Huber(0.3, "mean", "h"),
+        lambda: losses.MeanAbsolutePercentageError("sum", "m", "float64"),
+        lambda: losses.MeanSquaredLogarithmicError("sum", "m"),
+        lambda: losses.LogCosh("sum", "l"),
+        lambda: losses.CosineSimilarity(-1, "sum", "c"),
+        lambda: losses.Hinge("sum", "h"),
+        lambda: losses.SquaredHinge("sum", "h"),
+        lambda: losses.CategoricalHinge("sum", "h"),
+        lambda: losses.KLDivergence("sum", "k"),
+        lambda: losses.Poisson("sum", "p"),
+        lambda: losses.BinaryFocalCrossentropy(True, 0.3, 1.5, True, 0.1, -1, "sum", "f"),
+        lambda: losses.CategoricalFocalCrossentropy([0.3, 0.2], 1.5, True, 0.1, -1, "sum", "f"),
     ],
     "metrics": [
         lambda: metrics.Accuracy(name="a"),
@@ -187,7 +198,7 @@ def test_configs_that_are_none(config):
 def test_a_config_may_leave_out_its_options():
     assert losses.deserialize({"class_name": "Huber"}).delta == 1.0
     assert losses.deserialize({"class_name": "Huber", "config": None}).delta == 1.0
-    assert losses.deserialize("mse").name is None
+    assert losses.deserialize("mse").name == "mean_squared_error"
 
 
 def test_serialize_wants_an_object():

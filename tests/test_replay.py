@@ -211,7 +211,35 @@ LOSSES = {
     "mse": ("tanh", lambda **o: losses.MeanSquaredError(**o)),
     "mae": ("tanh", lambda **o: losses.MeanAbsoluteError(**o)),
     "huber": (None, lambda **o: losses.Huber(0.3, **o)),
-}
+    "sparse, ignoring": (
+        "softmax", lambda **o: losses.SparseCategoricalCrossentropy(ignore_class=1, **o)
+    ),
+    "sparse, ignoring, not fused": (
+        "sigmoid", lambda **o: losses.SparseCategoricalCrossentropy(False, 2, **o)
+    ),
+    "mape": ("tanh", lambda **o: losses.MeanAbsolutePercentageError(**o)),
+    "msle": ("sigmoid", lambda **o: losses.MeanSquaredLogarithmicError(**o)),
+    "log_cosh": (None, lambda **o: losses.LogCosh(**o)),
+    "cosine_similarity": (None, lambda **o: losses.CosineSimilarity(**o)),
+    "hinge": ("tanh", lambda **o: losses.Hinge(**o)),
+    "squared_hinge": ("tanh", lambda **o: losses.SquaredHinge(**o)),
+    "categorical_hinge": (None, lambda **o: losses.CategoricalHinge(**o)),
+    "kl_divergence": ("softmax", lambda **o: losses.KLDivergence(**o)),
+    "poisson": ("softplus", lambda **o: losses.Poisson(**o)),
+    "binary focal": ("sigmoid", lambda **o: losses.BinaryFocalCrossentropy(True, **o)),
+    "binary focal, logits": (
+        None, lambda **o: losses.BinaryFocalCrossentropy(from_logits=True, gamma=1.5, **o)
+    ),
+    "categorical focal": (
+        "softmax", lambda **o: losses.CategoricalFocalCrossentropy([0.3, 0.2, 0.5], **o)
+    ),
+    "categorical focal, logits": (
+        None,
+        lambda **o: losses.CategoricalFocalCrossentropy(
+            from_logits=True, label_smoothing=0.1, gamma=0.5, **o
+        ),
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("weighted", [True, False])

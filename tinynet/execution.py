@@ -142,15 +142,16 @@ class Replay(Eager):
         loss, like = self.model.loss, program.inputs.outputs
         shape = (rows, *self.model.output_shape[1:])
         template = np.broadcast_to(np.zeros((), like.dtype), shape)
-        if weight is None:
-            _, _, w = loss.as_rows(y[:rows], template, None)
-            w = np.tile(w, steps)
+        if weight is None and loss.valid(y) is None:
+            w = np.tile(loss.as_rows(y[:rows], template, None)[2], steps)
+            targets = y.reshape(-1) if loss.integer_targets else y.reshape(-1, shape[-1])
         else:
-            w = np.concatenate([
-                loss.as_rows(y[i : i + rows], template, weight[i : i + rows])[2]
-                for i in range(0, len(y), rows)
-            ])  # fmt: skip
-        targets = y.reshape(-1) if loss.integer_targets else y.reshape(-1, shape[-1])
+            parts = [slice(i, i + rows) for i in range(0, len(y), rows)]
+            weights = [None if weight is None else weight[part] for part in parts]
+            batches = [loss.as_rows(y[part], template, w)
+                       for part, w in zip(parts, weights, strict=True)]  # fmt: skip
+            targets = np.concatenate([one for one, _, _ in batches])
+            w = np.concatenate([one for _, _, one in batches])
         return np.ascontiguousarray(targets, program.inputs.y.dtype), w
 
     def _timed(self, program, key, steps, *arguments):

@@ -31,7 +31,7 @@ def gradcheck(target, x, y=None, *, training=True, tolerance=1e-6, entries=200, 
         training: the mode to check layers in; dropout keeps one mask.
         tolerance: largest relative error that passes; more raises a GradientError.
     """
-    if getattr(target, "dtype", "float64") != "float64":
+    if (getattr(target, "dtype", None) or "float64") != "float64":
         raise ValueError(f'gradcheck needs float64: build {target!r} with dtype="float64"')
     random = np.random.Generator(np.random.Philox(key=[seed, 0]))
     several = isinstance(x, (list, tuple)) and hasattr(x[0], "dtype") and x[0].ndim > 0

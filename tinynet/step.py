@@ -46,7 +46,8 @@ class Step:
 
         Args:
             optimizer: a name or an Optimizer.
-            loss: a name or a Loss.
+            loss: a name, a Loss or one of Keras's loss functions; "crossentropy" is the one that
+                fits the targets.
             metrics: a name, a Metric, or a list of them; they ignore sample weights.
             weighted_metrics: the same; they use them.
             run_eagerly: step through the kernels one by one instead of replaying a recorded step;
@@ -66,8 +67,8 @@ class Step:
         new_loss, new_optimizer = losses.get(loss), optimizers.get(optimizer)
         if loss is not None and not isinstance(new_loss, losses.Loss):
             raise TypeError(
-                f"loss: expected a name or a Loss, received {loss!r}; a loss of your own "
-                "subclasses losses.Loss, whose forward leaves the gradient in self.dp"
+                f"loss: expected a name or a Loss, received {loss!r}; nobody derives a function of "
+                "your own: subclass losses.Loss with call(y, p) and derivative(y, p)"
             )
         if not isinstance(new_optimizer, optimizers.Optimizer):
             raise TypeError(f"optimizer: expected a name or an Optimizer, received {optimizer!r}")
@@ -89,6 +90,7 @@ class Step:
         trained = self.trainable_weights
         if self.optimizer.parameters != trained or self.optimizer.ops is not self.context.ops:
             self.optimizer.build(trained, self.context.ops)
+        self.loss.check_dtype(self.dtype)
         self.fused = self._loss_takes_logits()
         self.loss.context = self.context
         if self.compiled_metrics is None:

@@ -81,8 +81,10 @@ class Dataset:
             same_length(self.x, y, x_name, y_name)
         model.build_for(self.x, x_name)
         if y is not None:
-            self.y = _fitting(y, lambda rows, name: model.loss.check_targets(
+            loss = model.loss.for_shapes(y.shape, model.output_shape)
+            self.y = _fitting(y, lambda rows, name: loss.check_targets(
                 rows, model.output_shape, name), y_name)  # fmt: skip
+            model.loss = loss
         if class_weight is not None:
             sample_weight = class_weights(y, class_weight, model.output_shape[-1])
         if sample_weight is not None:

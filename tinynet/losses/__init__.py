@@ -1,0 +1,149 @@
+"""Losses, under Keras's names: as classes, as functions, and by name.
+
+`base` begins with how to write one of your own.
+"""
+
+from .base import EPSILON, REDUCTIONS, Loss, _registry, register
+from .checks import check_class_ids, check_finite
+from .crossentropy import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    Crossentropy,
+    SparseCategoricalCrossentropy,
+)
+from .focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
+from .functions import (
+    BCE,
+    KLD,
+    MAE,
+    MAPE,
+    MSE,
+    MSLE,
+    bce,
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_hinge,
+    cosine_similarity,
+    hinge,
+    huber,
+    kl_divergence,
+    kld,
+    kullback_leibler_divergence,
+    log_cosh,
+    logcosh,
+    mae,
+    mape,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    mse,
+    msle,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
+from .hinges import CategoricalHinge, Hinge, SquaredHinge
+from .probabilistic import KLDivergence, Poisson
+from .regression import (
+    CosineSimilarity,
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+)
+
+__all__ = [
+    "BCE",
+    "EPSILON",
+    "KLD",
+    "MAE",
+    "MAPE",
+    "MSE",
+    "MSLE",
+    "REDUCTIONS",
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "Crossentropy",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+    "SparseCategoricalCrossentropy",
+    "SquaredHinge",
+    "bce",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "check_class_ids",
+    "check_finite",
+    "cosine_similarity",
+    "deserialize",
+    "get",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "kld",
+    "kullback_leibler_divergence",
+    "log_cosh",
+    "logcosh",
+    "mae",
+    "mape",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "mse",
+    "msle",
+    "poisson",
+    "register",
+    "serialize",
+    "sparse_categorical_crossentropy",
+    "squared_hinge",
+]
+
+
+def get(identifier, custom_objects=None):
+    """None, a name, a config dict, a class, a function form or a Loss -> None or a Loss."""
+    if hasattr(identifier, "loss_class"):
+        return identifier.loss_class()
+    if isinstance(identifier, dict):
+        return deserialize(identifier, custom_objects)
+    return _registry.get(identifier, custom_objects)
+
+
+def serialize(loss):
+    """The config dict that `deserialize` turns back into an equal loss."""
+    if hasattr(loss, "loss_class"):
+        return {"module": "builtins", "class_name": "function", "config": loss.__name__,
+                "registered_name": "function"}  # fmt: skip
+    return _registry.serialize(loss)
+
+
+def deserialize(config, custom_objects=None):
+    """A loss from what `serialize`, ours or Keras's, returned (or from a name)."""
+    kind = config.get("class_name") if isinstance(config, dict) else None
+    if kind == "function":  # Keras's way to write mean_squared_error, a function
+        return get(config["config"], custom_objects)
+    if kind == "LossFunctionWrapper":  # and a function with options and a reduction
+        options = dict(config["config"])
+        function = options.pop("fn")
+        name = function["config"] if isinstance(function, dict) else function
+        return _registry.lookup(name, custom_objects).from_config(options)
+    return _registry.deserialize(config, custom_objects)

@@ -1,0 +1,291 @@
+"""Losses: one number for a batch, and the gradient by the model's output.
+
+    L = sum_i w_i l(y_i, p_i),      w_i = sample_weight_i / N
+
+`row_weights` makes w; that is the one place in the whole engine where 1/N enters. A kernel computes
+the values and the gradient of all rows at once: `forward` returns L's terms, `backward` the
+gradient.
+"""
+
+import numpy as np
+
+from ..config import float_dtype
+from ..context import StepContext
+from ..devices import load_ops
+from ..naming import snake_case
+from ..registry import Configurable, Registry, Revised
+from .checks import check_finite
+
+EPSILON = 1e-7  # where probabilities are clipped
+REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
+
+_registry = Registry("loss", "losses")
+register = _registry.register
+
+
+class Loss(Configurable, Revised):
+    """Base of all losses.
+
+    A loss of your own says what each row's value is, and its derivative, written by hand:
+
+        class Quartic(keras.losses.Loss):
+            def call(self, y, p):  # (N, C) twice -> (N,)
+                return ((p - y) ** 4).mean(axis=-1)
+
+            def derivative(self, y, p):  # (N, C): of each row's value, by that row of p
+                return 4 * (p - y) ** 3 / p.shape[-1]
+
+    is used like any other, and `keras.gradcheck(Quartic(), y, p)` tells whether the two fit.
+    Weights, reduction and 1/N are the engine's business. Instead of the two it may define
+    `forward`, which keeps the weighted gradient in `self.dp` and returns the weighted values.
+
+    Args:
+        name: shown in messages; None: the class's name in snake_case.
+        reduction: "sum_over_batch_size" (the mean), "sum", "mean_with_sample_weight" or "none".
+        dtype: what a direct call computes in, "float32" or "float64" (also as a policy's config);
+            None: as the predictions. In a model it must be the model's.
+    """
+
+    config_keys = ("name", "reduction")
+    volatile = frozenset({"dp", "probabilities", "context"})
+    default_name = None
+    logits_of = None  # name of the activation that can be fused into this loss
+    from_logits = False
+    integer_targets = False
+    whole_rows = False  # whether a vector of predictions is one row, not N rows of one output
+
+    def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"reduction must be one of {REDUCTIONS}, received {reduction!r}")
+        self.name = name or self.default_name or snake_case(type(self).__name__)
+        self.reduction, self.dtype = reduction, _dtype(dtype)
+        self.context = StepContext(load_ops("reference"))
+        self.dp = None
+        self.probabilities = None  # of the last batch, where the loss was fused
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        given = {"call", "derivative"} & set(vars(cls))
+        if given and cls.forward is not Loss.forward and "forward" not in vars(cls):
+            raise TypeError(
+                f"{cls.__name__} defines {' and '.join(sorted(given))}, which the forward that it "
+                "inherits does not use: subclass losses.Loss itself, or define forward"
+            )
+
+    def get_config(self) -> dict:
+        """The constructor's arguments as plain values; dtype only where it was given."""
+        return super().get_config() | ({"dtype": self.dtype} if self.dtype else {})
+
+    # ------------------------------------------------------------------------ the engine's side
+
+    def forward(self, y, p, w, logits=False):
+        """Weighted values w_i l(y_i, p_i) (N,), and the gradient by p for `backward`.
+
+        Args:
+            y: targets (N,) of class ids or (N, C).
+            p: the model's output (N, C), or its logits.
+            w: each row's weight (N,), see `row_weights`.
+            logits: whether p are the logits of `logits_of`.
+        """
+        values, self.dp = self._fitting("call", self.call(y, p), p[:, 0]), None
+        if self._has_derivative():
+            slopes = self._fitting("derivative", self.derivative(y, p), p)
+            self.dp = w[:, None] * slopes  # (N, C)
+        return w * values
+
+    def backward(self):
+        """dL/dp (N, C), where the backward pass starts."""
+        if self.dp is None:
+            if type(self).forward is Loss.forward and not self._has_derivative():
+                Loss.derivative(self, None, None)  # says what is missing
+            raise RuntimeError(f"{type(self).__name__}: backward() was called before forward()")
+        return self.dp
+
+    def call(self, y, p):
+        """The value of each row (N,), for targets and predictions (N, C)."""
+        raise NotImplementedError(
+            f"{type(self).__name__} needs forward(y, p, w, logits), or call(y, p) and "
+            "derivative(y, p); losses.Loss shows how"
+        )
+
+    def derivative(self, y, p):
+        """The derivative of each row's value by that row of p (N, C)."""
+        raise NotImplementedError(
+            f"{type(self).__name__} can measure, but not train: it needs derivative(y, p), the "
+            "derivative of call(y, p) by p written by hand; losses.Loss shows how"
+        )
+
+    def _has_derivative(self):
+        return type(self).derivative is not Loss.derivative
+
+    def _fitting(self, method, array, like):
+        """What a method of the user's returned, in the dtype and shape of `like`."""
+        array = np.asarray(array, like.dtype)
+        if array.shape != like.shape:
+            raise ValueError(
+                f"{self._label()}.{method}(y, p): expected an array of shape {like.shape}, "
+                f"received {array.shape}"
+            )
+        return array
+
+    def row_weights(self, sample_weight, rows, dtype, valid=None):
+        """w (N,): each row's share of the loss. Here, once, the sum becomes a mean.
+
+        Rows that are not `valid` (N,) have no share, and are not counted.
+        """
+        w = np.ones(rows, dtype) if sample_weight is None else sample_weight.astype(dtype)
+        if valid is not None:
+            w *= valid
+            rows = np.count_nonzero(valid)
+        if self.reduction in ("sum_over_batch_size", "mean"):
+            w /= rows or 1
+        elif self.reduction == "mean_with_sample_weight":
+            w /= w.sum() or 1
+        return w
+
+    def valid(self, y):
+        """Which targets count, like y; None: all."""
+        return None
+
+    def for_shapes(self, target_shape, output_shape):
+        """The loss for targets and outputs of these shapes: itself."""
+        return self
+
+    def check_dtype(self, dtype):
+        """Raise unless we can serve a model of this dtype."""
+        if self.dtype not in (None, dtype):
+            raise ValueError(
+                f"{self._label()}: dtype={self.dtype!r} in a model that computes in {dtype}; "
+                "leave it out, or give the model's layers the same"
+            )
+
+    def check_targets(self, y, output_shape, where="y"):
+        """`y` in the shape that `forward` wants, checked once for the whole data set.
+
+        Args:
+            y: array of targets.
+            output_shape: (None, ..., C), the model's.
+            where: what to call y in messages.
+
+        Raises:
+            ValueError: a shape that does not fit the output, or a value that is not finite.
+        """
+        shape = tuple(output_shape[1:])
+        if y.dtype.kind not in "fiub":
+            raise TypeError(f"{where}: expected numbers, received dtype {y.dtype}")
+        if y.shape[1:] == shape:
+            fitted = y
+        elif shape[-1:] == (1,) and y.shape[1:] == shape[:-1]:
+            fitted = y[..., None]  # (N,) for an output of (N, 1)
+        elif y.shape[1:] == (*shape, 1):
+            fitted = y[..., 0]
+        else:
+            raise ValueError(
+                f"{where}: {self._label()} expects targets of shape {('N', *shape)}, "
+                f"received {('N', *y.shape[1:])}{self._shape_hint(y, shape)}"
+            )
+        check_finite(fitted, where)
+        return fitted
+
+    def _shape_hint(self, y, shape):
+        return ""
+
+    def _label(self):
+        return type(self).__name__
+
+    def _arrays(self, p):
+        """Arrays for the values (N,) and the gradient (N, C)."""
+        empty = self.context.empty
+        return empty(p.shape[:1], p.dtype), empty(p.shape, p.dtype)
+
+    # ------------------------------------------------------------------------ for one's own loop
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """The loss as a number (an array of values with reduction "none")."""
+        values, _ = self._run(y_true, y_pred, sample_weight)
+        return values if self.reduction in ("none", None) else values.sum(dtype=np.float64).item()
+
+    def gradient(self, y_true, y_pred, sample_weight=None):
+        """dL/dy_pred, an array like y_pred."""
+        _, shape = self._run(y_true, y_pred, sample_weight)
+        return self.backward().reshape(shape)
+
+    def _run(self, y_true, y_pred, sample_weight):
+        """`forward` on arrays of any fitting shape: the values, and the shape of y_pred."""
+        p = np.asarray(y_pred)
+        ours = p.dtype if p.dtype in (np.float32, np.float64) else "float32"
+        p = p.astype(self.dtype or ours, copy=False)
+        if p.ndim == 0 or len(p) == 0:
+            raise ValueError(f"y_pred: expected (N, ...) with N >= 1, received shape {p.shape}")
+        y, rows, lead = np.asarray(y_true), p, p.shape[:-1]
+        if p.ndim == 1 and self.whole_rows:
+            y, rows = y[None], p[None]
+        elif p.ndim == 1:
+            rows, lead = p[:, None], p.shape
+        if y.ndim == 0:
+            raise ValueError(f"y_true: expected {len(rows)} rows, received a single number")
+        if len(y) != len(rows):
+            raise ValueError(f"y_true has {len(y)} rows, y_pred {len(rows)}")
+        y = self.check_targets(y, (None, *rows.shape[1:]), "y_true")
+        y, rows, w = self.as_rows(y, rows, sample_weight)
+        return self.forward(y, rows, w).reshape(lead), p.shape
+
+    def as_rows(self, y, p, sample_weight):
+        """(N, ..., C) as rows (R, C), targets and weights to match."""
+        R, C = p.size // p.shape[-1], p.shape[-1]
+        if sample_weight is not None:
+            lead = p.shape[:-1]
+            weight = np.asarray(sample_weight)
+            if weight.ndim > 1 and weight.shape[-1] == 1:
+                weight = weight[..., 0]
+            if weight.ndim == 0 or weight.shape != lead[: weight.ndim]:
+                raise ValueError(
+                    f"sample_weight: expected shape {lead[:1]}, received {weight.shape}"
+                )
+            weight = weight.reshape(*weight.shape, *(1,) * (len(lead) - weight.ndim))
+            sample_weight = np.broadcast_to(weight, lead).reshape(R)
+        valid = self.valid(y)
+        if valid is not None:
+            y, valid = np.where(valid, y, 0), valid.reshape(R)  # 0 for a kernel's sake: w is 0
+        w = self.row_weights(sample_weight, R, p.dtype, valid)
+        y = y.reshape(R) if self.integer_targets else y.reshape(R, C).astype(p.dtype, copy=False)
+        return y, p.reshape(R, C), w
+
+
+class PlainLoss(Loss):
+    """A loss without options of its own; here Keras has the reduction first."""
+
+    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
+        super().__init__(name, reduction, dtype)
+
+
+class ElementwiseLoss(PlainLoss):
+    """l_i = mean_c f(p_ic, y_ic): a kernel's `kind` names f, `options` are its numbers."""
+
+    kind: str
+    options: tuple = ()
+
+    def forward(self, y, p, w, logits=False):
+        values, self.dp = self._arrays(p)
+        self.context.ops.elementwise_loss(
+            self.kind, p, y, self.options, w, losses=values, dy=self.dp
+        )
+        return values
+
+
+def check_axis(axis):
+    """Raise unless it is the last one."""
+    if isinstance(axis, bool) or axis != -1:
+        raise ValueError(f"axis must be -1 (classes stand on the last axis), received {axis!r}")
+    return -1
+
+
+def _dtype(dtype):
+    """None, or "float32" or "float64": from a name, a dtype, a policy or a policy's config."""
+    if dtype is None:
+        return None
+    if isinstance(dtype, dict):
+        config = dtype.get("config")
+        named = isinstance(config, dict) and "name" in config
+        dtype = config["name"] if named else str(dtype)
+    return float_dtype(getattr(dtype, "compute_dtype", dtype))

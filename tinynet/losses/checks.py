@@ -1,0 +1,55 @@
+"""What targets must be: finite numbers, class ids in range, shares in [0, 1], classes in a row.
+
+Each check runs once over a whole data set and names the first row that does not fit.
+"""
+
+import numpy as np
+
+from ..data import check_finite
+
+
+def check_class_ids(y, classes, where, ignore=None):
+    """`y` as integers in [0, classes), or `ignore`; or an error that names the first bad row."""
+    if y.dtype.kind not in "fiub":
+        raise TypeError(f"{where}: expected integer class ids, received dtype {y.dtype}")
+    check_finite(y, where)
+    flat = y.reshape(len(y), -1)
+    wrong = (flat < 0) | (flat >= classes)
+    if y.dtype.kind == "f":
+        wrong |= flat != np.floor(flat)
+    if ignore is not None:
+        wrong &= flat != ignore
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"{where}: row {row} has class id {flat[row, column]}, expected an integer in "
+            f"[0, {classes}) for a model with {classes} outputs"
+        )
+    return y if y.dtype.kind in "iu" else y.astype(np.int64)
+
+
+def check_shares(y, where, label):
+    """Raise unless all of y lies in [0, 1]."""
+    wrong = (y < 0) | (y > 1)
+    if wrong.any():
+        at = tuple(map(int, np.argwhere(wrong)[0]))
+        raise ValueError(f"{where}: row {at[0]} holds {y[at]}, {label} expects targets in [0, 1]")
+
+
+def check_signs(y, where, label):
+    """Raise unless y holds no 0 (-1 and 1), or nothing but 0 and 1, where 0 stands for -1."""
+    zero = y == 0
+    other = ~zero & (y != 1)
+    if zero.any() and other.any():
+        at, no = (tuple(map(int, np.argwhere(a)[0])) for a in (other, zero))
+        raise ValueError(
+            f"{where}: row {at[0]} holds {y[at]}, row {no[0]} holds {y[no]}: {label} expects "
+            "targets -1 and 1, or 0 and 1"
+        )
+
+
+def one_hot_hint(y, shape, instead=""):
+    """What to say where class ids came and rows of shape (..., C) were expected."""
+    if y.shape[1:] not in (shape[:-1], (*shape[:-1], 1)):
+        return ""
+    return f"; for integer class ids use {instead}utils.to_categorical(y, {shape[-1]})"

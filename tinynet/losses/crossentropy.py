@@ -1,0 +1,183 @@
+"""Cross-entropy, of class ids, of distributions, and of independent yes/no outputs.
+
+Softmax or sigmoid directly before a cross-entropy is fused with it: the loss then takes the logits
+z, and dz = w (p - y) stays exact where p saturates. Anywhere else probabilities are clipped to
+[1e-7, 1 - 1e-7], as in Keras.
+"""
+
+import numpy as np
+
+from .base import EPSILON, Loss, PlainLoss, check_axis, register
+from .checks import check_class_ids, check_shares, one_hot_hint
+
+
+class SmoothedLoss(Loss):
+    """What losses on probabilities share: logits or not, and label smoothing."""
+
+    config_keys = ("name", "reduction", "from_logits", "label_smoothing", "axis")
+
+    def __init__(
+        self, from_logits=False, label_smoothing=0.0, axis=-1, reduction="sum_over_batch_size",
+        name=None, dtype=None,
+    ):  # fmt: skip
+        super().__init__(name, reduction, dtype)
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f"label_smoothing must be in [0, 1], received {label_smoothing!r}")
+        self.from_logits, self.label_smoothing = bool(from_logits), float(label_smoothing)
+        self.axis = check_axis(axis)
+
+    def _smoothed(self, y, p):
+        """y (1 - s) + s / K: a share s of the target is spread over the K classes."""
+        if not self.label_smoothing:
+            return y
+        s, smooth = self.label_smoothing, self.context.empty(p.shape, p.dtype)
+        self.context.ops.affine(y, 1 - s, s / self._classes(p), y=smooth)  # (N, C)
+        return smooth
+
+    def _classes(self, p):
+        return p.shape[-1]
+
+
+class _CrossEntropy(SmoothedLoss):
+    """What the cross-entropies share: one kernel for logits, one for probabilities."""
+
+    def forward(self, y, p, w, logits=False):
+        values, self.dp = self._arrays(p)
+        y = self._smoothed(y, p)
+        if logits or self.from_logits:
+            self.probabilities = self.context.empty(p.shape, p.dtype)  # (N, C)
+            self._from_logits(y, p, w, values)
+        else:
+            self._from_probabilities(y, p, w, values)
+        return values
+
+
+@register("sparse_categorical_crossentropy")
+class SparseCategoricalCrossentropy(_CrossEntropy):
+    """Cross-entropy against integer class ids.
+
+        l_i = -log p[i, y_i];      from logits: dz = w (p - onehot(y))      (N, C)
+
+    Args:
+        from_logits: whether the output is z, before the softmax.
+        ignore_class: id of rows that count for nothing: their loss is 0, and a mean is taken over
+            the others. It may lie outside [0, C), as -1 does.
+    """
+
+    config_keys = ("name", "reduction", "from_logits", "ignore_class")
+    logits_of = "softmax"
+    integer_targets = True
+    whole_rows = True
+
+    def __init__(
+        self, from_logits=False, ignore_class=None, reduction="sum_over_batch_size", axis=-1,
+        name=None, dtype=None,
+    ):  # fmt: skip
+        super().__init__(from_logits, 0.0, axis, reduction, name, dtype)
+        if ignore_class is not None and not isinstance(ignore_class, (int, np.integer)):
+            raise ValueError(f"ignore_class must be a class id or None, received {ignore_class!r}")
+        self.ignore_class = None if ignore_class is None else int(ignore_class)
+
+    def _from_logits(self, y, z, w, values):
+        self.context.ops.sparse_softmax_crossentropy(
+            z, y, w, p=self.probabilities, losses=values, dz=self.dp
+        )
+
+    def _from_probabilities(self, y, p, w, values):
+        self.context.ops.sparse_crossentropy(p, y, w, EPSILON, losses=values, dp=self.dp)
+
+    def valid(self, y):
+        return None if self.ignore_class is None else y != self.ignore_class
+
+    def check_targets(self, y, output_shape, where="y"):
+        lead, C = output_shape[1:-1], output_shape[-1]
+        y = y[..., 0] if y.ndim == len(lead) + 2 and y.shape[-1] == 1 else y
+        if y.shape[1:] != lead:
+            one_hot = y.shape[1:] == (*lead, C)
+            raise ValueError(
+                f"{where}: {self._label()} expects integer class ids of shape {('N', *lead)}, "
+                f"received {('N', *y.shape[1:])}"
+                + ("; for one-hot rows use categorical_crossentropy" if one_hot else "")
+            )
+        return check_class_ids(y, C, where, self.ignore_class)
+
+
+@register("categorical_crossentropy")
+class CategoricalCrossentropy(_CrossEntropy):
+    """Cross-entropy against one-hot rows or distributions.
+
+        l_i = -sum_c y_ic log p_ic;      from logits: dz = w (p - y)      (N, C)
+
+    Args:
+        from_logits: whether the output is z, before the softmax.
+        label_smoothing: s in y (1 - s) + s / C.
+    """
+
+    logits_of = "softmax"
+    whole_rows = True
+
+    def _from_logits(self, y, z, w, values):
+        self.context.ops.softmax_crossentropy(
+            z, y, w, p=self.probabilities, losses=values, dz=self.dp
+        )
+
+    def _from_probabilities(self, y, p, w, values):
+        self.context.ops.crossentropy(p, y, w, EPSILON, losses=values, dp=self.dp)
+
+    def _shape_hint(self, y, shape):
+        return one_hot_hint(y, shape, "sparse_categorical_crossentropy or ")
+
+
+@register("binary_crossentropy", "bce")
+class BinaryCrossentropy(_CrossEntropy):
+    """Cross-entropy of independent yes/no outputs.
+
+        l_i = mean_c -(y log p + (1 - y) log(1 - p));      from logits: dz = w/C (p - y)
+
+    Args:
+        from_logits: whether the output is z, before the sigmoid.
+        label_smoothing: s in y (1 - s) + s / 2.
+    """
+
+    logits_of = "sigmoid"
+
+    def _classes(self, p):
+        return 2
+
+    def _from_logits(self, y, z, w, values):
+        self.context.ops.sigmoid_crossentropy(
+            z, y, w, p=self.probabilities, losses=values, dz=self.dp
+        )
+
+    def _from_probabilities(self, y, p, w, values):
+        self.context.ops.binary_crossentropy(p, y, w, EPSILON, losses=values, dp=self.dp)
+
+    def check_targets(self, y, output_shape, where="y"):
+        y = super().check_targets(y, output_shape, where)
+        check_shares(y, where, "binary_crossentropy")
+        return y
+
+
+@register("crossentropy", "ce")
+class Crossentropy(PlainLoss):
+    """compile(loss="crossentropy"): which of the three is meant follows from the first shapes seen.
+
+    Binary for outputs (..., 1); sparse for targets of a lower rank or (..., 1); else categorical.
+    """
+
+    def for_shapes(self, target_shape, output_shape):
+        cls = CategoricalCrossentropy
+        if output_shape[-1] == 1:
+            cls = BinaryCrossentropy
+        elif len(target_shape) < len(output_shape) or target_shape[-1] == 1:
+            cls = SparseCategoricalCrossentropy
+        return cls(reduction=self.reduction, name=self.name, dtype=self.dtype)
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        return self._meant(y_true, y_pred)(y_true, y_pred, sample_weight)
+
+    def gradient(self, y_true, y_pred, sample_weight=None):
+        return self._meant(y_true, y_pred).gradient(y_true, y_pred, sample_weight)
+
+    def _meant(self, *given):
+        return self.for_shapes(*map(np.shape, given))

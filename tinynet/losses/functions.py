@@ -1,0 +1,79 @@
+"""The losses as functions: `mean_squared_error(y_true, y_pred)` gives each row's value.
+
+As in Keras. They are the classes with reduction "none"; `compile` takes them for the classes.
+"""
+
+import inspect
+
+import numpy as np
+
+from ..naming import snake_case
+from .crossentropy import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+)
+from .focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
+from .hinges import CategoricalHinge, Hinge, SquaredHinge
+from .probabilistic import KLDivergence, Poisson
+from .regression import (
+    CosineSimilarity,
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+)
+
+
+def _function(cls):
+    """(y_true, y_pred, the class's own options) -> values of the rows."""
+    arrays = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+              for n in ("y_true", "y_pred")]  # fmt: skip
+    own = [p for p in inspect.signature(cls).parameters.values()
+           if p.name not in ("reduction", "name", "dtype")]  # fmt: skip
+    signature = inspect.Signature([*arrays, *own])
+
+    def values(*args, **options):
+        given = signature.bind(*args, **options).arguments
+        y, p = np.asarray(given.pop("y_true")), np.asarray(given.pop("y_pred"))
+        loss = cls(**given, reduction="none")
+        if p.ndim == 1 and y.ndim < 2:
+            return loss(y[None], p[None])[0]  # two vectors are one row
+        return loss(y, p)
+
+    values.__name__ = values.__qualname__ = snake_case(cls.__name__)
+    text = inspect.getdoc(cls)
+    values.__doc__ = f"The value of each row (N, ...), as {cls.__name__} has it.\n\n{text}"
+    values.__signature__ = signature
+    values.loss_class = cls
+    return values
+
+
+binary_crossentropy = _function(BinaryCrossentropy)
+binary_focal_crossentropy = _function(BinaryFocalCrossentropy)
+categorical_crossentropy = _function(CategoricalCrossentropy)
+categorical_focal_crossentropy = _function(CategoricalFocalCrossentropy)
+categorical_hinge = _function(CategoricalHinge)
+cosine_similarity = _function(CosineSimilarity)
+hinge = _function(Hinge)
+huber = _function(Huber)
+kl_divergence = _function(KLDivergence)
+log_cosh = _function(LogCosh)
+mean_absolute_error = _function(MeanAbsoluteError)
+mean_absolute_percentage_error = _function(MeanAbsolutePercentageError)
+mean_squared_error = _function(MeanSquaredError)
+mean_squared_logarithmic_error = _function(MeanSquaredLogarithmicError)
+poisson = _function(Poisson)
+sparse_categorical_crossentropy = _function(SparseCategoricalCrossentropy)
+squared_hinge = _function(SquaredHinge)
+
+# Keras's short names
+bce = BCE = binary_crossentropy
+kld = KLD = kullback_leibler_divergence = kl_divergence
+logcosh = log_cosh
+mae = MAE = mean_absolute_error
+mape = MAPE = mean_absolute_percentage_error
+mse = MSE = mean_squared_error
+msle = MSLE = mean_squared_logarithmic_error
