@@ -21,6 +21,7 @@ ON_DEVICES = (
     "test_fit",
     "test_functional",
     "test_inputs",
+    "test_loss_fit",
     "test_metrics_fit",
     "test_posts",
     "test_saving",
