@@ -763,7 +763,7 @@ def test_many_fits_leave_nothing_behind():
             model.fit(data(), labels(), 8 + i % 2, verbose=0)
             model.evaluate(data(), labels(), 8, verbose=0)
         gc.collect()
-        return sum(isinstance(one, Program) for one in gc.get_objects())
+        return sum(type(one) is Program for one in gc.get_objects())
 
     first = programs_after(10)
     assert first > 0
@@ -777,11 +777,11 @@ def test_many_fits_leave_nothing_behind():
 
 def test_programs_of_models_that_are_gone_are_gone():
     gc.collect()
-    before = sum(isinstance(one, Program) for one in gc.get_objects())
+    before = sum(type(one) is Program for one in gc.get_objects())
     for _ in range(5):
         trained()()
     gc.collect()
-    assert sum(isinstance(one, Program) for one in gc.get_objects()) == before
+    assert sum(type(one) is Program for one in gc.get_objects()) == before
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "two", "1.5"])
