@@ -44,7 +44,13 @@ binary_matches                hit_i = mean_c [(p_ic > threshold) = t_ic]   hits 
 penalty, penalty_grad         l1 sum|w| + l2 sum w^2; dw += its gradient   out (1,); dw
 clip_by_value, clip_by_norm   g to [-c, c]; g c / max(|g|, c)              g
 scale_                        x *= factor                                  x
-sgd, rmsprop, adam            one update of the flat vector of weights     w and the moments
+sgd, rmsprop, adam, nadam,    one update of the flat vector of weights     w and the moments
+adamax, adagrad, adadelta,
+lion, ftrl, lamb
+accumulate                    total += g; if due g = total/steps, total = 0   g, total
+ema                           a = m a + (1-m) w; if overwrite w = a        average, w
+not_negative                  w = max(w, 0)                                w
+limit_norm                    w to a norm in [low, high] along `axis`      w
 empty, zeros, from_host, to_host   arrays of this device
 """
 

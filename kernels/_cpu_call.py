@@ -30,6 +30,7 @@ class Instruction:
         sizes: d0, d1, d2.
         flags: k0, k1.
         numbers: floats, or `Slot`s.
+        when: a `Slot`: the instruction is left out in steps where it is 0; FLAT ones only.
     """
 
     op: str
@@ -40,6 +41,7 @@ class Instruction:
     sizes: tuple = ()
     flags: tuple = ()
     numbers: tuple = ()
+    when: float | None = None
 
     def encode(self, samples, start=0):
         """(words, numbers) for the machine, with every array at its present address."""
@@ -55,6 +57,8 @@ class Instruction:
             if isinstance(value, Slot):
                 numbers[i] = value.index
                 words[8] |= 1 << i
+        if self.when is not None:
+            words[8] |= (self.when.index + 1) << 8
         for i, array in enumerate(self.arrays):
             if array is not None:
                 words[HEAD + 3 * i] = address_of(array)

@@ -10,7 +10,8 @@ An instruction is a row of 64-bit words and a row of float64 numbers:
 
     words    address of its compiled code, mode, rows per sample, d0, d1, d2, k0, k1, k2, then 8
              operands of 3 words: address, bytes per sample, bytes per step
-    numbers  up to 8; bit i of `k2` is set where number i is an index into the step's scalars
+    numbers  up to 8; bit i of `k2` is set where number i is an index into the step's scalars;
+             k2 >> 8 is 0, or 1 + the index of the scalar without which (0.0) it is left out: FLAT
 """
 
 import numpy as np
@@ -81,6 +82,9 @@ def replay(words, numbers, scalars, steps, first_step, chunk, scratch, losses, l
                                 step, mine, like)  # fmt: skip
             else:  # these split themselves
                 for i in range(begin, end):
+                    when = words[i, 8] >> 8
+                    if when and scalars[step, when - 1] == 0.0:
+                        continue
                     call_op(words[i, 0], w + i * WORDS * 8, n + i * NUMBERS * 8, 0, samples, step,
                             mine, like)  # fmt: skip
             if end == len(words) or not (mode == COLUMNS and words[end, 1] == FLAT):

@@ -53,7 +53,6 @@ class Machine:
         self.rows, self.inputs, self.dtype = rows, inputs, np.dtype(dtype)
         self.known = sorted((address_of(a), address_of(a) + a.nbytes) for a in known if a.size)
         self.keep = (known, instructions, flat)  # their memory is addressed from here on
-        starts = {"g": address_of(flat.grads), "w": address_of(flat.values)}
         encoded = [self._gather()]
         trains = any(one.op in OWN for one in instructions)
         self.threads = threads() if trains else min(threads(), max(rows // 16, 1))
@@ -68,12 +67,7 @@ class Machine:
                 instructions = list(self._in_parts(instructions))
         for one in instructions:
             self._check(one)
-            start = 0
-            if one.mode == FLAT:
-                array = one.arrays[0] if one.arrays[0] is not None else one.arrays[1]
-                base = starts["g" if one.arrays[0] is not None and one.op != "scale_" else "w"]
-                start = (address_of(array) - base) // self.dtype.itemsize
-            encoded.append(one.encode(rows, start))
+            encoded.append(one.encode(rows, self._start(one, flat) if one.mode == FLAT else 0))
         self.words = np.array([words for words, _ in encoded])
         self.numbers = np.array([numbers for _, numbers in encoded])
         self.places = [self._places(a) for a in inputs[1:]]
@@ -89,6 +83,17 @@ class Machine:
         self.by_csr = None  # found when a sparse matrix comes
         self.room = 0  # entries of a batch for which there is room
         self._make_threads(flat)
+
+    def _start(self, one, flat):
+        """Where a FLAT instruction's range begins: its first array is part of a flat vector."""
+        array = next(a for a in one.arrays if a is not None)
+        for whole in (flat.grads, flat.values):
+            offset = address_of(array) - address_of(whole)
+            if 0 <= offset < whole.nbytes:
+                return offset // self.dtype.itemsize
+        if array.size:
+            raise Unsupported(f"{one.op}: an array that is not of the flat vectors")
+        return 0
 
     def _gather(self):
         x = self.inputs[0]

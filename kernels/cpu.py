@@ -14,6 +14,7 @@ the arithmetic (`_cpu_ops`, `_cpu_elementwise`, `_cpu_losses`, `_cpu_elementwise
 
 import dataclasses
 import functools
+import math
 
 import numpy as np
 
@@ -374,6 +375,66 @@ def rmsprop(g, lr, rho, momentum, epsilon, *, w, v, a, m):
 @kernel
 def adam(g, alpha, beta_1, beta_2, epsilon, *, w, m, v, v_max):
     yield on_flat("adam", (g, w, m, v, v_max), (alpha, beta_1, beta_2, epsilon))
+
+
+@kernel
+def nadam(g, m_rate, g_rate, beta_1, beta_2, v_root, epsilon, *, w, m, v):
+    yield on_flat("nadam", (g, w, m, v), (m_rate, g_rate, beta_1, beta_2, v_root, epsilon))
+
+
+@kernel
+def adamax(g, alpha, beta_1, beta_2, epsilon, *, w, m, u):
+    yield on_flat("adamax", (g, w, m, u), (alpha, beta_1, beta_2, epsilon))
+
+
+@kernel
+def adagrad(g, lr, epsilon, *, w, a):
+    yield on_flat("adagrad", (g, w, a), (lr, epsilon))
+
+
+@kernel
+def adadelta(g, lr, rho, epsilon, *, w, a, x):
+    yield on_flat("adadelta", (g, w, a, x), (lr, rho, epsilon))
+
+
+@kernel
+def lion(g, lr, beta_1, beta_2, *, w, m):
+    yield on_flat("lion", (g, w, m), (lr, beta_1, beta_2))
+
+
+@kernel
+def ftrl(g, lr, power, l1, l2, shrinkage, *, w, n, z):
+    yield on_flat("ftrl", (g, w, n, z), (lr, power, l1, l2, shrinkage))
+
+
+@kernel
+def lamb(g, lr, beta_1, beta_2, m_scale, v_scale, epsilon, *, w, m, v):
+    yield on_flat("lamb", (g, w, m, v), (lr, beta_1, beta_2, m_scale, v_scale, epsilon))
+
+
+@kernel
+def accumulate(due, steps, *, g, total):
+    yield on_flat("accumulate", (g, total), (due, steps))
+
+
+@kernel
+def ema(momentum, overwrite, *, w, average):
+    yield on_flat("ema", (w, average), (momentum, overwrite))
+
+
+@kernel
+def not_negative(*, w):
+    yield on_flat("not_negative", (w.reshape(-1),), ())
+
+
+@kernel
+def limit_norm(low, high, rate, epsilon, axis, *, w):
+    plain(w)
+    axes = sorted(a % w.ndim for a in np.atleast_1d(axis).tolist())
+    if not axes or axes != list(range(axes[0], axes[-1] + 1)):
+        raise Unsupported(f"norms along axes that are not neighbours: {axis}")
+    R, B = math.prod(w.shape[axes[0] : axes[-1] + 1]), math.prod(w.shape[axes[-1] + 1 :])
+    yield on_flat("limit_norm", (w.reshape(-1),), (low, high, rate, epsilon), flags=(R, B))
 
 
 # --------------------------------------------------------------------------- recorded programs

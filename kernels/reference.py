@@ -401,3 +401,77 @@ def adam(g, alpha, beta_1, beta_2, epsilon, *, w, m, v, v_max):
         np.maximum(v_max, v, out=v_max)
         v = v_max
     w -= alpha * m / (np.sqrt(v) + epsilon)  # epsilon stands outside the root
+
+
+def nadam(g, m_rate, g_rate, beta_1, beta_2, v_root, epsilon, *, w, m, v):
+    m += (g - m) * (1 - beta_1)
+    v += (g * g - v) * (1 - beta_2)
+    w -= (m_rate * m + g_rate * g) / (v_root * np.sqrt(v) + epsilon)
+
+
+def adamax(g, alpha, beta_1, beta_2, epsilon, *, w, m, u):
+    m += (g - m) * (1 - beta_1)
+    np.maximum(beta_2 * u, np.abs(g), out=u)
+    w -= alpha * m / (u + epsilon)
+
+
+def adagrad(g, lr, epsilon, *, w, a):
+    a += g * g
+    w -= lr * g / np.sqrt(a + epsilon)  # epsilon stands inside the root
+
+
+def adadelta(g, lr, rho, epsilon, *, w, a, x):
+    a *= rho
+    a += (1 - rho) * g * g
+    d = np.sqrt(x + epsilon) / np.sqrt(a + epsilon) * g
+    x *= rho
+    x += (1 - rho) * d * d
+    w -= lr * d
+
+
+def lion(g, lr, beta_1, beta_2, *, w, m):
+    w -= lr * np.sign(beta_1 * m + (1 - beta_1) * g)
+    m *= beta_2
+    m += (1 - beta_2) * g
+
+
+def ftrl(g, lr, power, l1, l2, shrinkage, *, w, n, z):
+    before = n**-power
+    n += g * g
+    after = n**-power
+    z += g + 2 * shrinkage * w - (after - before) / lr * w
+    w[...] = (np.clip(z, -l1, l1) - z) / (after / lr + l2)
+
+
+def lamb(g, lr, beta_1, beta_2, m_scale, v_scale, epsilon, *, w, m, v):
+    m += (g - m) * (1 - beta_1)
+    v += (g * g - v) * (1 - beta_2)
+    u = m_scale * m / (np.sqrt(v_scale * v) + epsilon)
+    size, step = np.sqrt(np.dot(w, w)), np.sqrt(np.dot(u, u))
+    w -= (lr * size / step if size > 0 and step > 0 else lr) * u
+
+
+# ------------------------------------------------------------- before and after an update
+
+
+def accumulate(due, steps, *, g, total):
+    total += g
+    if due:  # the mean takes the gradient's place, and the sum starts again
+        np.divide(total, steps, out=g)
+        total[...] = 0
+
+
+def ema(momentum, overwrite, *, w, average):
+    average *= momentum
+    average += (1 - momentum) * w
+    if overwrite:
+        w[...] = average
+
+
+def not_negative(*, w):
+    np.maximum(w, 0, out=w)
+
+
+def limit_norm(low, high, rate, epsilon, axis, *, w):
+    norm = np.sqrt((w * w).sum(axis=axis, keepdims=True))
+    w *= (rate * np.clip(norm, low, high) + (1 - rate) * norm) / (epsilon + norm)

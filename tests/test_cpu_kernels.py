@@ -314,6 +314,46 @@ def test_updates(P, dtype, rng):
             compare("rmsprop", g, *numbers_, w=w, v=v, a=mean, m=move, dtype=dtype)
     for largest in (None, v_max):
         compare("adam", g, 0.01, 0.9, 0.999, 1e-7, w=w, m=m, v=v, v_max=largest, dtype=dtype)
+    signed = (g + np.where(g == 0, 0.5, 0)).astype(dtype)  # so that no sign depends on rounding
+    compare("nadam", g, 0.02, 0.01, 0.9, 0.99, 1.3, 1e-7, w=w, m=m, v=v, dtype=dtype)
+    compare("adamax", g, 0.02, 0.9, 0.99, 1e-7, w=w, m=m, u=v, dtype=dtype)
+    compare("adagrad", g, 0.02, 1e-7, w=w, a=v, dtype=dtype)
+    compare("adadelta", g, 0.5, 0.9, 1e-3, w=w, a=v, x=v_max, dtype=dtype)
+    compare("lion", signed, 0.02, 0.9, 0.99, w=w, m=(2 * signed).astype(dtype), dtype=dtype)
+    compare("lion", np.zeros(P, dtype), 0.02, 0.9, 0.99, w=w, m=np.zeros(P, dtype), dtype=dtype)
+    for power in (-0.5, -0.7, -0.0):
+        compare("ftrl", g, 0.5, power, 0.1, 0.2, 0.3, w=w, n=v, z=m, dtype=dtype)
+    rates = (0.02, 0.9, 0.99, 3.0, 7.0, 1e-7)
+    compare("lamb", g, *rates, w=w, m=m, v=v, dtype=dtype)
+    compare("lamb", g, *rates, w=np.zeros(P, dtype), m=m, v=v, dtype=dtype)
+    compare("lamb", np.zeros(P, dtype), *rates, w=w, m=np.zeros(P, dtype), v=v, dtype=dtype)
+
+
+@both
+@pytest.mark.parametrize("P", [1, 15, 64])
+def test_before_and_after_an_update(P, dtype, rng):
+    g, w, a = (numbers(rng, P, dtype) for _ in range(3))
+    for yes in (0.0, 1.0):
+        compare("accumulate", yes, 3, g=g, total=a, dtype=dtype)
+        for momentum in (0.0, 0.9):
+            compare("ema", momentum, yes, w=w, average=a, dtype=dtype)
+    compare("not_negative", w=w, dtype=dtype)
+
+
+@both
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((1,), 0), ((7,), -1), ((5, 300), 0), ((300, 5), 0), ((6, 4), 1), ((6, 4), -1),
+        ((6, 4), (0, 1)), ((2, 3, 4), 1), ((2, 3, 4), (1, 2)), ((2, 3, 4), (-1, 0)), ((0, 3), 0),
+    ],
+)  # fmt: skip
+def test_norms(shape, axis, dtype, rng):
+    w = rng.normal(size=shape).astype(dtype)
+    if w.size:
+        w[..., 0] = 0
+    for low, high, rate in ((0.0, 1.5, 1.0), (1.0, 1.0, 1.0), (0.5, 1.2, 0.3)):
+        compare("limit_norm", low, high, rate, 1e-7, axis, w=w, dtype=dtype)
 
 
 # ------------------------------------------------------------------------------ unusual layouts

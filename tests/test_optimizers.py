@@ -428,7 +428,7 @@ def test_get():
     assert optimizers.get({"class_name": "SGD", "config": {"momentum": 0.5}}).momentum == 0.5
     ready = SGD(0.3)
     assert optimizers.get(ready) is ready
-    with pytest.raises(ValueError, match=r"unknown optimizer 'adma'; did you mean '[Aa]dam'"):
+    with pytest.raises(ValueError, match=r"unknown optimizer 'adma'; did you mean '[Aa]dam"):
         optimizers.get("adma")
     with pytest.raises(TypeError, match=r"optimizer must be .* received 3"):
         optimizers.get(3)

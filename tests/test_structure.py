@@ -54,7 +54,7 @@ def test_only_devices_meets_the_kernels(path):
 FLOORS = [
     {"config", "random", "registry", "naming"},
     {"utils", "devices", "context", "parameters", "data", "graph"},
-    {"initializers", "regularizers", "activations"},
+    {"initializers", "regularizers", "constraints", "activations"},
     {"layers", "losses", "optimizers"},
     {"metrics", "saving", "progress", "gradient_check", "backend"},
     {"callbacks"},

@@ -10,6 +10,7 @@ and the model goes on step by step, with the same numbers.
 """
 
 import collections
+import contextlib
 
 import numpy as np
 
@@ -26,6 +27,14 @@ class Recorder:
 
     def __init__(self, ops):
         self.ops, self.instructions = ops, []
+
+    @contextlib.contextmanager
+    def only_when(self, slot):
+        """What is recorded within is left out in steps where the number `slot` is 0."""
+        first = len(self.instructions)
+        yield
+        for one in self.instructions[first:]:
+            one.when = slot
 
     def __getattr__(self, name):
         function = getattr(self.ops, name)
@@ -53,6 +62,7 @@ def check_recordable(model):
         parts.append(model.optimizer)
     parts += [layer.activation for layer in model.leaves() if hasattr(layer, "activation")]
     parts += [p.regularizer for p in model.parameters if p.regularizer is not None]
+    parts += [p.constraint for p in model.parameters if p.constraint is not None]
     for part in parts:
         if type(part).__module__.partition(".")[0] != "tinynet":
             label = getattr(part, "name", None) or type(part).__name__
@@ -124,12 +134,18 @@ class Program:
                         penalty = ops.penalty_instruction(p.value, p.regularizer)
                         self.recorder.instructions.append(penalty)
             else:
-                model.backward(loss.backward().reshape(outputs.shape), logits=model.fused)
+                rule = model.optimizer
+                dy = rule.scaled(loss.backward(), context).reshape(outputs.shape)
+                model.backward(dy, logits=model.fused)
+                rule.unscale(model.flat.grads)
                 model.add_penalty_gradients(self.recorder)
-                numbers = model.optimizer.numbers(model.optimizer.iterations)
+                numbers = rule.numbers(rule.step_number)
                 self.scalar_names = list(numbers)
                 slots = {name: ops.Slot(v, i) for i, (name, v) in enumerate(numbers.items())}
-                model.optimizer.apply_rule(model.flat.trainable, model.flat.grads, slots)
+                rule.collect(model.flat.grads, slots)
+                with self.recorder.only_when(slots.get("due")):
+                    rule.descend(model.flat.trainable, model.flat.grads, slots)
+                rule.finish(model.flat.trainable, slots)
             return Inputs(x, y, w, predictions)
         finally:
             loss.context, model.optimizer.ops = before
@@ -148,7 +164,7 @@ class Program:
         known.append(self.model.flat.values)
         if self.kind == "train":
             known.append(self.model.flat.grads)
-            known += [a for a in self.model.optimizer.state.values() if a is not None]
+            known += self.model.optimizer.arrays()
         return known
 
     @property
@@ -171,7 +187,7 @@ class Program:
         x, index = self._within_reach(x, index)
         scalars = np.zeros((steps, max(len(self.scalar_names), 1)))
         if self.kind == "train":
-            first = model.optimizer.iterations
+            first = model.optimizer.step_number
             for i in range(steps):
                 scalars[i, : len(self.scalar_names)] = list(
                     model.optimizer.numbers(first + i).values()
@@ -206,5 +222,5 @@ class Program:
 
     def _count(self, steps):
         if self.kind == "train":
-            self.model.optimizer.iterations += steps
+            self.model.optimizer.step_number += steps
             self.model.steps_taken += steps

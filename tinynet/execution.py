@@ -96,7 +96,8 @@ class Replay(Eager):
             for p in model.parameters
             if p.regularizer is not None
         ]
-        return (*state, model.loss, model.optimizer, *penalties)
+        limits = [(p.constraint, str(p.constraint)) for p in model.parameters if p.constraint]
+        return (*state, model.loss, model.optimizer, *penalties, *limits)
 
     def train(self, data, stretch):
         if not self._measured("train", data, stretch):

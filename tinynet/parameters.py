@@ -19,11 +19,13 @@ class Parameter:
         name: e.g. "kernel".
         trainable: whether an optimizer updates it; without that it has no gradient.
         regularizer: adds its penalty to the loss; None for none.
+        constraint: applied to the value after each update; None for none.
     """
 
-    def __init__(self, value, name="parameter", trainable=True, regularizer=None, path=None):
+    def __init__(self, value, name="parameter", trainable=True, regularizer=None, path=None,
+                 constraint=None):  # fmt: skip
         self.name, self.path = name, path or name
-        self.regularizer = regularizer
+        self.regularizer, self.constraint = regularizer, constraint
         self.value, self.grad = value, None
         self.home = None  # the FlatParameters whose vectors we are views of
         self.learnable = True

@@ -22,6 +22,7 @@ class Step:
         self.loss_tracker = metrics.Mean(name="loss")
         self.history = None
         self.stop_training = False
+        self.initial_epoch = self.initial_batch = 0  # where `fit` begins
         self.steps_taken = 0  # training steps since the model was made: keys the dropout masks
         self.passes_taken = 0  # shuffled passes over data: keys the permutations
         self.shuffle_seed = None
@@ -144,7 +145,9 @@ class Step:
         self.begin_step()
         outputs = self.forward(x, training=True, logits=self.fused)  # (N, C)
         self.measure(y, outputs, sample_weight)
-        self.backward(self.loss.backward().reshape(outputs.shape), logits=self.fused)
+        dy = self.optimizer.scaled(self.loss.backward(), self.context)
+        self.backward(dy.reshape(outputs.shape), logits=self.fused)
+        self.optimizer.unscale(self.flat.grads)
         self.add_penalty_gradients()
         self.optimizer.step(self.flat.trainable, self.flat.grads)
         self.steps_taken += 1

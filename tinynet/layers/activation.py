@@ -1,6 +1,6 @@
 """Activations as layers: Activation, ReLU, LeakyReLU, ELU, Softmax, and PReLU with its slopes."""
 
-from .. import activations, initializers, regularizers
+from .. import activations, constraints, initializers, regularizers
 from .base import Layer, register
 
 
@@ -116,18 +116,18 @@ class PReLU(Layer):
     """y = max(x, 0) + a min(x, 0) with a learned slope a per feature (He et al. 2015).
 
     Args:
-        alpha_initializer, alpha_regularizer: as for Dense's kernel.
+        alpha_initializer, alpha_regularizer, alpha_constraint: as for Dense's kernel.
         shared_axes: axes (counted from 1) along which one slope is shared.
     """
 
-    config_keys = ("alpha_initializer", "alpha_regularizer", "shared_axes")
+    config_keys = ("alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes")
 
-    def __init__(
-        self, alpha_initializer="zeros", alpha_regularizer=None, shared_axes=None, **options
-    ):
+    def __init__(self, alpha_initializer="zeros", alpha_regularizer=None, alpha_constraint=None,
+                 shared_axes=None, **options):  # fmt: skip
         super().__init__(**options)
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
         self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
 
     def build(self, input_shape):
@@ -135,8 +135,9 @@ class PReLU(Layer):
         for axis in self.shared_axes or ():
             shape[axis - 1] = 1
         self.alpha = self.add_weight(
-            shape, self.alpha_initializer, "alpha", regularizer=self.alpha_regularizer
-        )
+            shape, self.alpha_initializer, "alpha", regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+        )  # fmt: skip
 
     def forward(self, x, training=False):
         y = self.empty(x.shape)

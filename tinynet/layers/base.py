@@ -21,7 +21,7 @@ Check it with `tinynet.gradcheck(Scale(), x)`.
 
 import numpy as np
 
-from .. import initializers, regularizers
+from .. import constraints, initializers, regularizers
 from ..config import float_dtype
 from ..context import StepContext
 from ..devices import load_ops
@@ -98,9 +98,8 @@ class Layer(Revised):
         """An array of the layer's dtype for a result of this step."""
         return self.context.empty(shape, self.dtype)
 
-    def add_weight(
-        self, shape, initializer="glorot_uniform", name="weight", trainable=True, regularizer=None
-    ):
+    def add_weight(self, shape, initializer="glorot_uniform", name="weight", trainable=True,
+                   regularizer=None, constraint=None):  # fmt: skip
         """A new Parameter; gradients are written to its `.grad`."""
         shape = tuple(shape)
         value = np.asarray(initializers.get(initializer)(shape, dtype=self.dtype), self.dtype)
@@ -108,12 +107,15 @@ class Layer(Revised):
             raise ValueError(
                 f"{self.name}/{name}: the initializer gave shape {value.shape}, expected {shape}"
             )
+        constraint = constraints.get(constraint)
+        constraints.check(constraint, f"{self.name}/{name}", shape)
         parameter = Parameter(
             value.copy(),
             name=name,
             trainable=trainable and self._trainable,
             regularizer=regularizers.get(regularizer),
             path=f"{self.name}/{name}",
+            constraint=constraint,
         )
         parameter.learnable = trainable  # moving statistics never become trainable
         self.own_parameters.append(parameter)
@@ -312,7 +314,8 @@ class Layer(Revised):
         for key in self.config_keys:
             value = getattr(self, key)
             for module, kind in ((initializers, initializers.Initializer),
-                                 (regularizers, regularizers.Regularizer)):  # fmt: skip
+                                 (regularizers, regularizers.Regularizer),
+                                 (constraints, constraints.Constraint)):  # fmt: skip
                 if isinstance(value, kind):
                     value = module.serialize(value)
             config[key] = value

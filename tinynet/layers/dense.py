@@ -2,7 +2,7 @@
 
 import numbers
 
-from .. import activations, initializers, regularizers
+from .. import activations, constraints, initializers, regularizers
 from .base import Layer, register
 
 
@@ -21,6 +21,7 @@ class Dense(Layer):
         use_bias: whether there is a b.
         kernel_initializer, bias_initializer: first values of W and b.
         kernel_regularizer, bias_regularizer: penalties added to the loss.
+        kernel_constraint, bias_constraint: applied after each update.
 
     Raises:
         ValueError: units is not a positive integer, or the last axis differs from D.
@@ -35,6 +36,8 @@ class Dense(Layer):
         "bias_initializer",
         "kernel_regularizer",
         "bias_regularizer",
+        "kernel_constraint",
+        "bias_constraint",
     )
 
     def __init__(
@@ -46,6 +49,8 @@ class Dense(Layer):
         bias_initializer="zeros",
         kernel_regularizer=None,
         bias_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
         **options,
     ):
         super().__init__(**options)
@@ -58,17 +63,21 @@ class Dense(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self.bias = None
 
     def build(self, input_shape):
         D, H = input_shape[-1], self.units
         self.kernel = self.add_weight(
-            (D, H), self.kernel_initializer, "kernel", regularizer=self.kernel_regularizer
-        )
+            (D, H), self.kernel_initializer, "kernel", regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )  # fmt: skip
         if self.use_bias:
             self.bias = self.add_weight(
-                (H,), self.bias_initializer, "bias", regularizer=self.bias_regularizer
-            )
+                (H,), self.bias_initializer, "bias", regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )  # fmt: skip
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) < 2 or input_shape[-1] is None:

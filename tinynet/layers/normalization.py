@@ -2,7 +2,7 @@
 
 import math
 
-from .. import initializers, regularizers
+from .. import constraints, initializers, regularizers
 from .base import Layer, register
 
 
@@ -23,7 +23,7 @@ class BatchNormalization(Layer):
         epsilon: keeps the root away from zero.
         center, scale: whether there is a beta, a gamma.
         beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer,
-        beta_regularizer, gamma_regularizer: as for Dense.
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: as for Dense.
     """
 
     config_keys = (
@@ -38,6 +38,8 @@ class BatchNormalization(Layer):
         "moving_variance_initializer",
         "beta_regularizer",
         "gamma_regularizer",
+        "beta_constraint",
+        "gamma_constraint",
     )
 
     def __init__(
@@ -53,6 +55,8 @@ class BatchNormalization(Layer):
         moving_variance_initializer="ones",
         beta_regularizer=None,
         gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
         **options,
     ):
         super().__init__(**options)
@@ -68,18 +72,22 @@ class BatchNormalization(Layer):
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
         self.beta_regularizer = regularizers.get(beta_regularizer)
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
         self.gamma = self.beta = None
 
     def build(self, input_shape):
         D = (input_shape[self.axis],)
         if self.scale:
             self.gamma = self.add_weight(
-                D, self.gamma_initializer, "gamma", regularizer=self.gamma_regularizer
-            )
+                D, self.gamma_initializer, "gamma", regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+            )  # fmt: skip
         if self.center:
             self.beta = self.add_weight(
-                D, self.beta_initializer, "beta", regularizer=self.beta_regularizer
-            )
+                D, self.beta_initializer, "beta", regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
+            )  # fmt: skip
         self.moving_mean = self.add_weight(
             D, self.moving_mean_initializer, "moving_mean", trainable=False
         )

@@ -2,7 +2,8 @@
 
 import math
 
-from .base import Optimizer, register, share, small
+from .base import Optimizer, register
+from .checks import share, small
 
 
 @register()
@@ -26,6 +27,7 @@ class Adam(Optimizer):
     """
 
     rule_keys = ("beta_1", "beta_2", "epsilon", "amsgrad")
+    stored = ((("m", "momentum"), ("v", "velocity")), (("v_max", "velocity_hat"),))
 
     def __init__(
         self,
@@ -45,10 +47,8 @@ class Adam(Optimizer):
     def make_state(self, zeros):
         return {"m": zeros(), "v": zeros(), "v_max": zeros() if self.amsgrad else None}
 
-    def scalars(self, step):
-        t = step + 1
-        bias_correction = math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-        return {"alpha": self.rate(step) * bias_correction}
+    def scalars(self, t, lr):
+        return {"alpha": lr * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)}
 
     def update(self, w, g, alpha, m, v, v_max):
         self.ops.adam(g, alpha, self.beta_1, self.beta_2, self.epsilon, w=w, m=m, v=v, v_max=v_max)

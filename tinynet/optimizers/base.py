@@ -6,18 +6,23 @@ gradients in the same order. So the update rule is written once, for one vector.
 
 import numpy as np
 
+from .. import constraints
 from ..devices import load_ops
+from ..naming import snake_case
 from ..registry import Configurable, Registry, Revised
-from . import schedules
+from . import schedules, variables
+from .averaging import Averaging
+from .checks import check_options, is_number
 
 _registry = Registry("optimizer", "optimizers")
 register = _registry.register
 
 
-class Optimizer(Configurable, Revised):
+class Optimizer(Averaging, Configurable, Revised):
     """Base of all optimizers; `update` is the rule.
 
-    Order within one step, as in Keras: clip the gradients, decay the weights, update.
+    Order within one step, as in Keras: `unscale` the gradients, accumulate (`collect`), clip them,
+    decay the weights, update (`descend`), average the weights, apply their constraints (`finish`).
 
     Args:
         learning_rate: a number > 0, or a schedule of the step number.
@@ -25,12 +30,34 @@ class Optimizer(Configurable, Revised):
         clipnorm: each parameter's gradient is scaled down to this norm.
         clipvalue: each gradient entry is cut to [-clipvalue, clipvalue].
         global_clipnorm: all gradients together are scaled down to this norm. Only one of the three.
+        use_ema: keep a moving average of the weights, a = m a + (1 - m) w after each step; `fit`
+            puts it in their place when it ends (Polyak and Juditsky 1992).
+        ema_momentum: m, in [0, 1].
+        ema_overwrite_frequency: every so many updates the average takes the weights' place.
+        loss_scale_factor: the loss is multiplied by it before the backward pass, the gradients are
+            divided by it before the update; keeps small gradients from vanishing.
+        gradient_accumulation_steps: k >= 2: update in every k-th step only, by the mean of the k
+            gradients.
         name: shown in messages.
+
+    Attributes:
+        step_number: steps so far; learning-rate schedules see this number.
+        iterations: updates so far: the same, or with accumulation step_number // k.
+        average, total: flat vectors of use_ema and of gradient_accumulation_steps, or None.
     """
 
-    option_keys = ("learning_rate", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue")
+    option_keys = (
+        "learning_rate", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema",
+        "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor",
+        "gradient_accumulation_steps",
+    )  # fmt: skip
     rule_keys: tuple = ()
-    volatile = frozenset({"iterations", "learning_rate", "_rate", "ops"})
+    # this rule's moments as Keras stores them: in each group parameter by parameter, interleaved
+    stored: tuple = ()  # of groups of (name in `state`, name in Keras)
+    shared_numbers = ("due", "decay", "ema_momentum", "ema_overwrite")  # the others are the rule's
+    volatile = frozenset(
+        {"step_number", "iterations", "learning_rate", "_rate", "ops", "average_in_weights"}
+    )
 
     def __init__(
         self,
@@ -39,33 +66,32 @@ class Optimizer(Configurable, Revised):
         clipnorm=None,
         clipvalue=None,
         global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
         name=None,
     ):
-        self.name = name or type(self).__name__.lower()
-        self.iterations = 0
+        self.name = name or snake_case(type(self).__name__)
+        self.step_number = 0
         self._schedule = None
         self.learning_rate = learning_rate
-        limits = {
-            "clipnorm": clipnorm,
-            "clipvalue": clipvalue,
-            "global_clipnorm": global_clipnorm,
-        }
-        for key, value in {**limits, "weight_decay": weight_decay}.items():
-            if value is None:
-                continue
-            decay = key == "weight_decay"
-            if not (_is_number(value) and (value >= 0 if decay else value > 0)):
-                raise ValueError(
-                    f"{self.name}: {key} must be a number {'>= 0' if decay else '> 0'}, "
-                    f"received {value!r}"
-                )
-        given = [key for key, value in limits.items() if value is not None]
-        if len(given) > 1:
-            raise ValueError(f"{self.name}: only one way of clipping, received {given}")
+        check_options(
+            self.name, weight_decay, loss_scale_factor, ema_momentum, ema_overwrite_frequency,
+            gradient_accumulation_steps,
+            clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm,
+        )  # fmt: skip
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        self.use_ema, self.ema_momentum = bool(use_ema), ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
         self.no_decay = ((), ())  # parameters, and parts of paths, without weight decay
         self.parameters, self.state, self.slices = None, {}, []
+        self.average = self.total = None
+        self.average_in_weights = False  # whether `swap_average` has exchanged them
         self.ops = load_ops("reference")
 
     # --------------------------------------------------------------------------- learning rate
@@ -73,7 +99,12 @@ class Optimizer(Configurable, Revised):
     @property
     def learning_rate(self) -> float:
         """The rate of the coming step."""
-        return self.rate(self.iterations)
+        return self.rate(self.step_number)
+
+    @property
+    def schedule(self):
+        """The learning-rate schedule, or None."""
+        return self._schedule
 
     def rate(self, step) -> float:
         """The learning rate of step `step`, from 0."""
@@ -86,7 +117,7 @@ class Optimizer(Configurable, Revised):
         if isinstance(value, schedules.LearningRateSchedule):
             self._schedule = value
             return
-        if not (_is_number(value) and value >= 0):
+        if not (is_number(value) and value >= 0):
             raise ValueError(
                 f"{self.name}: learning_rate must be a number >= 0 or a schedule, "
                 f"received {value!r}"
@@ -105,13 +136,21 @@ class Optimizer(Configurable, Revised):
 
     # -------------------------------------------------------------------------------- the rule
 
+    @property
+    def iterations(self) -> int:
+        return self.step_number // (self.gradient_accumulation_steps or 1)
+
+    @iterations.setter
+    def iterations(self, count):
+        self.step_number = count * (self.gradient_accumulation_steps or 1)
+
     def make_state(self, zeros):
         """Name -> flat vector of this rule's moments; `zeros()` makes one."""
         return {}
 
-    def scalars(self, step):
-        """The numbers of step `step` (from 0) that `update` needs; the learning rate is one."""
-        return {"lr": self.rate(step)}
+    def scalars(self, t, lr):
+        """The numbers that `update` needs for update number t (from 1) at the rate lr."""
+        return {"lr": lr}
 
     def update(self, w, g, lr, **state):
         """One step on the flat vector w (P,) with the gradient g (P,), in place."""
@@ -122,7 +161,7 @@ class Optimizer(Configurable, Revised):
     def build(self, parameters, ops=None):
         """Make the moments for these parameters, all zero, and remember their places."""
         if self.parameters is not None:
-            self.iterations = 0  # Adam's bias correction counts the steps behind its moments
+            self.step_number = 0  # Adam's bias correction counts the steps behind its moments
         self.parameters = list(parameters)
         self.ops = ops or self.ops
         dtype = self.parameters[0].dtype if self.parameters else np.dtype("float32")
@@ -131,27 +170,78 @@ class Optimizer(Configurable, Revised):
             self.slices.append(slice(start, start + p.size))
             start += p.size
         self.state = self.make_state(lambda: self.ops.zeros(start, dtype))
+        self.average = self.ops.zeros(start, dtype) if self.use_ema else None
+        self.total = self.ops.zeros(start, dtype) if self.gradient_accumulation_steps else None
+        self.average_in_weights = False
         return self
 
     def step(self, w, g):
-        """One update of the flat weights w by the flat gradients g, both (P,), in place."""
-        self.apply_rule(w, g, self.numbers(self.iterations))
-        self.iterations += 1
+        """One step for the flat weights w with their gradients g (not scaled), both (P,)."""
+        numbers = self.numbers(self.step_number)
+        self.collect(g, numbers)
+        if numbers.get("due", True):
+            self.descend(w, g, numbers)
+        self.finish(w, numbers)
+        self.step_number += 1
 
     def numbers(self, step):
-        """All numbers of step `step` that change from step to step: name -> float."""
-        decay = {"decay": 1 - self.weight_decay * self.rate(step)} if self.weight_decay else {}
-        return {**decay, **self.scalars(step)}
+        """All numbers of step `step` (from 0) that change from step to step: name -> float."""
+        if self.use_ema != (self.average is not None):
+            raise RuntimeError(f"{self.name}: use_ema was changed after the first step")
+        if bool(self.gradient_accumulation_steps) != (self.total is not None):
+            raise RuntimeError(f"{self.name}: accumulation was changed after the first step")
+        k, lr = self.gradient_accumulation_steps or 1, self.rate(step)
+        done, numbers = step // k, {}  # updates before this step
+        if k > 1:
+            numbers["due"] = float((step + 1) % k == 0)
+        if self.weight_decay:
+            numbers["decay"] = 1 - self.weight_decay * lr
+        if self.use_ema:
+            every = self.ema_overwrite_frequency
+            numbers["ema_momentum"] = self.ema_momentum if done else 0.0  # at first it is a copy
+            numbers["ema_overwrite"] = float(bool(every) and (done + 1) % every == 0)
+        return numbers | self.scalars(done + 1, lr)
 
-    def apply_rule(self, w, g, numbers):
+    def unscale(self, g):
+        """Undo the scale of the loss; `fit` adds the penalties' gradients after that."""
+        if self.loss_scale_factor is not None:
+            self.ops.scale_(1 / self.loss_scale_factor, x=g)
+
+    def collect(self, g, numbers):
+        """Add up the gradients of several steps; in the step that is `due`, g is their mean."""
+        if self.total is not None:
+            steps = self.gradient_accumulation_steps
+            self.ops.accumulate(numbers["due"], steps, g=g, total=self.total)
+
+    def descend(self, w, g, numbers):
         """Clip, decay, update; nothing here depends on the step but `numbers`."""
         self._clip(g)
-        scalars = dict(numbers)
         if self.weight_decay:
-            factor = scalars.pop("decay")
             for place in self._decayed():
-                self.ops.scale_(factor, x=w[place])
+                self.ops.scale_(numbers["decay"], x=w[place])
+        scalars = {name: x for name, x in numbers.items() if name not in self.shared_numbers}
         self.update(w, g, **scalars, **self.state)
+
+    def finish(self, w, numbers):
+        """Let the average follow, in every step; then the parameters' constraints."""
+        if self.average is not None:
+            momentum, overwrite = numbers["ema_momentum"], numbers["ema_overwrite"]
+            self.ops.ema(momentum, overwrite, w=w, average=self.average)
+        for p, place in zip(self.parameters, self.slices, strict=True):
+            if p.constraint is not None:
+                constraints.apply(p.constraint, self.ops, w[place].reshape(p.shape))
+
+    def scale_loss(self, loss):
+        """The loss (or its gradient, an array) times loss_scale_factor; a new array."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    def scaled(self, dy, context):
+        """The same for the gradient of a step, on the device, in an array of `context`."""
+        if self.loss_scale_factor is None:
+            return dy
+        scaled = context.empty(dy.shape, dy.dtype)
+        context.ops.affine(dy, self.loss_scale_factor, 0.0, y=scaled)
+        return scaled
 
     def _clip(self, g):
         if self.clipvalue is not None:
@@ -219,6 +309,7 @@ class Optimizer(Configurable, Revised):
         dtype = self.parameters[0].dtype
         w = np.concatenate([np.asarray(p).ravel() for p in self.parameters]).astype(dtype)
         g = np.concatenate([g.ravel() for g in grads]).astype(dtype)
+        self.unscale(g)
         self.step(w, g)
         for p, place in zip(self.parameters, self.slices, strict=True):
             p.assign(w[place].reshape(p.shape))
@@ -228,10 +319,32 @@ class Optimizer(Configurable, Revised):
         pairs = list(grads_and_parameters)
         self.apply([g for g, _ in pairs], [p for _, p in pairs])
 
+    def arrays(self):
+        """All flat vectors of this optimizer: average, accumulated gradients, moments."""
+        return [a for a in (self.average, self.total, *self.state.values()) if a is not None]
+
     def state_size(self):
-        """(numbers, bytes) that the moments take."""
-        arrays = [a for a in self.state.values() if a is not None]
-        return sum(a.size for a in arrays), sum(a.nbytes for a in arrays)
+        """(numbers, bytes) that these take."""
+        return sum(a.size for a in self.arrays()), sum(a.nbytes for a in self.arrays())
+
+    def derived_variables(self):
+        """Variables of Keras's that follow from the others here."""
+        return []
+
+    @property
+    def variables(self):
+        """All numbers that this optimizer keeps, in Keras's order, each with `name`, `shape`,
+        `dtype`, `numpy()` and `assign(value)`: iteration, learning rate (unless scheduled), then
+        the vectors parameter by parameter."""
+        return variables.of(self)
+
+    def set_weights(self, weights):
+        """Assign arrays to `variables`.
+
+        Raises:
+            ValueError: another number of arrays, or another shape; nothing was changed.
+        """
+        variables.assign_all(self, weights)
 
     def get_config(self) -> dict:
         config = {"name": self.name}
@@ -241,6 +354,11 @@ class Optimizer(Configurable, Revised):
             config["learning_rate"] = schedules.serialize(self._schedule)
         return config
 
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None):
+        """An equal optimizer, with no steps behind it, from `get_config()`'s dict."""
+        return cls(**_with_schedule(config, custom_objects))
+
 
 def _as_parameters(arrays):
     from ..parameters import Parameter
@@ -249,35 +367,28 @@ def _as_parameters(arrays):
             for i, a in enumerate(arrays)]  # fmt: skip
 
 
-def _is_number(value):
-    return (
-        isinstance(value, (int, float, np.integer, np.floating))
-        and not isinstance(value, bool)
-        and np.isfinite(value)
-    )
-
-
-def share(label, value, low=0.0, high=1.0):
-    """`value` as a float in [low, high), or an error; for decay rates and the like."""
-    if not (_is_number(value) and low <= value < high):
-        raise ValueError(f"{label} must be in [{low:g}, {high:g}), received {value!r}")
-    return float(value)
-
-
-def small(label, value):
-    """`value` as a float >= 0, or an error; for an epsilon."""
-    if not (_is_number(value) and value >= 0):
-        raise ValueError(f"{label} must be a number >= 0, received {value!r}")
-    return float(value)
-
-
 def get(identifier, custom_objects=None):
     """An optimizer from its name, its config, a class or an optimizer."""
-    return (
-        identifier
-        if isinstance(identifier, Optimizer)
-        else _registry.get(identifier, custom_objects)
-    )
+    if isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, dict):
+        return deserialize(identifier, custom_objects)
+    return _registry.get(identifier, custom_objects)
 
 
-serialize, deserialize = _registry.serialize, _registry.deserialize
+def deserialize(config, custom_objects=None):
+    """An optimizer from what `serialize`, or Keras's, returned; a schedule may be custom too."""
+    if isinstance(config, dict) and isinstance(config.get("config"), dict):
+        config = {**config, "config": _with_schedule(config["config"], custom_objects)}
+    return _registry.deserialize(config, custom_objects)
+
+
+def _with_schedule(config, custom_objects):
+    """A constructor's arguments, where a schedule's config has become the schedule."""
+    rate = config.get("learning_rate")
+    if not isinstance(rate, dict):
+        return config
+    return {**config, "learning_rate": schedules.deserialize(rate, custom_objects)}
+
+
+serialize = _registry.serialize

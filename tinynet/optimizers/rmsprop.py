@@ -1,6 +1,7 @@
 """RMSprop: steps divided by the recent size of the gradient."""
 
-from .base import Optimizer, register, share, small
+from .base import Optimizer, register
+from .checks import share, small
 
 
 @register()
@@ -23,6 +24,7 @@ class RMSprop(Optimizer):
     """
 
     rule_keys = ("rho", "momentum", "epsilon", "centered")
+    stored = ((("v", "velocity"),), (("m", "momentum"),), (("a", "average_gradient"),))
 
     def __init__(
         self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, **options

@@ -1,6 +1,7 @@
 """Stochastic gradient descent."""
 
-from .base import Optimizer, register, share
+from .base import Optimizer, register
+from .checks import share
 
 
 @register()
@@ -18,6 +19,7 @@ class SGD(Optimizer):
     """
 
     rule_keys = ("momentum", "nesterov")
+    stored = ((("m", "momentum"),),)
 
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **options):
         super().__init__(learning_rate, **options)

@@ -1,0 +1,176 @@
+"""Constraints: what a weight must satisfy after every update. `constraint(w)` returns it.
+
+Names, defaults and arithmetic are Keras's. Norms are taken along `axis`: with axis 0, those of the
+columns of W (D, H), which are the weights that lead to one unit.
+"""
+
+import numpy as np
+
+from .registry import Configurable, Registry
+from .utils import check_number
+
+registry = Registry("constraint", "constraints")
+
+EPSILON = 1e-7  # added to a norm before dividing by it
+
+
+class Constraint(Configurable):
+    """Base class: a subclass defines `__call__(w)`, which returns the permitted weight.
+
+    A subclass of your own works on NumPy arrays; its steps are done one by one, not replayed.
+    """
+
+    def __call__(self, w):
+        return w
+
+
+class _NormConstraint(Constraint):
+    """Weights scaled so that their norms move into [low, high].
+
+    w *= (rate clip(|w|, low, high) + (1 - rate) |w|) / (1e-7 + |w|)
+    """
+
+    def limits(self):
+        """low, high, rate."""
+        raise NotImplementedError
+
+    @property
+    def axes(self):
+        """`axis` as a tuple."""
+        return tuple(self.axis) if isinstance(self.axis, (list, tuple)) else (self.axis,)
+
+    def __call__(self, w):
+        w = np.asarray(w)
+        low, high, rate = self.limits()
+        norm = np.sqrt(np.sum(np.square(w), axis=self.axes, keepdims=True))
+        return w * ((rate * np.clip(norm, low, high) + (1 - rate) * norm) / (EPSILON + norm))
+
+    def apply(self, ops, w):
+        """The same in place, on the device."""
+        ops.limit_norm(*self.limits(), EPSILON, self.axes, w=w)
+
+    def check(self, label, shape):
+        """Raise unless weights of this shape have the axis."""
+        for axis in self.axes:
+            if not -len(shape) <= axis < len(shape):
+                raise ValueError(f"{label}: {self!r} has no axis {axis} in shape {tuple(shape)}")
+
+
+@registry.register("max_norm")
+class MaxNorm(_NormConstraint):
+    """Norms of at most max_value. Source: Srebro and Shraibman 2005; Hinton et al. 2012.
+
+    Args:
+        max_value: >= 0.
+        axis: an axis or several.
+
+    Raises:
+        ValueError: an argument outside these bounds.
+    """
+
+    config_keys = ("max_value", "axis")
+
+    def __init__(self, max_value=2, axis=0):
+        check_number("max_value", max_value, low=0)
+        self.max_value, self.axis = max_value, _check_axis(axis)
+
+    def limits(self):
+        return 0.0, float(self.max_value), 1.0
+
+
+@registry.register("unit_norm")
+class UnitNorm(_NormConstraint):
+    """Norms of 1; a zero stays zero. `axis`: an axis or several."""
+
+    config_keys = ("axis",)
+
+    def __init__(self, axis=0):
+        self.axis = _check_axis(axis)
+
+    def limits(self):
+        return 1.0, 1.0, 1.0
+
+
+@registry.register("min_max_norm")
+class MinMaxNorm(_NormConstraint):
+    """Norms between min_value and max_value; with rate < 1 they only move towards that.
+
+    Args:
+        min_value, max_value: 0 <= min_value <= max_value.
+        rate: share of the way that each update goes.
+        axis: an axis or several.
+
+    Raises:
+        ValueError: an argument outside these bounds.
+    """
+
+    config_keys = ("min_value", "max_value", "rate", "axis")
+
+    def __init__(self, min_value=0.0, max_value=1.0, rate=1.0, axis=0):
+        check_number("min_value", min_value, low=0)
+        check_number("max_value", max_value, low=min_value)
+        check_number("rate", rate, low=0)
+        self.min_value, self.max_value, self.rate = min_value, max_value, rate
+        self.axis = _check_axis(axis)
+
+    def limits(self):
+        return float(self.min_value), float(self.max_value), float(self.rate)
+
+
+@registry.register("non_neg")
+class NonNeg(Constraint):
+    """max(w, 0)."""
+
+    def __call__(self, w):
+        return np.maximum(w, 0)
+
+    def apply(self, ops, w):
+        """The same in place, on the device."""
+        ops.not_negative(w=w)
+
+
+# Keras's lower-case spellings of the classes.
+max_norm, unit_norm, min_max_norm, non_neg = MaxNorm, UnitNorm, MinMaxNorm, NonNeg
+
+
+def _check_axis(axis):
+    axes = axis if isinstance(axis, (list, tuple)) else [axis]
+    if not axes or not all(
+        isinstance(a, (int, np.integer)) and not isinstance(a, bool) for a in axes
+    ):
+        raise ValueError(f"axis must be an int or a list of ints, received {axis!r}")
+    return list(axis) if isinstance(axis, (list, tuple)) else int(axis)
+
+
+def apply(constraint, ops, w):
+    """Make w, a view of a device's array, satisfy the constraint."""
+    if hasattr(constraint, "apply"):
+        constraint.apply(ops, w)
+    else:
+        result = np.asarray(constraint(np.array(ops.to_host(w))))
+        if result.shape != w.shape:
+            raise ValueError(
+                f"{constraint!r}: expected a weight of shape {w.shape}, received {result.shape}"
+            )
+        w[...] = ops.from_host(result.astype(w.dtype))
+
+
+def check(constraint, label, shape):
+    """Raise unless weights of this shape can satisfy the constraint."""
+    if hasattr(constraint, "check"):
+        constraint.check(label, shape)
+
+
+def get(identifier, custom_objects=None):
+    """A constraint from a name, config dict, class, object or function; None stays None."""
+    constraint = registry.get(identifier, custom_objects)
+    if constraint is not None and not callable(constraint):
+        raise ValueError(
+            "a constraint needs __call__(w) (subclass tinynet.constraints.Constraint), "
+            f"received {identifier!r}"
+        )
+    return constraint
+
+
+serialize = registry.serialize
+deserialize = registry.deserialize

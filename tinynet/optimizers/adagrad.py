@@ -1,0 +1,67 @@
+"""Adagrad, and Adadelta, which forgets."""
+
+from .base import Optimizer, register
+from .checks import share, small
+
+
+@register()
+class Adagrad(Optimizer):
+    """Steps divided by the size of all gradients so far (Duchi et al. 2011):
+
+        a += g^2
+        w -= lr g / sqrt(a + epsilon)
+
+    Args:
+        learning_rate: lr.
+        initial_accumulator_value: a before the first step, >= 0.
+        epsilon: keeps the root away from zero.
+        **options: see Optimizer.
+    """
+
+    rule_keys = ("initial_accumulator_value", "epsilon")
+    stored = ((("a", "accumulator"),),)
+
+    def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **options):
+        super().__init__(learning_rate, **options)
+        self.initial_accumulator_value = small(
+            "Adagrad: initial_accumulator_value", initial_accumulator_value
+        )
+        self.epsilon = small("Adagrad: epsilon", epsilon)
+
+    def make_state(self, zeros):
+        a = zeros()
+        a += self.initial_accumulator_value
+        return {"a": a}
+
+    def update(self, w, g, lr, a):
+        self.ops.adagrad(g, lr, self.epsilon, w=w, a=a)
+
+
+@register()
+class Adadelta(Optimizer):
+    """Steps in the unit of the weights, from the size of the last steps (Zeiler 2012):
+
+        a = rho a + (1 - rho) g^2
+        d = sqrt(x + epsilon) / sqrt(a + epsilon) g
+        x = rho x + (1 - rho) d^2
+        w -= lr d
+
+    Args:
+        learning_rate: lr; 1.0 is the paper's.
+        rho: decay of both averages, in [0, 1).
+        epsilon: keeps the roots away from zero.
+        **options: see Optimizer.
+    """
+
+    rule_keys = ("rho", "epsilon")
+    stored = ((("a", "accumulated_grad"), ("x", "accumulated_delta_var")),)
+
+    def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-7, **options):
+        super().__init__(learning_rate, **options)
+        self.rho, self.epsilon = share("Adadelta: rho", rho), small("Adadelta: epsilon", epsilon)
+
+    def make_state(self, zeros):
+        return {"a": zeros(), "x": zeros()}
+
+    def update(self, w, g, lr, a, x):
+        self.ops.adadelta(g, lr, self.rho, self.epsilon, w=w, a=a, x=x)

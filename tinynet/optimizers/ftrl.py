@@ -1,0 +1,65 @@
+"""FTRL-Proximal: follow the regularized leader."""
+
+from .base import Optimizer, register
+from .checks import small
+
+
+@register()
+class Ftrl(Optimizer):
+    """McMahan et al. 2013, with p = -learning_rate_power and shrinkage s:
+
+        n' = n + g^2
+        z += g + 2 s w - (n'^p - n^p) / lr w
+        w = (clip(z, -l1, l1) - z) / (n'^p / lr + 2 l2 + beta / lr);   n = n'
+
+    Args:
+        learning_rate: lr.
+        learning_rate_power: <= 0.
+        initial_accumulator_value: n before the first step, >= 0.
+        l1_regularization_strength, l2_regularization_strength: l1 and l2, >= 0.
+        l2_shrinkage_regularization_strength: s >= 0, a penalty on the size of w.
+        beta: as in the paper.
+        **options: see Optimizer.
+    """
+
+    rule_keys = (
+        "learning_rate_power", "initial_accumulator_value", "l1_regularization_strength",
+        "l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta",
+    )  # fmt: skip
+    stored = ((("n", "accumulator"), ("z", "linear")),)
+
+    def __init__(
+        self,
+        learning_rate=0.001,
+        learning_rate_power=-0.5,
+        initial_accumulator_value=0.1,
+        l1_regularization_strength=0.0,
+        l2_regularization_strength=0.0,
+        l2_shrinkage_regularization_strength=0.0,
+        beta=0.0,
+        **options,
+    ):
+        super().__init__(learning_rate, **options)
+        self.learning_rate_power = -small("Ftrl: minus learning_rate_power", -learning_rate_power)
+        self.beta = small("Ftrl: beta", beta)
+        for name, value in (
+            ("initial_accumulator_value", initial_accumulator_value),
+            ("l1_regularization_strength", l1_regularization_strength),
+            ("l2_regularization_strength", l2_regularization_strength),
+            ("l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength),
+        ):
+            setattr(self, name, small(f"Ftrl: {name}", value))
+
+    def make_state(self, zeros):
+        n = zeros()
+        n += self.initial_accumulator_value
+        return {"n": n, "z": zeros()}
+
+    def scalars(self, t, lr):
+        return {"lr": lr, "l2": 2 * self.l2_regularization_strength + self.beta / lr}
+
+    def update(self, w, g, lr, l2, n, z):
+        self.ops.ftrl(
+            g, lr, self.learning_rate_power, self.l1_regularization_strength, l2,
+            self.l2_shrinkage_regularization_strength, w=w, n=n, z=z,
+        )  # fmt: skip

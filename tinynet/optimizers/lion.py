@@ -1,0 +1,36 @@
+"""Lion: the sign of a momentum."""
+
+from .base import Optimizer, register
+from .checks import share
+
+
+@register()
+class Lion(Optimizer):
+    """Every weight moves by the same lr (Chen et al. 2023):
+
+        w -= lr sign(beta_1 m + (1 - beta_1) g)
+        m = beta_2 m + (1 - beta_2) g
+
+    Args:
+        learning_rate: lr.
+        beta_1: share of the momentum in the direction of a step, in (0, 1].
+        beta_2: decay of the momentum, in [0, 1).
+        **options: see Optimizer.
+    """
+
+    rule_keys = ("beta_1", "beta_2")
+    stored = ((("m", "momentum"),),)
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, **options):
+        super().__init__(learning_rate, **options)
+        self.beta_2 = share("Lion: beta_2", beta_2)
+        # at 0 it would be the sign of the gradient alone
+        self.beta_1 = 1.0 if beta_1 == 1 else share("Lion: beta_1", beta_1)
+        if self.beta_1 == 0:
+            raise ValueError(f"Lion: beta_1 must be in (0, 1], received {beta_1!r}")
+
+    def make_state(self, zeros):
+        return {"m": zeros()}
+
+    def update(self, w, g, lr, m):
+        self.ops.lion(g, lr, self.beta_1, self.beta_2, w=w, m=m)

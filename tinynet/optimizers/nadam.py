@@ -1,0 +1,80 @@
+"""Nadam: Adam with Nesterov's look ahead."""
+
+import math
+
+import numpy as np
+
+from .base import Optimizer, register
+from .checks import share, small
+from .variables import Variable
+
+
+@register()
+class Nadam(Optimizer):
+    """Dozat 2016, with its warming momentum mu, for t = 1, 2, ...:
+
+        mu_t = beta_1 (1 - 0.96^t / 2),   U_t = mu_1 ... mu_t
+        m += (1 - beta_1) (g - m)
+        v += (1 - beta_2) (g^2 - v)
+        m_hat = mu_{t+1} m / (1 - U_{t+1}) + (1 - mu_t) g / (1 - U_t)
+        w -= lr m_hat / (sqrt(v / (1 - beta_2^t)) + epsilon)
+
+    Args:
+        learning_rate: lr.
+        beta_1, beta_2: decay of the moments, in [0, 1).
+        epsilon: keeps the divisor away from zero.
+        **options: see Optimizer.
+    """
+
+    rule_keys = ("beta_1", "beta_2", "epsilon")
+    stored = ((("m", "momentum"), ("v", "velocity")),)
+    volatile = Optimizer.volatile | {"products"}
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **options):
+        super().__init__(learning_rate, **options)
+        self.beta_1, self.beta_2 = share("Nadam: beta_1", beta_1), share("Nadam: beta_2", beta_2)
+        self.epsilon = small("Nadam: epsilon", epsilon)
+        self.products = (self.beta_1, [1.0])  # U_0, U_1, ... for this beta_1
+
+    def make_state(self, zeros):
+        return {"m": zeros(), "v": zeros()}
+
+    def mu(self, t) -> float:
+        return self.beta_1 * (1 - 0.5 * 0.96**t)
+
+    def product(self, t) -> float:
+        """U_t."""
+        if self.products[0] != self.beta_1:
+            self.products = (self.beta_1, [1.0])
+        known = self.products[1]
+        while len(known) <= t and known[-1] > 0:  # 0.0 stays 0.0
+            known.append(known[-1] * self.mu(len(known)))
+        return known[min(t, len(known) - 1)]
+
+    def scalars(self, t, lr):
+        now, after = self.product(t), self.product(t + 1)
+        return {
+            "m_rate": lr * self.mu(t + 1) / (1 - after),
+            "g_rate": lr * (1 - self.mu(t)) / (1 - now),
+            "v_root": 1 / math.sqrt(1 - self.beta_2**t),
+        }
+
+    def update(self, w, g, m_rate, g_rate, v_root, m, v):
+        self.ops.nadam(
+            g, m_rate, g_rate, self.beta_1, self.beta_2, v_root, self.epsilon, w=w, m=m, v=v
+        )
+
+    def derived_variables(self):
+        """Keras stores U; here it follows from the number of updates."""
+        return [Variable(self, "variable", self._u, self._check_u)]
+
+    def _u(self):
+        return np.asarray(self.product(self.iterations))
+
+    def _check_u(self, value):
+        expected = self.product(self.iterations)
+        if not math.isclose(value.item(), expected, rel_tol=1e-3, abs_tol=1e-30):
+            raise ValueError(
+                f"{self.name}: u_product is {expected} after {self.iterations} updates with "
+                f"beta_1={self.beta_1}, received {value.item()}"
+            )

@@ -1,0 +1,119 @@
+"""What an optimizer keeps, as a list of variables in Keras's order.
+
+The moments of all parameters lie end to end in flat vectors; here each parameter's part is a
+variable of its own, which is how Keras stores them.
+"""
+
+import numpy as np
+
+
+class Variable:
+    """A number, or a part of a flat vector, that can be read and assigned.
+
+    Args:
+        owner: the optimizer.
+        name: as in Keras, e.g. "dense_kernel_momentum".
+        read: returns the value.
+        write: takes a new value of the same shape.
+    """
+
+    def __init__(self, owner, name, read, write):
+        self.name, self.path = name, f"{owner.name}/{name}"
+        self.read, self.write = read, write
+
+    @property
+    def shape(self):
+        return self.numpy().shape
+
+    @property
+    def dtype(self):
+        return self.numpy().dtype
+
+    def numpy(self):
+        """A copy of the value."""
+        return np.array(self.read())
+
+    def assign(self, value):
+        """Overwrite the value.
+
+        Raises:
+            ValueError: another shape.
+        """
+        value = np.asarray(value)
+        if value.shape != self.shape:
+            raise ValueError(
+                f"{self.name}: expected an array of shape {self.shape}, received {value.shape}"
+            )
+        self.write(value)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def __repr__(self):
+        return f"<Variable {self.name} shape={self.shape} dtype={self.dtype}>"
+
+
+def of(optimizer):
+    """All variables of an optimizer: numbers, averages, accumulated gradients, moments."""
+    found = [_attribute(optimizer, "iteration", "step_number", int)]
+    if optimizer.schedule is None:
+        found.append(_attribute(optimizer, "learning_rate", "learning_rate", float))
+    if optimizer.parameters is None:
+        return found
+    groups = [
+        ((optimizer.average, "average"),),
+        ((optimizer.total, "gradient_accumulator"),),
+        *(tuple((optimizer.state[k], name) for k, name in group) for group in optimizer.stored),
+    ]
+    known = {key for group in optimizer.stored for key, _ in group}
+    groups += [((optimizer.state[key], key),) for key in optimizer.state if key not in known]
+    for group in groups:
+        for p, place in zip(optimizer.parameters, optimizer.slices, strict=True):
+            found += [
+                _part(optimizer, vector, place, p, name)
+                for vector, name in group
+                if vector is not None
+            ]
+    return found + optimizer.derived_variables()
+
+
+def _attribute(optimizer, name, attribute, kind):
+    return Variable(
+        optimizer,
+        name,
+        lambda: np.asarray(getattr(optimizer, attribute), kind),
+        lambda value: setattr(optimizer, attribute, value.item()),
+    )
+
+
+def _part(optimizer, vector, place, p, name):
+    ops = optimizer.ops
+
+    def write(value):
+        vector[place] = ops.from_host(np.asarray(value, p.dtype).ravel())
+
+    label = f"{p.path.replace('/', '_')}_{name}"
+    return Variable(optimizer, label, lambda: ops.to_host(vector[place]).reshape(p.shape), write)
+
+
+def assign_all(optimizer, weights):
+    """Assign arrays to all variables of an optimizer, or to none."""
+    targets, arrays = of(optimizer), [np.asarray(w) for w in weights]
+    if len(arrays) != len(targets):
+        raise ValueError(
+            f"{optimizer.name}: expected {len(targets)} arrays "
+            f"({', '.join(v.name for v in targets[:6])}, ...), received {len(arrays)}"
+        )
+    for v, a in zip(targets, arrays, strict=True):
+        if a.shape != v.shape or a.dtype.kind not in "fiub":
+            raise ValueError(
+                f"{optimizer.name}: {v.name} has shape {v.shape}, received {a.dtype} {a.shape}"
+            )
+    before = [v.numpy() for v in targets]
+    try:
+        for v, a in zip(targets, arrays, strict=True):
+            v.assign(a)
+    except ValueError:  # numbers that don't go together
+        for v, a in zip(targets, before, strict=True):
+            v.assign(a)
+        raise
