@@ -23,6 +23,7 @@ ON_DEVICES = (
     "test_inputs",
     "test_loss_fit",
     "test_metrics_fit",
+    "test_optimizer_fit",
     "test_posts",
     "test_saving",
     "test_sparse_inputs",

@@ -117,7 +117,44 @@ def _read_arrays(parameters, file):
         return [archive[name] for name in names]
 
 
-def _declared_shape(archive, name):
+def save_arrays(path, arrays):
+    """Write a dict of arrays of numbers to a .npz file, whole or not at all."""
+    with atomic_write(check_weights_path(path)) as file:
+        np.savez(file, **arrays)
+
+
+def load_arrays(path, expected):
+    """Read what `save_arrays` wrote, if it holds arrays named and shaped as those of `expected`.
+
+    Raises:
+        ValueError: not such a file, damaged, or other arrays; names what differs.
+        OSError: it can't be read.
+    """
+    with open(check_weights_path(path), "rb") as file:
+        try:
+            if not zipfile.is_zipfile(file):
+                raise ValueError("this is no .npz archive, or not all of it")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                names, wanted = list(archive.files), list(expected)
+                if names != wanted:
+                    differ = next((a for a in wanted if a not in names), None)
+                    raise ValueError(
+                        f"it holds {len(names)} arrays, expected {len(wanted)}"
+                        + (f"; {differ} is missing" if differ else "")
+                    )
+                for name in wanted:
+                    shape = _declared_shape(archive, name, "fi")
+                    if shape != np.shape(expected[name]):
+                        raise ValueError(
+                            f"{name} has shape {shape}, expected {np.shape(expected[name])}"
+                        )
+                return {name: archive[name] for name in wanted}
+        except Exception as error:  # damage makes zipfile raise almost anything
+            raise ValueError(f"{path}: this can't be loaded: {error}") from error
+
+
+def _declared_shape(archive, name, kinds="f"):
     """The shape in an array's header, read before its data, so that nothing huge is allocated."""
     with archive.zip.open(f"{name}.npy") as member:
         version = np.lib.format.read_magic(member)
@@ -125,6 +162,7 @@ def _declared_shape(archive, name):
         if version[0] not in reader:
             raise ValueError(f"{name}: unknown .npy version {version}")
         shape, _, dtype = reader[version[0]](member)
-        if dtype.kind != "f":
-            raise ValueError(f"{name}: expected floating-point numbers, found {dtype}")
+        if dtype.kind not in kinds:
+            expected = "floating-point numbers" if kinds == "f" else "numbers"
+            raise ValueError(f"{name}: expected {expected}, found {dtype}")
         return shape

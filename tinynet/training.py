@@ -108,17 +108,21 @@ class Trainer(Step):
         self.history = history
         self._announce_logs(callbacks, validation is not None)
 
-        self.stop_training = False
+        self.stop_training = training = False
+        self.initial_epoch, self.initial_batch = initial_epoch, 0  # BackupAndRestore sets them
         logs = {}
         try:
             callbacks.call("on_train_begin", {})
-            for epoch in range(initial_epoch, epochs):
+            train.resume(self.shuffle_seed, self.passes_taken)
+            training = True
+            for epoch in range(self.initial_epoch, epochs):
+                done = self.initial_batch if epoch == self.initial_epoch else 0
                 if not train.ready():
                     _warn_of_the_end(train, epochs - epoch)
                     break
                 callbacks.call("on_epoch_begin", epoch, {})
                 self.reset_metrics()
-                for step, data, stretch in train.epoch(self._length(callbacks, "train")):
+                for step, data, stretch in train.epoch(self._length(callbacks, "train"), done):
                     callbacks.call("on_train_batch_begin", step, {})
                     self.execution.train(data, stretch)
                     self._end_batch(callbacks, "on_train_batch_end", step + len(stretch) - 1)
@@ -132,8 +136,12 @@ class Trainer(Step):
                 callbacks.call("on_epoch_end", epoch, logs)
                 if self.stop_training:
                     break
+            training = False
+            self.optimizer.finalize_variable_values()
             callbacks.call("on_train_end", logs)
         finally:
+            if training:  # interrupted
+                self.optimizer.finalize_variable_values()
             self._finish(callbacks, train, validation)
         return self.history
 

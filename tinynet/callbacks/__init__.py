@@ -1,5 +1,7 @@
 """Callbacks for `fit`, `evaluate` and `predict`."""
 
+from .averaging import SwapEMAWeights
+from .backup import BackupAndRestore
 from .base import Callback, CallbackList
 from .history import History
 from .logging import (
@@ -12,6 +14,7 @@ from .logging import (
 from .monitor import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",
@@ -22,5 +25,6 @@ __all__ = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "SwapEMAWeights",
     "TerminateOnNaN",
 ]

@@ -1,5 +1,6 @@
 """Arrays as a source of batches: which rows each step sees, epoch after epoch."""
 
+import itertools
 import math
 import warnings
 
@@ -33,14 +34,18 @@ class Table:
         """Whether there are batches for another epoch."""
         return True
 
-    def epoch(self, length):
+    def resume(self, seed, first_pass):
+        """Go on as another run did, which had begun this many passes."""
+        self.batches.resume(seed, first_pass)
+
+    def epoch(self, length, done=0):
         """(number of the first step, Dataset, [its rows, ...]), again and again for an epoch.
 
         The list is for steps that may be carried out together: at most `length()` batches, all of
-        the same size.
+        the same size. The first `done` steps of the epoch are left out.
         """
-        waiting, first = [], 0
-        for step, rows in enumerate(self.batches.epoch()):
+        waiting, first = [], done
+        for step, rows in enumerate(itertools.islice(self.batches.epoch(), done, None), done):
             if waiting and (len(waiting) >= length() or _count(rows) != self.batch_size):
                 yield first, self.data, waiting
                 waiting, first = [], step
@@ -110,6 +115,10 @@ class Batches:
             yield next(self.current)
         if self.seen == self.batches_per_pass:
             self._start_pass()
+
+    def resume(self, seed, first_pass):
+        """Go on as another run did, which had begun this many passes."""
+        self.seed, self.passes, self.current = seed, first_pass, None
 
     def restart(self):
         """Let the next epoch begin with the first batch, wherever the last one stopped."""

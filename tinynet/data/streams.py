@@ -93,6 +93,7 @@ class Stream:
         self.model, self.batches, self.class_weight = model, batches, class_weight
         self.steps_per_epoch, self.targets, self.where = steps, targets, where
         self.shuffle, self.seed, self.passes = bool(shuffle), seed, first_pass
+        self.begun_with = (seed, first_pass)
         self.pydataset = is_pydataset(batches)
         self.once = not self.pydataset and hasattr(batches, "__next__")
         self.kind = type(batches).__name__
@@ -123,12 +124,19 @@ class Stream:
                 self.waiting = self._take()
         return self.waiting is not None
 
-    def epoch(self, length):
-        """(number of the step, Dataset, [all its rows]) for each batch of an epoch."""
+    def resume(self, seed, first_pass):
+        """Go on as another run did, which had begun this many passes."""
+        if self.shuffle and (seed, first_pass) != self.begun_with and not self.once:
+            self.close()  # the batch that was taken belongs to another order
+            self.seed, self.passes = seed, first_pass
+
+    def epoch(self, length, done=0):
+        """(number of the step, Dataset, [all its rows]) for each batch of an epoch after `done`."""
         steps, step, more = self.steps, 0, self.ready()
         while more:
             data, self.waiting = self.waiting, None
-            yield step, data, [slice(0, len(data))]
+            if step >= done:
+                yield step, data, [slice(0, len(data))]
             step += 1
             if step == steps:
                 break
