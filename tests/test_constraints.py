@@ -151,6 +151,26 @@ def test_in_layers():
     assert config["config"]["alpha_constraint"]["config"]["max_value"] == 0.5
 
 
+def test_in_a_layer_of_ones_own():
+    class Scale(layers.Layer):
+        def build(self, input_shape):
+            self.factor = self.add_weight((input_shape[-1],), "ones", constraint="non_neg")
+
+        def forward(self, x, training=False):
+            self.saved = x
+            return x * self.factor.value
+
+        def backward(self, dy):
+            self.factor.grad[...] = (dy * self.recall()).sum(axis=0)
+            return dy * self.factor.value
+
+    layer, x = Scale(), np.ones((3, 2), "f4")
+    model = Sequential([layers.Input((2,)), layer])
+    model.compile(tinynet.optimizers.SGD(1.0), "mse")
+    model.train_on_batch(x, x * [-4.0, 3.0])
+    np.testing.assert_array_equal(layer.factor, [0, 3])  # without it -4 and 3
+
+
 @keras_case
 def keras_layer(keras):
     layer = keras.layers.Dense(3, kernel_constraint=keras.constraints.MaxNorm(0.5, [0, 1]))

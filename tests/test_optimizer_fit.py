@@ -163,7 +163,7 @@ def test_evaluate_and_predict_with_the_average():
 
 def test_swapping_needs_an_average():
     x, y, _ = numbers()
-    with pytest.raises(ValueError, match=r"needs an optimizer with use_ema=True, received Adam\("):
+    with pytest.raises(ValueError, match="needs an optimizer with use_ema=True, received Adam"):
         build(tinynet, "Adam", (), "").fit(x, y, verbose=0, callbacks=[SwapEMAWeights()])
 
 
@@ -207,7 +207,7 @@ FIT = {"epochs": 4, "batch_size": 8, "verbose": 0}
 @pytest.mark.parametrize(
     ("freq", "crash"),
     [("epoch", {"epoch": 2}), ("epoch", {"batch": 13}), (2, {"batch": 7}), (2, {"batch": 11}),
-     (5, {"batch": 5}), (5, {"batch": 11})],
+     (5, {"epoch": 1}), (5, {"batch": 11}), (3, {"batch": 3})],
 )  # fmt: skip
 @pytest.mark.parametrize("options", [{}, OPTIONS], ids=["plain", "options"])
 def test_an_interrupted_fit_goes_on_where_it_was(tmp_path, freq, crash, options):

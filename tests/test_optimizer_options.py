@@ -291,6 +291,18 @@ def test_a_schedule_of_ones_own_travels():
         optimizers.deserialize(config)
 
 
+def test_a_rate_from_a_function():
+    rates = [0.5]
+    w, optimizer = np.array([1.0]), optimizers.SGD(lambda: rates[0])
+    for rates[0], expected in ((0.5, 0.5), (0.25, 0.25)):
+        optimizer.apply([np.ones(1)], [w])
+        assert (w[0], optimizer.learning_rate) == (expected, rates[0])
+    with pytest.raises(TypeError, match="can't be set"):
+        optimizer.learning_rate = 0.1
+    with pytest.raises(TypeError, match="can't be serialized"):
+        optimizer.get_config()
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [

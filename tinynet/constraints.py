@@ -58,7 +58,7 @@ class _NormConstraint(Constraint):
 
 @registry.register("max_norm")
 class MaxNorm(_NormConstraint):
-    """Norms of at most max_value. Source: Srebro and Shraibman 2005; Hinton et al. 2012.
+    """Norms of at most max_value. Source: Srivastava et al. 2014 (Dropout), section 5.1.
 
     Args:
         max_value: >= 0.

@@ -28,7 +28,7 @@ class SwapEMAWeights(Callback):
         if optimizer is None or not optimizer.use_ema:
             raise ValueError(
                 "SwapEMAWeights needs an optimizer with use_ema=True, "
-                f"received {'no compiled model' if optimizer is None else optimizer!r}"
+                f"received {'no compiled model' if optimizer is None else type(optimizer).__name__}"
             )
         if optimizer.average is None or optimizer.average_in_weights == average:
             return False

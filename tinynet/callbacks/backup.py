@@ -45,12 +45,12 @@ class BackupAndRestore(Callback):
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
         self.path = self.backup_dir / "backup.npz"
         self.previous = self.backup_dir / "previous.npz"
-        self.epoch = self.batches = 0
+        self.epoch, self.batches, self.due = 0, 0, False
         if save_freq != "epoch":  # otherwise nobody has to look at every batch
             self.on_train_batch_end = self._count_batch
 
     def on_train_begin(self, logs=None):
-        self.batches = 0
+        self.batches, self.due = 0, False
         if not self.path.exists():
             return
         try:
@@ -66,11 +66,14 @@ class BackupAndRestore(Callback):
     def _count_batch(self, batch, logs=None):
         self.batches += 1
         if self.batches % self.save_freq == 0:
-            self._save(self.epoch, batch + 1)
+            self.due = batch + 1 == self.params.get("steps")  # then the epoch ends at once
+            if not self.due:
+                self._save(self.epoch, batch + 1)
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.save_freq == "epoch":
+        if self.save_freq == "epoch" or self.due:
             self._save(epoch + 1, 0)
+            self.due = False
 
     def on_train_end(self, logs=None):
         if self.delete_checkpoint:

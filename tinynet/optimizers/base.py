@@ -25,7 +25,8 @@ class Optimizer(Averaging, Configurable, Revised):
     decay the weights, update (`descend`), average the weights, apply their constraints (`finish`).
 
     Args:
-        learning_rate: a number > 0, or a schedule of the step number.
+        learning_rate: a number >= 0, a schedule of the step number, or a function without
+            arguments, called whenever the rate is needed.
         weight_decay: each step first does w -= weight_decay lr w, apart from the gradient.
         clipnorm: each parameter's gradient is scaled down to this norm.
         clipvalue: each gradient entry is cut to [-clipvalue, clipvalue].
@@ -103,18 +104,21 @@ class Optimizer(Averaging, Configurable, Revised):
 
     @property
     def schedule(self):
-        """The learning-rate schedule, or None."""
+        """The learning-rate schedule (or function), or None."""
         return self._schedule
 
     def rate(self, step) -> float:
         """The learning rate of step `step`, from 0."""
-        return self._rate if self._schedule is None else float(self._schedule(step))
+        if self._schedule is None:
+            return self._rate
+        scheduled = isinstance(self._schedule, schedules.LearningRateSchedule)
+        return float(self._schedule(step) if scheduled else self._schedule())
 
     @learning_rate.setter
     def learning_rate(self, value):
         if isinstance(value, dict):
             value = schedules.deserialize(value)
-        if isinstance(value, schedules.LearningRateSchedule):
+        if callable(value):
             self._schedule = value
             return
         if not (is_number(value) and value >= 0):
@@ -353,6 +357,11 @@ class Optimizer(Averaging, Configurable, Revised):
         if self._schedule is not None:
             config["learning_rate"] = schedules.serialize(self._schedule)
         return config
+
+    def __repr__(self):
+        if self._schedule is None or hasattr(self._schedule, "get_config"):
+            return super().__repr__()
+        return f"<{type(self).__name__} name={self.name} learning_rate={self._schedule!r}>"
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):
