@@ -46,7 +46,7 @@ clip_by_value, clip_by_norm   g to [-c, c]; g c / max(|g|, c)              g
 scale_                        x *= factor                                  x
 sgd, rmsprop, adam, nadam,    one update of the flat vector of weights     w and the moments
 adamax, adagrad, adadelta,
-lion, ftrl, lamb
+lion, ftrl, lamb, adafactor
 accumulate                    total += g; if due g = total/steps, total = 0   g, total
 ema                           a = m a + (1-m) w; if overwrite w = a        average, w
 not_negative                  w = max(w, 0)                                w

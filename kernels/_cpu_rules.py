@@ -100,6 +100,47 @@ def lamb(m, v, lr, m_scale, v_scale, epsilon, w):
         w[i] -= rate * m[i] / (math.sqrt(b * v[i]) + e)
 
 
+@jit
+def adafactor_moments(g, beta_2, epsilon_1, R, C, r, c, v):
+    """v (A, R, C) from the means of its rows r (A, R) and columns c (A, C); R = 0: by itself."""
+    T = g.dtype.type
+    b, rest, e = T(beta_2), T(1 - beta_2), T(epsilon_1)
+    if R == 0:
+        for i in range(g.size):
+            v[i] = b * v[i] + rest * (g[i] * g[i] + e)
+        return
+    for a in range(g.size // (R * C)):
+        rows, columns, start = r[a * R : (a + 1) * R], c[a * C : (a + 1) * C], a * R * C
+        for j in range(C):
+            columns[j] *= b
+        total = T(0)
+        for i in range(R):
+            row, mean = g[start + i * C : start + (i + 1) * C], T(0)
+            for j in range(C):
+                square = row[j] * row[j] + e
+                mean += square
+                columns[j] += rest * square / T(R)
+            rows[i] = b * rows[i] + rest * mean / T(C)
+            total += rows[i]
+        for i in range(R):
+            share = rows[i] / (total / T(R))
+            for j in range(C):
+                v[start + i * C + j] = share * columns[j]
+
+
+@jit
+def adafactor(g, rate, epsilon_2, threshold, w, v):
+    T, size, step = w.dtype.type, 0.0, 0.0
+    for i in range(g.size):
+        u = g[i] / math.sqrt(v[i])
+        size += w[i] * w[i]
+        step += u * u
+    size, step = math.sqrt(size / w.size), math.sqrt(step / w.size)
+    a = T(rate * max(epsilon_2, size) / max(1.0, step / threshold))
+    for i in range(g.size):
+        w[i] -= a * g[i] / math.sqrt(v[i])
+
+
 # ------------------------------------------------------------- before and after an update
 
 

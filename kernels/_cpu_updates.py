@@ -26,6 +26,7 @@ from ._cpu_operands import (
     piece,
     scratch_of,
     share,
+    whole,
     word_of,
 )
 
@@ -217,6 +218,20 @@ def lamb(words, numbers, first, last, step, scratch, like):
         if low < high:
             m, v = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
             rules.lamb(m, v, lr, p[3], p[4], p[5], flat(word, 1, low, high, like))
+
+
+@instruction
+def adafactor(words, numbers, first, last, step, scratch, like):
+    """One thread does it all: rows and columns of v would cross the threads' spans. k0, k1: R, C"""
+    word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
+    barrier(mine[COUNTER], mine[THREADS])
+    R, C, n = word[6], word[7], word[4]
+    if mine[THREAD] == 0 and n:
+        g, w, v = whole(word, 0, n, like), whole(word, 1, n, like), whole(word, 2, n, like)
+        r, c = whole(word, 3, n // C, like), whole(word, 4, n // max(R, 1), like)
+        rules.adafactor_moments(g, p[1], p[2], R, C, r, c, v)
+        rules.adafactor(g, p[0], p[3], p[4], w, v)
+    barrier(mine[COUNTER], mine[THREADS])
 
 
 @instruction

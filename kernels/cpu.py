@@ -413,6 +413,15 @@ def lamb(g, lr, beta_1, beta_2, m_scale, v_scale, epsilon, *, w, m, v):
 
 
 @kernel
+def adafactor(g, rate, beta_2, epsilon_1, epsilon_2, threshold, *, w, r, c, v):
+    arrays = tuple(None if a is None else a.reshape(-1) for a in (g, w, v, r, c))
+    R, C = (0, w.size) if r is None else w.shape[-2:]
+    plain(g, w, v, r, c)
+    numbers = (rate, beta_2, epsilon_1, epsilon_2, threshold)
+    yield on_flat("adafactor", arrays, numbers, flags=(R, C))
+
+
+@kernel
 def accumulate(due, steps, *, g, total):
     yield on_flat("accumulate", (g, total), (due, steps))
 

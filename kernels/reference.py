@@ -451,6 +451,22 @@ def lamb(g, lr, beta_1, beta_2, m_scale, v_scale, epsilon, *, w, m, v):
     w -= (lr * size / step if size > 0 and step > 0 else lr) * u
 
 
+def adafactor(g, rate, beta_2, epsilon_1, epsilon_2, threshold, *, w, r, c, v):
+    square = g * g + epsilon_1
+    if r is None:
+        v *= beta_2
+        v += (1 - beta_2) * square
+    else:  # v from the means of its rows r and of its columns c
+        r *= beta_2
+        r += (1 - beta_2) * square.mean(axis=-1)
+        c *= beta_2
+        c += (1 - beta_2) * square.mean(axis=-2)
+        v[...] = (r / r.mean(axis=-1, keepdims=True))[..., None] * c[..., None, :]
+    u = g / np.sqrt(v)
+    size, step = np.sqrt((w * w).mean()), np.sqrt((u * u).mean())
+    w -= rate * max(epsilon_2, size) / max(1.0, step / threshold) * u
+
+
 # ------------------------------------------------------------- before and after an update
 
 

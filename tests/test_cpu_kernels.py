@@ -330,6 +330,20 @@ def test_updates(P, dtype, rng):
 
 
 @both
+@pytest.mark.parametrize("shape", [(1,), (9,), (1, 1), (5, 3), (3, 16), (2, 3, 4)])
+def test_factored_updates(shape, dtype, rng):
+    g, w = numbers(rng, shape, dtype), numbers(rng, shape, dtype)
+    r, c, v = (
+        rng.uniform(1, 5, s).astype(dtype) for s in (shape[:-1], (*shape[:-2], shape[-1]), shape)
+    )
+    if len(shape) == 1:
+        r = c = None
+    for size in (1.0, 0.0):
+        for rates in ((0.1, 0.0, 1e-30, 1e-3, 1.0), (0.1, 0.7, 1e-3, 0.1, 0.2)):
+            compare("adafactor", g + size, *rates, w=size * w, r=r, c=c, v=v, dtype=dtype)
+
+
+@both
 @pytest.mark.parametrize("P", [1, 15, 64])
 def test_before_and_after_an_update(P, dtype, rng):
     g, w, a = (numbers(rng, P, dtype) for _ in range(3))

@@ -29,6 +29,9 @@ RULES = [
         ("l1_regularization_strength", 0.2), ("l2_regularization_strength", 0.1),
         ("l2_shrinkage_regularization_strength", 0.05), ("beta", 0.2),
     )),
+    ("Adafactor", (("learning_rate", 0.3),)),
+    ("Adafactor", (("learning_rate", 0.05), ("beta_2_decay", -0.6), ("epsilon_1", 1e-3),
+                   ("epsilon_2", 0.1), ("clip_threshold", 0.8), ("relative_step", False))),
     ("Lamb", (("learning_rate", 0.02),)),
     ("Lamb", (("learning_rate", 0.02), ("beta_1", 0.5), ("beta_2", 0.8), ("epsilon", 1e-2))),
 ]  # fmt: skip
@@ -49,7 +52,7 @@ ALL = (
 EVERY = [
     ("SGD", (("momentum", 0.7),)), ("RMSprop", (("momentum", 0.5), ("centered", True))),
     ("Adam", (("amsgrad", True),)), ("AdamW", ()), ("Nadam", ()), ("Adamax", ()), ("Adagrad", ()),
-    ("Adadelta", ()), ("Lion", ()), ("Ftrl", ()), ("Lamb", ()),
+    ("Adadelta", ()), ("Lion", ()), ("Ftrl", ()), ("Lamb", ()), ("Adafactor", ()),
 ]  # fmt: skip
 LIMITS = {
     "none": (None, None, None),
@@ -188,7 +191,15 @@ def lamb(lr, t, g, w, s):
     return w - lr * math.copysign(w, s["m"])
 
 
-@pytest.mark.parametrize("rule", [nadam, adamax, adagrad, adadelta, lion, ftrl, lamb])
+def adafactor(lr, t, g, w, s):
+    """For one parameter of one number: u is g / sqrt(v), cut to size 1."""
+    b = 1 - t**-0.8
+    s["v"] = b * s.get("v", 0) + (1 - b) * (g * g + 1e-30)
+    u = g / math.sqrt(s["v"])
+    return w - min(lr, 1 / math.sqrt(t)) * max(1e-3, abs(w)) * max(-1, min(u, 1))
+
+
+@pytest.mark.parametrize("rule", [nadam, adamax, adagrad, adadelta, lion, ftrl, lamb, adafactor])
 def test_thirty_steps_in_float64(rule):
     start, grads = numbers()
     w, state = float(start[1][0]), {}
@@ -321,6 +332,8 @@ def test_a_rate_from_a_function():
         (lambda o: o.Ftrl(learning_rate_power=0.5), "learning_rate_power"),
         (lambda o: o.Ftrl(l1_regularization_strength=-0.5), "l1_regularization_strength"),
         (lambda o: o.Lamb(beta_2="x"), "Lamb: beta_2"),
+        (lambda o: o.Adafactor(beta_2_decay=0.5), "beta_2_decay must be < 0"),
+        (lambda o: o.Adafactor(clip_threshold=0), "clip_threshold must be > 0"),
     ],
 )
 def test_bad_arguments(build, message):

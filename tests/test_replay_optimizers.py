@@ -18,6 +18,7 @@ RULES = {
     "lion": lambda **o: optimizers.Lion(0.003, **o),
     "ftrl": lambda **o: optimizers.Ftrl(0.05, l1_regularization_strength=0.001, beta=0.1, **o),
     "lamb": lambda **o: optimizers.Lamb(0.01, **o),
+    "adafactor": lambda **o: optimizers.Adafactor(0.05, **o),
 }
 OPTIONS = {
     "averaged": EMA,
@@ -63,7 +64,8 @@ def test_each_rule(name, batch_size):
 def test_options(options, dtype, batch_size):
     rows = N if batch_size < 100 else 310
     for rule in (lambda: optimizers.Adam(0.01, **OPTIONS[options]),
-                 lambda: RULES["lamb"](**OPTIONS[options])):  # fmt: skip
+                 lambda: RULES["lamb"](**OPTIONS[options]),
+                 lambda: RULES["adafactor"](**OPTIONS[options])):  # fmt: skip
         make = maker(lambda: small("tanh"), optimizer=rule, dtype=dtype)
         agree(make, data(rows), labels(rows), dtype, epochs=3, batch_size=batch_size)
 

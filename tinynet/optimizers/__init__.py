@@ -1,6 +1,7 @@
 """Optimizers: one update rule for the flat vector of all weights."""
 
 from . import schedules
+from .adafactor import Adafactor
 from .adagrad import Adadelta, Adagrad
 from .adam import Adam, AdamW
 from .adamax import Adamax
@@ -15,6 +16,7 @@ from .sgd import SGD
 __all__ = [
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",

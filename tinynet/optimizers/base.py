@@ -331,9 +331,12 @@ class Optimizer(Averaging, Configurable, Revised):
         """(numbers, bytes) that these take."""
         return sum(a.size for a in self.arrays()), sum(a.nbytes for a in self.arrays())
 
-    def derived_variables(self):
-        """Variables of Keras's that follow from the others here."""
-        return []
+    def moments(self):
+        """This rule's share of `variables`: its moments, parameter by parameter."""
+        known = {key for group in self.stored for key, _ in group}
+        groups = [tuple((self.state[k], name) for k, name in group) for group in self.stored]
+        groups += [((a, key),) for key, a in self.state.items() if key not in known]
+        return variables.parts(self, groups)
 
     @property
     def variables(self):

@@ -64,9 +64,9 @@ class Nadam(Optimizer):
             g, m_rate, g_rate, self.beta_1, self.beta_2, v_root, self.epsilon, w=w, m=m, v=v
         )
 
-    def derived_variables(self):
-        """Keras stores U; here it follows from the number of updates."""
-        return [Variable(self, "variable", self._u, self._check_u)]
+    def moments(self):
+        """Keras stores U too; here it follows from the number of updates."""
+        return [*super().moments(), Variable(self, "variable", self._u, self._check_u)]
 
     def _u(self):
         return np.asarray(self.product(self.iterations))

@@ -60,21 +60,23 @@ def of(optimizer):
         found.append(_attribute(optimizer, "learning_rate", "learning_rate", float))
     if optimizer.parameters is None:
         return found
-    groups = [
-        ((optimizer.average, "average"),),
-        ((optimizer.total, "gradient_accumulator"),),
-        *(tuple((optimizer.state[k], name) for k, name in group) for group in optimizer.stored),
+    shared = [((optimizer.average, "average"),), ((optimizer.total, "gradient_accumulator"),)]
+    return found + parts(optimizer, shared) + optimizer.moments()
+
+
+def parts(optimizer, groups):
+    """The parts of flat vectors: group by group, parameter by parameter, vector by vector.
+
+    Args:
+        groups: of pairs (flat vector or None, name).
+    """
+    return [
+        part(optimizer, vector, place, f"{label(p)}_{name}", p.shape)
+        for group in groups
+        for p, place in zip(optimizer.parameters, optimizer.slices, strict=True)
+        for vector, name in group
+        if vector is not None
     ]
-    known = {key for group in optimizer.stored for key, _ in group}
-    groups += [((optimizer.state[key], key),) for key in optimizer.state if key not in known]
-    for group in groups:
-        for p, place in zip(optimizer.parameters, optimizer.slices, strict=True):
-            found += [
-                _part(optimizer, vector, place, p, name)
-                for vector, name in group
-                if vector is not None
-            ]
-    return found + optimizer.derived_variables()
 
 
 def _attribute(optimizer, name, attribute, kind):
@@ -86,14 +88,19 @@ def _attribute(optimizer, name, attribute, kind):
     )
 
 
-def _part(optimizer, vector, place, p, name):
+def label(p):
+    """A parameter's path as part of a name: dense_kernel."""
+    return p.path.replace("/", "_")
+
+
+def part(optimizer, vector, place, name, shape):
+    """The variable that lies at `place` of a flat vector."""
     ops = optimizer.ops
 
     def write(value):
-        vector[place] = ops.from_host(np.asarray(value, p.dtype).ravel())
+        vector[place] = ops.from_host(np.asarray(value, vector.dtype).ravel())
 
-    label = f"{p.path.replace('/', '_')}_{name}"
-    return Variable(optimizer, label, lambda: ops.to_host(vector[place]).reshape(p.shape), write)
+    return Variable(optimizer, name, lambda: ops.to_host(vector[place]).reshape(shape), write)
 
 
 def assign_all(optimizer, weights):

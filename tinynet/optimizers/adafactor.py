@@ -1,0 +1,90 @@
+"""Adafactor: second moments from the means of their rows and columns."""
+
+import math
+
+import numpy as np
+
+from .base import Optimizer, register
+from .checks import is_number, small
+from .variables import Variable, label, part
+
+
+@register()
+class Adafactor(Optimizer):
+    """Shazeer and Stern 2018, for t = 1, 2, ... and each parameter w (..., R, C) by itself:
+
+        rho = min(lr, 1 / sqrt(t)),   b = 1 - t^beta_2_decay
+        r = b r + (1 - b) row means of (g^2 + epsilon_1)            (..., R)
+        c = b c + (1 - b) column means of the same                  (..., C)
+        v = r c^T / mean of r                                       (..., R, C)
+        u = g / sqrt(v)
+        w -= rho max(epsilon_2, rms w) u / max(1, rms u / clip_threshold)
+
+    A vector has v = b v + (1 - b) (g^2 + epsilon_1). As in Keras the product v is kept too.
+
+    Args:
+        learning_rate: lr.
+        beta_2_decay: < 0.
+        epsilon_1, epsilon_2: keep v, and the size of w, away from zero.
+        clip_threshold: > 0.
+        relative_step: accepted as in Keras, where it changes nothing either: rho is the smaller of
+            the two in any case.
+        **options: see Optimizer.
+    """
+
+    rule_keys = ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step")
+
+    def __init__(self, learning_rate=0.001, beta_2_decay=-0.8, epsilon_1=1e-30, epsilon_2=1e-3,
+                 clip_threshold=1.0, relative_step=True, **options):  # fmt: skip
+        super().__init__(learning_rate, **options)
+        if not (is_number(beta_2_decay) and beta_2_decay < 0):
+            raise ValueError(f"Adafactor: beta_2_decay must be < 0, received {beta_2_decay!r}")
+        if not (is_number(clip_threshold) and clip_threshold > 0):
+            raise ValueError(f"Adafactor: clip_threshold must be > 0, received {clip_threshold!r}")
+        self.beta_2_decay, self.clip_threshold = float(beta_2_decay), float(clip_threshold)
+        self.epsilon_1 = small("Adafactor: epsilon_1", epsilon_1)
+        self.epsilon_2 = small("Adafactor: epsilon_2", epsilon_2)
+        self.relative_step = bool(relative_step)
+
+    def make_state(self, zeros):
+        rows = sum(math.prod(p.shape[:-1]) for p in self.parameters if p.ndim > 1)
+        columns = sum(p.size // p.shape[-2] for p in self.parameters if p.ndim > 1)
+        v = zeros()
+        return {"r": self.ops.zeros(rows, v.dtype), "c": self.ops.zeros(columns, v.dtype), "v": v}
+
+    def scalars(self, t, lr):
+        return {"rho": min(lr, 1 / math.sqrt(t)), "beta_2": 1 - t**self.beta_2_decay}
+
+    def update(self, w, g, rho, beta_2, r, c, v):
+        for p, at, r_at, c_at in self._places():
+            self.ops.adafactor(
+                g[at].reshape(p.shape), rho, beta_2, self.epsilon_1, self.epsilon_2,
+                self.clip_threshold, w=w[at].reshape(p.shape),
+                r=None if r_at is None else r[r_at].reshape(p.shape[:-1]),
+                c=None if c_at is None else c[c_at].reshape(*p.shape[:-2], p.shape[-1]),
+                v=v[at].reshape(p.shape),
+            )  # fmt: skip
+
+    def _places(self):
+        """(parameter, its place in w, in r, in c); None for vectors, which have no r and c."""
+        rows = columns = 0
+        for p, at in zip(self.parameters, self.slices, strict=True):
+            if p.ndim < 2:
+                yield p, at, None, None
+                continue
+            r_end, c_end = rows + math.prod(p.shape[:-1]), columns + p.size // p.shape[-2]
+            yield p, at, slice(rows, r_end), slice(columns, c_end)
+            rows, columns = r_end, c_end
+
+    def moments(self):
+        """r, c and v of each parameter; where Keras keeps a place for no r and c, zeros."""
+        found = []
+        for p, at, r_at, c_at in self._places():
+            if r_at is None:
+                found += [Variable(self, p.name, lambda: np.zeros(()), lambda value: None)] * 2
+            else:
+                shapes = (p.shape[:-1], (*p.shape[:-2], p.shape[-1]))
+                for key, place, shape in zip("rc", (r_at, c_at), shapes, strict=True):
+                    found.append(part(self, self.state[key], place, p.name, shape))
+            found.append(part(self, self.state["v"], at, f"{label(p)}_velocity", p.shape))
+        return found
