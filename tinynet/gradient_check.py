@@ -65,7 +65,7 @@ def gradcheck(target, x, y=None, *, training=True, tolerance=1e-6, entries=200, 
 def _own(x):
     """A copy in float64; class ids stay integers."""
     x = np.asarray(x)
-    return np.array(x, np.float64) if x.dtype.kind == "f" else x
+    return np.array(x, np.float64, order="C") if x.dtype.kind == "f" else x
 
 
 def _at(flat, i, move, value):
