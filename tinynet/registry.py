@@ -6,10 +6,16 @@ unknown name is an error that suggests the nearest one.
 """
 
 import difflib
+import inspect
 
 
 def _key(name: str) -> str:
     return name.replace("_", "").lower()
+
+
+def _takes_custom_objects(function):
+    """Whether `from_config` looks names up that the object contains."""
+    return "custom_objects" in inspect.signature(function).parameters
 
 
 class Registry:
@@ -109,7 +115,10 @@ class Registry:
             cls = self._custom(name, config, custom_objects or {})
         else:
             cls = self.lookup(name, custom_objects)
-        return cls.from_config(config.get("config") or {})
+        arguments = config.get("config") or {}
+        if custom_objects and _takes_custom_objects(cls.from_config):
+            return cls.from_config(arguments, custom_objects=custom_objects)
+        return cls.from_config(arguments)
 
     def _custom(self, name, config, custom_objects):
         """The user's class that `config` was made from."""
