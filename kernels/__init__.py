@@ -14,8 +14,14 @@ linear_dx                     dx = dy W^T                                  dx (N
 linear_dW                     dW = x^T dy                                  dW (D, H)
 sum_rows                      out = sum_i x[i]                             out (H,)
 affine                        y = scale x + shift                          y like x
-multiply                      y = x m (m broadcasts)                       y like x
-add, accumulate               y = x + z; total += x                        y like x; total
+multiply, add                 y = x m; y = x + a (m and a broadcast)       y like x
+transpose                     y = x with its axes in another order         y
+repeat                        y[i, t] = x[i]                               y (N, T, D)
+sum_steps                     y[i] = sum_t x[i, t]                         y (N, D)
+max_steps, max_steps_grad     y[i] = max_t x[i, t]; ties share dy          y; dx
+mask_weights                  w[i, t] = [ids != 0] / number of them        w (N, T)
+embedding, embedding_grad     y[i, t] = W[ids[i, t]]; dW[id] = sum of dy   y; dW
+add_to                        total += x                                   total
 maximum, maximum_grad         y = max(x, z); dx, dz, 1/2 each where equal  y; dx, dz
 put_columns                   y[:, first : first + D] = x  (R, D)          these columns of y
 take_columns                  x = y[:, first : first + D]  (R, D)          x
@@ -23,9 +29,15 @@ elementwise, elementwise_grad y = f(x); dx = dy f'(x), f named by `kind`   y; dx
 prelu, prelu_grad             y = max(x,0) + a min(x,0)                    y; dx, da
 softmax, softmax_grad         y = e^x / sum e^x; dx = y (dy - sum dy y)    y; dx
 log_softmax, log_softmax_grad y = x - log sum e^x; dx = dy - e^y sum dy    y; dx
+sparsemax, sparsemax_grad     y = max(x - tau, 0), sum y = 1               y; dx
+glu, glu_grad                 y = a sigmoid(b), x = (a, b)                 y; dx
 dropout_mask                  m = [u >= rate] / (1 - rate), u from Philox  mask (N, D)
+normal_mask                   m = mean + stddev n, n normal, from Philox   mask (N, D)
 batchnorm, batchnorm_grad     y = g (x - mean) / sqrt(var + eps) + b       y, xhat, mean, var
 batchnorm_inference (+_grad)  the same with moving mean and variance       y, xhat; dx ...
+rownorm, rownorm_grad         y = g xhat + b, xhat = (x - mean) inv by row  y, xhat, inv; dx ...
+activity_penalty (+_grad)     l1 sum|x_i| + l2 sum x_i^2; dx = dy + slope  losses; dx
+deviation                     out = max(sqrt var, least)                   out (D,)
 moving_average                a = m a + (1 - m) x                          average
 sparse_softmax_crossentropy   loss_i = -w_i log softmax(z)_i[label_i]      p, losses, dz
 softmax_crossentropy          loss_i = -w_i sum_c t_ic log softmax(z)_ic   p, losses, dz

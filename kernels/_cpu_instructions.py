@@ -7,6 +7,7 @@ import numpy as np
 
 from . import (  # noqa: F401  they register theirs
     _cpu_csr,
+    _cpu_layer_instructions,
     _cpu_loss_instructions,
     _cpu_products,
     _cpu_updates,
@@ -60,13 +61,6 @@ def copy(words, numbers, first, last, step, scratch, like):
 
 
 # ------------------------------------------------------------------------------------ merging
-
-
-@instruction
-def add(words, numbers, first, last, step, scratch, like):
-    word = word_of(words)
-    x, z = flat_rows(word, 0, first, last, step, like), flat_rows(word, 1, first, last, step, like)
-    ops.add(x, z, flat_rows(word, 2, first, last, step, like))
 
 
 @instruction

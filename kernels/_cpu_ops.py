@@ -70,12 +70,6 @@ def multiply(x, m, y):
 
 
 @jit
-def add(x, z, y):
-    for i in range(x.size):
-        y[i] = x[i] + z[i]
-
-
-@jit
 def maximum(x, z, y):
     for i in range(x.size):
         y[i] = max(x[i], z[i])

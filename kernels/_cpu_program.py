@@ -26,7 +26,9 @@ ENTRIES = {
 # the same for a sparse matrix: everything that may read x
 CSR = {name: f"{name}_csr" for name in
        ("gather", "linear", "linear_part", "linear_dW", "linear_dW_own")}  # fmt: skip
-LATE = ("linear_dW", "sum_rows", "prelu_da", "moving_average")  # read by nobody within the pass
+LATE = ("linear_dW", "sum_rows", "prelu_da", "prelu_shared_da", "embedding_dW",
+        "moving_average")  # read by nobody within the pass  # fmt: skip
+BY_ROWS = ("linear_dW", "embedding_dW")  # gradients that threads split by rows; operand 2
 
 
 def in_order(instructions):
@@ -57,7 +59,7 @@ class Machine:
         trains = any(one.op in OWN for one in instructions)
         self.threads = threads() if trains else min(threads(), max(rows // 16, 1))
         apart = any(one.mode == COLUMNS and one.op not in OWN for one in instructions)
-        apart = apart or any(one.op == "accumulate" for one in instructions)  # a sum of products
+        apart = apart or any(one.op == "add_to" for one in instructions)  # a sum of products
         self.own_gradients = trains and rows >= OWN_FROM and not apart
         if self.own_gradients:
             instructions = list(self._with_own_gradients(instructions, flat))
@@ -199,13 +201,10 @@ class Machine:
                 scratch.words[machine.OWN_GRADS] = address_of(self.own[t])
                 scratch.words[machine.FLAT_GRADS] = grads
         spans = [[] for _ in range(T)]
+        codes = [INSTRUCTIONS[name].addresses.get(self.dtype) for name in BY_ROWS]
         for p, place in zip(flat.trained, flat.slices, strict=True):
             at = grads + place.start * item
-            by_rows = any(
-                INSTRUCTIONS["linear_dW"].addresses.get(self.dtype) == word[0]
-                and word[HEAD + 6] == at
-                for word in self.words
-            )
+            by_rows = any(word[0] in codes and word[HEAD + 6] == at for word in self.words)
             unit = p.shape[-1] if by_rows else 1
             D = p.size // unit
             for t in range(T):

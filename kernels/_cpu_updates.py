@@ -58,7 +58,7 @@ def penalty_grad(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def accumulate(words, numbers, first, last, step, scratch, like):
+def add_to(words, numbers, first, last, step, scratch, like):
     """dW += the gradient of a further use of W."""
     word, mine = word_of(words), scratch_of(scratch)
     for s in range(mine[SPAN_COUNT]):

@@ -7,9 +7,10 @@ no instruction for (a broadcast, an unusual layout) is left to the reference.
 
 Behind it, from the top: `_cpu_call` (a call as an instruction), `_cpu_program` (a recorded step,
 bound to its arrays and split over threads), `_cpu_machine` (the loop), `_cpu_operands` and the
-instructions (`_cpu_instructions`, `_cpu_products`, `_cpu_loss_instructions`, `_cpu_updates`), and
-the arithmetic (`_cpu_ops`, `_cpu_elementwise`, `_cpu_losses`, `_cpu_elementwise_losses`,
-`_cpu_sparse`; `_cpu_low` for BLAS and atomics).
+instructions (`_cpu_instructions`, `_cpu_products`, `_cpu_csr`, `_cpu_layer_instructions`,
+`_cpu_loss_instructions`, `_cpu_updates`, `_cpu_rules`), and the arithmetic (`_cpu_ops`,
+`_cpu_elementwise`, `_cpu_losses`, `_cpu_sparse`, ...; `_cpu_low` for BLAS, atomics). More kernels,
+for layers beyond Dense: `_cpu_layers`.
 """
 
 import dataclasses
@@ -33,7 +34,37 @@ from ._cpu_call import (
     same_shape,
 )
 from ._cpu_elementwise import KINDS
+from ._cpu_elementwise_rare import KINDS as RARE_KINDS
 from ._cpu_instructions import INSTRUCTIONS
+from ._cpu_layers import (
+    activity_penalty,
+    activity_penalty_grad,
+    add,
+    deviation,
+    dropout_mask,
+    embedding,
+    embedding_grad,
+    glu,
+    glu_grad,
+    log_softmax,
+    log_softmax_grad,
+    mask_weights,
+    max_steps,
+    max_steps_grad,
+    multiply,
+    normal_mask,
+    prelu,
+    prelu_grad,
+    repeat,
+    rownorm,
+    rownorm_grad,
+    softmax,
+    softmax_grad,
+    sparsemax,
+    sparsemax_grad,
+    sum_steps,
+    transpose,
+)
 from ._cpu_machine import COLUMNS, FLAT, ROWS
 from ._cpu_program import Machine
 from ._cpu_threads import single_threaded_blas
@@ -53,17 +84,45 @@ from .reference import (  # on this device they are the same
 __all__ = [
     "FLAT",
     "Machine",
+    "RunningStep",
     "Slot",
     "Unsupported",
+    "activity_penalty",
+    "activity_penalty_grad",
+    "add",
     "binary_matches",
     "categorical_matches",
+    "deviation",
+    "dropout_mask",
+    "embedding",
+    "embedding_grad",
     "empty",
     "from_host",
+    "glu",
+    "glu_grad",
+    "log_softmax",
+    "log_softmax_grad",
+    "mask_weights",
+    "max_steps",
+    "max_steps_grad",
+    "multiply",
+    "normal_mask",
     "penalty",
+    "prelu",
+    "prelu_grad",
+    "repeat",
+    "rownorm",
+    "rownorm_grad",
     "single_threaded_blas",
+    "softmax",
+    "softmax_grad",
     "sparse_matches",
+    "sparsemax",
+    "sparsemax_grad",
     "sum_all",
+    "sum_steps",
     "to_host",
+    "transpose",
     "zeros",
 ]
 
@@ -112,24 +171,12 @@ def affine(x, scale, shift, *, y):
     yield on_rows("affine", (x, y), numbers=(scale, shift))
 
 
-@kernel
-def multiply(x, m, *, y):
-    same_shape(x, m, y)
-    yield on_rows("multiply", (x, m, y))
-
-
 # ------------------------------------------------------------------------------------ merging
 
 
 @kernel
-def add(x, z, *, y):
-    same_shape(x, z, y)
-    yield on_rows("add", (x, z, y))
-
-
-@kernel
-def accumulate(x, *, total):
-    yield on_flat("accumulate", (total.reshape(-1), x.reshape(-1)), ())
+def add_to(x, *, total):
+    yield on_flat("add_to", (total.reshape(-1), x.reshape(-1)), ())
 
 
 @kernel
@@ -159,68 +206,21 @@ def take_columns(y, first, *, x):
 
 @kernel
 def elementwise(kind, x, params, *, y):
-    name = "relu" if kind == "relu" else "elementwise"  # an instruction of its own compiles faster
-    yield on_rows(name, (x, y), flags=(KINDS[kind],), numbers=params)
+    name, number = _which(kind)
+    yield on_rows(name, (x, y), flags=(number,), numbers=params)
 
 
 @kernel
 def elementwise_grad(kind, x, y, dy, params, *, dx):
-    name = "relu_grad" if kind == "relu" else "elementwise_grad"
-    yield on_rows(name, (x, y, dy, dx), flags=(KINDS[kind],), numbers=params)
+    name, number = _which(kind)
+    yield on_rows(name + "_grad", (x, y, dy, dx), flags=(number,), numbers=params)
 
 
-@kernel
-def prelu(x, a, *, y):
-    same_shape(x[0], a)
-    yield on_rows("prelu", (x, a, y), fixed=(1,))
-
-
-@kernel
-def prelu_grad(x, a, dy, *, dx, da):
-    same_shape(x[0], a)
-    yield on_rows("prelu_dx", (x, a, dy, dx), fixed=(1,))
-    if da is not None:
-        yield on_columns("prelu_da", (x, dy, da), (0, 1))
-
-
-@kernel
-def softmax(x, *, y):
-    yield _by_last_axis("softmax", (x, y))
-
-
-@kernel
-def softmax_grad(y, dy, *, dx):
-    yield _by_last_axis("softmax_grad", (y, dy, dx))
-
-
-@kernel
-def log_softmax(x, *, y):
-    yield _by_last_axis("log_softmax", (x, y))
-
-
-@kernel
-def log_softmax_grad(y, dy, *, dx):
-    yield _by_last_axis("log_softmax_grad", (y, dy, dx))
-
-
-def _by_last_axis(op, arrays):
-    """Rows (N, ..., C) are N ... rows of C entries."""
-    plain(*arrays)
-    return on_rows(op, tuple(a.reshape(-1, a.shape[-1]) for a in arrays))
-
-
-# ------------------------------------------------------------------------------------ dropout
-
-
-@kernel
-def dropout_mask(rate, key, step, row, *, mask):
-    # k0 is the number of the step, or -1 for the step that is being replayed
-    flags = (-1 if isinstance(step, RunningStep) else int(step), int(row))
-    key = np.array(key, np.uint64)
-    plain(mask)
-    yield Instruction(
-        "dropout_mask", ROWS, (mask, key), (0,), len(mask), (mask[0].size,), flags, (rate,)
-    )
+def _which(kind):
+    """The instruction for an activation and the activation's number in it; they compile apart."""
+    if kind in RARE_KINDS:
+        return "elementwise_rare", RARE_KINDS[kind]
+    return "relu" if kind == "relu" else "elementwise", KINDS[kind]
 
 
 # ------------------------------------------------------------------------ batch normalization

@@ -143,7 +143,7 @@ class Functional(Model):
             p.grad = self.context.empty(p.shape, p.dtype)
         dx = run(dy)
         for p, total in zip(learning, before, strict=True):
-            self.context.ops.accumulate(p.grad, total=total)
+            self.context.ops.add_to(p.grad, total=total)
             p.grad = total
         return dx
 
