@@ -16,6 +16,9 @@ from .registry import Registry
 _registry = Registry("activation", "activations")
 
 
+REQUIRED = "required"  # the value of an option that has no default
+
+
 class Activation:
     """An activation with options; the base for a user's own (write `forward` and `backward`)."""
 
@@ -33,6 +36,10 @@ class Activation:
         """Write dx = dy f'(x); y is what `forward` wrote."""
         raise NotImplementedError(f"{type(self).__name__} needs backward(ops, x, y, dy, *, dx)")
 
+    def output_shape(self, shape):
+        """Shape of y for an x of `shape`."""
+        return tuple(shape)
+
     def with_options(self, **options):
         """The same function with other options."""
         return type(self)(self.name, **{**self.options, **options}) if options else self
@@ -48,19 +55,29 @@ class Activation:
                 f"{self.name} has no option {unknown.pop()!r}; "
                 f"it has {list(self.options) or 'none'}"
             )
-        x = _float_array(x)
-        y = np.empty_like(x)
-        self.with_options(**options).forward(load_ops("reference"), x, y=y)
+        x, f = _float_array(x), self.with_options(**options)
+        f.require_options()
+        y = np.empty(f.output_shape(x.shape), x.dtype)
+        f.forward(load_ops("reference"), x, y=y)
         return y
 
     def gradient(self, x, dy, **options):
         """dx = dy f'(x) for NumPy arrays of one shape."""
         f, ops = self.with_options(**options), load_ops("reference")
         x = _float_array(x)
-        y, dx = np.empty_like(x), np.empty_like(x)
+        y, dx = np.empty(f.output_shape(x.shape), x.dtype), np.empty_like(x)
         f.forward(ops, x, y=y)
         f.backward(ops, x, y, np.asarray(dy, x.dtype), dx=dx)
         return dx
+
+    def require_options(self):
+        """Raise unless every option has a value."""
+        missing = [name for name, value in self.options.items() if value is REQUIRED]
+        if missing:
+            raise TypeError(
+                f"{self.name} needs {' and '.join(missing)}: "
+                f"activations.{self.name}.with_options({', '.join(f'{n}=...' for n in missing)})"
+            )
 
     def __repr__(self):
         options = "".join(f", {k}={v!r}" for k, v in self.options.items())
@@ -75,6 +92,8 @@ class Elementwise(Activation):
         self.params = tuple(options.values())
 
     def with_options(self, **options):
+        if not options:
+            return self
         return Elementwise(self.name, self.kind, **{**self.options, **options})
 
     def forward(self, ops, x, *, y):
@@ -115,27 +134,44 @@ class Gelu(Elementwise):
 
 
 class Rowwise(Activation):
-    """softmax and log_softmax: every entry of y depends on its whole row."""
+    """softmax, log_softmax, sparsemax: every entry of y depends on its whole row."""
 
     def __init__(self, name, axis=-1):
         self.name, self.options = name, {"axis": axis}
 
     def forward(self, ops, x, *, y):
-        axis = self.options["axis"]
-        if axis in (-1, x.ndim - 1):
-            getattr(ops, self.name)(x, y=y)
-        else:  # kernels work along the last axis
-            moved = np.array(np.moveaxis(x, axis, -1), order="C")  # a copy: it is overwritten
-            getattr(ops, self.name)(moved, y=moved)
-            y[...] = np.moveaxis(moved, -1, axis)
+        getattr(ops, self.name)(x, self.options["axis"], y=y)
 
     def backward(self, ops, x, y, dy, *, dx):
+        getattr(ops, self.name + "_grad")(y, dy, self.options["axis"], dx=dx)
+
+
+class Glu(Activation):
+    """y = a sigmoid(b), x = (a, b) split in halves along `axis` (Dauphin et al. 2017)."""
+
+    def __init__(self, name, axis=-1):
+        self.name, self.options = name, {"axis": axis}
+
+    def output_shape(self, shape):
         axis = self.options["axis"]
-        grad = getattr(ops, self.name + "_grad")
-        if axis in (-1, x.ndim - 1):
-            grad(y, dy, dx=dx)
-        else:
-            grad(np.moveaxis(y, axis, -1), np.moveaxis(dy, axis, -1), dx=np.moveaxis(dx, axis, -1))
+        if not -len(shape) <= axis < len(shape):
+            raise ValueError(f"glu: axis {axis} does not exist in shape {tuple(shape)}")
+        if shape[axis] is None or shape[axis] % 2:
+            raise ValueError(f"glu: axis {axis} of {tuple(shape)} can't be split in halves")
+        halved = list(shape)
+        halved[axis] //= 2
+        return tuple(halved)
+
+    def forward(self, ops, x, *, y):
+        ops.glu(self._halves(x, x.ndim), y=self._halves(y, x.ndim))
+
+    def backward(self, ops, x, y, dy, *, dx):
+        ops.glu_grad(self._halves(x, x.ndim), self._halves(dy, x.ndim), dx=self._halves(dx, x.ndim))
+
+    def _halves(self, x, rank):
+        """As a matrix whose rows hold the first half, then the second."""
+        rows = math.prod(x.shape[: self.options["axis"] % rank])
+        return x.reshape(rows, x.size // rows)
 
 
 def _float_array(x):
@@ -145,24 +181,43 @@ def _float_array(x):
 
 linear = Elementwise("linear")
 relu = Relu("relu")
+relu6 = Elementwise("relu6", "clipped_relu")
+relu6.params = (0.0, 6.0, 0.0)
 leaky_relu = Elementwise("leaky_relu", negative_slope=0.2)
 elu = Elementwise("elu", alpha=1.0)
+celu = Elementwise("celu", alpha=1.0)
 selu = Elementwise("selu")
 sigmoid = Elementwise("sigmoid")
+log_sigmoid = Elementwise("log_sigmoid")
+sparse_sigmoid = Elementwise("sparse_sigmoid")
+hard_sigmoid = Elementwise("hard_sigmoid")
 tanh = Elementwise("tanh")
+hard_tanh = Elementwise("hard_tanh")
+tanh_shrink = Elementwise("tanh_shrink")
 softplus = Elementwise("softplus")
+squareplus = Elementwise("squareplus", b=4)
+sparse_plus = Elementwise("sparse_plus")
 softsign = Elementwise("softsign")
 silu = swish = Elementwise("silu")
+hard_silu = hard_swish = Elementwise("hard_silu")
 gelu = Gelu("gelu")
-exponential = Elementwise("exponential")
-hard_sigmoid = Elementwise("hard_sigmoid")
 mish = Elementwise("mish")
+exponential = Elementwise("exponential")
+soft_shrink = Elementwise("soft_shrink", threshold=0.5)
+hard_shrink = Elementwise("hard_shrink", threshold=0.5)
+threshold = Elementwise("threshold", threshold=REQUIRED, default_value=REQUIRED)
 softmax = Rowwise("softmax")
 log_softmax = Rowwise("log_softmax")
+sparsemax = Rowwise("sparsemax")
+glu = Glu("glu")
 
-for _f in (linear, relu, leaky_relu, elu, selu, sigmoid, tanh, softplus, softsign, silu, gelu,
-           exponential, hard_sigmoid, mish, softmax, log_softmax):  # fmt: skip
+for _f in (linear, relu, relu6, leaky_relu, elu, celu, selu, sigmoid, log_sigmoid, sparse_sigmoid,
+           hard_sigmoid, tanh, hard_tanh, tanh_shrink, softplus, squareplus, sparse_plus, softsign,
+           silu, hard_silu, gelu, mish, exponential, soft_shrink, hard_shrink, threshold, softmax,
+           log_softmax, sparsemax, glu):  # fmt: skip
     _registry.add(_f.name, _f)
+_registry.add("hard_swish", hard_silu)
+AS_LAYERS = {"ReLU": relu, "LeakyReLU": leaky_relu, "ELU": elu, "Softmax": softmax}
 _registry.add("swish", silu)
 
 
@@ -178,11 +233,20 @@ def get(identifier) -> Activation:
     if isinstance(identifier, dict):
         return deserialize(identifier)
     f = _registry.get(identifier)
+    if hasattr(f, "build_once"):  # a layer: Keras takes Dense(10, activation=LeakyReLU(0.1))
+        if not getattr(f, "stands_for_activation", False):
+            raise TypeError(
+                f"activation {identifier!r}: this layer can't be an activation; put it after the "
+                "layer instead"
+            )
+        f = f.activation
     if not (hasattr(f, "forward") and hasattr(f, "backward")):
         raise TypeError(
             f"activation {identifier!r} has no backward: subclass tinynet.activations.Activation "
             "and write forward(ops, x, *, y) and backward(ops, x, y, dy, *, dx)"
         )
+    if isinstance(f, Activation):
+        f.require_options()
     return f
 
 
@@ -191,13 +255,24 @@ def serialize(activation):
     default = _registry.objects.get(activation.name)
     if default is not None and default.options == activation.options:
         return activation.name
-    return {"class_name": activation.name, "config": dict(activation.options)}
+    options = dict(activation.options)
+    for name, f in AS_LAYERS.items():
+        if f is default:  # Keras has options in layers alone, and takes a layer as an activation
+            return {"module": "keras.layers", "class_name": name, "config": options,
+                    "registered_name": None}  # fmt: skip
+    return {"class_name": activation.name, "config": options}
 
 
 def deserialize(config, custom_objects=None):
     """An activation from what `serialize` returned."""
     if isinstance(config, dict):
+        options = config.get("config") or {}
+        if config.get("class_name") == "function":  # how Keras writes a function by its name
+            return deserialize(options, custom_objects)
+        f = AS_LAYERS.get(config.get("class_name"))
+        if f is not None and str(config.get("module")).endswith(".layers"):
+            return f.with_options(**{k: v for k, v in options.items() if k in f.options})
         found = _registry.lookup(config["class_name"], custom_objects)
         found = found() if isinstance(found, type) else found
-        return found.with_options(**config.get("config", {}))
+        return found.with_options(**options)
     return _registry.get(config, custom_objects) if config is not None else linear
