@@ -612,7 +612,7 @@ def test_input_layer():
     assert layer.backward(x) is x
     assert layers.InputLayer(input_shape=(5,)).shape == (5,)
     again = layers.deserialize(json.loads(json.dumps(layers.serialize(layer))))
-    assert again.get_config() == {**layer.get_config(), "shape": (2, 3)}
+    assert again.get_config() == layer.get_config()
 
 
 def test_float64_is_one_argument():

@@ -121,6 +121,10 @@ class Program:
         try:
             training = self.kind == "train"
             outputs = self._computed(x, model.forward(x, training, logits=model.fused))
+            if context.masks.of(outputs) is not None:
+                raise NotRecordable("padding reaches the loss")  # the eager step says it better
+            for values in model.activity_losses():
+                self.recorder.instructions.append(ops.add_loss_instruction(values))
             R, C = outputs.size // outputs.shape[-1], outputs.shape[-1]
             rows = outputs.reshape(R, C)
             y = np.empty(R, np.int64) if loss.integer_targets else np.empty((R, C), model.dtype)

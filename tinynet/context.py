@@ -1,6 +1,34 @@
 """What the layers of one model share during a step: kernels, arrays, and the step's number."""
 
 
+class Masks:
+    """Which places of an array are padding, as Embedding(mask_zero=True) found them.
+
+    A mask is an array (N, T), 0 where the place is padding. It belongs to one array, the output of
+    a layer; layers that work place by place hand it on.
+    """
+
+    def __init__(self, keep):
+        self.keep, self.pairs = keep, []
+
+    def set(self, array, mask):
+        """`mask` belongs to `array`."""
+        if not self.keep:
+            self.pairs.clear()
+        self.pairs.append((array, mask))
+
+    def of(self, array):
+        """The mask that belongs to `array`, or None."""
+        return next((mask for owner, mask in self.pairs if owner is array), None)
+
+    def hand_on(self, x, y):
+        """What belongs to x belongs to y, too; returns y."""
+        mask = self.of(x) if self.pairs else None
+        if mask is not None and y is not x:
+            self.set(y, mask)
+        return y
+
+
 class StepContext:
     """Kernels (`ops`), the arrays of the step, and the counters that key its randomness.
 
@@ -13,17 +41,20 @@ class StepContext:
         ops: the kernel module of the device.
         step: number of the training step, from 0; dropout masks are keyed by it.
         first_row: where this batch starts in the step's global batch.
+        masks: which places of the step's arrays are padding.
     """
 
     def __init__(self, ops, reuse=False):
         self.ops, self.reuse = ops, reuse
         self.step, self.first_row = 0, 0
+        self.masks = Masks(reuse)
         self.arrays = {}  # (shape, dtype) -> arrays
         self.used = {}  # (shape, dtype) -> how many are out
 
     def begin(self, step):
         """Start step number `step`: every array may be handed out again."""
         self.step = step
+        self.masks.pairs.clear()
         for key in self.used:
             self.used[key] = 0
 
@@ -42,4 +73,5 @@ class StepContext:
     def release(self):
         """Give all arrays back."""
         self.arrays.clear()
+        self.masks.pairs.clear()
         self.used.clear()

@@ -97,6 +97,8 @@ class Replay(Eager):
             if p.regularizer is not None
         ]
         limits = [(p.constraint, str(p.constraint)) for p in model.parameters if p.constraint]
+        activity = [getattr(layer, "activity_regularizer", None) for layer in model.leaves()]
+        penalties += [(r, r.l1, r.l2) for r in activity if r is not None]
         return (*state, model.loss, model.optimizer, *penalties, *limits)
 
     def train(self, data, stretch):

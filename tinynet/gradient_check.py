@@ -106,4 +106,10 @@ def _of_layer(layer, x, _, training, random):
     arrays = {name: a for name, a in inputs.items() if a.dtype.kind == "f"}  # ids can't be moved
     for p in layer.trainable_weights:
         gradients[p.path], arrays[p.path] = p.grad.copy(), p.value
-    return lambda: float((forward() * R).sum()), gradients, arrays
+
+    def value():
+        y = float((forward() * R).sum())
+        penalty = getattr(layer, "activity_losses", None)  # its slope is in dx, too
+        return y if penalty is None else y + float(penalty.sum())
+
+    return value, gradients, arrays

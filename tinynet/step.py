@@ -87,6 +87,8 @@ class Step:
 
     def _prepare(self, target_shape):
         """Before the first step: flat parameters, moments, metrics; nothing if all is there."""
+        for layer in self.leaves():
+            layer.check_backward()
         self._prepare_execution()
         trained = self.trainable_weights
         if self.optimizer.parameters != trained or self.optimizer.ops is not self.context.ops:
@@ -165,6 +167,11 @@ class Step:
 
     def measure(self, y, outputs, sample_weight):
         """The loss of a batch, and everything that the epoch's logs need of it."""
+        if self.context.masks.of(outputs) is not None:
+            raise ValueError(
+                f"{self.name}: the padding that Embedding(mask_zero=True) marks reaches the loss, "
+                "which can't leave places out: pool over the steps, or weigh them by sample_weight"
+            )
         rows_y, rows, w = self.loss.as_rows(y, outputs, sample_weight)
         values = self.loss.forward(rows_y, rows, w, logits=self.fused)  # (N,)
         loss = float(values.sum(dtype=np.float64)) + self.penalty()
@@ -184,9 +191,16 @@ class Step:
             self.compiled_metrics.reset()
 
     def penalty(self) -> float:
-        """Sum of the regularizers' penalties on the trainable parameters."""
-        return sum(float(p.regularizer(p.numpy())) for p in self.parameters
-                   if p.regularizer is not None and p.trainable)  # fmt: skip
+        """Sum of the regularizers' penalties on the trainable parameters and on activities."""
+        on_weights = (float(p.regularizer(p.numpy())) for p in self.parameters
+                      if p.regularizer is not None and p.trainable)  # fmt: skip
+        on_activities = (float(values.sum(dtype=np.float64)) for values in self.activity_losses())
+        return sum(on_weights) + sum(on_activities)
+
+    def activity_losses(self):
+        """What the layers' activity regularizers found in the last forward, row by row."""
+        return [layer.activity_losses for layer in self.leaves()
+                if getattr(layer, "activity_regularizer", None) is not None]  # fmt: skip
 
     def add_penalty_gradients(self, ops=None):
         """grad += the penalty's gradient, for each parameter that has a regularizer."""

@@ -1,34 +1,60 @@
 """Layers, each with `forward` and directly below it `backward`."""
 
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from .activity import ActivityRegularization
 from .base import Layer, deserialize, get, serialize
 from .dense import Dense
 from .dropout import Dropout
+from .embedding import Embedding
 from .merge import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
+from .noise import AlphaDropout, GaussianDropout, GaussianNoise
 from .normalization import BatchNormalization
-from .shape import Flatten, Input, InputLayer
+from .pooling import GlobalAveragePooling1D, GlobalMaxPooling1D
+from .row_normalization import LayerNormalization, RMSNormalization, UnitNormalization
+from .scaling import Normalization, Rescaling
+from .shape import Flatten, Identity, Input, InputLayer, Permute, RepeatVector, Reshape
+
+GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D  # Keras has both
 
 __all__ = [
     "ELU",
     "Activation",
+    "ActivityRegularization",
     "Add",
+    "AlphaDropout",
     "Average",
     "BatchNormalization",
     "Concatenate",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAvgPool1D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPooling1D",
+    "Identity",
     "Input",
     "InputLayer",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
     "PReLU",
+    "Permute",
+    "RMSNormalization",
     "ReLU",
+    "RepeatVector",
+    "Rescaling",
+    "Reshape",
     "Softmax",
     "Subtract",
+    "UnitNormalization",
     "deserialize",
     "get",
     "serialize",

@@ -2,6 +2,8 @@
 
 from .. import activations, constraints, initializers, regularizers
 from .base import Layer, register
+from .checks import axes_of
+from .rows import from_rows, to_rows
 
 
 @register()
@@ -12,18 +14,25 @@ class Activation(Layer):
         activation: f: a name or an Activation.
     """
 
+    stands_for_activation = True  # in Dense(10, activation=LeakyReLU(0.1))
+
     def __init__(self, activation, **options):
         super().__init__(**options)
         self.activation = activations.get(activation)
 
+    def compute_output_shape(self, input_shape):
+        return self.activation.output_shape(tuple(input_shape))
+
     def forward(self, x, training=False):
-        y = self.empty(x.shape)
+        y = self.empty(self.activation.output_shape(x.shape))
         self.activation.forward(self.ops, x, y=y)
         self.saved = (x, y)
-        return y
+        return self.context.masks.hand_on(x, y)
 
     def backward(self, dy):
         x, y = self.recall()
+        if not self.needs_dx:
+            return None
         dx = self.empty(x.shape)
         self.activation.backward(self.ops, x, y, dy, dx=dx)  # reverses y = f(x)
         return dx
@@ -102,13 +111,34 @@ class ELU(_OptionLayer):
 
 @register()
 class Softmax(_OptionLayer):
-    """y = e^x / sum e^x along `axis`."""
+    """y = e^x / sum e^x along `axis`, an int, or a list of ints: over all these axes together."""
 
     config_keys = ("axis",)
 
     def __init__(self, axis=-1, **options):
-        self.axis = axis
-        super().__init__(activations.softmax.with_options(axis=axis), **options)
+        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+        self.several = isinstance(self.axis, list) and len(self.axis) > 1
+        along = self.axis[0] if isinstance(self.axis, list) and not self.several else self.axis
+        super().__init__(activations.softmax.with_options(axis=along), **options)
+        self.stands_for_activation = not self.several
+
+    def forward(self, x, training=False):
+        if not self.several:
+            return super().forward(x, training)
+        axes = axes_of(self, self.axis, x.shape)
+        rows = to_rows(self, x, axes)  # (R, D)
+        y = self.empty(rows.shape)
+        self.ops.softmax(rows, y=y)
+        self.saved = (axes, y)
+        return self.context.masks.hand_on(x, from_rows(self, y, axes, x.shape))
+
+    def backward(self, dy):
+        if not self.several:
+            return super().backward(dy)
+        axes, y = self.recall()
+        dx = self.empty(y.shape)
+        self.ops.softmax_grad(y, to_rows(self, dy, axes), dx=dx)
+        return from_rows(self, dx, axes, dy.shape)
 
 
 @register()
@@ -129,6 +159,8 @@ class PReLU(Layer):
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
         self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
+        if self.shared_axes is not None:
+            self.shared_axes = list(self.shared_axes)
 
     def build(self, input_shape):
         shape = list(input_shape[1:])
@@ -143,7 +175,7 @@ class PReLU(Layer):
         y = self.empty(x.shape)
         self.ops.prelu(x, self.alpha.value, y=y)
         self.saved = (x,)
-        return y
+        return self.context.masks.hand_on(x, y)
 
     def backward(self, dy):
         (x,) = self.recall()

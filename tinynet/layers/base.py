@@ -16,7 +16,7 @@ at once:
             self.factor.grad[...] = (dy * x).sum(axis=0)   # reverses y = x f, by f: (D,)
             return dy * self.factor.value               # and by x: (N, D)
 
-Check it with `tinynet.gradcheck(Scale(), x)`.
+Check it with `tinynet.gradcheck(Scale(), x)`. As in Keras, `forward` may also be called `call`.
 """
 
 import numpy as np
@@ -29,6 +29,7 @@ from ..graph import KerasTensor, Node, flat, is_symbolic
 from ..naming import unique_name
 from ..parameters import Parameter
 from ..registry import Registry, Revised
+from .config import own_shape, read_config, takes_training
 
 _registry = Registry("layer", "layers")
 register = _registry.register
@@ -51,6 +52,7 @@ class Layer(Revised):
     """
 
     config_keys: tuple = ()
+    hands_on_values = False  # whether the output holds the very values of the input
     volatile = frozenset({"saved", "context", "needs_dx"})
 
     def __init__(self, *, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None):
@@ -76,16 +78,34 @@ class Layer(Revised):
         """Create the parameters for inputs of `input_shape` (its first entry, None, is N)."""
 
     def compute_output_shape(self, input_shape):
-        """Shape of the output, None for N."""
-        return tuple(input_shape)
+        """Shape of the output, None for N; a layer with `call` that does not say is tried out."""
+        return own_shape(self, input_shape)
 
     def forward(self, x, training=False):
-        """The output for a batch x (N, ...)."""
-        raise NotImplementedError(f"layer {self.name!r} ({type(self).__name__}) needs a forward")
+        """The output for a batch x (N, ...); Keras's name for it, `call`, serves as well."""
+        call = getattr(self, "call", None)
+        if call is None:
+            raise NotImplementedError(
+                f"layer {self.name!r} ({type(self).__name__}) needs a forward(x, training=False), "
+                "or a call(inputs, training=False)"
+            )
+        return call(x, training=training) if takes_training(type(self)) else call(x)
 
     def backward(self, dy):
         """Write the gradients of the parameters, return dx; dy is the gradient by the output."""
-        raise NotImplementedError(f"layer {self.name!r} ({type(self).__name__}) needs a backward")
+        raise NotImplementedError(
+            f"layer {self.name!r} ({type(self).__name__}) needs a backward(dy): it writes each "
+            "parameter's gradient to its .grad and returns the gradient by the input; nothing "
+            "here differentiates by itself"
+        )
+
+    def check_backward(self):
+        """Raise unless the layer can be trained: before the first step, not within it."""
+        if type(self).backward is Layer.backward:
+            self.backward(None)
+
+    def check_values(self, x, where):
+        """Raise unless the entries of x, a model's input as the user gave it, fit this layer."""
 
     # ------------------------------------------------------------------------ what it can use
 
@@ -98,10 +118,32 @@ class Layer(Revised):
         """An array of the layer's dtype for a result of this step."""
         return self.context.empty(shape, self.dtype)
 
-    def add_weight(self, shape, initializer="glorot_uniform", name="weight", trainable=True,
-                   regularizer=None, constraint=None):  # fmt: skip
-        """A new Parameter; gradients are written to its `.grad`."""
-        shape = tuple(shape)
+    def add_weight(
+        self,
+        shape=(),
+        initializer=None,
+        name="weight",
+        trainable=True,
+        regularizer=None,
+        constraint=None,
+        dtype=None,
+    ):
+        """A new Parameter; gradients are written to its `.grad`.
+
+        Args:
+            shape: a tuple, or an int for a vector.
+            initializer: None: "glorot_uniform", or "zeros" for a single number.
+            name, trainable, regularizer, constraint: as in Keras; pass them by keyword.
+            dtype: None, or the layer's own.
+        """
+        shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
+        if dtype is not None and float_dtype(dtype) != self.dtype:
+            raise ValueError(
+                f"{self.name}/{name}: a weight has its layer's dtype, {self.dtype}; "
+                f"received {dtype!r}"
+            )
+        if initializer is None:
+            initializer = "glorot_uniform" if shape else "zeros"
         value = np.asarray(initializers.get(initializer)(shape, dtype=self.dtype), self.dtype)
         if value.shape != shape:
             raise ValueError(
@@ -120,6 +162,13 @@ class Layer(Revised):
         parameter.learnable = trainable  # moving statistics never become trainable
         self.own_parameters.append(parameter)
         return parameter
+
+    def add_loss(self, loss):
+        """Not supported: nothing could differentiate it."""
+        raise NotImplementedError(
+            f"layer {self.name!r}: add_loss is not supported: put ActivityRegularization after the "
+            "layer, give its weights a regularizer, or subclass losses.Loss"
+        )
 
     def recall(self):
         """What `forward` saved, or an error if there was none."""
@@ -249,6 +298,8 @@ class Layer(Revised):
         self.input_shape = list(input_shape) if many else tuple(input_shape)
         self.output_shape = output_shape
         self.built = True
+        if type(self).compute_output_shape is Layer.compute_output_shape:
+            self.output_shape = tuple(self.compute_output_shape(input_shape))
 
     # ---------------------------------------------------------------------------- parameters
 
@@ -322,9 +373,13 @@ class Layer(Revised):
         return config
 
     @classmethod
-    def from_config(cls, config: dict):
-        """An equal layer, not built, from `get_config()`'s dict."""
-        return cls(**config)
+    def from_config(cls, config: dict, custom_objects=None):
+        """An equal layer, not built, from `get_config()`'s dict, or from Keras's.
+
+        Args:
+            custom_objects: name -> class, for what the config names and tinynet does not know.
+        """
+        return cls(**read_config(cls, config, custom_objects))
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name} built={self.built}>"

@@ -1,13 +1,13 @@
 """Dense: y = f(x W + b)."""
 
-import numbers
-
 from .. import activations, constraints, initializers, regularizers
-from .base import Layer, register
+from .activity import Penalized
+from .base import register
+from .checks import positive_int
 
 
 @register()
-class Dense(Layer):
+class Dense(Penalized):
     """Fully connected layer.
 
         z = x W + b         (N, D) (D, H) + (H,) -> (N, H)
@@ -22,6 +22,7 @@ class Dense(Layer):
         kernel_initializer, bias_initializer: first values of W and b.
         kernel_regularizer, bias_regularizer: penalties added to the loss.
         kernel_constraint, bias_constraint: applied after each update.
+        activity_regularizer: penalty on y, divided by N.
 
     Raises:
         ValueError: units is not a positive integer, or the last axis differs from D.
@@ -54,9 +55,7 @@ class Dense(Layer):
         **options,
     ):
         super().__init__(**options)
-        if isinstance(units, bool) or not isinstance(units, numbers.Integral) or units < 1:
-            raise ValueError(f"layer {self.name!r}: units must be an int >= 1, received {units!r}")
-        self.units = int(units)
+        self.units = positive_int(self, "units", units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
@@ -85,21 +84,22 @@ class Dense(Layer):
                 f"layer {self.name!r}: expected input (N, ..., D) with a known D, "
                 f"received shape {tuple(input_shape)}"
             )
-        return (*input_shape[:-1], self.units)
+        return self.activation.output_shape((*input_shape[:-1], self.units))
 
     def accepts(self, shape):
         return len(shape) > 1 and shape[-1] == self.kernel.shape[0]
 
     def forward(self, x, training=False):
         z = self.logits(x)
-        if self.activation is activations.linear:
-            return z
-        y = self.empty(z.shape)  # (N, H)
-        self.activation.forward(self.ops, z, y=y)
-        self.saved = (*self.saved, z, y)
-        return y
+        y = z
+        if self.activation is not activations.linear:
+            y = self.empty(self.activation.output_shape(z.shape))  # (N, H); glu halves H
+            self.activation.forward(self.ops, z, y=y)
+            self.saved = (*self.saved, z, y)
+        return self.context.masks.hand_on(x, self.penalize(y))
 
     def backward(self, dy):
+        dy = self.penalty_backward(dy)
         if self.activation is activations.linear:
             return self.backward_from_logits(dy)
         _, z, y = self.recall()

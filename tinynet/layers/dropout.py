@@ -2,10 +2,40 @@
 
 from ..random import check_seed, draw_seed
 from .base import Layer, register
+from .checks import fraction
+
+
+class Masked(Layer):
+    """Base of layers that drop entries: `mask(shape)` is 0 or 1 / (1 - rate)."""
+
+    def __init__(self, rate, noise_shape, seed, options):
+        super().__init__(**options)
+        self.rate = fraction(self, "rate", rate)
+        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.seed = None if seed is None else check_seed(seed)
+        self.key = (draw_seed() if seed is None else self.seed, 0)
+
+    def mask(self, shape):
+        """The mask of this step for a batch of `shape`."""
+        mask = self.empty(self._mask_shape(shape))
+        shared = self.noise_shape is not None and self.noise_shape[0] is not None
+        row = 0 if shared else self.context.first_row  # a mask for all rows belongs to none
+        self.ops.dropout_mask(self.rate, self.key, self.context.step, row, mask=mask)
+        return mask
+
+    def _mask_shape(self, shape):
+        if self.noise_shape is None:
+            return shape
+        if len(self.noise_shape) != len(shape):
+            raise ValueError(
+                f"layer {self.name!r}: noise_shape {self.noise_shape} must have as many axes as "
+                f"the input, received {shape}"
+            )
+        return tuple(s if n is None else n for n, s in zip(self.noise_shape, shape, strict=True))
 
 
 @register()
-class Dropout(Layer):
+class Dropout(Masked):
     """Inverted dropout (Srivastava et al. 2014).
 
         y = x m,   m = 0 with probability rate, else 1 / (1 - rate)      (N, D)
@@ -23,26 +53,17 @@ class Dropout(Layer):
     config_keys = ("rate", "noise_shape", "seed")
 
     def __init__(self, rate, noise_shape=None, seed=None, **options):
-        super().__init__(**options)
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-            raise ValueError(f"layer {self.name!r}: rate must be in [0, 1], received {rate!r}")
-        self.rate = float(rate)
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
-        self.seed = None if seed is None else check_seed(seed)
-        self.key = (draw_seed() if seed is None else self.seed, 0)
+        super().__init__(rate, noise_shape, seed, options)
 
     def forward(self, x, training=False):
         if not training or self.rate == 0:
             self.saved = (None,)
             return x
-        mask = self.empty(self._mask_shape(x.shape))
-        shared = self.noise_shape is not None and self.noise_shape[0] is not None
-        row = 0 if shared else self.context.first_row  # a mask for all rows belongs to none
-        self.ops.dropout_mask(self.rate, self.key, self.context.step, row, mask=mask)
+        mask = self.mask(x.shape)
         y = self.empty(x.shape)  # (N, D)
         self.ops.multiply(x, mask, y=y)
         self.saved = (mask,)
-        return y
+        return self.context.masks.hand_on(x, y)
 
     def backward(self, dy):
         (mask,) = self.recall()
@@ -51,13 +72,3 @@ class Dropout(Layer):
         dx = self.empty(dy.shape)  # (N, D)
         self.ops.multiply(dy, mask, y=dx)  # reverses y = x m
         return dx
-
-    def _mask_shape(self, shape):
-        if self.noise_shape is None:
-            return shape
-        if len(self.noise_shape) != len(shape):
-            raise ValueError(
-                f"layer {self.name!r}: noise_shape {self.noise_shape} must have as many axes as "
-                f"the input, received {shape}"
-            )
-        return tuple(s if n is None else n for n, s in zip(self.noise_shape, shape, strict=True))

@@ -1,9 +1,8 @@
 """Batch normalization."""
 
-import math
-
 from .. import constraints, initializers, regularizers
 from .base import Layer, register
+from .rows import from_rows, to_rows
 
 
 @register()
@@ -114,9 +113,15 @@ class BatchNormalization(Layer):
 
     def forward(self, x, training=False):
         ops, gamma, beta = self.ops, *self._scale_and_shift()
-        x, shape = self._rows(x)  # (N, D)
+        batch_statistics, given = training and self.trainable, x
+        shape, axis = x.shape, [self.axis % x.ndim]
+        if batch_statistics and self.context.masks.of(x) is not None:
+            raise ValueError(
+                f"layer {self.name!r}: batch statistics that leave out padding (mask_zero=True) "
+                "are not supported; use LayerNormalization, or mask_zero=False"
+            )
+        x = to_rows(self, x, axis)  # (N, D)
         y, xhat = self.empty(x.shape), self.empty(x.shape)
-        batch_statistics = training and self.trainable
         if batch_statistics:
             mean, var = self.empty(x.shape[1:]), self.empty(x.shape[1:])  # (D,)
             ops.batchnorm(x, gamma, beta, self.epsilon, y=y, xhat=xhat, mean=mean, var=var)
@@ -126,27 +131,18 @@ class BatchNormalization(Layer):
             mean, var = self.moving_mean.value, self.moving_variance.value
             ops.batchnorm_inference(x, gamma, beta, mean, var, self.epsilon, y=y, xhat=xhat)
         self.saved = (xhat, var, batch_statistics)
-        return self._unrows(y, shape)
+        return self.context.masks.hand_on(given, from_rows(self, y, axis, shape))
 
     def backward(self, dy):
         xhat, var, batch_statistics = self.recall()
         grad = self.ops.batchnorm_grad if batch_statistics else self.ops.batchnorm_inference_grad
-        dy, shape = self._rows(dy)  # (N, D)
+        shape, axis = dy.shape, [self.axis % dy.ndim]
+        dy = to_rows(self, dy, axis)  # (N, D)
         dx = self.empty(xhat.shape)
         dgamma, dbeta = (None if p is None else p.grad for p in (self.gamma, self.beta))
         gamma, _ = self._scale_and_shift()
         grad(xhat, gamma, var, self.epsilon, dy, dx=dx, dgamma=dgamma, dbeta=dbeta)
-        return self._unrows(dx, shape)
+        return from_rows(self, dx, axis, shape)
 
     def _scale_and_shift(self):
         return [None if p is None else p.value for p in (self.gamma, self.beta)]
-
-    def _rows(self, x):
-        """(N, ..., D, ...) -> (N ..., D), and the shape to go back to."""
-        if x.ndim == 2:
-            return x, None
-        moved = x.swapaxes(self.axis, -1)
-        return moved.reshape(math.prod(moved.shape[:-1]), moved.shape[-1]), moved.shape
-
-    def _unrows(self, y, shape):
-        return y if shape is None else y.reshape(shape).swapaxes(self.axis, -1)

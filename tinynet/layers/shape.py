@@ -1,9 +1,12 @@
-"""Layers without arithmetic: InputLayer and Flatten."""
+"""Layers without arithmetic: InputLayer, Flatten, Reshape, Permute, RepeatVector, Identity."""
 
 import math
 
+import numpy as np
+
 from ..graph import Node
 from .base import Layer, register
+from .checks import positive_int
 
 
 @register("Input")
@@ -13,15 +16,30 @@ class InputLayer(Layer):
     Args:
         shape: shape of one row, e.g. (784,); `input_shape` is the older name.
         batch_size: accepted as in Keras; it binds nothing.
+        batch_shape: batch size and shape in one.
+        dtype: of the data; an integer type is remembered, the arithmetic is in floats.
     """
 
-    config_keys = ("shape", "batch_size")
-
-    def __init__(self, shape=None, batch_size=None, input_shape=None, **options):
+    def __init__(
+        self,
+        shape=None,
+        batch_size=None,
+        dtype=None,
+        batch_shape=None,
+        input_shape=None,
+        **options,
+    ):
         shape = input_shape if shape is None else shape
+        if batch_shape is not None:
+            if shape is not None or batch_size is not None:
+                raise ValueError("Input: give shape and batch_size, or batch_shape, not both")
+            batch_size, *shape = batch_shape
         if shape is None:
             raise ValueError("Input needs a shape, e.g. Input((784,))")
-        super().__init__(input_shape=shape, **options)
+        self.input_dtype = None
+        if dtype is not None and np.dtype(dtype).kind in "iub":
+            self.input_dtype, dtype = np.dtype(dtype).name, None
+        super().__init__(input_shape=shape, dtype=dtype, **options)
         self.shape, self.batch_size = self.declared_input_shape, batch_size
         self.build_once((None, *self.shape))
         Node(self, [], False, (None, *self.shape))
@@ -32,18 +50,42 @@ class InputLayer(Layer):
     def backward(self, dy):
         return dy
 
+    def get_config(self):
+        config = super().get_config()
+        del config["trainable"]
+        dtype = self.input_dtype or self.dtype
+        return {**config, "batch_shape": (self.batch_size, *self.shape), "dtype": dtype}
 
-def Input(shape=None, batch_size=None, dtype=None, name=None):
+
+def Input(shape=None, batch_size=None, dtype=None, batch_shape=None, name=None):
     """Where a model begins: the symbolic output of a new InputLayer.
 
     `Sequential([Input((784,)), Dense(10)])`, or `x = Input((784,)); Model(x, Dense(10)(x))`.
     """
-    return InputLayer(shape, batch_size, dtype=dtype, name=name).output
+    return InputLayer(shape, batch_size, dtype, batch_shape, name=name).output
 
 
 @register()
 class Flatten(Layer):
-    """(N, A, B, ...) -> (N, A B ...), row by row; (N,) -> (N, 1). It has no parameters."""
+    """(N, A, B, ...) -> (N, A B ...), row by row; (N,) -> (N, 1). It has no parameters.
+
+    Args:
+        data_format: "channels_last" (also None), or "channels_first": inputs are (N, D, A, ...),
+            and the output is what it would be for (N, A, ..., D).
+    """
+
+    config_keys = ("data_format",)
+    hands_on_values = True
+
+    def __init__(self, data_format=None, **options):
+        super().__init__(**options)
+        data_format = "channels_last" if data_format is None else data_format
+        if data_format not in ("channels_last", "channels_first"):
+            raise ValueError(
+                f'layer {self.name!r}: data_format must be "channels_last" or "channels_first", '
+                f"received {data_format!r}"
+            )
+        self.data_format = data_format
 
     def compute_output_shape(self, input_shape):
         if None in input_shape[1:]:
@@ -52,7 +94,151 @@ class Flatten(Layer):
 
     def forward(self, x, training=False):
         self.saved = x.shape
+        if self.data_format == "channels_first" and x.ndim > 2:
+            order = (0, *range(2, x.ndim), 1)
+            moved = self.empty(tuple(x.shape[a] for a in order))
+            self.ops.transpose(x, order, y=moved)
+            x = moved
         return x.reshape(len(x), math.prod(x.shape[1:]))  # (N, D)
 
     def backward(self, dy):
-        return dy.reshape(self.recall())  # (N, A, B, ...)
+        shape = self.recall()
+        if self.data_format == "channels_first" and len(shape) > 2:
+            N, D, *rest = shape
+            dx = self.empty(shape)
+            order = (0, len(shape) - 1, *range(1, len(shape) - 1))
+            self.ops.transpose(dy.reshape(N, *rest, D), order, y=dx)
+            return dx
+        return dy.reshape(shape)  # (N, A, B, ...)
+
+
+@register()
+class Reshape(Layer):
+    """(N, ...) -> (N, *target_shape), row by row. It has no parameters.
+
+    Args:
+        target_shape: shape of a row; one entry may be -1: what is left.
+    """
+
+    config_keys = ("target_shape",)
+    hands_on_values = True
+
+    def __init__(self, target_shape, **options):
+        super().__init__(**options)
+        shape = tuple(target_shape)
+        ok = all(isinstance(n, (int, np.integer)) and (n >= 1 or n == -1) for n in shape)
+        if not ok or shape.count(-1) > 1:
+            raise ValueError(
+                f"layer {self.name!r}: target_shape must hold ints >= 1 and at most one -1, "
+                f"received {target_shape!r}"
+            )
+        self.target_shape = tuple(int(n) for n in shape)
+
+    def compute_output_shape(self, input_shape):
+        N, *row = input_shape
+        if None in row:
+            return (N, *(None if n == -1 else n for n in self.target_shape))
+        have, fixed = math.prod(row), math.prod(n for n in self.target_shape if n != -1)
+        if (have % fixed if -1 in self.target_shape else have != fixed) != 0:
+            raise ValueError(
+                f"layer {self.name!r}: rows of shape {tuple(row)} hold {have} numbers, which do "
+                f"not fill target_shape={self.target_shape}"
+            )
+        return (N, *(have // fixed if n == -1 else n for n in self.target_shape))
+
+    def forward(self, x, training=False):
+        self.saved = x.shape
+        return x.reshape(self.compute_output_shape(x.shape))
+
+    def backward(self, dy):
+        return dy.reshape(self.recall())
+
+
+@register()
+class Permute(Layer):
+    """The axes of a row in another order: Permute((2, 1)): (N, A, B) -> (N, B, A).
+
+    Args:
+        dims: the order, counted from 1.
+    """
+
+    config_keys = ("dims",)
+    hands_on_values = True
+
+    def __init__(self, dims, **options):
+        super().__init__(**options)
+        self.dims = tuple(dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(
+                f"layer {self.name!r}: dims must hold each of 1, ..., {len(self.dims)} once, "
+                f"received {dims!r}"
+            )
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) != len(self.dims) + 1:
+            raise ValueError(
+                f"layer {self.name!r}: dims={self.dims} needs input of {len(self.dims) + 1} axes, "
+                f"received shape {tuple(input_shape)}"
+            )
+        return (input_shape[0], *(input_shape[d] for d in self.dims))
+
+    def forward(self, x, training=False):
+        y = self.empty(self.compute_output_shape(x.shape))
+        self.ops.transpose(x, (0, *self.dims), y=y)
+        return y
+
+    def backward(self, dy):
+        if not self.needs_dx:
+            return None
+        order = (0, *(self.dims.index(d) + 1 for d in range(1, len(self.dims) + 1)))
+        dx = self.empty(tuple(dy.shape[a] for a in order))
+        self.ops.transpose(dy, order, y=dx)  # the inverse order
+        return dx
+
+
+@register()
+class RepeatVector(Layer):
+    """Each row n times: (N, D) -> (N, n, D); dx is the sum over the copies.
+
+    Args:
+        n: how often.
+    """
+
+    config_keys = ("n",)
+    hands_on_values = True
+
+    def __init__(self, n, **options):
+        super().__init__(**options)
+        self.n = positive_int(self, "n", n)
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) != 2:
+            raise ValueError(
+                f"layer {self.name!r}: expected input (N, D), received shape {tuple(input_shape)}"
+            )
+        return (input_shape[0], self.n, input_shape[1])
+
+    def forward(self, x, training=False):
+        y = self.empty(self.compute_output_shape(x.shape))
+        self.ops.repeat(x, y=y)
+        return y
+
+    def backward(self, dy):
+        if not self.needs_dx:
+            return None
+        dx = self.empty((len(dy), dy.shape[2]))
+        self.ops.sum_steps(dy, y=dx)
+        return dx
+
+
+@register()
+class Identity(Layer):
+    """y = x."""
+
+    hands_on_values = True
+
+    def forward(self, x, training=False):
+        return x
+
+    def backward(self, dy):
+        return dy

@@ -56,6 +56,14 @@ class Functional(Model):
         self.uses = {}  # layer -> its nodes here
         for node in self.nodes_in_order:
             self.uses.setdefault(node.layer, []).append(node)
+        for layer, uses in self.uses.items():
+            if len(uses) > 1 and any(
+                getattr(leaf, "activity_regularizer", None) is not None for leaf in layer.leaves()
+            ):
+                raise ValueError(
+                    f"Model: layer {layer.name!r} has an activity_regularizer, so it can be applied "
+                    "only once; put ActivityRegularization after each application"
+                )
         self.kept = {}  # node -> what its layer saved, where a layer has several
         self._set_shapes()
         self.built = True
@@ -170,6 +178,16 @@ class Functional(Model):
         count = len(shape) if isinstance(shape, list) else 1
         if count != len(self.inputs):
             raise ValueError(f"{self.name} takes {len(self.inputs)} inputs, received {count}")
+
+    def check_values(self, x, where):
+        values = dict(zip(self.inputs, x if isinstance(x, list) else [x], strict=True))
+        for node in self.nodes_in_order:  # as far as the values come through unchanged
+            if len(node.inputs) == 1 and node.inputs[0] in values:
+                node.layer.check_values(values[node.inputs[0]], where)
+                if node.layer.hands_on_values:
+                    values[node.output] = values[node.inputs[0]]
+
+    hands_on_values = False
 
     def accepts(self, shape):
         ours = [tensor.shape for tensor in self.inputs]

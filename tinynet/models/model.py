@@ -94,7 +94,10 @@ class Model(Trainer, Layer):
     @property
     def activation(self):
         """That of the last layer, with which a loss can be fused; None if it has none."""
-        return getattr(self.last_layer, "activation", None)
+        last = self.last_layer
+        if getattr(last, "activity_regularizer", None) is not None:
+            return None  # the penalty needs the output itself
+        return getattr(last, "activation", None)
 
     @property
     def takes_sparse(self):
@@ -205,6 +208,7 @@ class Model(Trainer, Layer):
                 f"{where}: {self.name} expects rows of shape {self.input_shape[1:]}, received "
                 f"{x.shape[1:]} (x has shape {x.shape})"
             )
+        self.check_values(x, where)
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):

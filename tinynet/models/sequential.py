@@ -162,6 +162,16 @@ class Sequential(Model):
         for i, layer in enumerate(self.layers):
             layer.plan_backward(needs_dx or i > self.first_trained)
 
+    def check_values(self, x, where):
+        for layer in self.layers:  # e.g. ids that an Embedding does not have
+            layer.check_values(x, where)
+            if not layer.hands_on_values:
+                break
+
+    @property
+    def hands_on_values(self):
+        return all(layer.hands_on_values for layer in self.layers)
+
     def as_input(self, x):
         if not self.layers:
             raise ValueError(f"{self.name}: add a layer first")

@@ -1,0 +1,83 @@
+"""Penalties on what a layer puts out: `activity_regularizer=` and ActivityRegularization."""
+
+from .. import regularizers
+from .base import Layer, register
+
+
+class Penalized(Layer):
+    """Base of layers with an `activity_regularizer`.
+
+        loss += R(y) / N,      dy += R'(y) / N          N rows of the batch
+
+    in training and in `evaluate`. R is L1, L2 or L1L2.
+
+    Args:
+        activity_regularizer: R; None for none.
+
+    Attributes:
+        activity_losses: R(y_i) / N of each row of the last forward (N,), or None.
+    """
+
+    volatile = Layer.volatile | {"activity_losses", "activity"}
+
+    def __init__(self, *, activity_regularizer=None, **options):
+        super().__init__(**options)
+        regularizer = regularizers.get(activity_regularizer)
+        if regularizer is not None and not isinstance(regularizer, regularizers.L1L2):
+            raise ValueError(
+                f"layer {self.name!r}: activity_regularizer must be L1, L2 or L1L2, "
+                f"received {regularizer!r}"
+            )
+        self.activity_regularizer = regularizer
+        self.activity_losses = self.activity = None
+
+    def penalize(self, y):
+        """Measure the penalty on the output y; returns y."""
+        r = self.activity_regularizer
+        if r is not None:
+            N = len(y)
+            self.activity_losses = self.empty((N,))
+            self.ops.activity_penalty(y, r.l1 / N, r.l2 / N, losses=self.activity_losses)
+            self.activity = y
+        return y
+
+    def penalty_backward(self, dy):
+        """dy with the slope of the penalty added."""
+        r = self.activity_regularizer
+        if r is None:
+            return dy
+        y, N = self.activity, len(dy)
+        total = self.empty(dy.shape)
+        self.ops.activity_penalty_grad(y, dy, r.l1 / N, r.l2 / N, dx=total)
+        return total
+
+    def get_config(self):
+        r = self.activity_regularizer
+        mine = {} if r is None else {"activity_regularizer": regularizers.serialize(r)}
+        return {**super().get_config(), **mine}
+
+
+@register()
+class ActivityRegularization(Penalized):
+    """y = x, with the penalty (l1 sum |x| + l2 sum x^2) / N added to the loss.
+
+    Args:
+        l1, l2: factors >= 0.
+    """
+
+    config_keys = ("l1", "l2")
+
+    def __init__(self, l1=0.0, l2=0.0, **options):
+        super().__init__(activity_regularizer=regularizers.L1L2(l1, l2), **options)
+        self.l1, self.l2 = l1, l2
+
+    def forward(self, x, training=False):
+        return self.context.masks.hand_on(x, self.penalize(x))
+
+    def backward(self, dy):
+        return self.penalty_backward(dy)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["activity_regularizer"]
+        return config

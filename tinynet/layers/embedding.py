@@ -1,0 +1,129 @@
+"""Embedding: a row of numbers for each id."""
+
+import numpy as np
+
+from .. import initializers, regularizers
+from .activity import Penalized
+from .base import register
+from .checks import positive_int
+
+EXACT = {"float32": 2**24, "float64": 2**53}  # integers up to here survive the cast to the dtype
+
+
+@register()
+class Embedding(Penalized):
+    """Looks up a learned row for each id.
+
+        y[n, t] = E[x[n, t]]          (N, T) ids, E (V, D) -> (N, T, D)
+
+    Its gradient adds up what all places of an id hand back: dE[v] = sum of dy where x = v.
+    Inputs of a model are floats; ids stay exact in them up to 2**24 (float32).
+
+    Args:
+        input_dim: V, how many ids there are: 0, ..., V - 1.
+        output_dim: D.
+        embeddings_initializer, embeddings_regularizer, activity_regularizer: as for Dense.
+        mask_zero: id 0 is padding: GlobalAveragePooling1D leaves these places out.
+        weights: E to start with, (V, D), or a list of it.
+
+    Raises:
+        ValueError: an id that is no integer or not in [0, V): names row and id, before the first
+            step; a V that the dtype can't count to.
+    """
+
+    config_keys = (
+        "input_dim",
+        "output_dim",
+        "embeddings_initializer",
+        "embeddings_regularizer",
+        "mask_zero",
+    )
+
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        embeddings_initializer="uniform",
+        embeddings_regularizer=None,
+        mask_zero=False,
+        weights=None,
+        input_length=None,  # the older Keras's, which then knew T
+        **options,
+    ):
+        if input_length is not None and "input_shape" not in options:
+            options["input_shape"] = (input_length,)
+        super().__init__(**options)
+        self.input_dim = positive_int(self, "input_dim", input_dim)
+        self.output_dim = positive_int(self, "output_dim", output_dim)
+        if self.input_dim > EXACT[self.dtype]:
+            raise ValueError(
+                f"layer {self.name!r}: input_dim={input_dim}, but {self.dtype} holds integers "
+                f'exactly only up to {EXACT[self.dtype]}; use dtype="float64"'
+            )
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.mask_zero = bool(mask_zero)
+        self.start = None
+        if weights is not None:
+            weights = weights[0] if isinstance(weights, list) and len(weights) == 1 else weights
+            self.start = np.array(weights, self.dtype)
+            if self.start.shape != (self.input_dim, self.output_dim):
+                raise ValueError(
+                    f"layer {self.name!r}: weights: expected shape "
+                    f"{(self.input_dim, self.output_dim)}, received {self.start.shape}"
+                )
+
+    def build(self, input_shape):
+        self.embeddings = self.add_weight(
+            (self.input_dim, self.output_dim),
+            self.embeddings_initializer if self.start is None else "zeros",
+            name="embeddings",
+            regularizer=self.embeddings_regularizer,
+        )
+        if self.start is not None:
+            self.embeddings.assign(self.start)
+
+    def accepts(self, shape):
+        return True
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, self.output_dim)
+
+    def check_values(self, x, where):
+        """Raise unless all entries of x, data as the user gave it, are ids of ours."""
+        for first in range(0, len(x), 1 << 16):
+            part = x[first : first + (1 << 16)]
+            self._check_ids(
+                part.dense(self.dtype) if hasattr(part, "dense") else part, first, where
+            )
+
+    def _check_ids(self, x, first, where):
+        wrong = (x < 0) | (x >= self.input_dim)
+        if x.dtype.kind == "f":
+            wrong |= x != np.floor(x)
+        if wrong.any():
+            place = np.unravel_index(wrong.argmax(), x.shape)
+            position = f", position {', '.join(map(str, place[1:]))}" if len(place) > 1 else ""
+            raise ValueError(
+                f"{where}: layer {self.name!r} expects ids in [0, {self.input_dim}), received "
+                f"{x[place]} in row {first + place[0]}{position}"
+            )
+
+    def forward(self, x, training=False):
+        y = self.empty((*x.shape, self.output_dim))  # (N, T, D)
+        self.ops.embedding(x, self.embeddings.value, y=y)
+        if self.mask_zero:
+            self.context.masks.set(y, x)
+        self.saved = (x,)
+        return self.penalize(y)
+
+    def backward(self, dy):
+        (x,) = self.recall()
+        dy = self.penalty_backward(dy)
+        if self.embeddings.grad is not None:
+            self.ops.embedding_grad(x, dy, dW=self.embeddings.grad)  # (V, D)
+        if not self.needs_dx:
+            return None
+        dx = self.empty(x.shape)  # an id has no slope
+        self.ops.affine(x, 0.0, 0.0, y=dx)
+        return dx

@@ -1,0 +1,142 @@
+"""Noise while training: GaussianNoise, GaussianDropout, AlphaDropout.
+
+Random numbers are those of Dropout: from a counter-based generator keyed by (seed, training step,
+row).
+"""
+
+import math
+
+from ..random import check_seed, draw_seed
+from .base import Layer, register
+from .checks import fraction
+from .dropout import Masked
+
+
+class Noisy(Layer):
+    """Base of layers that draw one normal number per entry."""
+
+    def __init__(self, seed, options):
+        super().__init__(**options)
+        self.seed = None if seed is None else check_seed(seed)
+        self.key = (draw_seed() if seed is None else self.seed, 0)
+
+    def normal(self, mean, stddev, shape):
+        """Normal numbers of this step."""
+        m = self.empty(shape)
+        row = self.context.first_row
+        self.ops.normal_mask(mean, stddev, self.key, self.context.step, row, mask=m)
+        return m
+
+
+@register()
+class GaussianNoise(Noisy):
+    """Adds normal noise while training.
+
+        y = x + n,      n ~ N(0, stddev^2)      (N, D)
+
+    Args:
+        stddev: in [0, 1].
+        seed: None draws one.
+    """
+
+    config_keys = ("stddev", "seed")
+
+    def __init__(self, stddev, seed=None, **options):
+        super().__init__(seed, options)
+        self.stddev = fraction(self, "stddev", stddev)
+
+    def forward(self, x, training=False):
+        if not training or self.stddev == 0:
+            return x
+        y = self.empty(x.shape)
+        self.ops.add(x, self.normal(0.0, self.stddev, x.shape), y=y)
+        return self.context.masks.hand_on(x, y)
+
+    def backward(self, dy):
+        return dy
+
+
+@register()
+class GaussianDropout(Noisy):
+    """Multiplies with normal noise while training (Srivastava et al. 2014).
+
+        y = x m,      m ~ N(1, rate / (1 - rate))      (N, D)
+
+    Args:
+        rate: in [0, 1); its square root is the share that Dropout would drop, in effect.
+        seed: None draws one.
+    """
+
+    config_keys = ("rate", "seed")
+
+    def __init__(self, rate, seed=None, **options):
+        super().__init__(seed, options)
+        self.rate = fraction(self, "rate", rate)
+        if self.rate == 1:
+            raise ValueError(f"layer {self.name!r}: rate must be below 1, received {rate!r}")
+
+    def forward(self, x, training=False):
+        if not training or self.rate == 0:
+            self.saved = (None,)
+            return x
+        m = self.normal(1.0, math.sqrt(self.rate / (1 - self.rate)), x.shape)
+        y = self.empty(x.shape)
+        self.ops.multiply(x, m, y=y)
+        self.saved = (m,)
+        return self.context.masks.hand_on(x, y)
+
+    def backward(self, dy):
+        (m,) = self.recall()
+        if m is None or not self.needs_dx:
+            return dy
+        dx = self.empty(dy.shape)
+        self.ops.multiply(dy, m, y=dx)  # reverses y = x m
+        return dx
+
+
+ALPHA_P = -1.6732632423543772 * 1.0507009873554805  # where SELU saturates
+
+
+@register()
+class AlphaDropout(Masked):
+    """Dropout that keeps mean and variance, for SELU (Klambauer et al. 2017).
+
+        y = a (x if kept else alpha') + b,      alpha' = -1.7581 (where SELU saturates)
+        a = ((1 - rate) (1 + rate alpha'^2))^(-1/2),      b = -a alpha' rate
+
+    Args:
+        rate: share of entries to drop, in [0, 1).
+        noise_shape: as for Dropout.
+        seed: None draws one.
+    """
+
+    config_keys = ("rate", "seed", "noise_shape")
+
+    def __init__(self, rate, noise_shape=None, seed=None, **options):
+        super().__init__(rate, noise_shape, seed, options)
+        if self.rate == 1:
+            raise ValueError(f"layer {self.name!r}: rate must be below 1, received {rate!r}")
+
+    def forward(self, x, training=False):
+        if not training or self.rate == 0:
+            self.saved = (None,)
+            return x
+        a = ((1 - self.rate) * (1 + self.rate * ALPHA_P**2)) ** -0.5
+        b = -a * ALPHA_P * self.rate
+        mask = self.mask(x.shape)  # 1 / (1 - rate) where kept
+        m, shift = self.empty(mask.shape), self.empty(mask.shape)
+        self.ops.affine(mask, a * (1 - self.rate), 0.0, y=m)  # a where kept, else 0
+        self.ops.affine(m, -ALPHA_P, a * ALPHA_P + b, y=shift)  # b where kept, else a alpha' + b
+        kept, y = self.empty(x.shape), self.empty(x.shape)
+        self.ops.multiply(x, m, y=kept)
+        self.ops.add(kept, shift, y=y)
+        self.saved = (m,)
+        return self.context.masks.hand_on(x, y)
+
+    def backward(self, dy):
+        (m,) = self.recall()
+        if m is None or not self.needs_dx:
+            return dy
+        dx = self.empty(dy.shape)
+        self.ops.multiply(dy, m, y=dx)  # reverses y = x m + shift
+        return dx

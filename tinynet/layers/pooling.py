@@ -1,0 +1,111 @@
+"""Pooling over the steps of a sequence: GlobalAveragePooling1D, GlobalMaxPooling1D."""
+
+from .base import Layer, register
+
+
+class GlobalPooling1D(Layer):
+    """Base: (N, T, D) -> (N, D), or (N, 1, D) with keepdims.
+
+    Args:
+        data_format: "channels_last" (also None), or "channels_first": inputs are (N, D, T).
+        keepdims: keep the axis of steps, with size 1.
+    """
+
+    config_keys = ("data_format", "keepdims")
+
+    def __init__(self, data_format=None, keepdims=False, **options):
+        super().__init__(**options)
+        data_format = "channels_last" if data_format is None else data_format
+        if data_format not in ("channels_last", "channels_first"):
+            raise ValueError(
+                f'layer {self.name!r}: data_format must be "channels_last" or "channels_first", '
+                f"received {data_format!r}"
+            )
+        self.data_format, self.keepdims = data_format, bool(keepdims)
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) != 3:
+            raise ValueError(
+                f"layer {self.name!r}: expected input of 3 axes, (N, T, D), "
+                f"received shape {tuple(input_shape)}"
+            )
+        N, T, D = input_shape
+        if self.data_format == "channels_first":
+            T, D = D, T
+            return (N, D, 1) if self.keepdims else (N, D)
+        return (N, 1, D) if self.keepdims else (N, D)
+
+    def forward(self, x, training=False):
+        shape = self.compute_output_shape(x.shape)
+        steps = self._swapped(x)  # (N, T, D)
+        y = self.pool(steps, self.context.masks.of(x))  # (N, D)
+        return y.reshape(shape)
+
+    def backward(self, dy):
+        steps = self.recall()[0]
+        if not self.needs_dx:
+            return None
+        dx = self.unpool(dy.reshape(len(dy), steps.shape[2]))  # (N, T, D)
+        return self._swapped(dx)
+
+    def _swapped(self, x):
+        """(N, T, D) from x, or x from it."""
+        if self.data_format == "channels_last":
+            return x
+        y = self.empty((len(x), x.shape[2], x.shape[1]))
+        self.ops.transpose(x, (0, 2, 1), y=y)
+        return y
+
+
+@register("GlobalAvgPool1D")
+class GlobalAveragePooling1D(GlobalPooling1D):
+    """Mean over the steps.
+
+        y = sum_t w_t x_t          w_t = 1 / T          (N, T, D) -> (N, D)
+
+    After an Embedding with mask_zero=True, w_t is 0 at places with id 0, and 1 / (number of others)
+    elsewhere. A row of nothing but padding gives zeros (in Keras: NaN).
+    """
+
+    def pool(self, x, mask):
+        (N, T, D), w = x.shape, None
+        y = self.empty((N, D))
+        if mask is not None:
+            w, kept = self.empty((N, T)), self.empty(x.shape)
+            self.ops.mask_weights(mask, w=w)
+            self.ops.multiply(x, w.reshape(N, T, 1), y=kept)
+            self.ops.sum_steps(kept, y=y)
+        else:
+            total = self.empty((N, D))
+            self.ops.sum_steps(x, y=total)
+            self.ops.affine(total, 1 / T, 0.0, y=y)
+        self.saved = (x, w)
+        return y
+
+    def unpool(self, dy):
+        x, w = self.recall()
+        N, T, _ = x.shape
+        spread, dx = self.empty(x.shape), self.empty(x.shape)
+        self.ops.repeat(dy, y=spread)
+        if w is not None:
+            self.ops.multiply(spread, w.reshape(N, T, 1), y=dx)  # dx_t = w_t dy
+        else:
+            self.ops.affine(spread, 1 / T, 0.0, y=dx)
+        return dx
+
+
+@register("GlobalMaxPool1D")
+class GlobalMaxPooling1D(GlobalPooling1D):
+    """Maximum over the steps: y = max_t x_t. Steps that are equally large share the gradient."""
+
+    def pool(self, x, mask):
+        y = self.empty((len(x), x.shape[2]))
+        self.ops.max_steps(x, y=y)
+        self.saved = (x, y)
+        return y
+
+    def unpool(self, dy):
+        x, y = self.recall()
+        dx = self.empty(x.shape)
+        self.ops.max_steps_grad(x, y, dy, dx=dx)
+        return dx

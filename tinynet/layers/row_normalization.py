@@ -1,0 +1,151 @@
+"""Normalization of each row by itself: LayerNormalization, RMSNormalization, UnitNormalization."""
+
+import math
+
+from .. import initializers, regularizers
+from .base import Layer, register
+from .checks import axes_of
+from .rows import from_rows, to_rows
+
+
+class RowNormalization(Layer):
+    """Base: y = gamma xhat + beta, where xhat is x normalized over `axis`, row by row."""
+
+    kind = None
+    gamma = beta = None
+
+    def __init__(self, axis, epsilon, options):
+        super().__init__(**options)
+        if isinstance(axis, bool) or not isinstance(axis, (int, list, tuple)):
+            raise TypeError(
+                f"layer {self.name!r}: axis must be an int or a list of ints, received {axis!r}"
+            )
+        self.axis = list(axis) if isinstance(axis, tuple) else axis
+        self.epsilon = float(epsilon)
+
+    def compute_output_shape(self, input_shape):
+        axes_of(self, self.axis, input_shape)
+        return tuple(input_shape)
+
+    def forward(self, x, training=False):
+        axes = axes_of(self, self.axis, x.shape)
+        rows = to_rows(self, x, axes)  # (R, D)
+        y, xhat, inv = self.empty(rows.shape), self.empty(rows.shape), self.empty(rows.shape[:1])
+        gamma, beta = self._flat("value")
+        self.ops.rownorm(self.kind, rows, gamma, beta, self.epsilon, y=y, xhat=xhat, inv=inv)
+        self.saved = (xhat, inv, axes)
+        return self.context.masks.hand_on(x, from_rows(self, y, axes, x.shape))
+
+    def backward(self, dy):
+        xhat, inv, axes = self.recall()
+        rows, dx = to_rows(self, dy, axes), None
+        if self.needs_dx:
+            dx = self.empty(xhat.shape)
+        gamma, _ = self._flat("value")
+        dgamma, dbeta = self._flat("grad")
+        self.ops.rownorm_grad(self.kind, xhat, gamma, inv, self.epsilon, rows, dx=dx,
+                              dgamma=dgamma, dbeta=dbeta)  # fmt: skip
+        return None if dx is None else from_rows(self, dx, axes, dy.shape)
+
+    def _flat(self, which):
+        """gamma and beta, or their gradients, as vectors (D,); None where there is none."""
+        found = [p and getattr(p, which) for p in (self.gamma, self.beta)]
+        return [None if a is None else a.reshape(math.prod(a.shape)) for a in found]
+
+    def _shape(self, input_shape):
+        return tuple(input_shape[a] for a in axes_of(self, self.axis, input_shape))
+
+
+@register()
+class LayerNormalization(RowNormalization):
+    """Normalizes each row over its features, then scales and shifts (Ba, Kiros, Hinton 2016).
+
+        xhat = (x - mean) / sqrt(var + epsilon)      (N, D), mean and var over D, row by row
+        y = gamma xhat + beta
+
+    Args:
+        axis: the axis, or axes, to normalize over.
+        epsilon: keeps the root away from zero.
+        center, scale: whether there is a beta, a gamma.
+        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer: as for Dense.
+    """
+
+    kind = "layer"
+    config_keys = (
+        "axis",
+        "epsilon",
+        "center",
+        "scale",
+        "beta_initializer",
+        "gamma_initializer",
+        "beta_regularizer",
+        "gamma_regularizer",
+    )
+
+    def __init__(
+        self,
+        axis=-1,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        **options,
+    ):
+        if options.pop("rms_scaling", False):
+            raise ValueError("LayerNormalization(rms_scaling=True): use RMSNormalization")
+        super().__init__(axis, epsilon, options)
+        self.center, self.scale = center, scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+
+    def build(self, input_shape):
+        shape = self._shape(input_shape)
+        if self.scale:
+            self.gamma = self.add_weight(
+                shape, self.gamma_initializer, name="gamma", regularizer=self.gamma_regularizer
+            )
+        if self.center:
+            self.beta = self.add_weight(
+                shape, self.beta_initializer, name="beta", regularizer=self.beta_regularizer
+            )
+
+
+@register()
+class RMSNormalization(RowNormalization):
+    """Divides each row by its root mean square, then scales it (Zhang and Sennrich 2019).
+
+        y = scale x / sqrt(mean(x^2) + epsilon)      (N, D), mean over D, row by row
+
+    Args:
+        axis: the axis, or axes, to normalize over.
+        epsilon: keeps the root away from zero.
+    """
+
+    kind = "rms"
+    config_keys = ("axis", "epsilon")
+
+    def __init__(self, axis=-1, epsilon=1e-6, **options):
+        super().__init__(axis, epsilon, options)
+
+    def build(self, input_shape):
+        self.gamma = self.scale = self.add_weight(self._shape(input_shape), "ones", name="scale")
+
+
+@register()
+class UnitNormalization(RowNormalization):
+    """Divides each row by its Euclidean norm: y = x / max(|x|, 1e-12). It has no parameters.
+
+    Args:
+        axis: the axis, or axes, that the norm goes over.
+    """
+
+    kind = "unit"
+    config_keys = ("axis",)
+
+    def __init__(self, axis=-1, **options):
+        super().__init__(axis, 1e-12, options)

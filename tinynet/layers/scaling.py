@@ -1,0 +1,215 @@
+"""Fixed scaling of inputs: Rescaling, and Normalization, which measures it on data."""
+
+import math
+
+import numpy as np
+
+from .base import Layer, register
+from .checks import axes_of
+from .rows import from_rows, to_rows
+
+LEAST = 1e-7  # the smallest standard deviation that is divided by, as in Keras
+
+
+@register()
+class Rescaling(Layer):
+    """y = scale x + offset.
+
+    Args:
+        scale, offset: numbers, or arrays that broadcast against a row of inputs.
+    """
+
+    config_keys = ("scale", "offset")
+
+    def __init__(self, scale, offset=0.0, **options):
+        super().__init__(**options)
+        self.scale, self.offset = _plain(scale), _plain(offset)
+        self.plain = np.ndim(scale) == 0 and np.ndim(offset) == 0
+        if not self.plain:
+            self.factors, self.shifts = (np.array(v, self.dtype) for v in (scale, offset))
+
+    def compute_output_shape(self, input_shape):
+        shape = tuple(input_shape)
+        for name in ("scale", "offset"):
+            wanted = np.shape(getattr(self, name))
+            tail = shape[max(len(shape) - len(wanted), 1) :]
+            if len(wanted) > len(tail) or any(
+                w not in (1, s) for w, s in zip(wanted, tail, strict=True)
+            ):
+                raise ValueError(
+                    f"layer {self.name!r}: {name} of shape {wanted} does not fit input of "
+                    f"shape {shape}"
+                )
+        return shape
+
+    def forward(self, x, training=False):
+        y = self.empty(x.shape)
+        if self.plain:
+            self.ops.affine(x, self.scale, self.offset, y=y)
+        else:
+            scaled = self.empty(x.shape)
+            self.ops.multiply(x, self.factors, y=scaled)
+            self.ops.add(scaled, self.shifts, y=y)
+        return self.context.masks.hand_on(x, y)
+
+    def backward(self, dy):
+        if not self.needs_dx:
+            return None
+        dx = self.empty(dy.shape)
+        if self.plain:
+            self.ops.affine(dy, self.scale, 0.0, y=dx)
+        else:
+            self.ops.multiply(dy, self.factors, y=dx)
+        return dx
+
+
+def _plain(value):
+    """A number, or nested lists of numbers, as they stand in a config."""
+    value = np.asarray(value)
+    if value.dtype.kind not in "fiub":
+        raise TypeError(f"Rescaling: expected numbers, received {value!r}")
+    return value.tolist() if value.ndim else float(value)
+
+
+@register()
+class Normalization(Layer):
+    """Shifts and scales each feature to mean 0 and variance 1, as measured on data.
+
+        sd = max(sqrt(variance), 1e-7)
+        y = (x - mean) / sd,      with invert: y = mean + x sd
+
+    `adapt(x)` measures mean and variance before training; or they are given.
+
+    Args:
+        axis: the axis, or axes, with a mean of their own; None: one mean for all entries.
+        mean, variance: numbers or arrays, both or neither.
+        invert: undo the normalization instead.
+    """
+
+    def __init__(self, axis=-1, mean=None, variance=None, invert=False, **options):
+        super().__init__(**options)
+        self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+        if (mean is None) != (variance is None):
+            raise ValueError(
+                f"layer {self.name!r}: give mean and variance, or neither; "
+                f"received mean={mean}, variance={variance}"
+            )
+        if np.shape(mean) != np.shape(variance) or np.ndim(mean) > len(self.axis):
+            raise ValueError(
+                f"layer {self.name!r}: expected mean and variance of equal shape, with at most "
+                f"{len(self.axis)} axes; received shapes {np.shape(mean)}, {np.shape(variance)}"
+            )
+        self.given = None if mean is None else (mean, variance)
+        self.invert = bool(invert)
+        self.mean = self.variance = None
+
+    def compute_output_shape(self, input_shape):
+        axes_of(self, self.axis, input_shape)
+        return tuple(input_shape)
+
+    def build(self, input_shape):
+        kept = tuple(input_shape[a] for a in axes_of(self, self.axis, input_shape))
+        if self.given is not None:
+            try:
+                self.mean, self.variance = (
+                    np.broadcast_to(np.asarray(v, self.dtype), kept).copy() for v in self.given
+                )
+            except ValueError:
+                raise ValueError(
+                    f"layer {self.name!r}: mean of shape {np.shape(self.given[0])} does not fit "
+                    f"axes {self.axis} of input {tuple(input_shape)}"
+                ) from None
+            return
+        self.mean = self.add_weight(kept, "zeros", name="mean", trainable=False)
+        self.variance = self.add_weight(kept, "ones", name="variance", trainable=False)
+        self.count = self.add_weight((), "zeros", name="count", trainable=False)  # Keras has one
+
+    def accepts(self, shape):
+        axes = axes_of(self, self.axis, shape)
+        return len(shape) == len(self.input_shape) and all(
+            shape[a] == self.input_shape[a] for a in axes
+        )
+
+    def adapt(self, data):
+        """Measure mean and (population) variance.
+
+        Args:
+            data: array (N, ...), or an iterable of such batches; of a batch (x, y) x counts.
+        """
+        if self.given is not None:
+            raise ValueError(f"layer {self.name!r}: mean and variance were given; nothing to adapt")
+        count, mean, squares = 0, 0.0, 0.0
+        for batch in [data] if hasattr(data, "shape") else data:
+            x = np.asarray(batch[0] if isinstance(batch, (tuple, list)) else batch)
+            if x.dtype.kind not in "fiub" or x.ndim == 0 or x.size == 0:
+                raise ValueError(
+                    f"layer {self.name!r}: adapt expected arrays of numbers, received shape "
+                    f"{x.shape}, dtype {x.dtype}"
+                )
+            self.build_once((None, *x.shape[1:]))
+            self.check_input_shape(x.shape)
+            axes = axes_of(self, self.axis, x.shape)
+            others = tuple(a for a in range(x.ndim) if a not in axes)
+            x = x.astype(np.float64)
+            n = math.prod(x.shape[a] for a in others)
+            # mean and sum of squared distances of both parts together (Chan et al. 1979)
+            own = x.mean(axis=others)
+            between = (own - mean) ** 2 * (count * n / (count + n))
+            squares = squares + x.var(axis=others) * n + between
+            mean = mean + (own - mean) * (n / (count + n))
+            count += n
+        if count == 0:
+            raise ValueError(f"layer {self.name!r}: adapt received no data")
+        self.mean.assign(np.asarray(mean, self.dtype))
+        self.variance.assign(np.asarray(squares / count, self.dtype))
+
+    def forward(self, x, training=False):
+        axes = axes_of(self, self.axis, x.shape)
+        rows, (mean, variance) = self._rows(x, axes), self._statistics()  # (R, D), (D,)
+        y = self.empty(rows.shape)
+        if self.invert:
+            deviation, scaled = self.empty(mean.shape), self.empty(rows.shape)
+            self.ops.deviation(variance, LEAST, out=deviation)
+            self.ops.multiply(rows, deviation, y=scaled)
+            self.ops.add(scaled, mean, y=y)
+            self.saved = (deviation, axes)
+        else:
+            # LEAST**2 under the root: what max does, but for variances of that size themselves
+            xhat = self.empty(rows.shape)
+            self.ops.batchnorm_inference(rows, None, None, mean, variance, LEAST**2, y=y, xhat=xhat)
+            self.saved = (xhat, axes)
+        return self.context.masks.hand_on(x, self._back(y, axes, x.shape))
+
+    def backward(self, dy):
+        kept, axes = self.recall()
+        if not self.needs_dx:
+            return None
+        rows = self._rows(dy, axes)
+        dx = self.empty(rows.shape)
+        if self.invert:
+            self.ops.multiply(rows, kept, y=dx)
+        else:
+            _, variance = self._statistics()
+            self.ops.batchnorm_inference_grad(
+                kept, None, variance, LEAST**2, rows, dx=dx, dgamma=None, dbeta=None
+            )
+        return self._back(dx, axes, dy.shape)
+
+    def _rows(self, x, axes):
+        return to_rows(self, x, axes) if axes else x.reshape(x.size, 1)
+
+    def _back(self, y, axes, shape):
+        return from_rows(self, y, axes, shape) if axes else y.reshape(shape)
+
+    def _statistics(self):
+        arrays = (getattr(v, "value", v) for v in (self.mean, self.variance))
+        return [a.reshape(a.size) for a in arrays]  # (D,)
+
+    def get_config(self):
+        mean, variance = (None, None) if self.given is None else map(_nested, self.given)
+        mine = {"axis": list(self.axis), "mean": mean, "variance": variance, "invert": self.invert}
+        return {**super().get_config(), **mine}
+
+
+def _nested(value):
+    return np.asarray(value).tolist()
