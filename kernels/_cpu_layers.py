@@ -201,12 +201,14 @@ def prelu(x, a, *, y):
 @kernel
 def prelu_grad(x, a, dy, *, dx, da):
     if a.shape == x.shape[1:]:
-        yield on_rows("prelu_dx", (x, a, dy, dx), fixed=(1,))
+        if dx is not None:
+            yield on_rows("prelu_dx", (x, a, dy, dx), fixed=(1,))
         if da is not None:
             yield on_columns("prelu_da", (x, dy, da), (0, 1))
         return
     index, sizes = slopes(x, a), (entries(x), a.size)
-    yield by_index("prelu_shared_dx", (x, a, dy, dx), index, 2, sizes, (0, 3, 4))
+    if dx is not None:
+        yield by_index("prelu_shared_dx", (x, a, dy, dx), index, 2, sizes, (0, 3, 4))
     if da is not None:
         plain(x, dy, da)
         places = np.argsort(index, kind="stable")  # the entries of slope 0, of slope 1, ...

@@ -255,8 +255,9 @@ def batchnorm_inference_grad(xhat, gamma, var, epsilon, dy, *, dx, dgamma, dbeta
 def _normalized_grad(xhat, gamma, var, epsilon, dy, dx, dgamma, dbeta, rows):
     along, plain = np.empty_like(var), np.empty_like(var)  # (D,)
     yield on_columns("batchnorm_sums", (xhat, dy, along, plain, dgamma, dbeta), (0, 1))
-    arrays = (xhat, gamma, var, dy, along, plain, dx)
-    yield on_rows("batchnorm_dx", arrays, flags=(rows,), numbers=(epsilon,), fixed=(1, 2, 4, 5))
+    if dx is not None:
+        arrays, fixed = (xhat, gamma, var, dy, along, plain, dx), (1, 2, 4, 5)
+        yield on_rows("batchnorm_dx", arrays, flags=(rows,), numbers=(epsilon,), fixed=fixed)
 
 
 @kernel

@@ -162,7 +162,8 @@ def prelu(x, a, *, y):
 
 
 def prelu_grad(x, a, dy, *, dx, da):
-    np.multiply(dy, np.where(x > 0, 1, a * (x < 0)), out=dx)  # 0 at the kink, as in Keras
+    if dx is not None:
+        np.multiply(dy, np.where(x > 0, 1, a * (x < 0)), out=dx)  # 0 at the kink, as in Keras
     if da is not None:
         per_row = dy * np.minimum(x, 0)  # (N, ...)
         shared = tuple(i + 1 for i, n in enumerate(a.shape) if n == 1)
@@ -268,11 +269,13 @@ def batchnorm(x, gamma, beta, epsilon, *, y, xhat, mean, var):
 
 
 def batchnorm_grad(xhat, gamma, var, epsilon, dy, *, dx, dgamma, dbeta):
+    _scale_and_shift_grad(xhat, dy, dgamma, dbeta)
+    if dx is None:
+        return
     dxhat = dy if gamma is None else dy * gamma  # (N, D)
     # x reaches the loss along three ways: xhat, the mean and the variance
     dx[...] = dxhat - dxhat.mean(axis=0) - xhat * (dxhat * xhat).mean(axis=0)
     dx /= np.sqrt(var + epsilon)  # (N, D)
-    _scale_and_shift_grad(xhat, dy, dgamma, dbeta)
 
 
 def batchnorm_inference(x, gamma, beta, mean, var, epsilon, *, y, xhat):
@@ -282,9 +285,11 @@ def batchnorm_inference(x, gamma, beta, mean, var, epsilon, *, y, xhat):
 
 
 def batchnorm_inference_grad(xhat, gamma, var, epsilon, dy, *, dx, dgamma, dbeta):
+    _scale_and_shift_grad(xhat, dy, dgamma, dbeta)
+    if dx is None:
+        return
     dxhat = dy if gamma is None else dy * gamma
     np.divide(dxhat, np.sqrt(var + epsilon), out=dx)  # (N, D)
-    _scale_and_shift_grad(xhat, dy, dgamma, dbeta)
 
 
 def _scale_and_shift(xhat, gamma, beta, y):

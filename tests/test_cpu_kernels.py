@@ -161,6 +161,7 @@ def test_prelu(shape, dtype, rng):
         compare("prelu", x, a, y=shape, dtype=dtype)
         compare("prelu_grad", x, a, dy, dx=shape, da=a_shape, dtype=dtype)
         compare("prelu_grad", x, a, dy, dx=shape, da=None, dtype=dtype)
+        compare("prelu_grad", x, a, dy, dx=None, da=a_shape, dtype=dtype)
 
 
 @both
@@ -205,6 +206,7 @@ def test_batchnorm(shape, scaled, dtype, rng):
     for name in ("batchnorm_grad", "batchnorm_inference_grad"):
         for d in (D, None):
             compare(name, x, gamma, var, e, dy, dx=shape, dgamma=d, dbeta=d, dtype=dtype)
+        compare(name, x, gamma, var, e, dy, dx=None, dgamma=D, dbeta=D, dtype=dtype)
     compare("moving_average", x[0], 0.9, average=mean, dtype=dtype)
 
 

@@ -434,6 +434,36 @@ def test_a_row_of_padding_gives_zeros_and_padding_does_not_count(device):
     np.testing.assert_allclose(got, [0 * E[0], E[2], (E[1] + E[3]) / 2], rtol=1e-6)
 
 
+BETWEEN = {
+    "Dense": {"units": 2}, "Dropout": {"rate": 0.5}, "GaussianNoise": {"stddev": 0.5},
+    "GaussianDropout": {"rate": 0.5}, "AlphaDropout": {"rate": 0.5},
+    "ActivityRegularization": {"l1": 0.1}, "LayerNormalization": {}, "RMSNormalization": {},
+    "UnitNormalization": {}, "BatchNormalization": {}, "Rescaling": {"scale": 2.0},
+    "Normalization": {"mean": 1.0, "variance": 4.0}, "Identity": {}, "ReLU": {}, "LeakyReLU": {},
+    "PReLU": {}, "ELU": {}, "Activation": {"activation": "softmax"}, "Reshape":
+    {"target_shape": [6, 2]}, "Permute": {"dims": [2, 1]},
+}  # fmt: skip
+
+
+def after_padding(k, name):
+    model = k.Sequential([
+        k.Input((T,)), k.layers.Embedding(V, D, mask_zero=True),
+        getattr(k.layers, name)(**BETWEEN[name]), k.layers.GlobalAveragePooling1D(),
+    ])  # fmt: skip
+    model.set_weights([0.2 + abs(numbers(w.shape, i)) for i, w in enumerate(model.get_weights())])
+    return {"y": model.predict(ids() * (ids() > 1), verbose=0)}
+
+
+@keras_case
+def keras_after_padding(keras, name):
+    return after_padding(keras, name)
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_padding_passes_the_layers_that_it_passes_in_keras(name):
+    close(after_padding(tinynet, name)["y"], keras_after_padding(name)["y"])
+
+
 @both_devices
 def test_padding_that_reaches_the_loss_or_batch_statistics_is_refused(device):
     model = Sequential([Input((T,)), Embedding(V, D, mask_zero=True), Dense(2)])
@@ -449,6 +479,9 @@ def test_padding_that_reaches_the_loss_or_batch_statistics_is_refused(device):
     model.compile("sgd", "mse", device=device)
     with pytest.raises(ValueError, match="batch statistics that leave out padding"):
         model.fit(ids(), np.zeros((8, D)), verbose=0)
+    model = Sequential([Input((T,)), Embedding(V, D, mask_zero=True), layers.Softmax()])
+    with pytest.raises(ValueError, match="a softmax that leaves out padding"):
+        model.predict(ids(), verbose=0)
 
 
 @both_devices
@@ -732,6 +765,9 @@ def test_a_layer_without_backward_predicts_but_does_not_train(device):
     with pytest.raises(NotImplementedError, match=r"'mine' \(Forgotten\) needs a backward\(dy\)"):
         model.fit(x, np.zeros((4, 3)), verbose=0)
     np.testing.assert_array_equal(before[0], model.get_weights()[0])
+    below = Sequential([Input((T,)), Forgotten(), Dense(3)])  # nothing to learn below Dense
+    below.compile("sgd", "mse", device=device)
+    below.fit(x, np.zeros((4, 3)), verbose=0)
     with pytest.raises(NotImplementedError, match="needs a forward"):
         Layer()(x)
 

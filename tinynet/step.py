@@ -87,9 +87,10 @@ class Step:
 
     def _prepare(self, target_shape):
         """Before the first step: flat parameters, moments, metrics; nothing if all is there."""
-        for layer in self.leaves():
-            layer.check_backward()
         self._prepare_execution()
+        for layer in self.leaves():
+            if layer.needs_dx or layer.trainable_weights:
+                layer.check_backward()
         trained = self.trainable_weights
         if self.optimizer.parameters != trained or self.optimizer.ops is not self.context.ops:
             self.optimizer.build(trained, self.context.ops)

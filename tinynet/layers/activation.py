@@ -123,6 +123,11 @@ class Softmax(_OptionLayer):
         self.stands_for_activation = not self.several
 
     def forward(self, x, training=False):
+        if self.context.masks.of(x) is not None:
+            raise ValueError(
+                f"layer {self.name!r}: a softmax that leaves out padding (mask_zero=True) is not "
+                'supported; Activation("softmax") goes over all entries'
+            )
         if not self.several:
             return super().forward(x, training)
         axes = axes_of(self, self.axis, x.shape)
@@ -179,6 +184,6 @@ class PReLU(Layer):
 
     def backward(self, dy):
         (x,) = self.recall()
-        dx = self.empty(x.shape)
+        dx = self.empty(x.shape) if self.needs_dx else None
         self.ops.prelu_grad(x, self.alpha.value, dy, dx=dx, da=self.alpha.grad)
         return dx

@@ -138,11 +138,11 @@ class BatchNormalization(Layer):
         grad = self.ops.batchnorm_grad if batch_statistics else self.ops.batchnorm_inference_grad
         shape, axis = dy.shape, [self.axis % dy.ndim]
         dy = to_rows(self, dy, axis)  # (N, D)
-        dx = self.empty(xhat.shape)
+        dx = self.empty(xhat.shape) if self.needs_dx else None
         dgamma, dbeta = (None if p is None else p.grad for p in (self.gamma, self.beta))
         gamma, _ = self._scale_and_shift()
         grad(xhat, gamma, var, self.epsilon, dy, dx=dx, dgamma=dgamma, dbeta=dbeta)
-        return from_rows(self, dx, axis, shape)
+        return None if dx is None else from_rows(self, dx, axis, shape)
 
     def _scale_and_shift(self):
         return [None if p is None else p.value for p in (self.gamma, self.beta)]

@@ -12,6 +12,7 @@ class RowNormalization(Layer):
     """Base: y = gamma xhat + beta, where xhat is x normalized over `axis`, row by row."""
 
     kind = None
+    hands_on_mask = True
     gamma = beta = None
 
     def __init__(self, axis, epsilon, options):
@@ -34,13 +35,12 @@ class RowNormalization(Layer):
         gamma, beta = self._flat("value")
         self.ops.rownorm(self.kind, rows, gamma, beta, self.epsilon, y=y, xhat=xhat, inv=inv)
         self.saved = (xhat, inv, axes)
-        return self.context.masks.hand_on(x, from_rows(self, y, axes, x.shape))
+        y = from_rows(self, y, axes, x.shape)
+        return self.context.masks.hand_on(x, y) if self.hands_on_mask else y
 
     def backward(self, dy):
         xhat, inv, axes = self.recall()
-        rows, dx = to_rows(self, dy, axes), None
-        if self.needs_dx:
-            dx = self.empty(xhat.shape)
+        rows, dx = to_rows(self, dy, axes), self.empty(xhat.shape) if self.needs_dx else None
         gamma, _ = self._flat("value")
         dgamma, dbeta = self._flat("grad")
         self.ops.rownorm_grad(self.kind, xhat, gamma, inv, self.epsilon, rows, dx=dx,
@@ -127,6 +127,7 @@ class RMSNormalization(RowNormalization):
     """
 
     kind = "rms"
+    hands_on_mask = False  # nor does Keras
     config_keys = ("axis", "epsilon")
 
     def __init__(self, axis=-1, epsilon=1e-6, **options):
