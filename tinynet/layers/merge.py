@@ -41,6 +41,15 @@ class Merge(Layer):
             )
         return tuple(input_shape[0])
 
+    def unmasked(self, x):
+        """The inputs, none of which may hold padding."""
+        if any(self.context.masks.of(a) is not None for a in x):
+            raise NotImplementedError(
+                f"layer {self.name!r} ({type(self).__name__}) can't merge inputs with padding "
+                "(mask_zero); pool or flatten them first"
+            )
+        return x
+
     def _folded(self, operation, arrays):
         """operation(operation(x0, x1), x2) ..., each into an array of its own."""
         y = arrays[0]
@@ -61,7 +70,7 @@ class Add(Merge):
     """y = x_0 + x_1 + ...;      dx_i = dy."""
 
     def forward(self, x, training=False):
-        self.saved = len(x)
+        self.saved = len(self.unmasked(x))
         return self._folded(self.ops.add, x)
 
     def backward(self, dy):
@@ -73,7 +82,7 @@ class Average(Merge):
     """y = (x_0 + ... + x_k-1) / k;      dx_i = dy / k."""
 
     def forward(self, x, training=False):
-        self.saved = len(x)
+        self.saved = len(self.unmasked(x))
         return self._scaled(self._folded(self.ops.add, x), 1 / len(x))
 
     def backward(self, dy):
@@ -88,7 +97,7 @@ class Subtract(Merge):
     least = most = 2
 
     def forward(self, x, training=False):
-        self.saved = True
+        self.saved = self.unmasked(x) is x
         return self._folded(self.ops.add, [x[0], self._scaled(x[1], -1.0)])
 
     def backward(self, dy):
@@ -101,7 +110,7 @@ class Multiply(Merge):
     """y = x_0 x_1 ...;      dx_i = dy times all others."""
 
     def forward(self, x, training=False):
-        self.saved = x
+        self.saved = self.unmasked(x)
         return self._folded(self.ops.multiply, x)
 
     def backward(self, dy):
@@ -116,7 +125,7 @@ class Maximum(Merge):
     sign = 1.0
 
     def forward(self, x, training=False):
-        x = [self._scaled(a, -1.0) for a in x] if self.sign < 0 else x
+        x = [self._scaled(a, -1.0) for a in self.unmasked(x)] if self.sign < 0 else self.unmasked(x)
         self.saved, y = [], x[0]
         for a in x[1:]:
             larger = self.empty(a.shape)
@@ -179,7 +188,7 @@ class Concatenate(Merge):
         return (*first[:axis], sum(s[axis] for s in input_shape), *first[axis + 1 :])
 
     def forward(self, x, training=False):
-        axis = self.axis % x[0].ndim
+        axis = self.axis % self.unmasked(x)[0].ndim
         rows = math.prod(x[0].shape[:axis])
         shape = list(x[0].shape)
         shape[axis] = sum(a.shape[axis] for a in x)

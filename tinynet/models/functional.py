@@ -61,8 +61,8 @@ class Functional(Model):
                 getattr(leaf, "activity_regularizer", None) is not None for leaf in layer.leaves()
             ):
                 raise ValueError(
-                    f"Model: layer {layer.name!r} has an activity_regularizer, so it can be applied "
-                    "only once; put ActivityRegularization after each application"
+                    f"Model: layer {layer.name!r} has an activity_regularizer, so it can be "
+                    "applied only once; put ActivityRegularization after each application"
                 )
         self.kept = {}  # node -> what its layer saved, where a layer has several
         self._set_shapes()
