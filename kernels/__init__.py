@@ -5,7 +5,7 @@ the same parameters in the same order; `reference.py` (NumPy) is the specificati
 be read as one. N rows, D inputs, H units, C classes; `dv` is the gradient of the loss by `v`.
 Inputs come first; outputs are keyword-only, last, and fully overwritten. Kernels check nothing.
 An output given as None is not wanted. `w` in a loss is each row's share of the mean (N,): there,
-and nowhere else, 1/N enters.
+and nowhere else, 1/N enters. x of `linear` and `linear_dW` may be a sparse matrix of SciPy's.
 
 function                      equation                                     overwritten
 gather                        out[i] = data[rows[i]], cast to out's dtype  out (N, ...)

@@ -1,6 +1,7 @@
 """A recorded step: its instructions with addresses, split over threads, ready to run many times."""
 
 import dataclasses
+import weakref
 
 import numpy as np
 
@@ -78,7 +79,7 @@ class Machine:
         self.first_products = [
             i for i, w in enumerate(self.words) if w[0] in products and w[HEAD] == x
         ]
-        self.seen = None  # the data whose density is known
+        self.seen = None  # a reference to the data whose density is known
         self.by_entries = self._twins(ENTRIES) if self.own_gradients else {}
         if len(self.by_entries) != len(ENTRIES):
             self.by_entries = {}
@@ -234,8 +235,8 @@ class Machine:
         for i, (code, _) in (self.by_csr or {}).items():
             words[i, 0] = code
         words[0, HEAD], words[0, 6], words[0, 7] = address_of(x), dtype_number(x), x.strides[0]
-        if self.seen != (words[0, HEAD], len(x)):
-            self.seen = (words[0, HEAD], len(x))
+        if self.seen is None or self.seen() is not x:
+            self.seen = weakref.ref(x)
             self.sparse = int(density(x) < SPARSE_BELOW)
         words[self.first_products, 6] = self.sparse
         for i, codes in self.by_entries.items():

@@ -223,6 +223,14 @@ def test_what_is_no_array(x, error, message):
         run(x)
 
 
+def test_validation_data_without_targets_build_nothing():
+    model = Sequential([layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match=r"validation_data: expected .* received tuple of 1"):
+        model.fit(X, Y, validation_data=(X,), verbose=0)
+    assert not model.built
+
+
 # -------------------------------------------------------------------------------- nothing is copied
 
 MANY, WIDE = 16000, 500

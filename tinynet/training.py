@@ -5,23 +5,9 @@ import warnings
 import numpy as np
 
 from .callbacks import Callback, CallbackList, History, ProgbarLogger
-from .data import (
-    Dataset,
-    Stream,
-    Table,
-    as_array,
-    as_rows,
-    check_count,
-    check_stream_arguments,
-    is_stream,
-    same_length,
-    split_point,
-    unpack,
-)
+from .data import Dataset, check_count, is_stream, source, sources
 from .random import draw_seed
 from .step import Step
-
-_IN_ORDER = object()  # no shuffling, and no seed for it
 
 
 class Trainer(Step):
@@ -88,17 +74,10 @@ class Trainer(Step):
             if value is not None:
                 check_count(name, value)
         validate_after = _validation_epochs(validation_freq)
-        (x, y, sample_weight), held_out, split_at = _hold_out(
-            x, y, sample_weight, validation_split if validation_data is None else 0
-        )
-        train = self._source(
-            x, y, sample_weight, batch_size, steps_per_epoch, class_weight, shuffle=shuffle
-        )
-        validation = self._validation_source(
-            validation_data if held_out is None else held_out,
-            validation_batch_size or train.batch_size, validation_steps,
-            f"validation (from row {split_at}) " if held_out else "validation ",
-            sum(map(validate_after, range(initial_epoch, epochs))),
+        train, validation = sources(
+            self, x, y, sample_weight, class_weight, batch_size, steps_per_epoch, shuffle,
+            validation_split, validation_data, validation_batch_size, validation_steps,
+            validations=sum(map(validate_after, range(initial_epoch, epochs))),
         )  # fmt: skip
         self._prepare(train.target_shape)
         history = History()
@@ -145,35 +124,10 @@ class Trainer(Step):
             self._finish(callbacks, train, validation)
         return self.history
 
-    def _source(self, x, y, sample_weight, batch_size, steps, class_weight=None, where="",
-                shuffle=_IN_ORDER):  # fmt: skip
-        """Where batches with targets come from: checked arrays, or a stream."""
-        if is_stream(x):
-            check_stream_arguments(x, class_weight, batch_size, y=y, sample_weight=sample_weight)
-            return Stream(self, x, steps, class_weight, where=where, **self._order(shuffle))
-        data = Dataset(self, x, y, sample_weight, class_weight, where)
-        return Table(data, batch_size, steps, **self._order(shuffle))
-
-    def _order(self, shuffle):
-        if shuffle is _IN_ORDER:
-            return {}
+    def order(self):
+        """What the permutations of the next pass over the data are drawn with."""
         self.shuffle_seed = draw_seed() if self.shuffle_seed is None else self.shuffle_seed
-        return {"shuffle": shuffle, "seed": self.shuffle_seed, "first_pass": self.passes_taken}
-
-    def _validation_source(self, data, batch_size, steps, where, times):
-        """The source of validation batches or None; it will be asked for them `times` times."""
-        if data is None:
-            return None
-        if not is_stream(data):
-            x, y, weight = unpack(data, "validation_data")
-            return self._source(x, y, weight, batch_size, steps, where=where)
-        source = self._source(data, None, None, None, steps, where=where)
-        if source.once and steps is None and times > 1:
-            raise ValueError(
-                f"validation_data: a {type(data).__name__} can be read only once, for {times} "
-                "validations give validation_steps, or a utils.PyDataset"
-            )
-        return source
+        return {"seed": self.shuffle_seed, "first_pass": self.passes_taken}
 
     def _length(self, callbacks, kind):
         """Function: how many batches may be carried out together, one if a callback wants each."""
@@ -208,9 +162,9 @@ class Trainer(Step):
 
     def _finish(self, callbacks, *sources):
         callbacks.close()
-        for source in sources:
-            if source is not None:
-                source.close()
+        for batches in sources:
+            if batches is not None:
+                batches.close()
         self.context.release()
         self.execution.release()
         self.loss.probabilities = self.loss.dp = None
@@ -243,24 +197,24 @@ class Trainer(Step):
         self._require_compiled("evaluate")
         if x is None or (y is None and not is_stream(x)):
             raise ValueError("evaluate needs x and y")
-        source = self._source(x, y, sample_weight, batch_size, steps)
-        self._prepare(source.target_shape)
-        callbacks = self._callback_list(callbacks, verbose, [], steps=source.steps)
+        data = source(self, x, y, sample_weight, batch_size=batch_size, steps=steps)
+        self._prepare(data.target_shape)
+        callbacks = self._callback_list(callbacks, verbose, [], steps=data.steps)
         try:
-            logs = self._evaluate(source, callbacks)
+            logs = self._evaluate(data, callbacks)
         finally:
-            self._finish(callbacks, source)
+            self._finish(callbacks, data)
         return logs if return_dict else _flat(logs)
 
-    def _evaluate(self, source, callbacks):
-        source.restart()
-        if not source.ready():
+    def _evaluate(self, batches, callbacks):
+        batches.restart()
+        if not batches.ready():
             warnings.warn("the validation data have ended: this epoch has no validation",
                           stacklevel=3)  # fmt: skip
             return {}
         callbacks.call("on_test_begin", {})
         self.reset_metrics()
-        for step, data, stretch in source.epoch(self._length(callbacks, "test")):
+        for step, data, stretch in batches.epoch(self._length(callbacks, "test")):
             callbacks.call("on_test_batch_begin", step, {})
             self.execution.test(data, stretch)
             self._end_batch(callbacks, "on_test_batch_end", step + len(stretch) - 1)
@@ -275,19 +229,15 @@ class Trainer(Step):
             x: as for `fit`; of batches (x, y) only x is used.
             batch_size, verbose, steps, callbacks: as for `evaluate`.
         """
-        if is_stream(x):
-            check_stream_arguments(x, None, batch_size)
-            source = Stream(self, x, steps, targets=False)
-            if not source.ready():
-                raise ValueError(f"predict: {type(x).__name__} gave no batch")
-        else:
-            source = Table(Dataset(self, x), batch_size, steps)
+        batches = source(self, x, batch_size=batch_size, steps=steps, targets=False)
+        if not batches.ready():
+            raise ValueError(f"predict: {type(x).__name__} gave no batch")
         self._prepare_execution()
-        callbacks = self._callback_list(callbacks, verbose, [], steps=source.steps)
+        callbacks = self._callback_list(callbacks, verbose, [], steps=batches.steps)
         parts = []
         try:
             callbacks.call("on_predict_begin", {})
-            for step, data, stretch in source.epoch(self._length(callbacks, "predict")):
+            for step, data, stretch in batches.epoch(self._length(callbacks, "predict")):
                 callbacks.call("on_predict_batch_begin", step, {})
                 outputs = self.execution.predict(data, stretch)
                 parts.append(outputs)
@@ -297,7 +247,7 @@ class Trainer(Step):
             callbacks.call("on_predict_end", {"outputs": None})
         finally:
             callbacks.close()
-            source.close()
+            batches.close()
             self.context.release()
             self.execution.release()
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -329,25 +279,6 @@ class Trainer(Step):
         data = Dataset(self, x)
         self._prepare_execution()
         return self.execution.predict(data, [slice(0, len(data))])
-
-
-def _hold_out(x, y, sample_weight, validation_split):
-    """(x, y, sample_weight) to train on, the last rows held out or None, and where they begin."""
-    if is_stream(x):
-        check_stream_arguments(x, validation_split=validation_split)
-        return (x, y, sample_weight), None, None
-    if x is None or y is None:
-        raise ValueError("fit needs x and y")
-    if not validation_split:
-        return (x, y, sample_weight), None, None
-    arrays = [as_rows(x, "x"), as_array(y, "y")]
-    same_length(*arrays, "x", "y")
-    if sample_weight is not None:
-        arrays.append(as_array(sample_weight, "sample_weight"))
-        same_length(arrays[0], arrays[2], "x", "sample_weight")
-    cut = split_point(len(arrays[0]), validation_split)
-    left, right = [a[:cut] for a in arrays], [a[cut:] for a in arrays]
-    return (*left, None)[:3], tuple(right), cut
 
 
 def _warn_of_the_end(source, epochs):

@@ -91,9 +91,8 @@ def check_finite(array, where, rows=None):
         return
     wide = np.float32 if values.itemsize == 2 else None  # float16 ends at 65504
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(
-            values.sum(dtype=wide)
-        ):  # one pass without a temporary; only failures look closer
+        # one pass without a temporary; only failures look closer
+        if np.isfinite(values.sum(dtype=wide)):
             return
     bad = ~np.isfinite(values)
     places = array.entries()[bad] if sparse else np.argwhere(bad)  # (K, axes)

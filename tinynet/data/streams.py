@@ -208,11 +208,15 @@ class Stream:
             return None
         where = f"{self.where}batch {self.number}: "
         self.number, self.total = self.number + 1, self.total + 1
-        if self.targets:
-            x, y, weight = unpack(batch, where.removesuffix(": "))
-        else:
-            x, y, weight = _only_x(batch, where), None, None
-        return Dataset(self.model, x, y, weight, self.class_weight, where)
+        try:
+            if self.targets:
+                x, y, weight = unpack(batch, where.removesuffix(": "))
+            else:
+                x, y, weight = _only_x(batch, where), None, None
+            return Dataset(self.model, x, y, weight, self.class_weight, where)
+        except (TypeError, ValueError):
+            self._end_pass()  # workers may be waiting
+            raise
 
 
 def _only_x(batch, where):
