@@ -223,6 +223,22 @@ def test_nan_among_the_entries():
         model.fit(scipy.sparse.csc_matrix(bad), Y, verbose=0, validation_split=0.7)
 
 
+def test_damaged_matrices():
+    """SciPy takes any numbers for columns; read blindly, they lead out of W."""
+    for column in (D, -1, 10**6):
+        x = scipy.sparse.csr_matrix(X)
+        row, x.indices[40] = np.searchsorted(x.indptr, 40, "right") - 1, column
+        with pytest.raises(
+            ValueError, match=rf"x: row {row} has an entry in column {column}, .*40"
+        ):
+            stack().fit(x, Y, verbose=0)
+    for change in (lambda p: p[::-1].copy(), lambda p: p + 1, lambda p: np.append(p[:-1], 10**6)):
+        x = scipy.sparse.csr_matrix(X)
+        x.indptr = change(x.indptr)
+        with pytest.raises(ValueError, match="x: indptr of the csr_matrix is damaged"):
+            stack().predict(x, verbose=0)
+
+
 def test_sparse_targets():
     with pytest.raises(TypeError, match=r"y: a csr_matrix is taken for x only; use y.toarray\(\)"):
         stack().fit(X, scipy.sparse.csr_matrix(Y[:, None]), verbose=0)
@@ -259,6 +275,22 @@ def test_products_of_the_kernels(device):
     ops.linear_dW(x, dy, dW=dW)
     np.testing.assert_allclose(y, X @ W + b, **TOLERANCE)
     np.testing.assert_allclose(dW, X.T @ dy, **TOLERANCE)
+
+
+def test_a_thread_writes_its_own_rows_of_dW_only():
+    """Two threads in the same rows would go unnoticed most of the time."""
+    from tinynet.kernels import _cpu_sparse
+
+    x, dy, H = scipy.sparse.csr_array(X.astype(float)), random.normal(size=(N, 3)), 3
+    for low, high in ((0, 13), (13, 29), (29, D), (5, 5)):
+        dW = np.zeros((D, H))
+        _cpu_sparse.add_outer(
+            x.indptr.astype(np.int64), x.indices, x.data, low, high, dy.ctypes.data,
+            dW.ctypes.data, H,
+        )  # fmt: skip
+        expected = X.T @ dy
+        expected[:low] = expected[high:] = 0
+        np.testing.assert_allclose(dW, expected, **TOLERANCE)
 
 
 # ------------------------------------------------------------------------------------------ memory

@@ -32,7 +32,8 @@ class SparseRows:
         """From a matrix of SciPy; CSR with sorted columns is not copied.
 
         Raises:
-            ValueError, TypeError: no rows, not two axes, or no real numbers.
+            ValueError, TypeError: no rows, not two axes, no real numbers, or arrays that make no
+                matrix (SciPy does not look at them when it is handed them).
         """
         kind = type(data).__name__
         if data.ndim != 2:
@@ -42,6 +43,7 @@ class SparseRows:
         if data.shape[0] == 0:
             raise ValueError(f"{where}: expected at least one row, received shape {data.shape}")
         data = data.tocsr()
+        _check_format(data, where)
         if not data.has_canonical_format:
             data = data.copy()
             data.sum_duplicates()  # sorts as well
@@ -98,3 +100,20 @@ class SparseRows:
         rows, columns = self.entries().T
         out[rows, columns] = self.own()[1]
         return out
+
+
+def _check_format(data, where):
+    """Raise for row starts or columns that would lead out of the arrays."""
+    starts, columns = data.indptr, data.indices
+    ends = int(starts[0]) == 0 and int(starts[-1]) <= min(len(columns), len(data.data))
+    if not ends or (np.diff(starts) < 0).any():
+        raise ValueError(f"{where}: indptr of the {type(data).__name__} is damaged")
+    columns = columns[: starts[-1]]
+    wrong = (columns < 0) | (columns >= data.shape[1])
+    if wrong.any():
+        at = int(wrong.argmax())
+        row = int(np.searchsorted(starts, at, "right")) - 1
+        raise ValueError(
+            f"{where}: row {row} has an entry in column {columns[at]}, expected columns in "
+            f"[0, {data.shape[1]})"
+        )
