@@ -14,6 +14,10 @@ An instruction is a row of 64-bit words and a row of float64 numbers:
              k2 >> 8 is 0, or 1 + the index of the scalar without which (0.0) it is left out: FLAT
 """
 
+import functools
+import hashlib
+import pathlib
+
 import numpy as np
 from numba import njit
 
@@ -38,9 +42,23 @@ def kept_on_disk(function):
     """Compile with Numba, keeping the code on disk; only in memory where no folder is writable."""
     options = {"nogil": True, "error_model": "numpy"}
     try:
-        return njit(cache=True, **options)(function)
+        compiled = njit(cache=True, **options)(function)
     except RuntimeError:  # Numba's word for a cache folder that it can't use
         return njit(**options)(function)
+    # Numba would look at the function's own file only; what is compiled into it comes from others
+    cache = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if cache is not None:
+        cache._source_stamp = sources()
+    return compiled
+
+
+@functools.cache
+def sources():
+    """A digest of all kernels' source: code that was kept on disk is good for this one only."""
+    digest = hashlib.sha256()
+    for path in sorted(pathlib.Path(__file__).parent.glob("_*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @kept_on_disk

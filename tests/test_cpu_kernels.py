@@ -533,3 +533,25 @@ def test_every_kernel_was_compared(request):
         pytest.skip("only a run of this whole file can say whether every kernel was compared")
     makers = {"empty", "zeros", "from_host", "to_host"}
     assert set(public_functions()) - makers == COMPARED
+
+
+def test_code_on_disk_is_good_for_these_sources_only(tmp_path, monkeypatch):
+    """Numba asks whether the function's file has changed, not whether what it calls has."""
+    import importlib
+
+    from tinynet.kernels import _cpu_machine
+
+    (tmp_path / "kept_function.py").write_text("def double(x):\n    return 2 * x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    double = importlib.import_module("kept_function").double
+
+    def read_from_disk():
+        compiled = _cpu_machine.kept_on_disk(double)
+        assert compiled(3) == 6
+        return sum(compiled.stats.cache_hits.values()) == 1
+
+    assert not read_from_disk()
+    assert read_from_disk()
+    monkeypatch.setattr(_cpu_machine, "sources", lambda: "others")
+    assert not read_from_disk()
+    assert read_from_disk()
