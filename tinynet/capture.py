@@ -15,7 +15,7 @@ import contextlib
 import numpy as np
 
 from .context import StepContext
-from .data import SparseRows
+from .data import SeveralRows, SparseRows
 
 
 class NotRecordable(Exception):
@@ -113,14 +113,14 @@ class Program:
 
     def _record(self, ops):
         model, context = self.model, self.context
-        x = context.empty((self.rows, *model.input_shape[1:]), model.dtype)  # (N, ...)
+        x, inputs = self._inputs()
         if self.kind == "predict":
-            return Inputs(x, None, None, self._computed(x, model.forward(x, training=False)))
+            return Inputs(x, None, None, self._computed(x, model.forward(inputs, training=False)))
         loss, before = model.loss, (model.loss.context, model.optimizer.ops)
         loss.context, model.optimizer.ops = context, self.recorder
         try:
             training = self.kind == "train"
-            outputs = self._computed(x, model.forward(x, training, logits=model.fused))
+            outputs = self._computed(x, model.forward(inputs, training, logits=model.fused))
             if context.masks.of(outputs) is not None:
                 raise NotRecordable("padding reaches the loss")  # the eager step says it better
             for values in model.activity_losses():
@@ -155,8 +155,26 @@ class Program:
             loss.context, model.optimizer.ops = before
             loss.dp = loss.probabilities = None
 
+    def _inputs(self):
+        """The array that the machine gathers a batch into, and what the model takes of it.
+
+        Several inputs stand side by side in the array, and are cut out of it first.
+        """
+        shapes, empty, dtype = self.model.input_shape, self.context.empty, self.model.dtype
+        if not isinstance(shapes, list):
+            x = empty((self.rows, *shapes[1:]), dtype)  # (N, ...)
+            return x, x
+        parts = [empty((self.rows, *shape[1:]), dtype) for shape in shapes]
+        x, first = empty((self.rows, sum(part[0].size for part in parts)), dtype), 0
+        for part in parts:
+            self.recorder.take_columns(x, first, x=part.reshape(self.rows, -1))
+            first += part[0].size
+        return x, parts
+
     def _computed(self, x, outputs):
         """The outputs, which must have an array of their own."""
+        if isinstance(outputs, list):
+            raise NotRecordable("several outputs")
         if np.may_share_memory(outputs, x):
             raise NotRecordable("the model hands its input on")
         return outputs
@@ -215,6 +233,8 @@ class Program:
         if self.machine.reads(x):
             return x, index
         x = x[index]
+        if isinstance(x, SeveralRows):
+            x = x.dense(self.model.dtype)
         if isinstance(x, SparseRows):
             x = x.astype(self.model.dtype)
             if not self.machine.reads(x):

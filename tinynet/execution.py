@@ -41,8 +41,12 @@ class Eager:
         for rows in stretch:
             model.begin_step()
             outputs = model.forward(model.input_rows(data.x, rows), training=False)
-            parts.append(np.array(model.context.ops.to_host(outputs)))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+            to_host = model.context.ops.to_host
+            if isinstance(outputs, list):
+                parts.append([np.array(to_host(a)) for a in outputs])
+            else:
+                parts.append(np.array(to_host(outputs)))
+        return joined(parts)
 
     def release(self):
         """Give memory back that the next call can do without."""
@@ -171,6 +175,13 @@ class Replay(Eager):
             total += program.nbytes if program is not None else 0
             if total > self.MOST_BYTES or len(self.programs) > self.MOST_PROGRAMS:
                 del self.programs[key]
+
+
+def joined(parts):
+    """Outputs of several batches as one array, or list of arrays."""
+    if isinstance(parts[0], list):
+        return [joined(list(arrays)) for arrays in zip(*parts, strict=True)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _index(stretch):

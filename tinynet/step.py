@@ -6,7 +6,7 @@
 import numpy as np
 
 from . import losses, metrics, optimizers
-from .data import Dataset, SparseRows
+from .data import Dataset, SeveralRows, SparseRows
 from .devices import load_ops, resolve
 from .execution import Eager, Replay
 from .metrics.collection import Collection, check_names, is_sum
@@ -63,6 +63,11 @@ class Step:
             ValueError: an unknown name (the nearest one is suggested) or device; the model stays
                 as it was.
         """
+        if isinstance(self.output_shape, list):
+            raise ValueError(
+                f"{self.name} has {len(self.output_shape)} outputs; it can predict, but training "
+                "needs one output"
+            )
         if loss_weights is not None:
             raise ValueError("loss_weights needs a model with several outputs")
         new_loss, new_optimizer = losses.get(loss), optimizers.get(optimizer)
@@ -222,7 +227,12 @@ class Step:
         return self.input_rows(data.x, rows), y, w
 
     def input_rows(self, x, rows):
-        """Some rows of x in the model's dtype; sparse ones as SciPy's matrix, if it can be used."""
+        """Some rows of x in the model's dtype, a list for several inputs.
+
+        Sparse ones are SciPy's matrix, if it can be used.
+        """
+        if isinstance(x, SeveralRows):
+            return [self.input_rows(part, rows) for part in x.parts]
         if isinstance(x, np.ndarray) and not isinstance(rows, slice):
             batch = np.empty((len(rows), *x.shape[1:]), self.dtype)  # (N, ...)
             self.context.ops.gather(x, rows, out=batch)

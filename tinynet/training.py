@@ -2,10 +2,9 @@
 
 import warnings
 
-import numpy as np
-
 from .callbacks import Callback, CallbackList, History, ProgbarLogger
 from .data import Dataset, check_count, is_stream, source, sources
+from .execution import joined
 from .random import draw_seed
 from .step import Step
 
@@ -250,7 +249,7 @@ class Trainer(Step):
             batches.close()
             self.context.release()
             self.execution.release()
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return joined(parts)
 
     # ------------------------------------------------------------------------------ one batch
 

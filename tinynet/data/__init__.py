@@ -8,6 +8,7 @@ from .arrays import MappedRows, as_array, check_finite
 from .batches import Batches, Table, check_count
 from .dataset import Dataset
 from .pydataset import PyDataset
+from .several import SeveralRows
 from .sources import source, sources
 from .sparse import SparseRows
 from .splitting import split_dataset
@@ -18,6 +19,7 @@ __all__ = [
     "Dataset",
     "MappedRows",
     "PyDataset",
+    "SeveralRows",
     "SparseRows",
     "Stream",
     "Table",

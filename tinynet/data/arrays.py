@@ -15,7 +15,7 @@ READ_AT_ONCE = 1 << 26  # bytes of a mapped file that are read and checked befor
 
 def as_rows(data, where):
     """`data` as rows to be numbered: an ndarray, or SparseRows for SciPy's matrices."""
-    if isinstance(data, SparseRows):
+    if isinstance(data, SparseRows) or hasattr(data, "parts"):
         return data
     return SparseRows.of(data, where) if is_sparse(data) else as_array(data, where)
 

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from .arrays import MappedRows, as_array, as_rows, check_finite, is_mapped, row_number
+from .arrays import MappedRows, as_array, check_finite, is_mapped, row_number
+from .several import SeveralRows, as_inputs
 
 
 def unpack(data, where):
@@ -60,8 +61,9 @@ def split_point(rows, validation_split):
 class Dataset:
     """Checked rows of equal number: x, y (or None), sample_weight (or None).
 
-    Each is an ndarray, `SparseRows` (x), or `MappedRows` (a large file: checked as it is read). All
-    have `shape`, `dtype`, `len()`, and give some of their rows by `[slice or index array]`.
+    Each is an ndarray, `SparseRows` or `SeveralRows` (x), or `MappedRows` (a large file: checked as
+    it is read). All have `shape`, `dtype`, `len()`, and give some of their rows by
+    `[slice or index array]`.
 
     Args:
         model: says which shapes fit; its loss checks the targets.
@@ -74,7 +76,7 @@ class Dataset:
         x_name, y_name = f"{where}x", f"{where}y"
         if class_weight is not None and sample_weight is not None:
             raise ValueError(f"{where}give class_weight or sample_weight, not both")
-        self.x = _finite(as_rows(x, x_name), x_name)
+        self.x = _finite(as_inputs(model.names_of_inputs, x, x_name), x_name)
         self.y = self.sample_weight = None
         if y is not None:
             y = as_array(y, y_name)
@@ -107,6 +109,8 @@ class Dataset:
 
 def _finite(x, where):
     """x, checked now or when it is read."""
+    if isinstance(x, SeveralRows):
+        return SeveralRows([_finite(part, f"{where}[{i}]") for i, part in enumerate(x.parts)])
     if not is_mapped(x) or x.dtype.kind != "f":
         check_finite(x, where)
         return x

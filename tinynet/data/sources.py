@@ -1,8 +1,9 @@
 """Which source of batches fits what the user gave: a Table for arrays, a Stream for the rest."""
 
-from .arrays import as_array, as_rows
+from .arrays import as_array
 from .batches import Table, check_shuffle
 from .dataset import Dataset, same_length, split_point, unpack
+from .several import as_inputs
 from .streams import Stream, check_stream_arguments, is_stream
 
 
@@ -17,7 +18,7 @@ def sources(
     where = "validation "
     if validation_data is None and validation_split:
         (x, y, sample_weight), validation_data, cut = _hold_out(
-            x, y, sample_weight, validation_split
+            model, x, y, sample_weight, validation_split
         )
         where = f"validation (from row {cut}) "
     elif validation_data is not None and not is_stream(validation_data):
@@ -66,11 +67,11 @@ def _validation_source(model, data, batch_size, steps, where, times):
     return stream
 
 
-def _hold_out(x, y, sample_weight, share):
+def _hold_out(model, x, y, sample_weight, share):
     """(x, y, sample_weight) without their last rows, these rows, and the number of the first."""
     if is_stream(x):
         check_stream_arguments(x, validation_split=share)
-    arrays = [as_rows(x, "x"), as_array(y, "y")]
+    arrays = [as_inputs(model.names_of_inputs, x, "x"), as_array(y, "y")]
     same_length(*arrays, "x", "y")
     if sample_weight is not None:
         arrays.append(as_array(sample_weight, "sample_weight"))

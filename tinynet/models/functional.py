@@ -1,8 +1,9 @@
 """Functional models: any graph of layers without loops, with one or several inputs."""
 
 from .. import graph
+from ..data.several import as_inputs
 from ..graph import KerasTensor
-from ..layers import InputLayer
+from ..layers import InputLayer, Layer
 from ..layers import deserialize as deserialize_layer
 from ..layers import serialize as serialize_layer
 from ..layers.base import register
@@ -69,6 +70,11 @@ class Functional(Model):
         self.built = True
         if not trainable:
             self.trainable = False
+
+    @property
+    def names_of_inputs(self):
+        """How a dict of arrays names them: by the keys of `inputs`, or by their layers."""
+        return self.input_names or [tensor.name for tensor in self.inputs]
 
     def _set_shapes(self):
         shapes = [tensor.shape for tensor in self.inputs]
@@ -188,6 +194,27 @@ class Functional(Model):
                     values[node.output] = values[node.inputs[0]]
 
     hands_on_values = False
+
+    def build_for(self, x, where="x"):
+        """Raise if the rows of x, or of its parts, do not fit."""
+        parts = x.parts if hasattr(x, "parts") else x if isinstance(x, list) else [x]
+        for tensor, part in zip(self.inputs, parts, strict=True):
+            shape = tensor.shape
+            if part.ndim != len(shape) or any(
+                e is not None and e != s for e, s in zip(shape[1:], part.shape[1:], strict=True)
+            ):
+                name = f"{where}[{tensor.name!r}]" if len(parts) > 1 else where
+                raise ValueError(
+                    f"{name}: {self.name} expects rows of shape {shape[1:]}, received "
+                    f"{part.shape[1:]} (it has shape {part.shape})"
+                )
+        self.check_values(parts, where)
+
+    def as_input(self, x):
+        x = as_inputs(self.names_of_inputs, x, self.name)
+        parts = x.parts if hasattr(x, "parts") else [x]
+        parts = [Layer.as_input(self, part) for part in parts]
+        return parts if len(parts) > 1 else parts[0]
 
     def accepts(self, shape):
         ours = [tensor.shape for tensor in self.inputs]

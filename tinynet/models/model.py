@@ -57,6 +57,8 @@ class Model(Trainer, Layer):
         self.own_context = StepContext(load_ops(resolve("auto")), reuse=True)
         self._context = self.own_context
 
+    names_of_inputs = None  # where x may be a list or a dict of arrays
+
     # --------------------------------------------------------------- what kinds of models define
 
     def forward(self, x, training=False, logits=False):
