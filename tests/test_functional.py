@@ -344,7 +344,7 @@ def test_shuffling_keeps_the_inputs_together(device):
 def test_inputs_that_do_not_fit():
     model = two(tinynet)
     model.compile("sgd", "sparse_categorical_crossentropy")
-    image = Z[:, :, None]
+    image = Z[:, :, None].copy()
     for x, message in (
         (X, r"x: expected a list of 2 arrays, for the inputs \['a', 'b'\], received ndarray"),
         ([X], "x: expected 2 arrays.*received 1"),
@@ -354,10 +354,9 @@ def test_inputs_that_do_not_fit():
     ):
         with pytest.raises(ValueError, match=message):
             model.fit(x, IDS, verbose=0)
+    image[3, 0] = np.nan
     with pytest.raises(ValueError, match=r"x\[1\]: row 3 holds nan"):
-        spoilt = image.copy()
-        spoilt[3, 0] = np.nan
-        model.fit([X, spoilt], IDS, verbose=0)
+        model.fit([X, image], IDS, verbose=0)
 
 
 # ------------------------------------------------------------------------------------ errors
