@@ -265,14 +265,15 @@ def serialize(activation):
 
 def deserialize(config, custom_objects=None):
     """An activation from what `serialize` returned."""
+    if isinstance(config, dict) and config.get("class_name") == "function":
+        return _registry.deserialize(config, custom_objects)
     if isinstance(config, dict):
         options = config.get("config") or {}
-        if config.get("class_name") == "function":  # how Keras writes a function by its name
-            return deserialize(options, custom_objects)
         f = AS_LAYERS.get(config.get("class_name"))
         if f is not None and str(config.get("module")).endswith(".layers"):
             return f.with_options(**{k: v for k, v in options.items() if k in f.options})
-        found = _registry.lookup(config["class_name"], custom_objects)
+        name = config.get("registered_name") or config["class_name"]
+        found = _registry.lookup(name, custom_objects)
         found = found() if isinstance(found, type) else found
         return found.with_options(**options)
     return _registry.get(config, custom_objects) if config is not None else linear

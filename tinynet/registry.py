@@ -8,6 +8,9 @@ unknown name is an error that suggests the nearest one.
 import difflib
 import inspect
 
+from . import custom_objects as custom
+from .keras_config import adapt
+
 
 def _key(name: str) -> str:
     return name.replace("_", "").lower()
@@ -48,8 +51,9 @@ class Registry:
 
     def lookup(self, name: str, custom_objects=None):
         """The class (or object) registered under `name`."""
-        if custom_objects and name in custom_objects:
-            return custom_objects[name]
+        found = custom.find((name, name.rpartition(">")[2]), custom_objects)
+        if found is not None:
+            return found
         if _key(name) in self.keys:
             return self.keys[_key(name)]
         known = {_key(n): n for n in self.objects}
@@ -98,7 +102,7 @@ class Registry:
             else cls.__module__,
             "class_name": cls.__name__,
             "config": obj.get_config(),
-            "registered_name": None if own else cls.__name__,
+            "registered_name": None if own else custom.get_registered_name(cls),
         }
 
     def deserialize(self, config, custom_objects=None):
@@ -110,28 +114,64 @@ class Registry:
                 f"a {self.kind} config is a dict with 'class_name' and 'config', "
                 f"received {config!r}"
             )
-        name = config["class_name"]
-        if config.get("registered_name"):
-            cls = self._custom(name, config, custom_objects or {})
+        name, inner = config["class_name"], config.get("config") or {}
+        if name == "function":  # a function of the user's, or a name of ours
+            return self._function(config, custom_objects)
+        if config.get("registered_name") or not _of_keras(config.get("module")):
+            cls = self._custom(name, config, custom_objects)
         else:
-            cls = self.lookup(name, custom_objects)
-        arguments = config.get("config") or {}
-        if custom_objects and _takes_custom_objects(cls.from_config):
-            return cls.from_config(arguments, custom_objects=custom_objects)
-        return cls.from_config(arguments)
-
-    def _custom(self, name, config, custom_objects):
-        """The user's class that `config` was made from."""
-        for key in (name, config["registered_name"]):
-            if key in custom_objects:
-                return custom_objects[key]
-        cls = self.keys.get(_key(name))
-        if cls is not None and cls.__module__ == config.get("module"):
+            try:
+                cls = self.lookup(name, custom_objects)
+            except ValueError as error:
+                raise ValueError(
+                    f"{error}; for a class of your own pass custom_objects={{{name!r}: {name}}}"
+                ) from None
+        if not isinstance(cls, type):
             return cls
+        try:
+            arguments = adapt(cls, inner)
+            if custom_objects and _takes_custom_objects(cls.from_config):
+                return cls.from_config(arguments, custom_objects=custom_objects)
+            return cls.from_config(arguments)
+        except TypeError as error:
+            if "unexpected keyword" not in str(error):
+                raise
+            raise ValueError(
+                f"{self.kind} {name!r} can't be made of its config: {error}"
+            ) from error
+
+    def _function(self, config, custom_objects):
+        name = config.get("config")
+        found = custom.find((config.get("registered_name"), name), custom_objects)
+        if found is not None:
+            return found
+        if not isinstance(name, str) or _key(name) not in self.keys:
+            raise ValueError(
+                f"{self.kind} {name!r} is a function of the user's: pass "
+                f"custom_objects={{{name!r}: ...}}"
+            )
+        return self.get(name)
+
+    def _custom(self, name, config, custom_objects=None):
+        """The user's class that `config` was made from."""
+        registered = config.get("registered_name")
+        cls = custom.find((registered, name), custom_objects)
+        if cls is not None:
+            return cls
+        cls = self.keys.get(_key(name))
+        if cls is not None and getattr(cls, "__module__", None) == config.get("module"):
+            return cls
+        where = f" (of module {config['module']!r})" if config.get("module") else ""
         raise ValueError(
-            f"{self.kind} {name!r} (of module {config.get('module')!r}) is not one of tinynet's: "
-            f"pass custom_objects={{{name!r}: {name}}}"
+            f"{self.kind} {name!r}{where} is not one of tinynet's: "
+            f"pass custom_objects={{{name!r}: {name}}}, or register the class with "
+            "saving.register_keras_serializable"
         )
+
+
+def _of_keras(module):
+    """Whether a config's module is Keras's (or not given), so that the class is one of ours."""
+    return module is None or (isinstance(module, str) and module.split(".")[0] == "keras")
 
 
 class Revised:

@@ -1,0 +1,72 @@
+"""Classes and functions of the user's own, which configs name: registered, in a scope, or passed.
+
+A file holds names and numbers only. What a name means is looked up here; nothing is ever imported
+or unpickled because a file says so.
+"""
+
+import contextlib
+import contextvars
+
+_registered = {}  # "package>Name" -> class or function
+_names = {}  # class or function -> "package>Name"
+_scope = contextvars.ContextVar("custom_objects", default={})  # noqa: B039  never written to
+
+
+def register_keras_serializable(package="Custom", name=None):
+    """Decorator: files may name this class (or function) without `custom_objects`.
+
+    Args:
+        package: written before the name: "package>Name".
+        name: None: the class's own.
+
+    Raises:
+        ValueError: a class without get_config, or another class under that name.
+    """
+
+    def decorate(obj):
+        key = f"{package}>{name or obj.__name__}"
+        if isinstance(obj, type) and not hasattr(obj, "get_config"):
+            raise ValueError(f"{obj.__name__} needs a get_config() to be registered as {key!r}")
+        _registered[key] = obj
+        _names[obj] = key
+        return obj
+
+    return decorate
+
+
+def get_custom_objects() -> dict:
+    """What is registered; changes to this dict count."""
+    return _registered
+
+
+def get_registered_name(obj) -> str:
+    """The name that files know a class or function by."""
+    return _names.get(obj, obj.__name__)
+
+
+def get_registered_object(name, custom_objects=None, module_objects=None):
+    """The class or function of that name, or None."""
+    found = find((name,), custom_objects)
+    return found if found is not None else (module_objects or {}).get(name)
+
+
+@contextlib.contextmanager
+def custom_object_scope(custom_objects):
+    """Within the block, files may name the objects of this dict: name -> class or function."""
+    token = _scope.set({**_scope.get(), **(custom_objects or {})})
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+CustomObjectScope = custom_object_scope
+
+
+def find(names, custom_objects=None):
+    """The first of these names among `custom_objects`, the open scopes and the registered ones."""
+    for known in (custom_objects or {}, _scope.get(), _registered):
+        for name in names:
+            if name is not None and name in known:
+                return known[name]
+    return None

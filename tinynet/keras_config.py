@@ -1,0 +1,132 @@
+"""Configs as Keras writes them, made fit for our constructors.
+
+Keras's configs name every argument, also those that we don't have and that are switched off:
+`kernel_constraint: None`, `use_ema: False`. Such a neutral key is left out. Any other unknown key
+would change the numbers: the constructor refuses it.
+"""
+
+import inspect
+
+import numpy as np
+
+SWITCHED_OFF = {  # key -> values that change nothing
+    "use_ema": (False,),
+    "gradient_accumulation_steps": (1,),
+    "is_legacy_optimizer": (False, True),
+    "jit_compile": (False, True),
+    "decay": (0, 0.0),
+    "synchronized": (False,),
+    "renorm": (False,),
+    "sparse": (False,),
+    "ragged": (False,),
+    "optional": (False,),
+    "multi_label": (False,),
+    "from_logits": (False,),
+    "label_smoothing": (0, 0.0),
+    "data_format": ("channels_last",),
+    "autocast": (True,),
+    "dynamic": (False,),
+    "stateful": (False,),
+    "summation_method": ("interpolation",),
+    "axis": (-1, [-1]),
+    "dtype": ("float32", "float64"),
+    "fused": (True, False),
+    "virtual_batch_size": (),
+}
+ONLY_WITH = {  # key -> the key without which it means nothing
+    "ema_momentum": "use_ema",
+    "ema_overwrite_frequency": "use_ema",
+    "renorm_momentum": "renorm",
+    "renorm_clipping": "renorm",
+}
+OLDER_NAMES = {"lr": "learning_rate"}
+LARGEST_AXIS = 1 << 40
+
+
+def adapt(cls, config: dict) -> dict:
+    """The arguments for `cls(**...)` in a config that Keras (2 or 3) or we wrote.
+
+    Raises:
+        ValueError: a shape that is none, or code.
+    """
+    if not isinstance(config, dict):
+        raise ValueError(f"{cls.__name__}: expected a dict as config, received {config!r}")
+    config = {key: plain_value(key, value) for key, value in config.items()}
+    names = argument_names(cls)
+    if names is None or not _is_ours(cls):
+        return config
+    result = {}
+    for key, value in config.items():
+        if key in names:
+            result[key] = value
+        elif OLDER_NAMES.get(key) in names:
+            result[OLDER_NAMES[key]] = value
+        elif key in ("batch_shape", "batch_input_shape"):
+            batch, *shape = check_shape(f"{cls.__name__}: {key}", value)
+            result["input_shape" if "shape" not in names else "shape"] = tuple(shape)
+            if "batch_size" in names:
+                result["batch_size"] = batch
+        elif not _is_neutral(key, value, config):
+            result[key] = value  # the constructor has the last word
+    return result
+
+
+def _is_ours(cls):
+    """Whether from_config is tinynet's, which hands everything to the constructor."""
+    owner = next(c for c in cls.__mro__ if "from_config" in vars(c))
+    return owner.__module__.partition(".")[0] == "tinynet"
+
+
+def argument_names(cls):
+    """All names that the constructor takes, its bases' through **options; None: anything."""
+    names = {key for keys in ("config_keys", "option_keys", "rule_keys")
+             for key in getattr(cls, keys, ())}  # fmt: skip
+    for base in cls.__mro__:
+        if "__init__" not in vars(base) or base is object:
+            continue
+        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
+        names.update(p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return names
+    return names if names else None
+
+
+def _is_neutral(key, value, config):
+    if value is None:
+        return True
+    if key in ONLY_WITH and not config.get(ONLY_WITH[key]):
+        return True
+    return any(type(value) is type(off) and value == off for off in SWITCHED_OFF.get(key, ()))
+
+
+def plain_value(key, value):
+    """A value of a config without Keras's wrappers: dtype policies, arrays, one-entry axes."""
+    if isinstance(value, dict):
+        name, inner = value.get("class_name"), value.get("config")
+        if name in ("DTypePolicy", "Policy") and isinstance(inner, dict):
+            return inner.get("name")
+        if name in ("__numpy__", "__tensor__") and isinstance(inner, dict):
+            return np.array(inner.get("value"), inner.get("dtype"))
+        if name == "__lambda__":
+            raise ValueError(
+                f"{key} is a Python lambda, stored as code; files' code is never run. Pass a named "
+                "function in custom_objects"
+            )
+    if key == "axis" and isinstance(value, list) and len(value) == 1:
+        return value[0]
+    if key == "reduction" and value == "auto":
+        return "sum_over_batch_size"
+    if key in ("input_shape", "shape") and value is not None:
+        return check_shape(key, value)
+    return value
+
+
+def check_shape(label, shape) -> tuple:
+    """`shape` as a tuple of sizes >= 0 and None, or an error."""
+    if not isinstance(shape, (list, tuple)) or len(shape) > 32:
+        raise ValueError(f"{label}: expected a list of sizes, received {shape!r}")
+    for size in shape:
+        whole = isinstance(size, int) and not isinstance(size, bool)
+        if size is not None and not (whole and 0 <= size < LARGEST_AXIS):
+            raise ValueError(f"{label}: {size!r} is no size, in {shape!r}")
+    return tuple(shape)
