@@ -379,5 +379,5 @@ def test_two_parameters_of_one_path(path):
     p, q = (build(norm=False).parameters[0] for _ in range(2))
     q.path = p.path
     with pytest.raises(ValueError, match="share a path"):
-        saving.save_weights([p, q], path)
+        saving.npz.write([p, q], path)
     assert not path.exists()

@@ -4,7 +4,33 @@ A `Parameter` made by a layer owns its array. A model moves the parameters of al
 one `FlatParameters`, so that an optimizer updates the whole network with one pass over one vector.
 """
 
+import contextlib
+import contextvars
+import math
+
 import numpy as np
+
+_allowance = contextvars.ContextVar("allowance", default=None)
+
+
+@contextlib.contextmanager
+def allow(numbers, reason):
+    """Within the block, layers may create so many numbers and no more; for configs of strangers."""
+    token = _allowance.set([int(numbers), reason])
+    try:
+        yield
+    finally:
+        _allowance.reset(token)
+
+
+def claim(path, shape):
+    """Raise if a weight of this shape is more than is allowed here, before it is made."""
+    left = _allowance.get()
+    if left is None:
+        return
+    left[0] -= math.prod(shape)
+    if left[0] < 0:
+        raise ValueError(f"{path} of shape {tuple(shape)}: {left[1]}")
 
 
 class Parameter:

@@ -3,6 +3,7 @@
 from .averaging import SwapEMAWeights
 from .backup import BackupAndRestore
 from .base import Callback, CallbackList
+from .checkpoint import ModelCheckpoint
 from .history import History
 from .logging import (
     CSVLogger,
@@ -11,7 +12,7 @@ from .logging import (
     ProgbarLogger,
     TerminateOnNaN,
 )
-from .monitor import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
+from .monitor import EarlyStopping, ReduceLROnPlateau
 
 __all__ = [
     "BackupAndRestore",

@@ -1,11 +1,9 @@
-"""Callbacks that follow one value: EarlyStopping, ModelCheckpoint, ReduceLROnPlateau."""
+"""Callbacks that follow one value: EarlyStopping and ReduceLROnPlateau."""
 
 import math
-import pathlib
 
 import numpy as np
 
-from ..saving import check_weights_path
 from .base import Callback
 
 
@@ -143,82 +141,6 @@ class EarlyStopping(Monitor):
             if self.verbose > 0:
                 print(f"Restoring the weights of the best epoch: {self.best_epoch + 1}")
             self.model.set_weights(self.best_weights)
-
-
-class ModelCheckpoint(Monitor):
-    """Saves the weights after every epoch, after n batches, or whenever a value improves.
-
-    Args:
-        filepath: may hold {epoch}, {batch} (both counted from 1) and any name from the logs, e.g.
-            "best-{epoch:02d}-{val_loss:.3f}.npz". The format follows from the suffix; this version
-            has .npz.
-        monitor, mode: see Monitor; used with save_best_only.
-        verbose: 1 prints a line per file.
-        save_best_only: only when `monitor` improves; the best value outlives one `fit`.
-        save_weights_only: accepted; a .npz holds the weights.
-        save_freq: "epoch", or a number of batches.
-        initial_value_threshold: the value to beat at first.
-    """
-
-    def __init__(self, filepath, monitor="val_loss", verbose=0, save_best_only=False,
-                 save_weights_only=False, mode="auto", save_freq="epoch",
-                 initial_value_threshold=None):  # fmt: skip
-        super().__init__(monitor, mode)
-        check_weights_path(filepath)
-        if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
-            raise ValueError(f'save_freq must be "epoch" or an int >= 1, received {save_freq!r}')
-        self.filepath, self.verbose = str(pathlib.Path(filepath)), verbose
-        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
-        self.save_freq, self.best = save_freq, initial_value_threshold
-        self.batches, self.epoch = 0, 0
-
-    def on_train_begin(self, logs=None):
-        if not self.save_best_only:
-            return
-        self.check_monitor()
-        if self.save_freq != "epoch" and self.monitor.startswith("val_"):
-            raise ValueError(
-                f"ModelCheckpoint: {self.monitor} is measured after an epoch, so it can't be "
-                f"looked at every save_freq={self.save_freq} batches"
-            )
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.save_freq == "epoch":
-            return
-        self.batches += 1
-        if self.batches % self.save_freq == 0:
-            self._save(logs, batch)
-
-    def on_epoch_end(self, epoch, logs=None):
-        if self.save_freq == "epoch":
-            self._save(logs)
-
-    def _save(self, logs, batch=None):
-        label = f"Epoch {self.epoch + 1}"
-        if self.save_best_only:
-            current = self.value(logs)
-            if current is None:
-                return
-            if not self.improves(current, self.best):
-                if self.verbose > 0:
-                    print(f"{label}: {self.monitor} did not improve on {self.best}")
-                return
-            self.best = current
-        fields = {"epoch": self.epoch + 1, **(logs or {})}
-        if batch is not None:
-            fields["batch"] = batch + 1
-        try:
-            path = self.filepath.format(**fields)
-        except KeyError as error:
-            raise KeyError(
-                f"ModelCheckpoint: {self.filepath!r} names {error}; there is: {', '.join(fields)}"
-            ) from None
-        self.model.save_weights(path)
-        if self.verbose > 0:
-            print(f"{label}: weights saved to {path}")
 
 
 class ReduceLROnPlateau(Monitor):

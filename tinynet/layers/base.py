@@ -27,7 +27,7 @@ from ..context import StepContext
 from ..devices import load_ops
 from ..graph import KerasTensor, Node, flat, is_symbolic
 from ..naming import unique_name
-from ..parameters import Parameter
+from ..parameters import Parameter, claim
 from ..registry import Registry, Revised
 from .config import own_shape, read_config, takes_training
 
@@ -144,6 +144,7 @@ class Layer(Revised):
             )
         if initializer is None:
             initializer = "glorot_uniform" if shape else "zeros"
+        claim(f"{self.name}/{name}", shape)
         value = np.asarray(initializers.get(initializer)(shape, dtype=self.dtype), self.dtype)
         if value.shape != shape:
             raise ValueError(

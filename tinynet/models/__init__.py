@@ -1,7 +1,8 @@
 """Models: layers put together, and everything that can be done with them."""
 
+from ..saving import load_model, model_from_json, save_model
 from .functional import Functional
 from .model import Model
 from .sequential import Sequential
 
-__all__ = ["Functional", "Model", "Sequential"]
+__all__ = ["Functional", "Model", "Sequential", "load_model", "model_from_json", "save_model"]

@@ -273,15 +273,33 @@ class Model(Trainer, Layer):
         self._require_built("set_weights")
         assign_all(self.parameters, arrays, self.name)
 
-    def save_weights(self, filepath, overwrite=True):
-        """Write all weights to a .npz file, whole or not at all."""
-        self._require_built("save_weights")
-        saving.save_weights(self.parameters, filepath, overwrite)
+    def save(self, filepath, overwrite=True, zipped=None, include_optimizer=True):
+        """Write the whole model to a `.keras` or `.h5` file, see `saving.save_model`."""
+        saving.save_model(self, filepath, overwrite, zipped, include_optimizer)
 
-    def load_weights(self, filepath):
-        """Read what `save_weights` wrote; a file that does not fit changes nothing."""
+    def save_weights(self, filepath, overwrite=True):
+        """Write all weights, whole or not at all, see `saving.save_weights`."""
+        self._require_built("save_weights")
+        saving.save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath, skip_mismatch=False, by_name=False):
+        """Read weights; a file that does not fit changes nothing, see `saving.load_weights`."""
         self._require_built("load_weights")
-        saving.load_weights(self.parameters, filepath)
+        saving.load_weights(self, filepath, skip_mismatch, by_name)
+
+    def to_json(self, **options) -> str:
+        """Architecture and compile options as JSON, see `saving.model_from_json`."""
+        return saving.model_to_json(self, **options)
+
+    @classmethod
+    def from_json(cls, json_string, custom_objects=None):
+        """A model with new weights from `to_json()`'s text."""
+        return saving.model_from_json(json_string, custom_objects)
+
+    def export(self, filepath, format=None, **options):
+        """Write what predicts as ONNX, see `saving.onnx`."""
+        self._require_built("export")
+        saving.export(self, filepath, format, **options)
 
     def _require_built(self, doing):
         if not self.built:

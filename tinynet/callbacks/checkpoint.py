@@ -1,0 +1,115 @@
+"""ModelCheckpoint: files while the model trains."""
+
+import contextlib
+import os
+import pathlib
+
+from ..saving import WEIGHTS, WHOLE, format_of
+from .monitor import Monitor
+
+
+class ModelCheckpoint(Monitor):
+    """Saves the model after every epoch, after n batches, or whenever a value improves.
+
+    A file is replaced only by a whole new one: whatever happens while it is written, the file
+    before it survives.
+
+    Args:
+        filepath: may hold {epoch}, {batch} (both counted from 1) and any name from the logs, e.g.
+            "best-{epoch:02d}-{val_loss:.3f}.keras". The suffix says which format: `.keras` and
+            `.h5` hold the whole model, `.weights.h5`, `.npz` and `.safetensors` weights. A folder
+            that is missing is made.
+        monitor, mode: see Monitor; used with save_best_only.
+        verbose: 1 prints a line per file.
+        save_best_only: only when `monitor` improves; the best value outlives one `fit`.
+        save_weights_only: have a `.h5` hold the weights alone.
+        save_freq: "epoch", or a number of batches.
+        initial_value_threshold: the value to beat at first.
+        keep_last: keep so many of the files that this callback wrote, and remove the older ones
+            once the new one is on disk; None: all.
+    """
+
+    def __init__(self, filepath, monitor="val_loss", verbose=0, save_best_only=False,
+                 save_weights_only=False, mode="auto", save_freq="epoch",
+                 initial_value_threshold=None, keep_last=None):  # fmt: skip
+        super().__init__(monitor, mode)
+        suffix = format_of(filepath, (*WEIGHTS, *WHOLE), "ModelCheckpoint")
+        if save_weights_only and suffix == ".keras":
+            raise ValueError(
+                f"ModelCheckpoint: {filepath} holds a whole model; with save_weights_only=True the "
+                f"name ends in {', '.join(WEIGHTS)}"
+            )
+        for label, value, other in (("save_freq", save_freq, "epoch"),
+                                    ("keep_last", keep_last, None)):  # fmt: skip
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if value != other and not (whole and value >= 1):
+                allowed = "None" if other is None else f'"{other}"'
+                raise ValueError(f"{label} must be {allowed} or an int >= 1, received {value!r}")
+        self.filepath, self.verbose = str(pathlib.Path(filepath)), verbose
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self.whole = suffix in WHOLE and not save_weights_only
+        self.save_freq, self.best = save_freq, initial_value_threshold
+        self.keep_last, self.written = keep_last, []
+        self.batches, self.epoch = 0, 0
+
+    def on_train_begin(self, logs=None):
+        if not self.save_best_only:
+            return
+        self.check_monitor()
+        if self.save_freq != "epoch" and self.monitor.startswith("val_"):
+            raise ValueError(
+                f"ModelCheckpoint: {self.monitor} is measured after an epoch, so it can't be "
+                f"looked at every save_freq={self.save_freq} batches"
+            )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.save_freq == "epoch":
+            return
+        self.batches += 1
+        if self.batches % self.save_freq == 0:
+            self._save(logs, batch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.save_freq == "epoch":
+            self._save(logs)
+
+    def _save(self, logs, batch=None):
+        label = f"Epoch {self.epoch + 1}"
+        current = self.best
+        if self.save_best_only:
+            current = self.value(logs)
+            if current is None:
+                return
+            if not self.improves(current, self.best):
+                if self.verbose > 0:
+                    print(f"{label}: {self.monitor} did not improve on {self.best}")
+                return
+        path = self._path(logs, batch)
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        (self.model.save if self.whole else self.model.save_weights)(path)
+        self.best = current
+        if self.verbose > 0:
+            print(f"{label}: {'model' if self.whole else 'weights'} saved to {path}")
+        self._forget(path)
+
+    def _path(self, logs, batch):
+        fields = {"epoch": self.epoch + 1, **(logs or {})}
+        if batch is not None:
+            fields.setdefault("batch", batch + 1)
+        try:
+            return self.filepath.format(**fields)
+        except KeyError as error:
+            raise KeyError(
+                f"ModelCheckpoint: {self.filepath!r} names {error}; there is: {', '.join(fields)}"
+            ) from None
+
+    def _forget(self, path):
+        """Remove all but the `keep_last` newest of our files; `path` is the newest."""
+        self.written = [old for old in self.written if old != path] + [path]
+        while self.keep_last is not None and len(self.written) > self.keep_last:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(self.written[0])
+            del self.written[0]

@@ -1,0 +1,241 @@
+"""Models and weights on disk, in Keras's formats; the suffix of a file's name says which.
+
+    .keras                  a whole model: architecture, weights, optimizer, loss, metrics
+    .h5, .hdf5              the same as Keras 2 had it, or (save_weights) the weights alone
+    .weights.h5             weights and optimizer state
+    .npz, .safetensors      weights alone
+    .onnx                   `export`: what predicts, for other engines
+
+A file is written whole or not at all. What is read is checked before anything changes: a file that
+is damaged, hostile or of another architecture is refused with its name and the reason. Nothing is
+ever unpickled, and no code in a file is run.
+"""
+
+import io
+import json
+import pathlib
+
+from ..custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from ..parameters import allow
+from . import config, keras_zip, legacy_h5, npz, safetensors, weights_h5
+from .atomic import atomic_path, atomic_write, check_overwrite, refusing
+
+WHOLE = (".keras", ".h5", ".hdf5")
+WEIGHTS = (".weights.h5", ".h5", ".hdf5", ".npz", ".safetensors")
+
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "export",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "load_model",
+    "load_weights",
+    "model_from_json",
+    "model_to_json",
+    "register_keras_serializable",
+    "save_model",
+    "save_weights",
+]
+
+
+def format_of(path, formats, doing):
+    """The suffix among `formats` that a path ends in.
+
+    Raises:
+        ValueError: none of them; lists them.
+    """
+    name = pathlib.Path(path).name.lower()
+    for suffix in formats:
+        if name.endswith(suffix):
+            return suffix
+    raise ValueError(
+        f"{path}: {doing} takes a file name that ends in {', '.join(formats)}; received the "
+        f"suffix {pathlib.Path(path).suffix or '(none)'!r}"
+    )
+
+
+# ---------------------------------------------------------------------------------- whole models
+
+
+def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=True):
+    """Write a whole model to a `.keras` or `.h5` file.
+
+    Args:
+        model: a model; not built, it is stored without weights.
+        filepath: where.
+        overwrite: False: an existing file is an error.
+        zipped: accepted as in Keras; a `.keras` always is.
+        include_optimizer: (`.h5`) False leaves out how the model was compiled.
+
+    Raises:
+        ValueError: another suffix.
+        TypeError: a part that no file can hold.
+        FileExistsError, OSError: it can't be written; a file of that name stays as it was.
+    """
+    if zipped is False:
+        raise ValueError(f"{filepath}: zipped=False, a folder, is not written here")
+    suffix = _whole_format(filepath, "save")
+    check_overwrite(filepath, overwrite)
+    with atomic_path(filepath) as temporary:
+        if suffix == ".keras":
+            keras_zip.write(model, temporary)
+        else:
+            legacy_h5.write_model(model, temporary, include_optimizer)
+
+
+def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
+    """The model in a `.keras` or `.h5` file, Keras's or ours, ready to predict and to go on.
+
+    Args:
+        filepath: the file.
+        custom_objects: name -> class or function, for those that are the user's own.
+        compile: whether to compile it as it was, with the optimizer's state.
+        safe_mode: accepted as in Keras; code in a file is never run.
+
+    Raises:
+        ValueError: not such a file, damaged, or it names something unknown; says which class to
+            pass in `custom_objects`.
+        OSError: it can't be read.
+    """
+    suffix = _whole_format(filepath, "load_model")
+    with open(filepath, "rb") as file, refusing(filepath, "this model can't be loaded"):
+        load = _load_keras if suffix == ".keras" else _load_legacy
+        with custom_object_scope(custom_objects):
+            return load(file, custom_objects, compile, filepath)
+
+
+def _whole_format(path, doing):
+    suffix = format_of(path, WHOLE, doing)
+    if str(path).lower().endswith(".weights.h5"):
+        raise ValueError(f"{path}: .weights.h5 is for weights alone: use {doing}_weights, or "
+                         "load_weights on a model")  # fmt: skip
+    return suffix
+
+
+def _load_keras(file, custom_objects, compile, path):
+    text, weights = keras_zip.read(file)
+    found = keras_zip.parse_config(text)
+    model = _build(found, custom_objects, len(weights))
+    if compile and found.get("compile_config"):
+        config.compile_model(model, found["compile_config"], custom_objects)
+    if model.built:
+        _apply(weights_h5.read(model, io.BytesIO(weights)), path)
+    return model
+
+
+def _load_legacy(file, custom_objects, compile, path):
+    found, training = legacy_h5.texts(file)
+    model = _build(found, custom_objects, file.seek(0, 2))
+    if model.built:
+        plan = legacy_h5.read_weights(model, file)
+        if compile and training is not None:
+            config.compile_legacy(model, training, custom_objects)
+            give = legacy_h5.read_optimizer(model, file)
+            plan.after.extend([] if give is None else [give])
+        _apply(plan, path)
+    elif compile and training is not None:
+        config.compile_legacy(model, training, custom_objects)
+    return model
+
+
+def _build(found, custom_objects, size):
+    # a number takes two bytes or more: a config can't ask for more weights than its file holds
+    with allow(size // 2, f"so many numbers are not in its {size} bytes"):
+        return config.build_model(found, custom_objects)
+
+
+def _apply(plan, path):
+    if plan.skipped:  # only for the optimizer: the model is new, so it must be right
+        raise ValueError(f"{'; '.join(plan.skipped)} (compile=False leaves the optimizer out)")
+    plan.apply(path)
+
+
+# ---------------------------------------------------------------------------------- weights alone
+
+
+def save_weights(model, filepath, overwrite=True):
+    """Write a built model's weights; to `.weights.h5` with the optimizer's state.
+
+    Raises:
+        ValueError: another suffix, or two parameters of one path.
+        FileExistsError, OSError: it can't be written; a file of that name stays as it was.
+    """
+    suffix = format_of(filepath, WEIGHTS, "save_weights")
+    check_overwrite(filepath, overwrite)
+    if suffix in (".npz", ".safetensors"):
+        writer = npz if suffix == ".npz" else safetensors
+        with atomic_write(filepath) as file:
+            writer.write(model.weights, file)
+        return
+    with atomic_path(filepath) as temporary:
+        (weights_h5.write if suffix == ".weights.h5" else legacy_h5.write_weights)(model, temporary)
+
+
+def load_weights(model, filepath, skip_mismatch=False, by_name=False):
+    """Read weights into a built model from a file of weights or of a whole model.
+
+    The optimizer's state comes along from `.weights.h5` and `.keras`, if the model is compiled.
+
+    Args:
+        skip_mismatch: leave out, with a warning, what has another shape.
+        by_name: match by the layers' names instead of by their places; other layers keep theirs.
+
+    Raises:
+        ValueError: not such a file, damaged, or of another architecture; nothing was changed.
+        OSError: it can't be read.
+    """
+    suffix = format_of(filepath, (".keras", *WEIGHTS), "load_weights")
+    with open(filepath, "rb") as file, refusing(filepath, "these weights can't be loaded"):
+        source = model
+        if suffix == ".keras":
+            read, file = weights_h5.read, io.BytesIO(keras_zip.read(file, (keras_zip.WEIGHTS,))[0])
+        elif suffix == ".weights.h5":
+            read = weights_h5.read
+        elif suffix in (".h5", ".hdf5"):
+            read = legacy_h5.read_weights
+        else:
+            read, source = (npz if suffix == ".npz" else safetensors).read, model.weights
+        plan = read(source, file, skip_mismatch, by_name)
+    plan.apply(filepath)
+
+
+# --------------------------------------------------------------------------------- configs, ONNX
+
+
+def model_to_json(model, **options) -> str:
+    """The architecture, and how the model was compiled, as JSON; `options` are json.dumps's."""
+    return json.dumps(config.model_config(model), default=config.plain, **options)
+
+
+def model_from_json(json_string, custom_objects=None):
+    """A model with new weights from what `to_json` returned, Keras's or ours.
+
+    Raises:
+        ValueError: no such JSON, or it names something unknown.
+    """
+    with refusing("JSON", "no model can be made of it"):
+        found = config.parse(json_string)
+        model = config.build_model(found, custom_objects)
+        if found.get("compile_config"):
+            config.compile_model(model, found["compile_config"], custom_objects)
+    return model
+
+
+def export(model, filepath, format=None, **options):
+    """Write what predicts as an ONNX graph; see `saving.onnx`."""
+    from . import onnx
+
+    format_of(filepath, (".onnx",), "export")
+    if format not in (None, "onnx"):
+        raise ValueError(f"{filepath}: export writes ONNX, received format={format!r}")
+    with atomic_write(filepath) as file:
+        file.write(onnx.graph(model, **options).SerializeToString())

@@ -1,0 +1,235 @@
+"""Models as configs: the JSON that Keras 3 keeps in `.keras`, and the older one in `.h5`.
+
+A layer is {"module", "class_name", "config", "registered_name"}; a model has a list of them, its
+`build_config` (the input's shape) and its `compile_config` (optimizer, loss, metrics).
+"""
+
+import json
+
+import numpy as np
+
+from .. import losses, metrics, optimizers
+from ..custom_objects import custom_object_scope, get_registered_name
+from ..keras_config import check_shape
+from ..registry import Registry
+
+KERAS_VERSION = "3.15.1"  # whose formats these are
+MOST_JSON = 64 << 20  # characters
+
+models = Registry("model", "models")  # the model classes: they register themselves
+
+
+# ------------------------------------------------------------------------------------- writing
+
+
+def model_config(model) -> dict:
+    """Everything but the numbers, as Keras 3 writes it."""
+    own = type(model).__module__.startswith("tinynet.")
+    config = {
+        "module": "keras" if own else type(model).__module__,
+        "class_name": type(model).__name__,
+        "config": keras_layers(model.get_config()),
+        "registered_name": None if own else get_registered_name(type(model)),
+    }
+    if model.built and getattr(model, "input_shape", None) is not None:
+        config["build_config"] = {"input_shape": model.input_shape}
+    if model.optimizer is not None:
+        config["compile_config"] = compile_config(model)
+    return config
+
+
+def keras_layers(config):
+    """A model's config in which every InputLayer is spelled as in Keras."""
+    if isinstance(config.get("layers"), list):
+        config = {**config, "layers": [_keras_layer(entry) for entry in config["layers"]]}
+    return config
+
+
+def _keras_layer(entry):
+    inner = entry.get("config")
+    if not isinstance(inner, dict):
+        return entry
+    if entry["class_name"] == "InputLayer" and "shape" in inner:
+        shape = [inner.get("batch_size"), *inner["shape"]]
+        inner = {
+            "batch_shape": shape,
+            "dtype": inner.get("dtype"),
+            "sparse": False,
+            "ragged": False,
+            "name": inner.get("name"),
+            "optional": False,
+        }
+    return {**entry, "config": keras_layers(inner)}
+
+
+def compile_config(model) -> dict:
+    """What `compile` was told, as Keras 3 writes it."""
+    return {
+        "optimizer": optimizers.serialize(model.optimizer),
+        "loss": each(model.loss, lambda loss: _serialize(losses, loss)),
+        "loss_weights": getattr(model, "loss_weights", None),
+        "metrics": each(model.metrics_given, lambda m: _serialize(metrics, m)),
+        "weighted_metrics": each(model.weighted_metrics_given, lambda m: _serialize(metrics, m)),
+        "run_eagerly": bool(model.run_eagerly),
+        "steps_per_execution": 1,
+        "jit_compile": False,
+    }
+
+
+def each(value, convert):
+    """`convert` applied to what lists and dicts hold."""
+    if isinstance(value, (list, tuple)):
+        return [each(v, convert) for v in value]
+    if isinstance(value, dict) and "class_name" not in value:
+        return {k: each(v, convert) for k, v in value.items()}
+    return value if value is None else convert(value)
+
+
+def _serialize(module, value):
+    if isinstance(value, (str, dict)):
+        return value
+    if isinstance(value, type):
+        value = value()
+    if not hasattr(value, "get_config") and callable(value):
+        name = get_registered_name(value)
+        return {"module": value.__module__, "class_name": "function", "config": name,
+                "registered_name": name}  # fmt: skip
+    return module.serialize(value)
+
+
+def legacy_config(model) -> dict:
+    """The architecture as in a `.h5`: layers by class name only."""
+    config = model_config(model)
+    return {"class_name": _legacy_name(config), "config": _legacy_layers(config["config"])}
+
+
+def _legacy_layers(config):
+    if not isinstance(config.get("layers"), list):
+        return config
+    entries = []
+    for entry in config["layers"]:
+        rest = {k: v for k, v in entry.items() if k not in ("module", "registered_name",
+                                                            "build_config")}  # fmt: skip
+        entries.append({**rest, "class_name": _legacy_name(entry),
+                        "config": _legacy_layers(entry["config"])})  # fmt: skip
+    return {**config, "layers": entries}
+
+
+def _legacy_name(entry):
+    return entry.get("registered_name") or entry["class_name"]
+
+
+def legacy_training_config(model) -> dict:
+    """What `compile` was told, as in a `.h5`."""
+    config = compile_config(model)
+    optimizer = config.pop("optimizer")
+    config["optimizer_config"] = {"class_name": _legacy_name(optimizer),
+                                  "config": optimizer["config"]}  # fmt: skip
+    return config
+
+
+def plain(value):
+    """For json: NumPy's numbers, and arrays in Keras's spelling.
+
+    Raises:
+        TypeError: something that no file can hold; says what.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return {"class_name": "__numpy__",
+                "config": {"value": value.tolist(), "dtype": value.dtype.name}}  # fmt: skip
+    raise TypeError(
+        f"{value!r} can't be stored: a file holds names and numbers, so this must be an object "
+        "with get_config() and from_config()"
+    )
+
+
+# ------------------------------------------------------------------------------------- reading
+
+
+def parse(text):
+    """JSON of a stranger as a dict."""
+    if len(text) > MOST_JSON:
+        raise ValueError(f"a config of {len(text)} characters")
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("a config nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"a config is a dict, found {type(found).__name__}")
+    return found
+
+
+def build_model(config, custom_objects=None):
+    """A model from its config, built where the config says for what, not compiled."""
+    name, inner = config.get("class_name"), config.get("config")
+    if isinstance(inner, list):  # Keras 1 and 2.0
+        inner = {"name": None, "layers": inner}
+    if not isinstance(name, str) or not isinstance(inner, dict):
+        raise ValueError("a model's config has 'class_name' and 'config'")
+    with custom_object_scope(custom_objects):
+        if config.get("registered_name"):
+            cls = models._custom(name, config)
+        else:
+            cls = models.lookup(name.rpartition(">")[2] if ">" in name else name)
+        if inner.get("build_input_shape") is not None:
+            check_shape("build_input_shape", inner["build_input_shape"])
+        if not isinstance(inner.get("layers", []), list):
+            raise ValueError(f"the layers of {name} are a list, found {inner['layers']!r}")
+        model = cls.from_config(inner, custom_objects)
+        shape = (config.get("build_config") or {}).get("input_shape")
+        if not model.built and shape is not None:
+            model.build(check_shape("build_config", shape))
+    return model
+
+
+def compile_model(model, config, custom_objects=None):
+    """Compile with what `compile_config` wrote, Keras's or ours."""
+    with custom_object_scope(custom_objects):
+        options = {
+            "optimizer": _optimizer(config.get("optimizer")),
+            "loss": each(config.get("loss"), _loss),
+            "metrics": each(config.get("metrics"), _metric),
+            "weighted_metrics": each(config.get("weighted_metrics"), _metric),
+            "run_eagerly": bool(config.get("run_eagerly", False)),
+        }
+        if config.get("loss_weights") is not None:
+            options["loss_weights"] = config["loss_weights"]
+        model.compile(**options)
+
+
+def compile_legacy(model, config, custom_objects=None):
+    """Compile with the training_config of a `.h5`."""
+    config = {**config, "optimizer": config.get("optimizer_config")}
+    for key in ("metrics", "weighted_metrics"):  # Keras 2 lists them per output
+        given = config.get(key)
+        if isinstance(given, list) and len(given) == 1 and isinstance(given[0], list):
+            config[key] = given[0]
+    compile_model(model, config, custom_objects)
+
+
+def _optimizer(config):
+    if isinstance(config, dict) and str(config.get("class_name")).startswith("Custom>"):
+        name = config["class_name"].removeprefix("Custom>")  # Keras 2.11 to 2.15
+        if config.get("registered_name") is None:
+            config = {**config, "class_name": name}
+    return optimizers.deserialize(config)
+
+
+def _loss(config):
+    return config if isinstance(config, str) else losses.deserialize(config)
+
+
+def _metric(config):
+    if isinstance(config, str):
+        return config
+    inner = config.get("config")
+    if config.get("class_name") == "MeanMetricWrapper" and isinstance(inner, dict):  # Keras 2
+        if inner.get("name") in ("accuracy", "acc", "crossentropy", "ce"):
+            return inner["name"]  # which one was meant follows from the shapes again
+        metric = metrics.get(inner.get("fn"))
+        if isinstance(inner.get("name"), str):
+            metric.name = inner["name"]
+        return metric
+    return metrics.deserialize(config)

@@ -1,0 +1,96 @@
+"""`.npz`: one array per Parameter under its path, "dense/kernel"; NumPy reads it.
+
+Weights only. Arrays belong to parameters by their order, so that a second model of the same
+architecture, whose automatic names went on counting, can read the file of the first.
+"""
+
+import zipfile
+
+import numpy as np
+
+from .plan import Plan
+
+HEADER = 1 << 16  # bytes that the header of an array may have
+
+
+def write(parameters, file):
+    """Write all parameters to an open binary file.
+
+    Raises:
+        ValueError: two parameters of one path.
+    """
+    arrays = {p.path: p.numpy() for p in parameters}
+    if len(arrays) != len(parameters):
+        raise ValueError(f"two parameters share a path: {[p.path for p in parameters]}")
+    np.savez(file, **arrays)
+
+
+def read(parameters, file, skip_mismatch=False, by_name=False) -> Plan:
+    """The Plan of an open archive for these parameters.
+
+    Args:
+        by_name: match arrays by their names instead of their order.
+    """
+    if not zipfile.is_zipfile(file):
+        raise ValueError("this is no .npz archive, or not all of it")
+    file.seek(0)
+    plan = Plan(skip_mismatch)
+    with np.load(file, allow_pickle=False) as archive:
+        names = list(archive.files)
+        if len(set(names)) != len(names):
+            raise ValueError("it holds two arrays of one name")
+
+        def add(p, name):
+            plan.add(p, name, _declared_shape(archive, name), lambda: _read(archive, name))
+
+        pair(plan, parameters, names, by_name, add)
+        return plan.load()
+
+
+def pair(plan, parameters, names, by_name, add):
+    """Call add(parameter, name) for those that belong together: by order, or by name."""
+    if by_name:
+        for p in parameters:
+            if p.path in names:
+                add(p, p.path)
+        return
+    if len(names) != len(parameters):
+        plan.mismatch(
+            f"it holds {len(names)} arrays ({', '.join(names[:6])}, ...), the model has "
+            f"{len(parameters)}"
+        )
+        return
+    for p, name in zip(parameters, names, strict=True):
+        if name.rsplit("/")[-1] != p.path.rsplit("/")[-1]:
+            plan.mismatch(f"it holds {name} where the model has {p.path} of shape {p.shape}")
+        else:
+            add(p, name)
+
+
+def _declared_shape(archive, name):
+    """The shape in an array's header, read before its data, so that nothing huge is allocated."""
+    with archive.zip.open(f"{name}.npy") as member:
+        return _header(member, name)
+
+
+def _read(archive, name):
+    array = archive[name]
+    rest = archive.zip.getinfo(f"{name}.npy").file_size - array.nbytes
+    if rest > HEADER:
+        raise ValueError(f"{name} is followed by {rest} bytes")
+    return array
+
+
+def _header(member, name):
+    version = np.lib.format.read_magic(member)
+    reader = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+    if version[0] not in reader:
+        raise ValueError(f"{name}: unknown .npy version {version}")
+    if version[0] == 2:  # its length has four bytes: believe 16 bits of it
+        length = int.from_bytes(member.peek(4)[:4], "little")
+        if length > HEADER:
+            raise ValueError(f"{name}: a header of {length} bytes")
+    shape, _, dtype = reader[version[0]](member)
+    if dtype.kind != "f":
+        raise ValueError(f"{name}: expected floating-point numbers, found {dtype}")
+    return shape
