@@ -26,6 +26,7 @@ from ..custom_objects import (
 from ..parameters import allow
 from . import config, keras_zip, legacy_h5, npz, safetensors, weights_h5
 from .atomic import atomic_path, atomic_write, check_overwrite, refusing
+from .npz import load_arrays, save_arrays
 
 WHOLE = (".keras", ".h5", ".hdf5")
 WEIGHTS = (".weights.h5", ".h5", ".hdf5", ".npz", ".safetensors")
@@ -37,11 +38,13 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "load_arrays",
     "load_model",
     "load_weights",
     "model_from_json",
     "model_to_json",
     "register_keras_serializable",
+    "save_arrays",
     "save_model",
     "save_weights",
 ]
