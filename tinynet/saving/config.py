@@ -11,6 +11,7 @@ import numpy as np
 from .. import losses, metrics, optimizers
 from ..custom_objects import custom_object_scope, get_registered_name
 from ..keras_config import check_shape
+from ..layers.base import _registry as layer_registry
 from ..registry import Registry
 
 KERAS_VERSION = "3.15.1"  # whose formats these are
@@ -26,7 +27,7 @@ def model_config(model) -> dict:
     """Everything but the numbers, as Keras 3 writes it."""
     own = type(model).__module__.startswith("tinynet.")
     config = {
-        "module": "keras" if own else type(model).__module__,
+        "module": getattr(type(model), "keras_module", "keras") if own else type(model).__module__,
         "class_name": type(model).__name__,
         "config": keras_layers(model.get_config()),
         "registered_name": None if own else get_registered_name(type(model)),
@@ -169,19 +170,60 @@ def build_model(config, custom_objects=None):
     if not isinstance(name, str) or not isinstance(inner, dict):
         raise ValueError("a model's config has 'class_name' and 'config'")
     with custom_object_scope(custom_objects):
-        if config.get("registered_name"):
-            cls = models._custom(name, config)
-        else:
-            cls = models.lookup(name.rpartition(">")[2] if ">" in name else name)
+        cls = _model_class(name, config)
         if inner.get("build_input_shape") is not None:
             check_shape("build_input_shape", inner["build_input_shape"])
         if not isinstance(inner.get("layers", []), list):
             raise ValueError(f"the layers of {name} are a list, found {inner['layers']!r}")
+        if "input_layers" in inner:
+            inner = _with_calls(inner)
         model = cls.from_config(inner, custom_objects)
         shape = (config.get("build_config") or {}).get("input_shape")
         if not model.built and shape is not None:
             model.build(check_shape("build_config", shape))
     return model
+
+
+def _model_class(name, config):
+    """The class of a model; models may also be registered as the layers that they are."""
+    if config.get("registered_name"):
+        return models._custom(name, config)
+    try:
+        return models.lookup(name)
+    except ValueError:
+        cls = layer_registry.lookup(name)
+        if not hasattr(cls, "fit"):
+            raise
+        return cls
+
+
+def _with_calls(inner):
+    """The config of a functional model whose connections, if in Keras 2's lists, are spelled out.
+
+    [["a", 0, 0, {}], ["b", 0, 0, {}]] becomes {"args": [[tensor, tensor]], "kwargs": {}}.
+    """
+    entries = []
+    for entry in inner["layers"]:
+        if isinstance(entry, dict) and isinstance(entry.get("inbound_nodes"), list):
+            calls = [_call(call) for call in entry["inbound_nodes"]]
+            entry = {**entry, "inbound_nodes": calls}
+            if isinstance(entry.get("config"), dict) and "name" in entry:
+                entry["config"] = {"name": entry["name"], **entry["config"]}
+            if isinstance(entry.get("config"), dict) and "layers" in entry["config"]:
+                entry["config"] = _with_calls(entry["config"])
+        entries.append(entry)
+    return {**inner, "layers": entries}
+
+
+def _call(call):
+    if isinstance(call, dict):
+        return call
+    tensors = [
+        {"class_name": "__keras_tensor__", "config": {"keras_history": list(place[:3])}}
+        for place in call
+    ]
+    options = call[0][3] if call and len(call[0]) > 3 else {}
+    return {"args": [tensors if len(tensors) > 1 else tensors[0]], "kwargs": options}
 
 
 def compile_model(model, config, custom_objects=None):

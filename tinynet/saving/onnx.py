@@ -87,7 +87,7 @@ class Graph:
 
 
 def graph(model, opset_version=OPSET, dtype="float32"):
-    """The ONNX model of a built model: one input (N, ...), one output.
+    """The ONNX model of a built model: "input" (N, ...) and "output"; several are numbered.
 
     Args:
         dtype: of the graph's numbers; float64 is allowed, but engines lack many of its operators.
@@ -98,17 +98,23 @@ def graph(model, opset_version=OPSET, dtype="float32"):
     """
     g = Graph(dtype)
     helper = g.onnx.helper
-    last = chain(g, model.layers, "input")
-    last = g.node("Identity", last)
-    g.nodes[-1].output[0] = "output"
-    kind = helper.np_dtype_to_tensor_dtype(g.dtype)
-    body = helper.make_graph(
-        g.nodes,
-        model.name,
-        [helper.make_tensor_value_info("input", kind, ["N", *model.input_shape[1:]])],
-        [helper.make_tensor_value_info("output", kind, ["N", *model.output_shape[1:]])],
-        g.constants,
+    shapes = [s if isinstance(s, list) else [s] for s in (model.input_shape, model.output_shape)]
+    inputs, outputs = (
+        [stem] if len(many) == 1 else [f"{stem}_{i}" for i in range(len(many))]
+        for stem, many in zip(("input", "output"), shapes, strict=True)
     )
+    results = g.layer(model, inputs if len(inputs) > 1 else inputs[0])
+    for name, result in zip(outputs, results if isinstance(results, list) else [results],
+                            strict=True):  # fmt: skip
+        g.node("Identity", result)
+        g.nodes[-1].output[0] = name
+    kind = helper.np_dtype_to_tensor_dtype(g.dtype)
+    declared = [
+        [helper.make_tensor_value_info(name, kind, ["N", *shape[1:]])
+         for name, shape in zip(names, many, strict=True)]
+        for names, many in zip((inputs, outputs), shapes, strict=True)
+    ]  # fmt: skip
+    body = helper.make_graph(g.nodes, model.name, *declared, g.constants)
     opset = helper.make_opsetid("", opset_version)
     made = helper.make_model(body, producer_name="tinynet", opset_imports=[opset], ir_version=8)
     g.onnx.checker.check_model(made, full_check=True)
@@ -128,6 +134,41 @@ def chain(g, layers, x):
 @converts("Sequential")
 def _sequential(g, model, x):
     return chain(g, model.layers, x)
+
+
+@converts("Functional")
+def _functional(g, model, x):
+    values = dict(zip(model.inputs, x if isinstance(x, list) else [x], strict=True))
+    for node in model.nodes_in_order:
+        inputs = [values[tensor] for tensor in node.inputs]
+        values[node.output] = g.layer(node.layer, inputs if node.many else inputs[0])
+    outputs = [values[tensor] for tensor in model.outputs]
+    return outputs if model.many_outputs else outputs[0]
+
+
+@converts("Concatenate")
+def _concatenate(g, layer, inputs):
+    return g.node("Concat", *inputs, axis=layer.axis)
+
+
+def _merge(operator):
+    def merge(g, layer, inputs):
+        total = inputs[0]
+        for x in inputs[1:]:
+            total = g.node(operator, total, x)
+        return total
+
+    return merge
+
+
+for _name, _operator in (("Add", "Add"), ("Subtract", "Sub"), ("Multiply", "Mul"),
+                         ("Maximum", "Max"), ("Minimum", "Min")):  # fmt: skip
+    converts(_name)(_merge(_operator))
+
+
+@converts("Average")
+def _average(g, layer, inputs):
+    return g.node("Div", _merge("Add")(g, layer, inputs), g.constant(float(len(inputs))))
 
 
 @converts("InputLayer", "Dropout")
