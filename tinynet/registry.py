@@ -117,7 +117,7 @@ class Registry:
         name, inner = config["class_name"], config.get("config") or {}
         if name == "function":  # a function of the user's, or a name of ours
             return self._function(config, custom_objects)
-        if config.get("registered_name") or not _of_keras(config.get("module")):
+        if is_custom(config):
             cls = self._custom(name, config, custom_objects)
         else:
             try:
@@ -169,9 +169,16 @@ class Registry:
         )
 
 
-def _of_keras(module):
-    """Whether a config's module is Keras's (or not given), so that the class is one of ours."""
-    return module is None or (isinstance(module, str) and module.split(".")[0] == "keras")
+def is_custom(config):
+    """Whether a config's class is a user's, going by its module and its registered name.
+
+    Keras registers a few classes of its own, "Functional" for one, under their plain names.
+    """
+    module, registered = config.get("module"), config.get("registered_name")
+    if module is None:
+        return bool(registered)
+    of_keras = isinstance(module, str) and module.split(".")[0] == "keras"
+    return not of_keras or registered not in (None, config.get("class_name"))
 
 
 class Revised:

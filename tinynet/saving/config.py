@@ -12,7 +12,7 @@ from .. import losses, metrics, optimizers
 from ..custom_objects import custom_object_scope, get_registered_name
 from ..keras_config import check_shape
 from ..layers.base import _registry as layer_registry
-from ..registry import Registry
+from ..registry import Registry, is_custom
 
 KERAS_VERSION = "3.15.1"  # whose formats these are
 MOST_JSON = 64 << 20  # characters
@@ -186,7 +186,7 @@ def build_model(config, custom_objects=None):
 
 def _model_class(name, config):
     """The class of a model; models may also be registered as the layers that they are."""
-    if config.get("registered_name"):
+    if is_custom(config):
         return models._custom(name, config)
     try:
         return models.lookup(name)
