@@ -15,21 +15,8 @@ ORDER = {
     "SGD": [[("m", "momentum")]],
     "Adam": [[("m", "momentum"), ("v", "velocity")], [("v_max", "velocity_hat")]],
     "RMSprop": [[("v", "velocity")], [("m", "momentum")], [("a", "average_gradient")]],
-    "Nadam": [[("m", "momentum"), ("v", "velocity")]],
-    "Lamb": [[("m", "momentum"), ("v", "velocity")]],
-    "Adamax": [[("m", "momentum"), ("u", "norm")]],
-    "Adagrad": [[("a", "accumulator")]],
-    "Adadelta": [[("a", "accumulated_grad"), ("x", "accumulated_delta_var")]],
-    "Ftrl": [[("n", "accumulator"), ("z", "linear")]],
-    "Lion": [[("m", "momentum")]],
-    "Adafactor": [[("r", "row"), ("c", "column"), ("v", "velocity")]],
 }
 SHARED = [[("average", "average")], [("total", "gradient_accumulator")]]  # before the moments
-# Moments that have not their weight's shape: a function of it, None where there is none.
-SHAPES = {
-    ("Adafactor", "r"): lambda shape: shape[:-1] if len(shape) > 1 else None,
-    ("Adafactor", "c"): lambda shape: (*shape[:-2], shape[-1]) if len(shape) > 1 else None,
-}
 # How Keras 2 spells them, in its own files' names of arrays.
 KERAS_2 = {
     "iteration": ("iteration", "iter"),
@@ -83,11 +70,9 @@ def places(optimizer):
         start = dict.fromkeys((key for key, _ in group), 0)
         for p in optimizer.parameters:
             for key, name in group:
-                shape = SHAPES.get((type(optimizer).__name__, key), tuple)(p.shape)
-                if shape is not None:
-                    place = slice(start[key], start[key] + math.prod(shape))
-                    start[key] = place.stop
-                    found.append((name, p, key, place, shape))
+                place = slice(start[key], start[key] + p.size)
+                start[key] = place.stop
+                found.append((name, p, key, place, p.shape))
     return found
 
 
@@ -97,6 +82,8 @@ def arrays(model):
     The learning rate is written in float64, so that it comes back as it was; Keras rounds it.
     """
     optimizer = built(model)
+    if hasattr(optimizer, "variables"):  # it knows Keras's order itself
+        return [(v.path, _counted(v.name, v.numpy())) for v in optimizer.variables]
     flat = {key: np.asarray(optimizer.ops.to_host(v)) for key, v in vectors_of(optimizer).items()}
     result = []
     for name, p, key, place, shape in places(optimizer):
@@ -105,10 +92,15 @@ def arrays(model):
         elif name == "learning_rate":
             array = np.array(optimizer.learning_rate, "float64")
         else:
-            count = getattr(optimizer, key)
-            array = np.array(count, "int32" if count < 2**31 else "int64")
+            array = _counted(name, np.array(getattr(optimizer, key)))
         result.append((variable_name(optimizer, model, name, p), array))
     return result
+
+
+def _counted(name, array):
+    """Counters in Keras's int32, where they fit."""
+    small = name == "iteration" and array < 2**31
+    return array.astype("int32") if small else array
 
 
 def variable_name(optimizer, model, name, parameter):
@@ -128,7 +120,10 @@ def restore(model, entries):
     Raises:
         AnotherOptimizer: another number of arrays, or a shape that differs.
     """
-    optimizer, wanted = model.optimizer, places(built(model))
+    optimizer, trial = model.optimizer, built(model)
+    if hasattr(optimizer, "variables"):
+        return _restore_variables(model, entries)
+    wanted = places(trial)
     if len(entries) != len(wanted):
         raise AnotherOptimizer(
             f"it holds {len(entries)} arrays of an optimizer's state, {optimizer.name} has "
@@ -160,6 +155,33 @@ def restore(model, entries):
                 optimizer.learning_rate = float(array)
 
     return give
+
+
+def _restore_variables(model, entries):
+    """The same for an optimizer with `variables`, each with name, shape and assign."""
+
+    def fill(optimizer):
+        optimizer.build(model.trainable_weights, model.context.ops)
+        for v, array in zip(optimizer.variables, found, strict=True):
+            same = v.name == "learning_rate" and np.float32(optimizer.learning_rate) == array
+            if not same:
+                v.assign(array)
+
+    found, trial = [], copy.copy(model.optimizer)
+    wanted = trial.build(model.trainable_weights, model.context.ops).variables
+    if len(entries) != len(wanted):
+        raise AnotherOptimizer(
+            f"it holds {len(entries)} arrays of an optimizer's state, {trial.name} has "
+            f"{len(wanted)} ({', '.join(v.name for v in wanted[:4])}, ...)"
+        )
+    for v, (where, shape, read) in zip(wanted, entries, strict=True):
+        if tuple(shape) != tuple(v.shape):
+            raise AnotherOptimizer(f"{where}, {v.name}: expected {v.shape}, found {tuple(shape)}")
+        found.append(read())
+        if v.name in ("iteration", "learning_rate"):
+            _check_scalar(where, v.name, found[-1])
+    fill(trial)  # raises where a value is none, before the model's optimizer has changed
+    return lambda: fill(model.optimizer)
 
 
 def _check_scalar(where, name, array):
