@@ -15,10 +15,12 @@ import struct
 
 import numpy as np
 
+from .hdf5_messages import attribute as parse_attribute
+from .hdf5_messages import dataspace, datatype, full, local_heap, text
+
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 UNDEFINED = (1 << 64) - 1
 MOST_PASSES = 30  # how often the whole file may be read, all in all
-MOST_TEXT = 64 << 20  # bytes of strings in one attribute
 REFUSED = {0x0002: "links of the newer kind", 0x0006: "soft or external links",
            0x0007: "external data", 0x0015: "densely stored attributes"}  # fmt: skip
 
@@ -77,7 +79,7 @@ class Reader:
                     raise ValueError(f"a header message of {size} bytes does not fit at {start}")
                 at += 8 + size
                 if kind == 0x0010:
-                    blocks.append(struct.unpack_from("<QQ", _full(data, 16)))
+                    blocks.append(struct.unpack_from("<QQ", full(data, 16)))
                     if len(blocks) > 1000:
                         raise ValueError(f"the object header at {address} never ends")
                 if kind in REFUSED:
@@ -108,7 +110,7 @@ class Node:
         """A number, a string, or an array of either."""
         for kind, data in self.header:
             if kind == 0x000C:
-                found, parse = _attribute(self.reader, data)
+                found, parse = parse_attribute(self.reader, data)
                 if found == name:
                     try:
                         return parse()
@@ -129,8 +131,8 @@ class Group(Node):
 
     def _links(self):
         if self.links is None:
-            tree, heap = struct.unpack_from("<QQ", _full(self.one(0x0011), 16))
-            names = _local_heap(self.reader, heap)
+            tree, heap = struct.unpack_from("<QQ", full(self.one(0x0011), 16))
+            names = local_heap(self.reader, heap)
             self.links = {}
             self._walk(tree, names, None)
         return self.links
@@ -158,7 +160,7 @@ class Group(Node):
         body = self.reader.bytes(address + 8, 40 * count)
         for i in range(count):
             place, header, kind = struct.unpack_from("<QQI", body, 40 * i)
-            name = _text(names[place:].split(b"\0", 1)[0] if place < len(names) else b"")
+            name = text(names[place:].split(b"\0", 1)[0] if place < len(names) else b"")
             if not name or name in self.links or "/" in name or name in (".", ".."):
                 raise ValueError(f"{self.path}: {name!r} is no name of a link, or there twice")
             self.links[name] = None if kind == 2 else header
@@ -202,8 +204,8 @@ class Data(Node):
         if self.one(0x000B) is not None:
             raise ValueError(f"{path}: compressed data sets are not read; Keras writes none")
         try:
-            self.shape, _ = _dataspace(space)
-            self.dtype, _ = _datatype(kind)
+            self.shape, _ = dataspace(space)
+            self.dtype, _ = datatype(kind)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         if not isinstance(self.dtype, np.dtype) or self.dtype.kind not in "fiu":
@@ -215,10 +217,10 @@ class Data(Node):
         if layout is None or layout[:1] != b"\3":
             raise ValueError(f"{self.path}: data layouts other than version 3 are not read")
         if layout[1] == 0:
-            (length,) = struct.unpack_from("<H", _full(layout, 4), 2)
+            (length,) = struct.unpack_from("<H", full(layout, 4), 2)
             data = layout[4 : 4 + length]
         elif layout[1] == 1:
-            address, length = struct.unpack_from("<QQ", _full(layout, 18), 2)
+            address, length = struct.unpack_from("<QQ", full(layout, 18), 2)
             data = b"" if size == 0 else None
             if data is None and (address == UNDEFINED or length < size):
                 raise ValueError(f"{self.path}: its {size} bytes are not in the file")
@@ -229,133 +231,3 @@ class Data(Node):
             raise ValueError(f"{self.path}: {len(data)} bytes, expected {size}")
         array = np.frombuffer(data[:size], self.dtype).reshape(self.shape)
         return array.astype(self.dtype.newbyteorder("="))
-
-
-# --------------------------------------------------------------------------------- the messages
-
-
-def _full(data, length):
-    if len(data) < length:
-        raise ValueError(f"a header message has {len(data)} bytes, expected {length} or more")
-    return data
-
-
-def _text(data):
-    try:
-        return data.decode("utf8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{data[:40]!r} is no UTF-8 text") from error
-
-
-def _local_heap(reader, address):
-    head = reader.bytes(address, 32)
-    if head[:4] != b"HEAP" or head[4] != 0:
-        raise ValueError(f"no heap of names at {address}")
-    size, _, data = struct.unpack_from("<QQQ", head, 8)
-    return reader.bytes(data, size)
-
-
-def _dataspace(data):
-    """(shape, whether it is one value) of a dataspace message."""
-    version, rank, _, kind = _full(data, 4)[:4]
-    start = {1: 8, 2: 4}.get(version)
-    if start is None or rank > 32:
-        raise ValueError(f"no dataspace: version {version}, rank {rank}")
-    if version == 2 and kind == 2:
-        return (0,), False
-    shape = struct.unpack_from(f"<{rank}Q", _full(data, start + 8 * rank), start)
-    if math.prod(shape) >= 1 << 60:
-        raise ValueError(f"a shape of {shape}")
-    return shape, rank == 0
-
-
-IEEE = {2: (15, 10, 5, 0, 10, 15), 4: (31, 23, 8, 0, 23, 127), 8: (63, 52, 11, 0, 52, 1023)}
-
-
-def _datatype(data):
-    """(a NumPy dtype or "vlen", bytes per element) of a datatype message."""
-    head, low, _, _, size = struct.unpack_from("<BBBBI", _full(data, 8))
-    kind, order = head & 15, ">" if low & 1 else "<"
-    if kind == 0 and size in (1, 2, 4, 8):
-        offset, precision = struct.unpack_from("<HH", _full(data, 12), 8)
-        if (offset, precision) == (0, 8 * size):
-            return np.dtype(f"{order}{'i' if low & 8 else 'u'}{size}"), size
-    if kind == 1 and size in IEEE:
-        offset, precision, *fields = struct.unpack_from("<HHBBBBI", _full(data, 20), 8)
-        sign = data[2]
-        exponent_at, exponent, mantissa_at, mantissa, bias = fields
-        found = (sign, exponent_at, exponent, mantissa_at, mantissa, bias)
-        normal = low & 0x70 == 0x20 and not low & 0x0E
-        if (offset, precision) == (0, 8 * size) and found == IEEE[size] and normal:
-            return np.dtype(f"{order}f{size}"), size
-    if kind == 3 and 0 < size < 1 << 20:
-        return np.dtype(f"S{size}"), size
-    if kind == 9 and low & 15 == 1 and size == 16:
-        return "vlen", 16
-    names = {5: "opaque bytes", 6: "a compound", 7: "references", 8: "an enumeration"}
-    raise ValueError(f"a data type that is not read: {names.get(kind, f'class {kind}, {size}')}")
-
-
-def _attribute(reader, data):
-    """(name, function that parses the value) of an attribute message."""
-    version, flags, *sizes = struct.unpack_from("<BBHHH", _full(data, 8))
-    if version not in (1, 2, 3) or (version > 1 and flags):
-        raise ValueError(f"an attribute of version {version} and flags {flags}")
-    at, parts = 9 if version == 3 else 8, []
-    for size in sizes:
-        parts.append(data[at : at + size])
-        at += size if version > 1 else -(-size // 8) * 8
-    name = _text(parts[0].split(b"\0", 1)[0])
-    return name, lambda: _value(reader, parts[1], parts[2], data[at:])
-
-
-def _value(reader, kind, space, data):
-    shape, single = _dataspace(space)
-    dtype, size = _datatype(kind)
-    count = math.prod(shape)
-    if count * size > len(data):
-        raise ValueError(f"{count} values of {size} bytes in {len(data)} bytes")
-    if dtype == "vlen":
-        values = _strings(reader, data, count)
-        return values[0] if single else values
-    array = np.frombuffer(data[: count * size], dtype)
-    if dtype.kind == "S":
-        values = [_text(v) for v in array.tolist()]
-        return values[0] if single else values
-    return array[0].item() if single else array.reshape(shape).astype(dtype.newbyteorder("="))
-
-
-def _strings(reader, data, count):
-    """Strings of any length, from the file's global heaps."""
-    heaps, values, total = {}, [], 0
-    for i in range(count):
-        length, address, index = struct.unpack_from("<IQI", data, 16 * i)
-        if length == 0:
-            values.append("")
-            continue
-        if address not in heaps:
-            heaps[address] = _global_heap(reader, address)
-        text = heaps[address].get(index)
-        total += length
-        if text is None or len(text) < length or total > MOST_TEXT:
-            raise ValueError(f"string {i} of {length} bytes is not in the file")
-        values.append(_text(text[:length].rstrip(b"\0")))
-    return values
-
-
-def _global_heap(reader, address):
-    """index -> bytes of the heap at `address`."""
-    head = reader.bytes(address, 16)
-    (size,) = struct.unpack_from("<Q", head, 8)
-    if head[:5] != b"GCOL\1" or size < 16:
-        raise ValueError(f"no heap of strings at {address}")
-    data, at, objects = memoryview(reader.bytes(address, size)), 16, {}
-    while at + 16 <= size:
-        index, _, _, length = struct.unpack_from("<HHIQ", data, at)
-        if index == 0:
-            break
-        if at + 16 + length > size or index in objects:
-            raise ValueError(f"the heap of strings at {address} is damaged")
-        objects[index] = bytes(data[at + 16 : at + 16 + length])
-        at += 16 + -(-length // 8) * 8
-    return objects
