@@ -792,3 +792,42 @@ def test_float64_models():
     model.fit(X, IDS, verbose=0)
     assert model.predict(X, verbose=0).dtype == np.float64
     assert all(w.dtype == np.float64 for w in model.get_weights())
+
+
+# ------------------------------------------------------- what the generated cases brought to light
+
+
+def keras_and_ours(k, hooks, **options):
+    """The events of a small fit, and the names of the last logs."""
+    seen = []
+
+    def noted(hook):
+        def method(self, *args, logs=None):
+            seen.append(" ".join([hook, *sorted(logs or args[-1] or ())]))
+
+        return method
+
+    watch = type("Watch", (k.callbacks.Callback,), {hook: noted(hook) for hook in hooks})()
+    model = inject(classifier(k))
+    model.compile(k.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    rates = k.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1))
+    model.fit(X, IDS, epochs=2, verbose=0, validation_data=(VX, VIDS), shuffle=False,
+              callbacks=[rates, watch], **options)  # fmt: skip
+    return seen
+
+
+@keras_case
+def keras_seen(keras, *hooks):
+    return {"seen": keras_and_ours(keras, hooks, steps_per_epoch=5)}
+
+
+def test_validation_without_batch_size_has_32_rows_whatever_steps_per_epoch_makes_of_it():
+    hooks = ("on_test_batch_end", "on_epoch_end")
+    seen = keras_and_ours(tinynet, hooks, steps_per_epoch=5)  # training batches of 10 rows
+    assert seen == keras_seen(*hooks)["seen"].tolist()
+    assert [event.split()[0] for event in seen] == list(hooks) * 2
+
+
+def test_on_train_end_sees_the_measured_values_not_what_callbacks_added():
+    hooks = ("on_train_end",)
+    assert keras_and_ours(tinynet, hooks, steps_per_epoch=5) == keras_seen(*hooks)["seen"].tolist()

@@ -51,7 +51,7 @@ class Trainer(Step):
             sample_weight: weight per row (N,).
             initial_epoch: number of the first epoch, from 0.
             steps_per_epoch, validation_steps: batches per epoch; None: all.
-            validation_batch_size: None: batch_size.
+            validation_batch_size: None: batch_size as it was given.
             validation_freq: validate every so many epochs, or a list of epochs counted from 1.
 
         Returns:
@@ -111,7 +111,7 @@ class Trainer(Step):
                 if validation and validate_after(epoch):
                     measured = self._evaluate(validation, callbacks)
                     logs.update({f"val_{name}": value for name, value in measured.items()})
-                callbacks.call("on_epoch_end", epoch, logs)
+                callbacks.call("on_epoch_end", epoch, dict(logs))  # what they add is not ours
                 if self.stop_training:
                     break
             training = False

@@ -28,7 +28,7 @@ def sources(
     if validation_data is None:
         return train, None
     return train, _validation_source(
-        model, validation_data, validation_batch_size or train.batch_size, validation_steps,
+        model, validation_data, validation_batch_size or batch_size, validation_steps,
         where, validations,
     )  # fmt: skip
 
