@@ -1,5 +1,6 @@
 """What every test shares: reproducible randomness and the devices to run on."""
 
+import collections
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -11,6 +12,22 @@ import pytest
 
 hypothesis.settings.register_profile("tinynet", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("tinynet")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--parity-cases", type=int, default=200, help="how many cases -m parity draws")
+    parser.addoption("--parity-seed", type=int, default=1, help="and from which seed")
+
+
+def pytest_configure(config):
+    config.parity = collections.Counter()  # what tests/test_parity.py found
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.parity:
+        terminalreporter.section("cases against Keras")
+        for what, count in config.parity.items():
+            terminalreporter.line(f"{count:6} {what}")
 
 
 # Whole models: these tests run on every device.

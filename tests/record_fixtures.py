@@ -13,6 +13,7 @@ import oracle
 def main():
     if not oracle.HAVE_KERAS:
         raise SystemExit("recording needs Keras: pip install -e '.[test]'")
+    oracle.recording = True
     status = pytest.main(["-q", str(pathlib.Path(__file__).parent)])
     if status:
         raise SystemExit("the suite failed: nothing was recorded")

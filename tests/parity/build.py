@@ -1,0 +1,319 @@
+"""Carry out a case with Keras or with tinynet: the same dict, the same names, one code path."""
+
+import contextlib
+import csv
+import pathlib
+import warnings
+
+import numpy as np
+
+FEATURES_SEED, WEIGHTS_SEED = 1, 2  # streams of a case's seed
+
+
+def is_ours(lib):
+    return lib.__name__ == "tinynet"
+
+
+def run(lib, case, folder) -> dict:
+    """All that can be seen of the case: name -> number, list, array or text.
+
+    Args:
+        lib: the module `keras` or `tinynet`.
+        case: see `cases.draw`.
+        folder: an empty folder for the files that callbacks write.
+    """
+    with working_in(lib, case["dtype"]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Run(lib, case, pathlib.Path(folder)).everything()
+
+
+@contextlib.contextmanager
+def working_in(lib, dtype):
+    """New layers have this dtype; JAX must be told that float64 means float64."""
+    with contextlib.ExitStack() as stack:
+        if not is_ours(lib):
+            import jax
+
+            stack.enter_context(jax.enable_x64(dtype == "float64"))
+            lib.utils.clear_session(free_memory=False)  # its counters of names start anew
+        before = lib.config.floatx()
+        lib.config.set_floatx(dtype)
+        stack.callback(lib.config.set_floatx, before)
+        yield
+
+
+def resolve(lib, path):
+    """What the library has at a path such as "layers.Dense"."""
+    found = lib
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
+class Run:
+    """One case, one library."""
+
+    def __init__(self, lib, case, folder):
+        self.lib, self.case, self.folder = lib, case, folder
+        self.arrays = arrays(case["data"])
+        self.events, self.logs, self.answers = [], [], {}
+        self.callbacks = {}  # the same callback may serve two calls
+
+    def everything(self):
+        try:
+            self.model = self.make(new_model(self.case))
+            inject(self.model, self.case["seed"])
+            for i in self.case.get("frozen", ()):
+                self.model.layers[i].trainable = False
+            for number, call in enumerate(self.case["calls"]):
+                self.call(f"{number} {call['call']}", call)
+            self.look_at_model("end")
+        except Exception as error:
+            self.answers["error"] = f"{type(error).__name__}: {error}"
+        self.answers["events"], self.answers["logs"] = self.events, self.logs
+        return self.answers
+
+    def call(self, label, call):
+        """Call a method of the model and note what it returned."""
+        options = {k: v for k, v in call.items() if k != "call"}
+        if call["call"] == "compile":
+            options.update(self.case["tinynet" if is_ours(self.lib) else "keras"])
+        elif call["call"] in ("fit", "evaluate", "predict"):
+            options["verbose"] = 0
+        result = getattr(self.model, call["call"])(**self.make(options))
+        if call["call"] == "fit":
+            for name, values in result.history.items():
+                self.answers[f"{label}: history {name}"] = list(map(float, values))
+            self.answers[f"{label}: epochs"] = list(map(int, result.epoch))
+            self.note_callbacks(label, call)
+            self.look_at_model(label)
+        elif isinstance(result, dict):
+            for name, value in result.items():
+                self.answers[f"{label}: {name}"] = float(value)
+        elif result is not None:
+            self.answers[label] = np.asarray(result, float)
+
+    def note_callbacks(self, label, call):
+        for given in call.get("callbacks", ()):
+            made = self.callbacks[repr(given)]
+            kind = given.get("new", "").rpartition(".")[2]
+            for attribute in ATTRIBUTES.get(kind, ()):
+                value = getattr(made, attribute)
+                self.answers[f"{label}: {kind}.{attribute}"] = (
+                    None if value is None else float(value)
+                )
+        for path in sorted(self.folder.iterdir()):
+            if path.suffix == ".csv":
+                self.answers |= {f"{label}: {path.name} {k}": v for k, v in columns(path).items()}
+        stems = sorted({p.name.split(".")[0] for p in self.folder.iterdir()})
+        self.answers[f"{label}: files"] = stems
+
+    def look_at_model(self, label):
+        for i, layer in enumerate(self.model.layers):
+            for w in layer.weights:
+                self.answers[f"{label}: weight {i} {w.name}"] = np.array(w, float)
+        optimizer = self.model.optimizer
+        if optimizer is not None:
+            self.answers[f"{label}: iterations"] = int(np.asarray(optimizer.iterations))
+            self.answers[f"{label}: learning rate"] = float(np.asarray(optimizer.learning_rate))
+
+    # ------------------------------------------------------------------- plain values to objects
+
+    def make(self, value):
+        """Objects, arrays and functions from their plain description."""
+        if isinstance(value, list):
+            return [self.make(v) for v in value]
+        if isinstance(value, str):
+            return value.replace("$folder", str(self.folder)).replace("$weights", suffix(self.lib))
+        if not isinstance(value, dict):
+            return value
+        if "array" in value:
+            found = self.arrays[value["array"]]
+            return found[slice(*value["rows"])] if "rows" in value else found
+        if "tuple" in value:
+            return tuple(self.make(v) for v in value["tuple"])
+        if "code" in value:
+            return eval(value["code"], {"np": np})
+        options = {k: self.make(v) for k, v in value.items() if k != "new"}
+        if "new" not in value:
+            return options
+        if value["new"].startswith("callbacks."):
+            key = repr(value)
+            if key not in self.callbacks:
+                self.callbacks[key] = self.callback(value["new"], options)
+            return self.callbacks[key]
+        return resolve(self.lib, value["new"])(**options)
+
+    def callback(self, path, options):
+        if path == "callbacks.Recorder":
+            return recorder(self.lib.callbacks.Callback, self.events, self.logs, **options)
+        if path == "callbacks.Stopper":
+            return stopper(self.lib.callbacks.Callback, **options)
+        if path == "callbacks.SetLog":
+            return set_log(self.lib.callbacks.Callback, **options)
+        if path == "callbacks.LambdaCallback":
+            notes = {hook: note(self.events, hook) for hook in options["hooks"]}
+            return self.lib.callbacks.LambdaCallback(**notes)
+        return resolve(self.lib, path)(**options)
+
+
+ATTRIBUTES = {
+    "EarlyStopping": ("wait", "stopped_epoch", "best_epoch", "best"),
+    "ReduceLROnPlateau": ("wait", "cooldown_counter", "best"),
+    "ModelCheckpoint": ("best",),
+}
+
+
+def new_model(case):
+    """The description of the model itself."""
+    return {"new": "Sequential", "layers": case["layers"]}
+
+
+def suffix(lib):
+    """What either library calls a file of weights."""
+    return ".npz" if is_ours(lib) else ".weights.h5"
+
+
+def columns(path):
+    """A CSV file as header -> values; "NA" is text."""
+    with path.open(newline="") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+
+    def number(text):
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+    return {name: [number(row[i]) for row in rows] for i, name in enumerate(header)}
+
+
+# ------------------------------------------------------------------------------------ callbacks
+
+
+def note(events, hook):
+    """A function for `hook` that appends e.g. "on_epoch_end 2 loss,val_loss"."""
+
+    def noted(*args, **kwargs):
+        numbers = [str(a) for a in args if not isinstance(a, dict) and a is not None]
+        logs = next((a for a in (*args, *kwargs.values()) if isinstance(a, dict)), None) or {}
+        names = [",".join(sorted(logs))] if logs and hook.endswith("_end") else []
+        events.append(" ".join([hook, *numbers, *names]))
+
+    return noted
+
+
+def recorder(Callback, events, logs, hooks, values=True):
+    """A callback that notes which hooks are called with what."""
+
+    def method(hook):
+        noted = note(events, hook)
+
+        def hooked(self, *args, **kwargs):
+            noted(*args, **kwargs)
+            seen = next((a for a in args if isinstance(a, dict)), kwargs.get("logs")) or {}
+            if values and hook.endswith("_end"):
+                logs.extend(float(seen[k]) for k in sorted(seen) if np.ndim(seen[k]) == 0
+                            and seen[k] is not None)  # fmt: skip
+
+        return hooked
+
+    return type("Recorder", (Callback,), {hook: method(hook) for hook in hooks})()
+
+
+def stopper(Callback, epoch, batch):
+    """A callback that stops training after a batch."""
+
+    class Stopper(Callback):
+        def on_epoch_begin(self, number, logs=None):
+            self.epoch = number
+
+        def on_train_batch_end(self, number, logs=None):
+            if self.epoch >= epoch and number >= batch:
+                self.model.stop_training = True
+
+    return Stopper()
+
+
+def set_log(Callback, name, epoch, value):
+    """A callback that puts a value into the logs of an epoch, for those that come after it."""
+
+    class SetLog(Callback):
+        def on_epoch_end(self, number, logs=None):
+            if number == epoch:
+                logs[name] = value
+
+    return SetLog()
+
+
+# ------------------------------------------------------------------------------- data and weights
+
+
+def arrays(data) -> dict:
+    """The arrays that the calls of a case refer to, from their description.
+
+    Args:
+        data: {"seed", "shape": of one row of x, "task", "outputs": C, "positions": rows of the
+            target per row of x, "sets": {"": rows, "v": rows of validation}, "x": dtype,
+            "y": dtype, "column": whether ids stand in a column, "soft": targets between}.
+
+    Returns:
+        x, y, w (sample weights) of each set, e.g. "x", "y", "w", "vx", "vy", "vw".
+    """
+    random = np.random.default_rng([data["seed"], FEATURES_SEED])
+    result = {}
+    width = int(np.prod(data["shape"]))
+    teacher = random.normal(size=(width, data["positions"] * data["outputs"]))
+    for prefix, rows in data["sets"].items():
+        if data["x"] in ("uint8", "int64"):
+            low = 0 if data["x"] == "uint8" else -2
+            x = random.integers(low, 4, (rows, width)) + 0.0
+        else:
+            x = random.normal(size=(rows, width))
+        scores = (x @ teacher / np.sqrt(width)).reshape(rows, data["positions"], data["outputs"])
+        scores = scores + 0.3 * random.normal(size=scores.shape)
+        y = targets(data, scores)
+        y = y[:, 0] if data["positions"] == 1 else y
+        result[f"{prefix}x"] = x.reshape(rows, *data["shape"]).astype(data["x"])
+        result[f"{prefix}y"] = y.astype(data["y"])
+        w = random.uniform(0.2, 2.0, rows).astype("float32")
+        # Keras's weights don't reach over positions by themselves
+        result[f"{prefix}w"] = w if data["positions"] == 1 else w[:, None]
+    for name, rows, value in data.get("spoil", ()):
+        result[name] = result[name].astype(float) if value != value else result[name]
+        result[name][rows] = value
+    return result
+
+
+def targets(data, scores):
+    """Targets (N, positions, ...) that can be learned, from scores (N, positions, C)."""
+    C = data["outputs"]
+    if data["task"] == "ids":
+        ids = scores.argmax(axis=-1)
+        return ids[..., None] if data["column"] else ids
+    if data["task"] == "one-hot":
+        hot = np.eye(C)[scores.argmax(axis=-1)]
+        return 0.8 * hot + 0.2 / C if data["soft"] else hot
+    if data["task"] == "binary":
+        y = scores > 0
+        y = np.where(y, 0.9, 0.2) if data["soft"] else y
+    else:
+        y = np.tanh(scores) + 0.5
+    return y if data["column"] or C > 1 else y[..., 0]
+
+
+def inject(model, seed):
+    """The same weights into either library's model."""
+    random = np.random.default_rng([seed, WEIGHTS_SEED])
+    for layer in model.layers:
+        values = []
+        for w in layer.weights:
+            shape = tuple(w.shape)
+            if w.name in ("gamma", "moving_variance"):
+                values.append(random.uniform(0.6, 1.5, shape))
+            elif len(shape) > 1:
+                values.append(random.normal(size=shape) / np.sqrt(shape[0]))
+            else:
+                values.append(random.normal(size=shape) * 0.3)
+        if values:
+            layer.set_weights(values)

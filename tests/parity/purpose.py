@@ -1,0 +1,182 @@
+"""Where tinynet differs from Keras on purpose: cases that say so, and what we promise instead.
+
+A purpose takes an ordinary case, twists it, and asserts our side of it. `check` runs Keras as well,
+so that we hear of it when a difference has gone away.
+"""
+
+import copy
+
+import numpy as np
+
+from . import build, cases, compare
+from .tables import new
+
+PURPOSES = {}
+
+
+def purpose(function):
+    """Register a purpose under its name."""
+    PURPOSES[function.__name__] = function
+    return function
+
+
+def classifier(seed, number, **data):
+    """A plain softmax classifier: what most purposes twist."""
+    case = cases.draw(seed, number)
+    case["data"].update({"task": "ids", "outputs": 3, "positions": 1, "x": "float32", "y": "int64",
+                         "column": False, "soft": False, **data})  # fmt: skip
+    flat = [new("layers.Flatten")] if len(case["data"]["shape"]) > 1 else []
+    case["layers"] = [new("Input", shape=case["data"]["shape"]), *flat,
+                      new("layers.Dense", units=3, activation="softmax")]  # fmt: skip
+    case |= {"frozen": [], "dtype": "float64", "keras": {"run_eagerly": True}}
+    xy = {"x": {"array": "x"}, "y": {"array": "y"}}
+    case["calls"] = [
+        {"call": "compile", "optimizer": new("optimizers.SGD", learning_rate=0.1),
+         "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]},
+        {"call": "fit", **xy, "epochs": 3, "shuffle": False},
+    ]  # fmt: skip
+    return case
+
+
+def fit_of(case):
+    return case["calls"][1]
+
+
+def ours_refuses(theirs, ours, kind, *words):
+    assert "error" not in theirs, theirs["error"]
+    assert ours["error"].startswith(kind), ours["error"]
+    for word in words:
+        assert word in ours["error"], ours["error"]
+
+
+@purpose
+def class_ids_out_of_range(case):
+    """Keras trains on with a loss of 0 or NaN for the row; we name it."""
+    case["data"]["spoil"] = [["y", 4, 3]]
+    return lambda theirs, ours: ours_refuses(theirs, ours, "ValueError", "row 4", "class id 3")
+
+
+@purpose
+def nan_in_the_inputs(case):
+    """Keras trains until everything is NaN; we name the row."""
+    case["data"]["spoil"] = [["x", 5, float("nan")]]
+    return lambda theirs, ours: ours_refuses(theirs, ours, "ValueError", "x: row 5", "nan")
+
+
+@purpose
+def a_monitor_that_does_not_exist(case):
+    """Keras warns and goes on; we list what there is."""
+    fit_of(case)["callbacks"] = [new("callbacks.EarlyStopping", monitor="val_loss")]
+    return lambda theirs, ours: ours_refuses(
+        theirs, ours, "ValueError", "val_loss", "There is: loss, accuracy"
+    )
+
+
+@purpose
+def negative_patience(case):
+    """Keras takes it for 0; we refuse it."""
+    stop = new("callbacks.EarlyStopping", monitor="loss", patience=-1)
+    fit_of(case)["callbacks"] = [stop]
+    return lambda theirs, ours: ours_refuses(theirs, ours, "ValueError", "patience", "-1")
+
+
+@purpose
+def nan_is_never_the_best(case):
+    """Keras takes a NaN in the first epoch for the best value and never finds a better one."""
+    spoil = new("callbacks.SetLog", name="loss", epoch=0, value=float("nan"))
+    stop = new("callbacks.EarlyStopping", monitor="loss", patience=2, restore_best_weights=True)
+    fit_of(case)["callbacks"] = [spoil, stop]
+
+    def check(theirs, ours):
+        assert theirs["1 fit: EarlyStopping.best_epoch"] == 0
+        assert ours["1 fit: EarlyStopping.best_epoch"] == 2
+        assert np.isfinite(ours["1 fit: EarlyStopping.best"])
+
+    return check
+
+
+@purpose
+def metrics_as_a_string(case):
+    """`metrics="accuracy"`, as old code has it; Keras 3 wants a list."""
+    case["calls"][0]["metrics"] = "accuracy"
+
+    def check(theirs, ours):
+        assert "metrics" in theirs["error"]
+        assert len(ours["1 fit: history accuracy"]) == 3
+
+    return check
+
+
+@purpose
+def saturated_outputs_keep_their_loss(case):
+    """Keras on JAX clips probabilities at 1e-7, so that a loss ends at 16.1; ours is that of the
+    logits."""
+    case["data"]["spoil"] = [["x", slice(None), 90.0]]
+    case["calls"][1:] = [
+        {"call": "evaluate", "x": {"array": "x"}, "y": {"array": "y"}, "return_dict": True}
+    ]
+
+    def check(theirs, ours):
+        data, W, b = build.arrays(case["data"]), *(
+            v for name, v in ours.items() if name.startswith("end: weight")
+        )  # fmt: skip
+        z = data["x"].reshape(len(data["x"]), -1).astype(float) @ W + b
+        z -= z.max(axis=1, keepdims=True)
+        losses = np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), data["y"]]
+        assert losses.max() > 17
+        np.testing.assert_allclose(ours["1 evaluate: loss"], losses.mean(), rtol=1e-9)
+        assert theirs["1 evaluate: loss"] < losses.mean() * 0.99
+
+    return check
+
+
+@purpose
+def history_has_the_order_of_compile(case):
+    """Keras sorts the names; we keep loss, metrics, and the same of validation."""
+    case["calls"][0]["metrics"] = ["sparse_categorical_crossentropy", "accuracy"]
+    fit_of(case)["validation_data"] = {"tuple": [{"array": "vx"}, {"array": "vy"}]}
+    ordered = ["loss", "sparse_categorical_crossentropy", "accuracy"]
+    ordered += [f"val_{name}" for name in ordered]
+
+    def check(theirs, ours):
+        names = [[n.split(" ")[-1] for n in a if "history" in n] for a in (theirs, ours)]
+        assert names == [sorted(ordered), ordered]
+
+    return check
+
+
+@purpose
+def best_only_means_best(case):
+    """In an epoch without validation Keras saves all the same, over the best so far; we don't."""
+    fit_of(case)["validation_freq"] = 2
+    fit_of(case)["validation_data"] = {"tuple": [{"array": "vx"}, {"array": "vy"}]}
+    fit_of(case)["callbacks"] = [new("callbacks.ModelCheckpoint", save_best_only=True,
+                                     save_weights_only=True,
+                                     filepath="$folder/at-{epoch}$weights")]  # fmt: skip
+
+    def check(theirs, ours):
+        assert theirs["1 fit: files"] == ["at-1", "at-2", "at-3"]
+        assert ours["1 fit: files"] == ["at-2"]
+
+    return check
+
+
+@purpose
+def compile_starts_anew(case):
+    """Keras keeps the metrics of the last compile if the next one names none; we forget them."""
+    case["calls"].insert(1, {**case["calls"][0], "optimizer": "sgd"})
+    del case["calls"][1]["metrics"]
+
+    def check(theirs, ours):
+        assert "2 fit: history accuracy" in theirs
+        assert "2 fit: history accuracy" not in ours
+
+    return check
+
+
+def check(name, seed, number, keras, tinynet):
+    """Run purpose `name` on case `number` of a seed and assert what we promise."""
+    case = copy.deepcopy(classifier(seed, number))
+    assertion = PURPOSES[name](case)
+    theirs, ours = compare.answers(keras, case), compare.answers(tinynet, case)
+    assertion(theirs, ours)

@@ -1,0 +1,91 @@
+"""A case as a script that stands alone: it runs in either library and prints what comes out."""
+
+import inspect
+
+from . import build
+
+HEADER = '''"""{title}
+
+python this_file.py keras      with KERAS_BACKEND=jax
+python this_file.py tinynet
+"""
+
+import csv, importlib, os, pathlib, sys, tempfile
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+import numpy as np
+
+k = importlib.import_module(sys.argv[1])
+OURS = k.__name__ == "tinynet"
+if not OURS and {dtype!r} == "float64":
+    import jax
+    jax.config.update("jax_enable_x64", True)
+k.config.set_floatx({dtype!r})
+folder = tempfile.mkdtemp()
+FEATURES_SEED, WEIGHTS_SEED = {features}, {weights}
+'''
+
+
+def script(case, differences=()) -> str:
+    """The text of the script; `differences` go into its head."""
+    title = "\n".join(["What differs:", *differences]) if differences else "A case."
+    parts = [HEADER.format(title=title.replace("\\", "/").replace('"""', "'''"),
+                           dtype=case["dtype"], features=build.FEATURES_SEED,
+                           weights=build.WEIGHTS_SEED)]  # fmt: skip
+    parts += [inspect.getsource(f) for f in (build.targets, build.arrays, build.inject)]
+    hooked = {c["new"] for call in case["calls"] for c in call.get("callbacks", ())}
+    if hooked & {"callbacks.Recorder", "callbacks.LambdaCallback"}:
+        parts += [inspect.getsource(build.note), inspect.getsource(build.recorder)]
+        parts.append("events, logs = [], []")
+    if "callbacks.Stopper" in hooked:
+        parts.append(inspect.getsource(build.stopper))
+    lines = [f"a = arrays({case['data']!r})"]
+    layers = ",\n    ".join(text(layer) for layer in case["layers"])
+    lines += [f"model = k.Sequential([\n    {layers},\n])", f"inject(model, {case['seed']})"]
+    for i in case.get("frozen", ()):
+        lines.append(f"model.layers[{i}].trainable = False")
+    for call in case["calls"]:
+        lines += statement(case, call)
+    if hooked & {"callbacks.Recorder", "callbacks.LambdaCallback"}:
+        lines.append("print(events)")
+    lines.append("for w in model.weights:\n    print(w.path, np.asarray(w))")
+    return "\n".join([*parts, "\n".join(lines), ""])
+
+
+def statement(case, call):
+    """The lines of one call."""
+    options = {name: value for name, value in call.items() if name != "call"}
+    written = ", ".join(f"{name}={text(value)}" for name, value in options.items())
+    method = call["call"]
+    if method == "compile":
+        return [f"model.compile({written}, **({case['tinynet']} if OURS else {case['keras']}))"]
+    quiet = ", verbose=0" if method in ("fit", "evaluate", "predict") else ""
+    shown = ".history" if method == "fit" else ""
+    return [f"print({method!r}, model.{method}({written}{quiet}){shown})"]
+
+
+def text(value):
+    """A plain description as Python."""
+    if isinstance(value, str) and "$" in value:
+        written = value.replace("$folder", "{folder}").replace("{epoch", "{{epoch")
+        written = written.replace(":02d}", ":02d}}")
+        return "f" + repr(written.replace("$weights", "{'.npz' if OURS else '.weights.h5'}"))
+    if isinstance(value, list):
+        return "[" + ", ".join(map(text, value)) + "]"
+    if not isinstance(value, dict):
+        return repr(value)
+    if "array" in value:
+        rows = "[{}:{}]".format(*value["rows"]) if "rows" in value else ""
+        return f"a[{value['array']!r}]{rows}"
+    if "tuple" in value:
+        return "(" + ", ".join(map(text, value["tuple"])) + ",)"
+    if "code" in value:
+        return value["code"]
+    options = {name: v for name, v in value.items() if name != "new"}
+    if value["new"] == "callbacks.Recorder":
+        return f"recorder(k.callbacks.Callback, events, logs, {options['hooks']})"
+    if value["new"] == "callbacks.Stopper":
+        return f"stopper(k.callbacks.Callback, {options['epoch']}, {options['batch']})"
+    if value["new"] == "callbacks.LambdaCallback":
+        options = {hook: {"code": f"note(events, {hook!r})"} for hook in options["hooks"]}
+    return f"k.{value['new']}(" + ", ".join(f"{n}={text(v)}" for n, v in options.items()) + ")"

@@ -1,0 +1,153 @@
+"""Cases that make themselves, in Keras and in tinynet (see `parity/`).
+
+The ordinary suite has 40 of one seed, whose answers by Keras are recorded; `pytest -m parity` runs
+200 others live, `--parity-cases 1000 --parity-seed 7` as many as one likes. A case that fails is
+made smaller and printed as a script.
+"""
+
+import hashlib
+import json
+
+import numpy as np
+import oracle
+import pytest
+from parity import cases, compare, purpose
+from parity.script import script
+from parity.shrink import shrink
+
+import tinynet
+
+SUITE_SEED, SUITE_CASES = 27, 40
+
+
+def pytest_generate_tests(metafunc):
+    if "live_number" in metafunc.fixturenames:
+        count = metafunc.config.getoption("--parity-cases")
+        metafunc.parametrize("live_number", range(count))
+
+
+# ---------------------------------------------------------------------------- the ordinary suite
+
+
+def numbers(answers):
+    """Answers that a recording holds: weights as a few of their entries and two sums."""
+    short = {}
+    for name, value in answers.items():
+        if isinstance(value, np.ndarray):
+            flat = value.ravel()
+            value = [*flat[:2], flat.sum(), np.abs(flat).sum()]
+        if isinstance(value, list):
+            value = [float(f"{v:.9g}") if isinstance(v, float) else v for v in value]
+        short[name] = value
+    return short
+
+
+@oracle.keras_case(slow=True)
+def keras_answers(keras, number, digest):
+    case = cases.draw(SUITE_SEED, number)
+    return {"json": json.dumps(numbers(compare.answers(keras, case)))}
+
+
+@pytest.mark.parametrize("number", range(SUITE_CASES))
+def test_a_case_of_the_suite(number):
+    case = cases.draw(SUITE_SEED, number)
+    digest = hashlib.sha256(json.dumps(case).encode()).hexdigest()[:12]  # a recording of this case
+    theirs = json.loads(str(keras_answers(number, digest)["json"]))
+    assert "error" not in theirs, theirs["error"]
+    found = compare.differences(theirs, numbers(compare.answers(tinynet, case)), case["dtype"])
+    if found:
+        report(case, found)
+
+
+# ---------------------------------------------------------------------------------- and many more
+
+
+@pytest.mark.parity
+def test_a_case(live_number, request):
+    keras = live_keras()
+    case = cases.draw(request.config.getoption("--parity-seed"), live_number)
+    theirs, ours = compare.answers(keras, case), compare.answers(tinynet, case)
+    request.config.parity["refused by both" if "error" in theirs else "agree"] += 1
+    found = compare.differences(theirs, ours, case["dtype"])
+    if found:
+        request.config.parity["agree"] -= 1
+        request.config.parity["differ"] += 1
+        report(case, found)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", purpose.PURPOSES)
+@pytest.mark.parametrize("number", range(3))
+def test_a_difference_on_purpose(name, number, request):
+    purpose.check(name, 23, number, live_keras(), tinynet)
+    request.config.parity[f"on purpose: {name.replace('_', ' ')}"] += 1
+
+
+def live_keras():
+    if not oracle.HAVE_KERAS:
+        pytest.skip("Keras is not installed")
+    return oracle.live_keras()
+
+
+def report(case, found):
+    """Fail, with a small script that shows why."""
+    if oracle.HAVE_KERAS:
+        keras, kind = oracle.live_keras(), found[0].partition(":")[0].lstrip("0123456789 ")
+
+        def fails(smaller):
+            theirs = compare.answers(keras, smaller)
+            still = compare.differences(theirs, compare.answers(tinynet, smaller), case["dtype"])
+            return any(kind in line for line in still)
+
+        case = shrink(case, fails)
+        found = compare.differences(
+            compare.answers(keras, case), compare.answers(tinynet, case), case["dtype"]
+        )
+    pytest.fail("\n".join(found) + "\n\n" + script(case, found), pytrace=False)
+
+
+# ------------------------------------------------------------------------- the tester, tested
+
+
+def test_a_case_is_plain_and_depends_on_nothing_but_its_seed():
+    for number in range(50):
+        case = cases.draw(3, number)
+        assert json.loads(json.dumps(case)) == case == cases.draw(3, number)
+        assert case["calls"][0]["call"] == "compile"
+
+
+def test_a_difference_is_seen():
+    case = cases.draw(SUITE_SEED, 0)
+    right = compare.answers(tinynet, case)
+    assert not compare.differences(right, right, "float32")
+    for name, value in right.items():
+        if isinstance(value, (list, np.ndarray)) and np.size(value) == 0:
+            continue
+        if isinstance(value, (int, float, np.ndarray)) and not isinstance(value, bool):
+            wrong = value + 3e-4 * max(np.abs(value).max(), 1.0)
+        else:
+            wrong = [*value, 0.5] if isinstance(value, list) else "something else"
+        found = compare.differences(right, {**right, name: wrong}, "float32")
+        assert len(found) == 1, name
+        assert found[0].startswith(name), name
+
+
+def test_a_failing_case_is_made_smaller():
+    case = next(c for c in (cases.draw(3, n) for n in range(99)) if len(c["layers"]) > 4)
+    small = shrink(case, lambda c: any(call["call"] == "fit" for call in c["calls"]))
+    assert [call["call"] for call in small["calls"]] == ["compile", "fit"]
+    assert len(small["layers"]) == 2
+    assert small["calls"][1]["epochs"] == 1
+    assert "callbacks" not in small["calls"][1]
+
+
+@pytest.mark.filterwarnings("ignore:the data ended")
+def test_a_script_runs(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["script", "tinynet"])
+    for number in range(12):
+        case = cases.draw(SUITE_SEED, number)
+        before = tinynet.config.floatx()
+        try:
+            exec(compile(script(case, ["x: y"]), "script", "exec"), {"__name__": "script"})
+        finally:
+            tinynet.config.set_floatx(before)
