@@ -813,6 +813,7 @@ def keras_and_ours(k, hooks, **options):
     rates = k.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1))
     model.fit(X, IDS, epochs=2, verbose=0, validation_data=(VX, VIDS), shuffle=False,
               callbacks=[rates, watch], **options)  # fmt: skip
+    model.predict(VX, verbose=0, callbacks=[watch])
     return seen
 
 
@@ -826,6 +827,13 @@ def test_validation_without_batch_size_has_32_rows_whatever_steps_per_epoch_make
     seen = keras_and_ours(tinynet, hooks, steps_per_epoch=5)  # training batches of 10 rows
     assert seen == keras_seen(*hooks)["seen"].tolist()
     assert [event.split()[0] for event in seen] == list(hooks) * 2
+
+
+def test_on_predict_end_is_handed_nothing():
+    hooks = ("on_predict_batch_end", "on_predict_end")
+    seen = keras_and_ours(tinynet, hooks, steps_per_epoch=5)
+    assert seen == keras_seen(*hooks)["seen"].tolist()
+    assert seen == ["on_predict_batch_end outputs", "on_predict_end"]
 
 
 def test_on_train_end_sees_the_measured_values_not_what_callbacks_added():

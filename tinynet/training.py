@@ -243,7 +243,7 @@ class Trainer(Step):
                 if callbacks.wants("on_predict_batch_end"):
                     callbacks.call("on_predict_batch_end", step, {"outputs": outputs})
                 callbacks.progress(step + len(stretch) - 1)
-            callbacks.call("on_predict_end", {"outputs": None})
+            callbacks.call("on_predict_end", {})
         finally:
             callbacks.close()
             batches.close()

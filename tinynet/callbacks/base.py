@@ -71,7 +71,7 @@ class Callback:
         """Before the first batch of `predict`."""
 
     def on_predict_end(self, logs=None):
-        """After the last one; logs: {"outputs": None}."""
+        """After the last one."""
 
 
 def _overrides(callback, hook):
