@@ -66,6 +66,8 @@ def test_a_case_of_the_suite(number):
 def test_a_case(live_number, request):
     keras = live_keras()
     case = cases.draw(request.config.getoption("--parity-seed"), live_number)
+    if live_number % 100 == 99:
+        forget_compiled()
     theirs, ours = compare.answers(keras, case), compare.answers(tinynet, case)
     request.config.parity["refused by both" if "error" in theirs else "agree"] += 1
     found = compare.differences(theirs, ours, case["dtype"])
@@ -81,6 +83,13 @@ def test_a_case(live_number, request):
 def test_a_difference_on_purpose(name, number, request):
     purpose.check(name, 23, number, live_keras(), tinynet)
     request.config.parity[f"on purpose: {name.replace('_', ' ')}"] += 1
+
+
+def forget_compiled():
+    """JAX keeps what it compiled, some 40 MB a case."""
+    import jax
+
+    jax.clear_caches()
 
 
 def live_keras():

@@ -153,8 +153,10 @@ class Calls:
                    "epochs": d.choice([1, 2, 3, 4, 5])}  # fmt: skip
         if d.chance(0.75):
             options["batch_size"] = self.batch
+            if d.chance(0.08):
+                options["shuffle"] = "batch"  # within a batch the order of rows does not matter
         elif d.chance(0.5):
-            options["shuffle"] = True  # one batch: the order of its rows does not matter
+            options["shuffle"] = True  # nor if there is only one
         if d.chance(0.12):
             options["initial_epoch"] = d.choice([1, 2])
         if d.chance(0.12) and not options["shuffle"]:

@@ -36,8 +36,9 @@ HIDDEN = [
         "kernel_regularizer": REGULARIZERS, "bias_regularizer": REGULARIZERS,
     }),
     (3, "layers.BatchNormalization", {
-        "momentum": [0.5, 0.9], "epsilon": [1e-2, 1e-5], "center": [False], "scale": [False],
-        "gamma_regularizer": REGULARIZERS, "beta_regularizer": REGULARIZERS,
+        "axis": [1, -1], "momentum": [0.5, 0.9], "epsilon": [1e-2, 1e-5],
+        "center": [False], "scale": [False], "gamma_regularizer": REGULARIZERS,
+        "beta_regularizer": REGULARIZERS,
     }),
     (2, "layers.Activation", {"activation": ACTIVATIONS[:-1]}),
     (1, "layers.ReLU", {
@@ -45,8 +46,8 @@ HIDDEN = [
     }),
     (1, "layers.LeakyReLU", {"negative_slope": [0.15]}),
     (1, "layers.ELU", {"alpha": [0.6]}),
-    (1, "layers.Softmax", {}),
-    (1, "layers.PReLU", {"alpha_regularizer": REGULARIZERS}),
+    (1, "layers.Softmax", {"axis": [1]}),
+    (1, "layers.PReLU", {"alpha_regularizer": REGULARIZERS, "shared_axes": [[1]]}),
     (1, "layers.Dropout", {"rate": [0.0]}),
 ]  # fmt: skip
 NEEDED = {"units", "activation of layers.Activation", "rate"}  # options that are never left out
