@@ -114,7 +114,7 @@ def test_targets(make, y, message):
 
 INPUTS = [
     (X[:, :3], ValueError, r"x: .*rows of shape \(4,\), received \(3,\)"),
-    (X[:, :, None], ValueError, r"x: .*rows of shape \(4,\), received \(4, 1\)"),
+    (X[:, :, None] + [0, 1], ValueError, r"x: .*rows of shape \(4,\), received \(4, 2\)"),
     (X[:, 0], ValueError, r"x: .*rows of shape \(4,\), received \(\)"),
     (changed(X, (6, 2), math.nan), ValueError, r"x: row 6 holds nan .*1 of 12"),
     (changed(X, ([3, 8], 0), -math.inf), ValueError, r"x: row 3 holds -inf .*2 of 12 rows"),

@@ -839,3 +839,35 @@ def test_on_predict_end_is_handed_nothing():
 def test_on_train_end_sees_the_measured_values_not_what_callbacks_added():
     hooks = ("on_train_end",)
     assert keras_and_ours(tinynet, hooks, steps_per_epoch=5) == keras_seen(*hooks)["seen"].tolist()
+
+
+def one_column(k, x):
+    """A straight line from inputs whose last axis is missing or left over."""
+    model = inject(k.Sequential([k.layers.Input((1,)), k.layers.Dense(1)]))
+    model.compile(k.optimizers.SGD(0.1), "mse")
+    history = model.fit(x, 2 * x, epochs=2, verbose=0, shuffle=False, validation_split=0.2).history
+    loss = model.evaluate(x, 2 * x, verbose=0)
+    batch = model.predict_on_batch(x)
+    return {**history, "evaluate": loss, "predict": model.predict(x, verbose=0), "batch": batch}
+
+
+@keras_case
+def keras_one_column(keras, rank):
+    return one_column(
+        keras, np.linspace(-1, 1, 10, dtype="float32").reshape(10, *(1,) * (rank - 1))
+    )
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_x_may_lack_its_last_axis_of_one(rank):
+    x = np.linspace(-1, 1, 10, dtype="float32").reshape(10, *(1,) * (rank - 1))
+    ours, expected = one_column(tinynet, x), keras_one_column(rank)
+    assert set(ours) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(ours[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_x_may_have_a_last_axis_of_one_left_over():
+    model = inject(Sequential([layers.Input((5,)), layers.Dense(2)]))
+    np.testing.assert_array_equal(model.predict(X[..., None], verbose=0), model(X))
+    np.testing.assert_array_equal(model(X[..., None]), model(X))

@@ -81,7 +81,7 @@ class Dataset:
         if y is not None:
             y = as_array(y, y_name)
             same_length(self.x, y, x_name, y_name)
-        model.build_for(self.x, x_name)
+        self.x = model.build_for(self.x, x_name)
         if y is not None:
             loss = model.loss.for_shapes(y.shape, model.output_shape)
             self.y = _fitting(y, lambda rows, name: loss.check_targets(

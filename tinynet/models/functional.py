@@ -1,7 +1,7 @@
 """Functional models: any graph of layers without loops, with one or several inputs."""
 
 from .. import graph
-from ..data.several import as_inputs
+from ..data.several import SeveralRows, as_inputs
 from ..graph import KerasTensor
 from ..layers import InputLayer, Layer
 from ..layers import deserialize as deserialize_layer
@@ -196,19 +196,15 @@ class Functional(Model):
     hands_on_values = False
 
     def build_for(self, x, where="x"):
-        """Raise if the rows of x, or of its parts, do not fit."""
-        parts = x.parts if hasattr(x, "parts") else x if isinstance(x, list) else [x]
-        for tensor, part in zip(self.inputs, parts, strict=True):
-            shape = tensor.shape
-            if part.ndim != len(shape) or any(
-                e is not None and e != s for e, s in zip(shape[1:], part.shape[1:], strict=True)
-            ):
-                name = f"{where}[{tensor.name!r}]" if len(parts) > 1 else where
-                raise ValueError(
-                    f"{name}: {self.name} expects rows of shape {shape[1:]}, received "
-                    f"{part.shape[1:]} (it has shape {part.shape})"
-                )
+        """x, or its parts, in the shapes of the inputs; see Model."""
+        if len(self.inputs) == 1:
+            return super().build_for(x, where)
+        parts = [
+            self.fitted(part, tensor.shape[1:], f"{where}[{tensor.name!r}]")
+            for tensor, part in zip(self.inputs, x if isinstance(x, list) else x.parts, strict=True)
+        ]
         self.check_values(parts, where)
+        return parts if isinstance(x, list) else SeveralRows(parts)
 
     def as_input(self, x):
         x = as_inputs(self.names_of_inputs, x, self.name)

@@ -5,6 +5,8 @@ model. The layers that do the work are its `leaves`; whichever model takes a ste
 arrays (`context`) and keeps their parameters in its flat vectors.
 """
 
+import numpy as np
+
 from .. import saving
 from ..config import float_dtype
 from ..context import StepContext
@@ -167,7 +169,7 @@ class Model(Trainer, Layer):
         if is_symbolic(x):
             return self.connect(x, training)
         x = self.as_input(x)
-        self.build_for(x)
+        x = self.build_for(x)
         self.begin_step()
         ops = self.context.ops
         x = [ops.from_host(a) for a in x] if isinstance(x, list) else ops.from_host(x)
@@ -202,15 +204,31 @@ class Model(Trainer, Layer):
         return self.output_shape
 
     def build_for(self, x, where="x"):
-        """Build for the rows of x unless that is done; raise if they do not fit."""
+        """x in the shape of the model's rows; builds for it unless that is done.
+
+        A last axis of length 1 may be missing or left over, as in Keras: x (N,) for Input((1,)).
+        """
         if not self.built:
             self.build((None, *x.shape[1:]))
-        if x.shape[1:] != self.input_shape[1:]:
-            raise ValueError(
-                f"{where}: {self.name} expects rows of shape {self.input_shape[1:]}, received "
-                f"{x.shape[1:]} (x has shape {x.shape})"
-            )
+        x = self.fitted(x, self.input_shape[1:], where)
         self.check_values(x, where)
+        return x
+
+    def fitted(self, x, shape, where):
+        """x as rows of `shape`, or an error."""
+        if isinstance(x, np.ndarray):
+            if x.shape[1:] == (*shape, 1):
+                x = x[..., 0]
+            elif (*x.shape[1:], 1) == shape:
+                x = x[..., None]
+        if x.ndim != len(shape) + 1 or any(
+            e is not None and e != s for e, s in zip(shape, x.shape[1:], strict=True)
+        ):
+            raise ValueError(
+                f"{where}: {self.name} expects rows of shape {shape}, received {x.shape[1:]} "
+                f"({where} has shape {x.shape})"
+            )
+        return x
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):
