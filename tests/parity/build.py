@@ -105,6 +105,11 @@ class Run:
         for path in sorted(self.folder.iterdir()):
             if path.suffix == ".csv":
                 self.answers |= {f"{label}: {path.name} {k}": v for k, v in columns(path).items()}
+            elif path.name.startswith("best"):  # a checkpoint: what it brings back
+                other = self.make(new_model(self.case))
+                other.load_weights(str(path))
+                for i, w in enumerate(other.weights):
+                    self.answers[f"{label}: saved weight {i}"] = np.array(w, float)
         stems = sorted({p.name.split(".")[0] for p in self.folder.iterdir()})
         self.answers[f"{label}: files"] = stems
 

@@ -23,7 +23,6 @@ class Calls:
     def __init__(self, d, case, logits, batch):
         self.d, self.case, self.logits, self.batch = d, case, logits, batch
         self.data, self.task = case["data"], case["data"]["task"]
-        self.checkpoint = None  # a file that a callback may write
 
     def draw(self):
         d = self.d
@@ -42,8 +41,6 @@ class Calls:
                 if kind == "anew":
                     self.compile()
                 self.fit()
-        if self.checkpoint and d.chance(0.6):
-            self.add("load_weights", filepath=self.checkpoint)
         if d.chance(0.15):
             self.on_batch(0)
         self.evaluate()
@@ -247,7 +244,6 @@ class Calls:
         if path == "callbacks.ModelCheckpoint":
             name = d.choice(["best", "at-{epoch:02d}"])
             options |= {"filepath": f"$folder/{name}$weights", "save_weights_only": True}
-            self.checkpoint = options["filepath"] if name == "best" else None
             if not options.get("save_best_only"):
                 options.pop("initial_value_threshold", None)
         return new(path, **options)
