@@ -61,17 +61,19 @@ def draw_data(d, sizes):
     outputs = sizes["classes"] if task in ("ids", "one-hot") or d.chance(0.3) else 1
     features = sizes["features"]
     shape = [features] if d.chance(0.8) else [2, features // 2]
+    positions = shape[0] if len(shape) > 1 and d.chance(0.2) else 1
     return {
         "seed": d.randrange(10**6),
         "shape": shape,
         "task": task,
         "outputs": outputs,
-        "positions": shape[0] if len(shape) > 1 and d.chance(0.2) else 1,
+        "positions": positions,
         "sets": {"": 5 * sizes["part"], "v": 3 * sizes["part"]},
         "x": d.choice(tables.X_DTYPES),
         "y": d.choice(["float32", "float64"]
                       if (soft := d.chance(0.2)) else tables.Y_DTYPES[task]),
-        "column": d.chance(0.5),
+        # Keras takes positions for features where targets lack the last axis: "sum" is then another
+        "column": d.chance(0.5) or positions > 1,
         "soft": soft,
     }  # fmt: skip
 
