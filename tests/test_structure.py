@@ -57,7 +57,7 @@ FLOORS = [
     {"initializers", "regularizers", "constraints", "activations"},
     {"layers", "losses", "optimizers"},
     {"metrics", "saving", "progress", "gradient_check", "backend"},
-    {"callbacks"},
+    {"callbacks", "microscope"},
     {"capture"},
     {"execution"},
     {"step"},

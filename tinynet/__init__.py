@@ -23,6 +23,7 @@ from . import (
 )
 from .gradient_check import gradcheck
 from .layers import Input
+from .microscope import microscope
 from .models import Functional, Model, Sequential
 from .parameters import Parameter
 
@@ -45,6 +46,7 @@ __all__ = [
     "layers",
     "losses",
     "metrics",
+    "microscope",
     "models",
     "optimizers",
     "random",

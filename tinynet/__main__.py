@@ -1,4 +1,8 @@
-"""`python -m tinynet warmup`: compile the CPU kernels ahead of the first fit."""
+"""`python -m tinynet warmup`: compile the CPU kernels ahead of the first fit.
+
+`python -m tinynet microscope [script.py]`: write a page about one training step: of the model that
+the script leaves behind under the names `model`, `x` and `y`, or of a new one on a data set.
+"""
 
 import argparse
 import time
@@ -15,11 +19,65 @@ def warmup():
     print(f"{count} kernels ready after {time.perf_counter() - start:.1f} s")
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="python -m tinynet", description=__doc__)
-    parser.add_argument("command", choices=["warmup"])
-    parser.parse_args()
-    warmup()
+def microscope(args):
+    """The page for a script's model, or for one that the options describe."""
+    import tinynet
+
+    tinynet.utils.set_random_seed(args.seed)
+    model, x, y = _from_script(args.script) if args.script else _new_model(args)
+    rows = slice(args.batch)
+    path = tinynet.microscope(model, x[rows], y[rows], args.out, seed=args.seed,
+                              keras=False if args.no_keras else "auto")  # fmt: skip
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; open it in a browser")
+
+
+def _from_script(path):
+    import runpy
+
+    names = runpy.run_path(path)
+    missing = [name for name in ("model", "x", "y") if name not in names]
+    if missing:
+        raise SystemExit(f"{path}: expected it to define model, x and y; there is no "
+                         f"{', '.join(missing)}")  # fmt: skip
+    return names["model"], names["x"], names["y"]
+
+
+def _new_model(args):
+    import tinynet
+    from tinynet.layers import Dense, Flatten, Input
+
+    (x, y), _ = getattr(tinynet.datasets, args.data).load_data()
+    x = (x / x.max()).astype("float32")
+    hidden = [Dense(int(u), activation=args.activation) for u in args.layers.split(",") if u]
+    outputs = Dense(int(y.max()) + 1, activation="softmax")
+    model = tinynet.Sequential([Input(x.shape[1:]), Flatten(), *hidden, outputs], name=args.data)
+    model.compile(args.optimizer, "sparse_categorical_crossentropy")
+    if args.epochs:
+        model.fit(x, y, batch_size=args.batch, epochs=args.epochs, verbose=2)
+    return model, x, y
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m tinynet", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("warmup", help="compile the CPU kernels")
+    look = commands.add_parser("microscope", help="a page about one training step")
+    look.add_argument("script", nargs="?", help="Python file that defines model, x and y")
+    look.add_argument("--out", default="step.html", help="where to write (step.html)")
+    look.add_argument("--batch", type=int, default=32, help="rows of the step (32)")
+    look.add_argument("--seed", type=int, default=1, help="of weights, masks, order (1)")
+    look.add_argument("--no-keras", action="store_true", help="no comparison with Keras")
+    new = look.add_argument_group("without a script")
+    new.add_argument("--data", default="digits", choices=["digits", "mnist", "fashion_mnist"])
+    new.add_argument("--layers", default="32,16", help="units of the hidden layers (32,16)")
+    new.add_argument("--activation", default="relu")
+    new.add_argument("--optimizer", default="adam")
+    new.add_argument("--epochs", type=int, default=0, help="train so long before the look (0)")
+    args = parser.parse_args(arguments)
+    warmup() if args.command == "warmup" else microscope(args)
 
 
 if __name__ == "__main__":

@@ -270,6 +270,15 @@ class Step:
         grads = {p.path: np.array(to_host(p.grad)) for p in self.trainable_weights}
         return self.loss_tracker.result(), grads
 
+    def trace(self, x, y, sample_weight=None):
+        """Every number of the training step that (x, y) would cause; the model stays as it is.
+
+        Returns a `tinynet.microscope.trace.Trace`; print it for tables.
+        """
+        from .microscope.trace import trace
+
+        return trace(self, x, y, sample_weight)
+
     # --------------------------------------------------------------------------------- metrics
 
     @property

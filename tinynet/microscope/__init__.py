@@ -1,0 +1,48 @@
+"""The microscope: one real training step of a model, opened up, as one page or as objects.
+
+`tinynet.microscope(model, x, y)` writes the page, `model.trace(x, y)` returns the same numbers as
+objects. Reading order: `trace` (the step), `untouched` (why it leaves no mark), `explain`
+(formulas), `check`, `whatif`, `peer`, then what shows them: `cards`, `panels`, `page`, `tables`.
+"""
+
+import pathlib
+
+__all__ = ["microscope"]
+
+
+def microscope(
+    model, x, y, path="step.html", *, sample_weight=None, keras="auto", entries=6, seed=0
+):
+    """Write one self-contained page about the training step that (x, y) would cause.
+
+    The model, its optimizer and all generators stay as they are, bit by bit. The same model, batch
+    and arguments give the same bytes.
+
+    Args:
+        model: compiled; it is built if need be, as `fit` would.
+        x, y, sample_weight: one batch, as for `fit`.
+        path: where to write; an existing file is replaced, whole or not at all.
+        keras: "auto": compare with Keras if it is installed with JAX or PyTorch; False: don't.
+        entries: how many entries of each gradient to check by differences.
+        seed: of the entries and of the other initial weights in "what if".
+
+    Returns:
+        the path, a pathlib.Path.
+
+    Raises:
+        RuntimeError: the model is not compiled.
+        ValueError: x and y do not fit the model; `entries` or `keras` is not as above.
+    """
+    if isinstance(entries, bool) or not isinstance(entries, int) or entries < 1:
+        raise ValueError(f"entries must be an integer >= 1, received {entries!r}")
+    if keras not in ("auto", True, False, None):
+        raise ValueError(f'keras must be "auto", True or False, received {keras!r}')
+    from ..random import check_seed
+    from ..saving import atomic_write
+    from .page import page
+
+    path = pathlib.Path(path)
+    text = page(model, x, y, sample_weight, keras=keras, entries=entries, seed=check_seed(seed))
+    with atomic_write(path) as file:
+        file.write(text.encode("utf-8"))
+    return path

@@ -1,0 +1,183 @@
+"""`Listener`: writes down what passes between a model and its parts during one step.
+
+Each layer's `forward` and `backward`, the loss's `forward` and the optimizer's `step` are exchanged
+(on the object alone) for ones that call them and keep copies of what went in and came out.
+"""
+
+import contextlib
+
+import numpy as np
+
+from .records import LayerTrace, LossTrace, ParameterTrace
+
+
+@contextlib.contextmanager
+def replaced(obj, **methods):
+    """Other methods for a while. Not by setattr: that would count as a change of the model."""
+    own = {name: obj.__dict__[name] for name in methods if name in obj.__dict__}
+    obj.__dict__.update(methods)
+    try:
+        yield
+    finally:
+        for name in methods:
+            del obj.__dict__[name]
+        obj.__dict__.update(own)
+
+
+def copied(value, to_host):
+    if value is None:
+        return None
+    if isinstance(value, (list, tuple)):
+        return [copied(v, to_host) for v in value]
+    if isinstance(value, dict):
+        return {k: copied(v, to_host) for k, v in value.items()}
+    return np.array(to_host(value))
+
+
+class Listener:
+    """Stands between a model and its parts during one step, and writes down what passes."""
+
+    def __init__(self, model, to_host, update):
+        self.model, self.to_host, self.update = model, to_host, update
+        self.calls, self.open, self.loss = [], [], None
+        self.grads = self.state_before = self.state_after = self.clipped = None
+
+    def copy(self, value):
+        return copied(value, self.to_host)
+
+    def __enter__(self):
+        self.stack = contextlib.ExitStack()
+        for layer in self.model.layers:
+            self.stack.enter_context(replaced(layer, **self._ears(layer), needs_dx=True))
+        self.stack.enter_context(replaced(self.model.loss, forward=self._loss))
+        self.stack.enter_context(replaced(self.model.optimizer, step=self._step))
+
+    def __exit__(self, *error):
+        self.stack.close()
+
+    # ---------------------------------------------------------------------------------- layers
+
+    def _ears(self, layer):
+        ears = {
+            "forward": self._up(layer, layer.forward, fused=False),
+            "backward": self._down(layer, layer.backward, "dy"),
+        }
+        if hasattr(layer, "logits") and hasattr(layer, "backward_from_logits"):
+            ears["logits"] = self._up(layer, layer.logits, fused=True)
+            ears["backward_from_logits"] = self._down(layer, layer.backward_from_logits, "dz")
+        return ears
+
+    def _up(self, layer, method, fused):
+        """`forward`, or `logits`: alone where the loss is fused, else from within forward."""
+
+        def heard(x, *args, **options):
+            if self.open:  # logits within forward
+                z = method(x, *args, **options)
+                self.open[-1].z = self.copy(z)
+                return z
+            call = LayerTrace(layer, x=self.copy(x), fused=fused)
+            self.open.append(call)
+            try:
+                result = method(x, *args, **options)
+            finally:
+                self.open.pop()
+            setattr(call, "z" if fused else "y", self.copy(result))
+            if not fused:
+                call.parts = self._parts(layer, call)
+            self.calls.append(call)
+            return result
+
+        return heard
+
+    def _down(self, layer, method, which):
+        def heard(dy, *args, **options):
+            call = next(c for c in reversed(self.calls) if c.layer is layer and
+                        (not c.visited or c in self.open))  # fmt: skip
+            setattr(call, which, self.copy(dy))
+            if call in self.open:  # backward_from_logits within backward
+                return method(dy, *args, **options)
+            call.visited = True
+            self.open.append(call)
+            try:
+                dx = method(dy, *args, **options)
+            finally:
+                self.open.pop()
+            call.dx = self.copy(dx)
+            return dx
+
+        return heard
+
+    def _parts(self, layer, call):
+        """What forward saved for backward, by the names that the layer's text gives it."""
+        from ..layers import BatchNormalization, Dropout
+
+        if isinstance(layer, Dropout) and layer.saved[0] is not None:
+            return {"mask": self.copy(layer.saved[0])}
+        if isinstance(layer, BatchNormalization):
+            xhat, var, of_batch = layer.saved
+            rows, _ = layer._rows(call.x)  # (N, D)
+            mean = rows.mean(axis=0) if of_batch else layer.moving_mean.numpy()
+            return {"xhat": self.copy(xhat), "mean": mean, "var": self.copy(var),
+                    "of_batch": bool(of_batch)}  # fmt: skip
+        return {}
+
+    # ------------------------------------------------------------------------- loss and update
+
+    def _loss(self, y, p, w, logits=False):
+        loss = self.model.loss
+        values = type(loss).forward(loss, y, p, w, logits=logits)
+        fused = logits or loss.from_logits
+        probabilities = self.copy(loss.probabilities) if fused else None
+        self.loss = LossTrace(loss, fused, self.copy(y), self.copy(w), self.copy(p),
+                              probabilities, self.copy(values), self.copy(loss.dp),
+                              before=0.0, penalty=0.0)  # fmt: skip
+        return values
+
+    def _step(self, w, g):
+        optimizer = self.model.optimizer
+        self.grads, self.state_before = self.copy(g), self._state()
+        if self.update:
+            type(optimizer).step(optimizer, w, g)
+        self.clipped, self.state_after = self.copy(g), self._state()
+
+    def _state(self):
+        state = self.model.optimizer.state
+        return {name: self.copy(vector) for name, vector in state.items() if vector is not None}
+
+    # -------------------------------------------------------------------------- what was heard
+
+    def outputs(self):
+        """The predictions, and the last layer's y where the loss took its z."""
+        last = self.calls[-1]
+        if last.fused:
+            last.y = self.loss.probabilities.reshape(last.z.shape)
+        return last.y
+
+    def input_gradient(self):
+        """dL / dx of the model's input, where only Flatten lies below what the backward reached."""
+        from ..layers import Flatten
+
+        first = next((k for k, call in enumerate(self.calls) if call.visited), None)
+        below = self.calls[:first]
+        if first is None or not all(isinstance(call.layer, Flatten) for call in below):
+            return None
+        dx, x = self.calls[first].dx, self.calls[0].x
+        return None if dx is None or isinstance(x, list) else dx.reshape(x.shape)
+
+    def parameters(self, before):
+        model, found = self.model, {}
+        places = dict(zip((p.path for p in model.optimizer.parameters), model.optimizer.slices,
+                          strict=True))  # fmt: skip
+        for p in model.parameters:
+            found[p.path] = traced = ParameterTrace(p.path, before[p.path], p.numpy())
+            if self.grads is None or p.path not in places:
+                continue
+            place = places[p.path]
+            traced.gradient = self.grads[place].reshape(p.shape)
+            traced.clipped = self.clipped[place].reshape(p.shape)
+            for name, vector in self.state_before.items():
+                traced.state_before[name] = vector[place].reshape(p.shape)
+                traced.state_after[name] = self.state_after[name][place].reshape(p.shape)
+            if p.regularizer is not None:
+                traced.penalty_gradient = np.asarray(p.regularizer.gradient(before[p.path]))
+        return found

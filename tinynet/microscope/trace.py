@@ -1,0 +1,70 @@
+"""`trace`: one real training step, with every number on its way kept.
+
+The step is the model's own `train_step`, kernel by kernel on its device. A `Listener` writes down
+what passes; then everything is put back (`untouched`).
+"""
+
+from .. import activations
+from ..data import Dataset
+from .listen import Listener, copied
+from .records import Trace
+from .untouched import untouched
+
+
+def trace(model, x, y, sample_weight=None):
+    """All numbers of the training step that (x, y) would cause; the model stays as it is.
+
+    Args:
+        model: compiled; it is built if need be, as `fit` would.
+        x, y, sample_weight: one batch, as for `fit`.
+
+    Returns:
+        Trace.
+    """
+    batch = prepare(model, x, y, sample_weight)
+    with untouched(model):
+        found = run(model, batch)
+        after = run(model, batch, update=False)  # the same batch and masks, at the new weights
+    found.loss.after = after.loss.before
+    return found
+
+
+def prepare(model, x, y, sample_weight=None):
+    """The checked batch on the model's device; model and optimizer are made ready for it."""
+    model._require_compiled("trace")
+    data = Dataset(model, x, y, sample_weight)
+    model._prepare(data.y.shape)
+    return model.batch(data, slice(None))
+
+
+def run(model, batch, update=True):
+    """One `train_step`, listened to. It changes the model: call it within `untouched`."""
+    step, to_host = model.steps_taken, model.context.ops.to_host
+    listener = Listener(model, to_host, update)
+    before = {p.path: p.numpy() for p in model.parameters}
+    lr, iteration = model.optimizer.learning_rate, model.optimizer.iterations
+    numbers = dict(model.optimizer.numbers(iteration))
+    penalty = model.penalty()
+    model.reset_metrics()
+    with listener:
+        model.train_step(*batch)
+    for call in listener.calls:
+        if getattr(call.layer, "activation", None) is activations.linear and not call.fused:
+            call.z = call.dz = None  # there y is z
+    model.steps_taken = step  # whoever runs again meets the same masks
+    loss = listener.loss
+    loss.before, loss.penalty = float(model.loss_tracker.result()), float(penalty)
+    return Trace(
+        model=model,
+        x=copied(batch[0], to_host),
+        y=copied(batch[1], to_host),
+        sample_weight=copied(batch[2], to_host),
+        outputs=listener.outputs(),
+        layers=listener.calls,
+        loss=loss,
+        parameters=listener.parameters(before),
+        numbers=numbers,
+        learning_rate=float(lr),
+        iteration=int(iteration),
+        input_gradient=listener.input_gradient(),
+    )
