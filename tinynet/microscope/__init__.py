@@ -38,7 +38,7 @@ def microscope(
     if keras not in ("auto", True, False, None):
         raise ValueError(f'keras must be "auto", True or False, received {keras!r}')
     from ..random import check_seed
-    from ..saving import atomic_write
+    from ..saving.atomic import atomic_write
     from .page import page
 
     path = pathlib.Path(path)
