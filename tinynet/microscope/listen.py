@@ -115,7 +115,7 @@ class Listener:
             return {"mask": self.copy(layer.saved[0])}
         if isinstance(layer, BatchNormalization):
             xhat, var, of_batch = layer.saved
-            rows, _ = layer._rows(call.x)  # (N, D)
+            rows = np.moveaxis(call.x, layer.axis, -1).reshape(-1, xhat.shape[-1])  # (N, D)
             mean = rows.mean(axis=0) if of_batch else layer.moving_mean.numpy()
             return {"xhat": self.copy(xhat), "mean": mean, "var": self.copy(var),
                     "of_batch": bool(of_batch)}  # fmt: skip

@@ -137,7 +137,7 @@ def kernel_of(loss, cite):
     names = {
         "softmax": f"sparse_{softmax}" if loss.loss.integer_targets else softmax,
         "sigmoid": "sigmoid_crossentropy",
-        "squared": "regression_loss",
+        "squared": "elementwise_loss",
     }
     name = names.get(family(loss))
     return name and getattr(cite.kernels, name)

@@ -54,7 +54,7 @@ def update(model, found, data, cite) -> str:
         f'<div class="worked">{table(head_one, worked, kind="stats")}</div>',
         note(T("update.frozen", list=", ".join(frozen))) if frozen else "",
         f'<p class="sources"><span>{T("card.source")}</span> {rule} '
-        f"{cite(type(optimizer).apply_rule)}</p>",
+        f"{cite(type(optimizer).descend)}</p>",
     ]
     name = f"{T('update.title')} <small>{esc(type(optimizer).__name__)}</small>"
     return stop("update", "update", "pill.update", name, "".join(body))
