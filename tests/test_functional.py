@@ -349,7 +349,7 @@ def test_inputs_that_do_not_fit():
         (X, r"x: expected a list of 2 arrays, for the inputs \['a', 'b'\], received ndarray"),
         ([X], "x: expected 2 arrays.*received 1"),
         ([X, image[:9]], r"differ in their number of rows \(a: 50, b: 9\)"),
-        ([X, Z], r"x\['b'\]: two expects rows of shape \(3, 1\), received \(3,\)"),
+        ([X, X], r"x\['b'\]: two expects rows of shape \(3, 1\), received \(4,\)"),
         ({"a": X, "c": image}, r"expected the inputs \['a', 'b'\], received \['a', 'c'\]"),
     ):
         with pytest.raises(ValueError, match=message):

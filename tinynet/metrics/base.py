@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import initializers
 from ..config import floatx
+from ..custom_objects import find
 from ..naming import snake_case
 from ..registry import Configurable, Registry
 from .variable import Variable
@@ -186,9 +187,11 @@ def get(identifier, custom_objects=None):
 
 def _function(config, custom_objects):
     name = config.get("config")
-    for known in (custom_objects or {}, functions):
-        if name in known:
-            return known[name]
+    found = find((config.get("registered_name"), name), custom_objects)
+    if found is not None:
+        return found
+    if name in functions:
+        return functions[name]
     raise ValueError(
         f"metric function {name!r} is not one of tinynet's: pass custom_objects={{{name!r}: ...}}"
     )
