@@ -235,7 +235,7 @@ def model_from_json(json_string, custom_objects=None):
 
 def export(model, filepath, format=None, **options):
     """Write what predicts as an ONNX graph; see `saving.onnx`."""
-    from . import onnx
+    from . import onnx, onnx_layers  # noqa: F401  the second enters its nodes in the first
 
     format_of(filepath, (".onnx",), "export")
     if format not in (None, "onnx"):

@@ -60,6 +60,13 @@ class Graph:
         self.nodes.append(make(operator, list(inputs), [output], name=output, **attributes))
         return output
 
+    def nodes_of(self, operator, count, *inputs, **attributes):
+        """The names of the `count` outputs of an operator that has several."""
+        first = self.node(operator, *inputs, **attributes)
+        names = [first, *(f"{first}_{i}" for i in range(1, count))]
+        self.nodes[-1].output.extend(names[1:])
+        return names
+
     def constant(self, value, dtype=None):
         """The name of a constant tensor."""
         name = f"constant_{len(self.constants)}"
