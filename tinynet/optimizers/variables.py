@@ -15,11 +15,14 @@ class Variable:
         name: as in Keras, e.g. "dense_kernel_momentum".
         read: returns the value.
         write: takes a new value of the same shape.
+        parameter: the Parameter that it belongs to, None for a number of the optimizer's own.
+        kind: Keras's name of it without the parameter's: "momentum".
     """
 
-    def __init__(self, owner, name, read, write):
+    def __init__(self, owner, name, read, write, parameter=None, kind=None):
         self.name, self.path = name, f"{owner.name}/{name}"
         self.read, self.write = read, write
+        self.parameter, self.kind = parameter, kind or name
 
     @property
     def shape(self):
@@ -71,7 +74,7 @@ def parts(optimizer, groups):
         groups: of pairs (flat vector or None, name).
     """
     return [
-        part(optimizer, vector, place, f"{label(p)}_{name}", p.shape)
+        part(optimizer, vector, place, f"{label(p)}_{name}", p.shape, p, name)
         for group in groups
         for p, place in zip(optimizer.parameters, optimizer.slices, strict=True)
         for vector, name in group
@@ -93,14 +96,17 @@ def label(p):
     return p.path.replace("/", "_")
 
 
-def part(optimizer, vector, place, name, shape):
+def part(optimizer, vector, place, name, shape, parameter=None, kind=None):
     """The variable that lies at `place` of a flat vector."""
     ops = optimizer.ops
 
     def write(value):
         vector[place] = ops.from_host(np.asarray(value, vector.dtype).ravel())
 
-    return Variable(optimizer, name, lambda: ops.to_host(vector[place]).reshape(shape), write)
+    def read():
+        return ops.to_host(vector[place]).reshape(shape)
+
+    return Variable(optimizer, name, read, write, parameter, kind)
 
 
 def assign_all(optimizer, weights):
