@@ -152,6 +152,7 @@ def trained(k, name, **options):
 
 @keras_case
 def keras_trained(keras, name):
+    keras.backend.clear_session()  # names of metrics count on: recall_9
     history, values, named = trained(keras, name)
     result = {f"history/{key}": np.array(value) for key, value in history.items()}
     if len(values) == len(named):  # else Keras has listed one of two with the same name twice

@@ -52,6 +52,9 @@ def adapt(cls, config: dict) -> dict:
     if not isinstance(config, dict):
         raise ValueError(f"{cls.__name__}: expected a dict as config, received {config!r}")
     config = {key: plain_value(key, value) for key, value in config.items()}
+    axis = config.get("axis")
+    if cls.__name__ == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
+        config["axis"] = axis[0]  # Keras 2's way
     names = argument_names(cls)
     if names is None or not _is_ours(cls):
         return config
@@ -100,7 +103,7 @@ def _is_neutral(key, value, config):
 
 
 def plain_value(key, value):
-    """A value of a config without Keras's wrappers: dtype policies, arrays, one-entry axes."""
+    """A value of a config without Keras's wrappers: dtype policies, arrays."""
     if isinstance(value, dict):
         name, inner = value.get("class_name"), value.get("config")
         if name in ("DTypePolicy", "Policy") and isinstance(inner, dict):
@@ -112,8 +115,6 @@ def plain_value(key, value):
                 f"{key} is a Python lambda, stored as code; files' code is never run. Pass a named "
                 "function in custom_objects"
             )
-    if key == "axis" and isinstance(value, list) and len(value) == 1:
-        return value[0]
     if key == "reduction" and value == "auto":
         return "sum_over_batch_size"
     if key in ("input_shape", "shape") and value is not None:
