@@ -1,0 +1,16 @@
+"""Pictures of a training and of what a network does: matplotlib figures, nothing shown by itself.
+
+Every function returns a `matplotlib.figure.Figure`. In a notebook it appears when it is a cell's
+last value; in a script it is saved with `.savefig("name.png")`. It does not belong to pyplot, so
+drawing in a loop leaks nothing; for a pyplot window hand in axes of your own:
+
+    figure, axes = plt.subplots(1, 2)
+    plot_history(history, axes=axes)
+    plt.show()
+"""
+
+from .confusion import confusion_matrix
+from .history import plot_history
+from .images import image_grid, misclassified
+
+__all__ = ["confusion_matrix", "image_grid", "misclassified", "plot_history"]

@@ -1,0 +1,38 @@
+"""What all pictures share: figures that belong to nobody, and their colours."""
+
+import functools
+import io
+
+# blue, orange, green, purple, sky, vermilion: told apart with every kind of colour vision
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe and Ito 2008
+TRAINING, VALIDATION = "#1f77b4", "#ff7f0e"
+RIGHT, WRONG, FAINT = "#333333", "#c62828", "#b0b0b0"
+
+
+@functools.cache
+def _figure_class():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    class NotebookFigure(Figure):
+        """A figure that a notebook shows without pyplot's inline backend being loaded."""
+
+        def __init__(self, **options):
+            super().__init__(**options)
+            FigureCanvasAgg(self)
+
+        def _repr_png_(self):
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png")
+            return buffer.getvalue()
+
+    return NotebookFigure
+
+
+def new_figure(width, height, **options):
+    """A figure of `width` by `height` inches."""
+    return _figure_class()(figsize=(width, height), dpi=100, **options)
+
+
+def root(ax):
+    return ax.figure.figure  # above any SubFigure

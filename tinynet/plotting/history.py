@@ -1,0 +1,83 @@
+"""The learning curves, and what a GradientMonitor saw."""
+
+import math
+
+import numpy as np
+
+from .figures import TRAINING, VALIDATION, new_figure, root
+
+
+def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
+    """The learning curves: a panel each for loss, accuracy, ..., training against validation.
+
+    Args:
+        history: what `fit` returned, or its `.history` dict of name -> list per epoch.
+        metrics: names of the panels, without "val_"; by default the loss and every metric.
+        validation_freq: as given to `fit`, if validation did not run after every epoch.
+        axes: matplotlib axes to draw into, one per panel.
+
+    Returns:
+        the figure.
+
+    Raises:
+        ValueError: the history is empty, lacks a metric, or its lists differ in length.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    curves = dict(getattr(history, "history", history))
+    names = [name for name in curves if not name.startswith("val_")]
+    epochs = [epoch + 1 for epoch in getattr(history, "epoch", ())]
+    if not names or not len(curves[names[0]]):
+        raise ValueError(f"the history holds no epoch, received {curves!r}")
+    if metrics is None:
+        metrics = [name for name in names if name != "learning_rate"]
+    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+    if not metrics:
+        raise ValueError(f"there is nothing to draw: metrics is empty; known: {', '.join(names)}")
+    for name in metrics:
+        if name not in names:
+            raise ValueError(f"the history has no {name!r}; it has: {', '.join(names)}")
+    epochs = epochs or list(range(1, len(curves[names[0]]) + 1))
+    validated = [
+        e
+        for e in epochs
+        if (e % validation_freq == 0 if np.isscalar(validation_freq) else e in validation_freq)
+    ]
+    for name in metrics:
+        _same_length(name, curves[name], epochs)
+        if f"val_{name}" in curves:
+            _same_length(f"val_{name}", curves[f"val_{name}"], validated)
+
+    if axes is None:
+        columns = min(len(metrics), 3)
+        rows = math.ceil(len(metrics) / columns)
+        figure = new_figure(5.2 * columns, 3.8 * rows, layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for ax in axes[len(metrics) :]:
+            ax.remove()
+    axes = np.ravel(axes)
+    if len(axes) < len(metrics):
+        raise ValueError(
+            f"{len(metrics)} panels ({', '.join(metrics)}) need as many axes, received {len(axes)}"
+        )
+    for ax, name in zip(axes, metrics, strict=False):
+        # One epoch is a point, a few are points on a line, many are a line.
+        style = {"linewidth": 1.8, "marker": "o" if len(epochs) <= 20 else "", "markersize": 4}
+        ax.plot(epochs, curves[name], color=TRAINING, label="training", **style)
+        if f"val_{name}" in curves:
+            label = "validation"
+            ax.plot(validated, curves[f"val_{name}"], color=VALIDATION, label=label, **style)
+        ax.set(title=name.replace("_", " "), xlabel="epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        ax.grid(alpha=0.3)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.legend(frameon=False)
+    return root(axes[0])
+
+
+def _same_length(name, values, epochs):
+    if len(values) != len(epochs):
+        raise ValueError(
+            f"{name!r} has {len(values)} values for {len(epochs)} epochs; if validation did not "
+            "run after every epoch, pass the validation_freq that fit had"
+        )
