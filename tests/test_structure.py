@@ -56,7 +56,7 @@ FLOORS = [
     {"utils", "devices", "context", "parameters", "data", "graph"},
     {"initializers", "regularizers", "constraints", "activations"},
     {"layers", "losses", "optimizers"},
-    {"metrics", "saving", "progress", "gradient_check", "backend"},
+    {"metrics", "saving", "progress", "gradient_check", "backend", "observing", "probes", "notebook"},
     {"callbacks", "microscope"},
     {"capture"},
     {"execution"},

@@ -4,6 +4,7 @@ from .averaging import SwapEMAWeights
 from .backup import BackupAndRestore
 from .base import Callback, CallbackList
 from .checkpoint import ModelCheckpoint
+from .gradients import GradientMonitor
 from .history import History
 from .logging import (
     CSVLogger,
@@ -13,6 +14,7 @@ from .logging import (
     TerminateOnNaN,
 )
 from .monitor import EarlyStopping, ReduceLROnPlateau
+from .tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",
@@ -20,6 +22,7 @@ __all__ = [
     "Callback",
     "CallbackList",
     "EarlyStopping",
+    "GradientMonitor",
     "History",
     "LambdaCallback",
     "LearningRateScheduler",
@@ -27,5 +30,6 @@ __all__ = [
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

@@ -23,3 +23,9 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+
+    def _repr_html_(self):
+        """What a notebook shows: the curves, and their first, best and last values."""
+        from ..notebook import history_html
+
+        return history_html(self)

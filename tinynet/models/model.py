@@ -341,6 +341,12 @@ class Model(Trainer, Layer):
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable,
                       layer_range)  # fmt: skip
 
+    def _repr_html_(self):
+        """What a notebook shows."""
+        from ..notebook import model_html
+
+        return model_html(self)
+
     def __repr__(self):
         return (
             f"<{type(self).__name__} name={self.name} layers={len(self.layers)} built={self.built}>"

@@ -9,8 +9,22 @@ drawing in a loop leaks nothing; for a pyplot window hand in axes of your own:
     plt.show()
 """
 
+from .boundary import decision_boundary
 from .confusion import confusion_matrix
+from .gradients import plot_gradients, plot_histograms
 from .history import plot_history
-from .images import image_grid, misclassified
+from .images import image_grid, misclassified, weight_images
+from .probes import plot_learning_rates, plot_loss_surface
 
-__all__ = ["confusion_matrix", "image_grid", "misclassified", "plot_history"]
+__all__ = [
+    "confusion_matrix",
+    "decision_boundary",
+    "image_grid",
+    "misclassified",
+    "plot_gradients",
+    "plot_histograms",
+    "plot_history",
+    "plot_learning_rates",
+    "plot_loss_surface",
+    "weight_images",
+]

@@ -30,7 +30,8 @@ def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
     if not names or not len(curves[names[0]]):
         raise ValueError(f"the history holds no epoch, received {curves!r}")
     if metrics is None:
-        metrics = [name for name in names if name != "learning_rate"]
+        # with a slash: what GradientMonitor adds, see plot_gradients
+        metrics = [name for name in names if name != "learning_rate" and "/" not in name]
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     if not metrics:
         raise ValueError(f"there is nothing to draw: metrics is empty; known: {', '.join(names)}")

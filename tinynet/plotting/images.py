@@ -74,7 +74,7 @@ def _as_images(images):
     return images.astype(np.float32) if images.dtype.kind in "bf" else images
 
 
-def _mosaic(images, titles, colours, columns, cmap, ax, heading=None):
+def _mosaic(images, titles, colours, columns, cmap, ax, heading=None, limits=None):
     """All images in one Axes: a hundred Axes would take seconds to draw.
 
     Units of the Axes are image widths: image i is at column x, row y, one cell wide, and its
@@ -109,9 +109,10 @@ def _mosaic(images, titles, colours, columns, cmap, ax, heading=None):
     # 0.6 em is the mean width of a character, 72 points are an inch.
     font = min(9.0, 72 * 0.96 * cell / (0.6 * max(longest, 1)))
     pitch = height / width + strip / cell
-    limits = {}
+    scale = {}
     if images.ndim == 3:
-        limits = {"cmap": cmap, "vmin": np.nanmin(images), "vmax": np.nanmax(images)}
+        low, high = limits or (np.nanmin(images), np.nanmax(images))
+        scale = {"cmap": cmap, "vmin": low, "vmax": high}
     for i, image in enumerate(images):
         x, y = i % columns, i // columns * pitch
         bottom = y + pitch
@@ -121,7 +122,7 @@ def _mosaic(images, titles, colours, columns, cmap, ax, heading=None):
             bottom - 0.04 * height / width,
             bottom - 0.96 * height / width,
         )
-        ax.imshow(image, extent=extent, interpolation="nearest", **limits)
+        ax.imshow(image, extent=extent, interpolation="nearest", **scale)
         if titles[i]:
             ax.text(
                 x + 0.5, extent[3] - 0.02, titles[i],
@@ -190,3 +191,40 @@ def _confidence(scores):
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         scores = scores / scores.sum(axis=1, keepdims=True)
     return scores.max(axis=1)
+
+
+def weight_images(weights, shape=None, count=100, columns=10, *, ax=None):
+    """The weights into each unit as an image: blue pulls down, red pushes up, white is 0.
+
+    All images share one scale, symmetric about 0.
+
+    Args:
+        weights: a layer with a `kernel`, or an array (D, H): H images of D pixels.
+        shape: (h, w) of an image with h w = D; None: square.
+        count: show at most so many units, the first ones.
+        columns: images per row.
+        ax: matplotlib axes to draw into.
+
+    Returns:
+        the figure.
+
+    Raises:
+        ValueError: no matrix, or D pixels that do not fill the shape.
+    """
+    if hasattr(weights, "kernel"):
+        weights = weights.kernel
+    W = np.asarray(weights)
+    if W.ndim != 2:
+        raise ValueError(f"weights must be a matrix (D, H), received shape {W.shape}")
+    if shape is None:
+        side = math.isqrt(W.shape[0])
+        shape = (side, side)
+    if math.prod(shape) != W.shape[0] or len(shape) != 2:
+        raise ValueError(f"{W.shape[0]} weights per unit do not fill an image of {tuple(shape)}; "
+                         "pass shape=(h, w)")  # fmt: skip
+    if not 1 <= count <= MOST_IMAGES:
+        raise ValueError(f"count must be in 1..{MOST_IMAGES}, received {count}")
+    images = W.T[:count].reshape(-1, *shape)
+    titles = [None] * len(images)
+    most = float(np.abs(images).max(initial=0)) or 1.0
+    return _mosaic(images, titles, titles, columns, "RdBu_r", ax, limits=(-most, most))

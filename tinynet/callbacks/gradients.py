@@ -1,0 +1,96 @@
+"""GradientMonitor: after each epoch, how large the gradients and the updates are."""
+
+import numpy as np
+
+from ..observing import histogram, layer_outputs, sample, step_changes
+from .base import Callback
+
+
+class GradientMonitor(Callback):
+    """Writes down at the end of each epoch what one more training step would look like.
+
+        monitor = GradientMonitor(x, y)
+        history = model.fit(x, y, callbacks=[monitor])
+        monitor.plot()              # or tinynet.plotting.plot_gradients(history)
+        monitor.plot_histograms()
+
+    It looks at one batch, the same one in every epoch, and leaves the training as it is: with and
+    without it the weights are bit-equal. In History, and only there, appear
+
+        gradient_norm/PATH   |dW|, the norm of a parameter's gradient
+        update_ratio/PATH    |step| / |W|; about 1e-3 is usual, 1e-6 is standstill, 1e-1 is wild
+        dead_units/LAYER     share of units whose activation has slope 0 in every row
+
+    `step` is what the optimizer would add next, with its moments, clipping and weight decay.
+
+    Args:
+        x, y, sample_weight: data to look at, as for `fit`; usually the training data.
+        rows: how many of them, chosen at random once.
+        seed: of this choice.
+        bins: of the histograms of gradients and layer outputs; 0: none are kept.
+
+    Attributes:
+        history: name -> list with one value per epoch, as in History.
+        histograms: {"gradients": path -> list, "outputs": layer -> list} of observing.Histogram.
+        epoch: the numbers of the epochs, from 0.
+    """
+
+    def __init__(self, x, y, sample_weight=None, *, rows=256, seed=0, bins=60):
+        super().__init__()
+        if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
+            raise ValueError(f"GradientMonitor: rows must be an int >= 1, received {rows!r}")
+        if x is None or y is None:
+            raise ValueError("GradientMonitor needs data to look at: GradientMonitor(x, y)")
+        self.batch = sample(x, y, sample_weight, rows=rows, seed=seed)
+        self.bins = bins
+        self._clear()
+
+    def _clear(self):
+        self.history, self.epoch = {}, []
+        self.histograms = {"gradients": {}, "outputs": {}}
+
+    def on_train_begin(self, logs=None):
+        self._clear()
+
+    def on_epoch_end(self, epoch, logs=None):
+        x, y, weight = self.batch
+        outputs, dead = layer_outputs(self.model, x)
+        speaking = [f.name for f in self.model.leaves() if f.parameters or hasattr(f, "activation")]
+        outputs = {name: outputs[name] for name in speaking if name in outputs}
+        weights = {p.path: _norm(p.numpy()) for p in self.model.trainable_weights}
+        _, gradients, changes = step_changes(self.model, x, y, weight)
+        values = {f"gradient_norm/{path}": _norm(g) for path, g in gradients.items()}
+        for path, change in changes.items():  # a bias of zeros has no ratio yet
+            ratio = _norm(change) / weights[path] if weights[path] else float("nan")
+            values[f"update_ratio/{path}"] = ratio
+        values |= {f"dead_units/{name}": float(units.mean()) for name, units in dead.items()}
+        for history in (self.history, self.model.history.history):
+            for name, value in values.items():
+                history.setdefault(name, []).append(value)
+        self.epoch.append(epoch)
+        if self.bins:
+            for kind, arrays in (("gradients", gradients), ("outputs", outputs)):
+                for name, array in arrays.items():
+                    kept = self.histograms[kind].setdefault(name, [])
+                    kept.append(histogram(array, self.bins))
+
+    def on_train_end(self, logs=None):
+        history = self.model.history.history  # loss and metrics come first
+        for name in self.history:
+            history[name] = history.pop(name)
+
+    def plot(self, axes=None):
+        """Gradient norms, update ratios and dead units against the epoch: a figure."""
+        from ..plotting import plot_gradients
+
+        return plot_gradients(self, axes=axes)
+
+    def plot_histograms(self, kind="gradients", names=None, axes=None):
+        """How gradients (or "outputs") are spread, epoch by epoch: a figure."""
+        from ..plotting import plot_histograms
+
+        return plot_histograms(self, kind, names, axes=axes)
+
+
+def _norm(array):
+    return float(np.linalg.norm(np.asarray(array, np.float64).ravel()))
