@@ -11,16 +11,19 @@ drawing in a loop leaks nothing; for a pyplot window hand in axes of your own:
 
 from .boundary import decision_boundary
 from .confusion import confusion_matrix
+from .figures import COLOURS, new_figure
 from .gradients import plot_gradients, plot_histograms
 from .history import plot_history
 from .images import image_grid, misclassified, weight_images
 from .probes import plot_learning_rates, plot_loss_surface
 
 __all__ = [
+    "COLOURS",
     "confusion_matrix",
     "decision_boundary",
     "image_grid",
     "misclassified",
+    "new_figure",
     "plot_gradients",
     "plot_histograms",
     "plot_history",

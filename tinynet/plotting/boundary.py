@@ -61,10 +61,10 @@ def decision_boundary(model, x, y=None, *, class_names=None, resolution=200, mar
     square = (resolution, resolution)
     ax.imshow(picture.reshape(*square, 3), extent=edges, origin="lower", aspect="auto",
               interpolation="bilinear")  # fmt: skip
-    for c in range(shares.shape[1]):
-        inside = (chosen == c).astype(float).reshape(square)
-        if 0 < inside.mean() < 1:
-            ax.contour(*sides, inside, [0.5], colors="#333333", linewidths=1)
+    for c in range(shares.shape[1]):  # where a class becomes as likely as the best of the others
+        lead = shares[:, c] - np.delete(shares, c, axis=1).max(axis=1)
+        if lead.min() < 0 < lead.max():
+            ax.contour(*sides, lead.reshape(square), [0.0], colors="#333333", linewidths=1)
     for c in [] if true is None else np.unique(true):
         ax.plot(*x[true == c].T, MARKERS[c], color=COLOURS[c], markersize=5.5,
                 markeredgecolor="white", markeredgewidth=0.7, linestyle="",
