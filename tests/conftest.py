@@ -37,6 +37,7 @@ ON_DEVICES = (
     "test_dropout",
     "test_fit",
     "test_functional",
+    "test_gradient_monitor",
     "test_inputs",
     "test_loss_fit",
     "test_metrics_fit",

@@ -53,6 +53,12 @@ class GradientMonitor(Callback):
         self._clear()
 
     def on_epoch_end(self, epoch, logs=None):
+        self.look(epoch)
+        # not by the logs: a progress line has no room for them
+        self.model.history.history.update({n: list(v) for n, v in self.history.items()})
+
+    def look(self, epoch):
+        """Write down what the model is like now, after this epoch."""
         x, y, weight = self.batch
         outputs, dead = layer_outputs(self.model, x)
         speaking = [f.name for f in self.model.leaves() if f.parameters or hasattr(f, "activation")]
@@ -64,9 +70,8 @@ class GradientMonitor(Callback):
             ratio = _norm(change) / weights[path] if weights[path] else float("nan")
             values[f"update_ratio/{path}"] = ratio
         values |= {f"dead_units/{name}": float(units.mean()) for name, units in dead.items()}
-        for history in (self.history, self.model.history.history):
-            for name, value in values.items():
-                history.setdefault(name, []).append(value)
+        for name, value in values.items():
+            self.history.setdefault(name, []).append(value)
         self.epoch.append(epoch)
         if self.bins:
             for kind, arrays in (("gradients", gradients), ("outputs", outputs)):

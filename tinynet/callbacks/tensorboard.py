@@ -125,7 +125,7 @@ class TensorBoard(Callback):
             for p in self.model.weights:
                 self._histogram(f"{p.path}/histogram", *np.histogram(p.numpy(), 30), epoch)
         if self.monitor is not None:
-            self.monitor.on_epoch_end(epoch, logs)
+            self.monitor.look(epoch)
             watched = {name: values[-1] for name, values in self.monitor.history.items()}
             self._scalars("train", watched, epoch)
             for kind, known in self.monitor.histograms.items() if due else ():
@@ -136,8 +136,6 @@ class TensorBoard(Callback):
             writer.flush()
 
     def on_train_end(self, logs=None):
-        if self.monitor is not None:
-            self.monitor.on_train_end(logs)
         for writer in self.writers.values():
             writer.close()
         self.writers = {}
