@@ -161,6 +161,20 @@ def test_sample_is_fixed_by_its_seed():
     assert observing.sample(X, Y, rows=96)[0] is X
 
 
+def test_rows_of_anything_that_fit_takes():
+    rows = np.array([3, 1])
+    np.testing.assert_array_equal(observing.take(X.tolist(), rows), X[rows].astype("float64"))
+    np.testing.assert_array_equal(observing.take(Y.tolist(), rows), Y[rows])
+    several = observing.take({"a": X, "b": [X, X]}, rows)
+    np.testing.assert_array_equal(several["b"][1], X[rows])
+
+
+def test_rows_of_a_table():
+    table = pytest.importorskip("pandas").DataFrame(X)
+    taken = observing.take(table, np.array([3, 1]))
+    np.testing.assert_array_equal(taken.to_numpy(), X[[3, 1]])
+
+
 def test_unchanged_even_after_an_error():
     model = compiled(stack(), "adam, decay")
     model.fit(X, Y, verbose=0)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import tinynet as keras
 from tinynet import layers, optimizers, probes
@@ -69,6 +70,24 @@ def test_range_before_the_first_fit():
 
     for a, b in zip(train(False), train(True), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_sparse_rows_lists_and_a_model_that_is_not_built():
+    def build_later():
+        keras.utils.set_random_seed(2)
+        model = keras.Sequential([layers.Dense(3, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    options = {"steps": 5, "seed": 1}
+    dense = probes.learning_rate_range(build_later(), X, Y, **options)
+    sparse = probes.learning_rate_range(build_later(), scipy.sparse.csr_matrix(X), Y, **options)
+    listed = probes.learning_rate_range(build_later(), X.tolist(), Y.tolist(), **options)
+    np.testing.assert_allclose(sparse.losses, dense.losses, rtol=1e-5)
+    np.testing.assert_allclose(listed.losses, dense.losses, rtol=1e-6)
+    surface = probes.loss_surface(build_later(), scipy.sparse.csr_matrix(X), Y, points=3)
+    again = probes.loss_surface(build_later(), X, Y, points=3)
+    np.testing.assert_allclose(surface.losses, again.losses, rtol=1e-5)
 
 
 def test_range_ends_when_the_loss_explodes():

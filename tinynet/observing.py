@@ -20,23 +20,25 @@ Histogram = collections.namedtuple("Histogram", "counts edges zeros total")
 
 def sample(x, y, sample_weight=None, *, rows=256, seed=0):
     """So many random rows of the data, always the same ones for a seed: (x, y, sample_weight)."""
-    count = len(y)
     if len(y) <= rows:
         return x, y, sample_weight
-    chosen = np.sort(generator(seed).choice(count, rows, replace=False))
+    chosen = np.sort(generator(seed).choice(len(y), rows, replace=False))
+    return take(x, chosen), take(y, chosen), take(sample_weight, chosen)
 
-    def take(data):
-        if data is None:
-            return None
-        if isinstance(data, (list, tuple)):
-            return [take(part) for part in data]
-        if isinstance(data, dict):
-            return {name: take(part) for name, part in data.items()}
-        if hasattr(data, "iloc"):
-            return data.iloc[chosen]
-        return (data.tocsr() if hasattr(data, "tocsr") else data)[chosen]
 
-    return take(x), take(y), take(sample_weight)
+def take(data, rows):
+    """Some rows of whatever `fit` takes: arrays, tables, sparse matrices, several inputs."""
+    if data is None:
+        return None
+    if isinstance(data, dict):
+        return {name: take(part, rows) for name, part in data.items()}
+    if isinstance(data, (list, tuple)) and hasattr(data[0], "shape") and np.ndim(data[0]):
+        return [take(part, rows) for part in data]
+    if hasattr(data, "iloc"):
+        return data.iloc[rows]
+    if hasattr(data, "tocsr"):
+        return data.tocsr()[rows]
+    return (data if hasattr(data, "shape") else np.asarray(data))[rows]
 
 
 def histogram(values, bins=60) -> Histogram:

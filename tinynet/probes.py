@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 
-from .observing import unchanged
+from .data import Dataset
+from .observing import take, unchanged
 from .random import generator
 
 LearningRates = collections.namedtuple("LearningRates", "rates losses smooth steepest")
@@ -26,7 +27,7 @@ def learning_rate_range(
 
     Args:
         model: compiled, with a learning rate that is a number.
-        x, y: arrays of training data.
+        x, y: training data, all of it at hand: arrays, sparse rows, several inputs.
         low, high: first and last rate; between them it grows by the same factor in each step.
         steps: at most so many.
         batch_size: rows per step, drawn at random.
@@ -48,15 +49,14 @@ def learning_rate_range(
     model._require_compiled("learning_rate_range")
     if model.optimizer.schedule is not None:
         raise ValueError("the optimizer follows a schedule; compile with a number to try rates")
-    x, y = np.asarray(x), np.asarray(y)
-    model.build_for(x)
+    Dataset(model, x, y)  # checks them, and builds the model if need be
     rates, random = np.geomspace(low, high, steps), generator(seed)
     losses, smooth, average = [], [], 0.0
     with unchanged(model):
         for i, rate in enumerate(rates):
-            rows = random.integers(0, len(x), min(batch_size, len(x)))
+            rows = random.integers(0, len(y), min(batch_size, len(y)))
             model.optimizer.learning_rate = float(rate)
-            logs = model.train_on_batch(x[rows], y[rows], return_dict=True)
+            logs = model.train_on_batch(take(x, rows), take(y, rows), return_dict=True)
             if not math.isfinite(logs["loss"]):
                 break
             losses.append(float(logs["loss"]))
@@ -107,7 +107,7 @@ def loss_surface(model, x, y, *, radius=1.0, points=21, directions=None, seed=0)
     if not radius > 0:
         raise ValueError(f"radius must be above 0, received {radius!r}")
     model._require_compiled("loss_surface")
-    model.build_for(np.asarray(x) if not isinstance(x, (list, dict)) else x)
+    Dataset(model, x, y)  # checks them, and builds the model if need be
     parameters = model.trainable_weights
     weights = [p.numpy() for p in parameters]
     if directions is None:
