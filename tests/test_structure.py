@@ -8,7 +8,8 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-HEAVY = ("numba", "cupy", "scipy", "h5py", "matplotlib", "rich", "pooch", "sklearn", "keras", "jax")
+HEAVY = ("numba", "cupy", "scipy", "h5py", "matplotlib", "rich", "pooch", "sklearn", "keras", "jax",
+         "tensorboard")  # fmt: skip
 
 
 def imported_modules(path):
