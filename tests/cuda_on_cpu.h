@@ -1,0 +1,152 @@
+// Just enough of CUDA for g++ to run the kernels of kernels/cuda on a CPU, one block after another.
+// The threads of a block are fibers that take turns at barriers and shuffles: slow, and the same
+// at every run. Grids and blocks have one dimension.
+#pragma once
+#include <math.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#define __global__
+#define __device__ static inline
+#define __shared__ static
+
+struct Place { int x; };
+static Place threadIdx, blockIdx, blockDim, gridDim;
+
+struct Fiber {
+    ucontext_t begin;
+    jmp_buf here;
+    char* stack = nullptr;
+    bool started = false, done = true;
+};
+struct Barrier { int arrived = 0, live = 0; unsigned generation = 0; };
+
+static std::vector<Fiber> fibers;
+static std::vector<Barrier> warps;
+static Barrier block;
+static std::vector<unsigned long long> slots;
+static jmp_buf scheduler;
+static std::function<void()>* body;
+static bool moved;  // whether anything happened in a round; else the threads wait for each other
+
+static void pause_fiber() {
+    int me = threadIdx.x;
+    if (!_setjmp(fibers[me].here)) _longjmp(scheduler, 1);
+}
+
+static void fiber_main() {
+    for (;;) {
+        (*body)();
+        int me = threadIdx.x;
+        fibers[me].done = moved = true;
+        block.live--;
+        warps[me / WARP].live--;
+        pause_fiber();
+    }
+}
+
+static void wait_at(Barrier& barrier) {
+    unsigned generation = barrier.generation;
+    barrier.arrived++;
+    moved = true;
+    while (barrier.generation == generation) {
+        if (barrier.arrived >= barrier.live) {
+            barrier.arrived = 0;
+            barrier.generation++;
+            moved = true;
+            return;
+        }
+        pause_fiber();
+    }
+}
+
+static void __syncthreads() { wait_at(block); }
+static void __syncwarp() { wait_at(warps[threadIdx.x / WARP]); }
+
+template <class T> static T __shfl_xor_sync(unsigned, T value, int other, int) {
+    static_assert(sizeof(T) <= 8, "a shuffle exchanges up to 8 bytes");
+    memcpy(&slots[threadIdx.x], &value, sizeof(T));
+    __syncwarp();
+    memcpy(&value, &slots[threadIdx.x ^ other], sizeof(T));
+    __syncwarp();
+    return value;
+}
+
+static long long __double_as_longlong(double value) {
+    long long bits;
+    memcpy(&bits, &value, 8);
+    return bits;
+}
+
+static unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
+    return (unsigned long long)((unsigned __int128)a * b >> 64);
+}
+
+static void resume(int thread) {
+    threadIdx.x = thread;
+    Fiber& fiber = fibers[thread];
+    if (_setjmp(scheduler)) return;
+    if (fiber.started) _longjmp(fiber.here, 1);
+    fiber.started = true;
+    const int room = 1 << 16;
+    fiber.stack = (char*)malloc(room);
+    getcontext(&fiber.begin);
+    fiber.begin.uc_stack.ss_sp = fiber.stack;
+    fiber.begin.uc_stack.ss_size = room;
+    fiber.begin.uc_link = nullptr;
+    makecontext(&fiber.begin, fiber_main, 0);
+    setcontext(&fiber.begin);
+}
+
+static void run_block(int threads) {
+    block = {0, threads, 0};
+    warps.assign((threads + WARP - 1) / WARP, Barrier());
+    for (int t = 0; t < threads; t++) {
+        fibers[t].done = false;
+        warps[t / WARP].live++;
+    }
+    do {
+        moved = false;
+        for (int t = 0; t < threads; t++) {
+            if (!fibers[t].done) resume(t);
+        }
+        if (!moved && block.live) {
+            fprintf(stderr, "cuda_on_cpu: the threads of a block wait for each other\n");
+            abort();
+        }
+    } while (block.live);
+}
+
+template <class... A, size_t... I>
+static void run(void (*kernel)(A...), int blocks, int threads, void** args,
+                std::index_sequence<I...>) {
+    std::function<void()> call = [&] { kernel(*(A*)args[I]...); };
+    body = &call;
+    if ((int)fibers.size() < threads) {
+        fibers.resize(threads);
+        slots.resize(threads);
+    }
+    blockDim.x = threads;
+    gridDim.x = blocks;
+    for (int b = 0; b < blocks; b++) {
+        blockIdx.x = b;
+        run_block(threads);
+    }
+}
+
+template <class... A> static void run(void (*kernel)(A...), int blocks, int threads, void** args) {
+    run(kernel, blocks, threads, args, std::index_sequence_for<A...>());
+}
+
+// What the program of the kernels ends with: one entry per kernel, callable through ctypes.
+#define ON_CPU(name) \
+    extern "C" void on_cpu_##name(int blocks, int threads, void** args) { \
+        run(name, blocks, threads, args); \
+    }

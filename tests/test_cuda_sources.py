@@ -1,0 +1,201 @@
+"""The CUDA sources, without a card: NVRTC compiles them for every architecture that we name, and
+the C++ compiler for the CPU, where what depends on threads is run: reductions, masks, barriers.
+
+What each kernel computes is held against the reference in test_gpu_kernels.py.
+"""
+
+import hashlib
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import cuda_on_cpu
+import numpy as np
+import pytest
+from cuda_on_cpu import launch
+
+from tinynet.kernels import _gpu_sources, reference
+from tinynet.kernels._elementwise_losses import ELEMENTWISE_LOSSES
+from tinynet.kernels._elementwise_rare import FUNCTIONS
+
+both = pytest.mark.parametrize("dtype", ["float32", "float64"])
+BLOCKS = [(32, 32), (64, 32), (256, 32), (8, 4), (24, 8)]  # threads of a block, of a warp
+blocks = pytest.mark.parametrize(("threads", "warp"), BLOCKS)
+
+
+def at(array):
+    return np.int64(0 if array is None else array.ctypes.data)
+
+
+def sizes(*values):
+    return [np.int64(v) for v in values]
+
+
+# ------------------------------------------------------------------------------------- NVRTC
+
+
+def compiled(nvrtc, dtype, architecture):
+    """(whether NVRTC takes the program, its messages)."""
+    source = _gpu_sources.source().encode()
+    options = [o.encode() for o in (*_gpu_sources.options(dtype),
+                                    f"--gpu-architecture={architecture}")]  # fmt: skip
+    _, program = nvrtc.nvrtcCreateProgram(source, b"tinynet.cu", 0, [], [])
+    (result,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
+    _, length = nvrtc.nvrtcGetProgramLogSize(program)
+    messages = b" " * length
+    nvrtc.nvrtcGetProgramLog(program, messages)
+    return result == nvrtc.nvrtcResult.NVRTC_SUCCESS, messages.decode().strip("\0 \n")
+
+
+@both
+@pytest.mark.parametrize("architecture", _gpu_sources.ARCHITECTURES)
+def test_nvrtc_compiles_all_kernels(dtype, architecture):
+    nvrtc = pytest.importorskip(
+        "cuda.bindings.nvrtc", reason="cuda-bindings is not installed: pip install -e '.[test]'"
+    )
+    try:
+        version = nvrtc.nvrtcVersion()
+    except Exception as error:  # the bindings are there, NVRTC is not
+        pytest.skip(f"no NVRTC: {error}")
+    known = repr((_gpu_sources.source(), _gpu_sources.options(dtype), architecture, version))
+    known = hashlib.sha256(known.encode()).hexdigest()[:24]
+    before = pathlib.Path(tempfile.gettempdir()) / f"tinynet-nvrtc-{known}"
+    if before.exists():  # the same sources, options and compiler: nothing can have changed
+        return
+    taken, messages = compiled(nvrtc, dtype, architecture)
+    assert taken, messages
+    assert not messages, messages
+    before.touch()
+
+
+def test_nvrtc_refuses_what_is_wrong(monkeypatch):
+    nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-bindings is not installed")
+    try:
+        nvrtc.nvrtcVersion()
+    except Exception as error:
+        pytest.skip(f"no NVRTC: {error}")
+    monkeypatch.setattr(_gpu_sources, "source", lambda: '#line 7 "x.cu"\nKERNEL f(')
+    taken, messages = compiled(nvrtc, "float32", "sm_80")
+    assert not taken
+    assert "x.cu(7)" in messages
+
+
+# ------------------------------------------------------------------------------- what is there
+
+
+def test_every_file_is_part_of_the_program_and_every_kernel_is_found():
+    on_disk = {p.name for p in _gpu_sources.FOLDER.iterdir()}
+    assert on_disk == set(_gpu_sources.FILES)
+    assert len(_gpu_sources.kernels()) == _gpu_sources.source().count("KERNEL ") - 1  # its #define
+    for name, parameters in _gpu_sources.kernels().items():
+        for p in parameters:  # launches pass only these
+            assert re.match(r"(i64|u64|double) \w+$|(const )?\w+\* \w+$", p), (name, p)
+
+
+def test_no_float_is_added_atomically():
+    assert "atomic" not in _gpu_sources.source().replace("added atomically", "")
+
+
+def test_kinds_are_numbered_as_in_the_reference():
+    text = _gpu_sources.source()
+    listed = re.search(r"enum \{ (LINEAR.*?), KINDS \}", text, re.DOTALL)[1]
+    assert [k.strip().lower() for k in listed.split(",")] == list(FUNCTIONS)
+    listed = re.search(r"enum \{ (SQUARED.*?), LOSSES \}", text, re.DOTALL)[1]
+    assert [k.strip().lower() for k in listed.split(",")] == list(ELEMENTWISE_LOSSES)
+
+
+# ------------------------------------------------------------- what depends on blocks and threads
+
+
+@blocks
+@both
+@pytest.mark.parametrize("R", [1, 5, 70])
+@pytest.mark.parametrize("C", [1, 3, 33])
+def test_reductions_do_not_depend_on_the_shape_of_a_block(R, C, dtype, threads, warp):
+    x = np.random.Generator(np.random.PCG64(1)).normal(size=(R, C)).astype(dtype) + 100
+    y, mean, var, total = (np.full(s, np.nan, dtype) for s in ((R, C), C, C, C))
+    arguments = (at(x), *sizes(R, C))
+    launch("softmax", -(-R * warp // threads), threads, (*arguments, at(y)), dtype, warp)
+    columns = -(-C // warp)
+    launch("batchnorm_statistics", columns, threads, (*arguments, at(mean), at(var)), dtype, warp)
+    launch("sum_rows", columns, threads, (*arguments, at(total)), dtype, warp)
+    expected = np.empty_like(x)
+    reference.softmax(x, y=expected)
+    wide = x.astype("float64")
+    tight = {"rtol": 2e-5 if dtype == "float32" else 1e-12}
+    np.testing.assert_allclose(y, expected, **tight)
+    np.testing.assert_allclose(mean, wide.mean(axis=0), **tight)
+    np.testing.assert_allclose(var, wide.var(axis=0), **tight, atol=tight["rtol"])
+    np.testing.assert_allclose(total, wide.sum(axis=0), **tight)
+
+
+@blocks
+@pytest.mark.parametrize("grid", [1, 3])
+def test_a_large_sum_in_two_passes(grid, threads, warp):
+    x = np.random.Generator(np.random.PCG64(2)).normal(size=1000)
+    partial, out = np.full(grid, np.nan), np.full(1, np.nan)
+    one = (np.int64(2), at(x), np.int64(x.size), np.float64(0.5), np.float64(0.25), at(partial))
+    launch("partial_sums", grid, threads, one, "float64", warp)
+    launch("join_sums", 1, threads, (at(partial), np.int64(grid), at(out)), "float64", warp)
+    assert out[0] == pytest.approx(0.5 * abs(x).sum() + 0.25 * (x * x).sum(), rel=1e-12)
+
+
+@blocks
+@both
+@pytest.mark.parametrize("rate", [0.0, 0.3, 0.999999, 1.0])
+def test_masks_are_bit_equal_to_those_of_the_reference(rate, dtype, threads, warp):
+    for shape, step, row in (((5, 3), 0, 0), ((4, 8), 7, 2), ((3, 21), 2**40, 10**9)):
+        key, mask, expected = (2**62 + 123456789, 5), np.full(shape, np.nan, dtype), None
+        expected = np.empty(shape, dtype)
+        reference.dropout_mask(rate, key, step, row, mask=expected)
+        arguments = (np.int64(0), np.float64(rate), *map(np.uint64, key),
+                     *sizes(step, row, *shape), at(mask))  # fmt: skip
+        launch("dropout_mask", 2, threads, arguments, dtype, warp)
+        np.testing.assert_array_equal(mask, expected)
+
+
+def test_the_variance_of_large_numbers():
+    x = (1e4 + np.random.Generator(np.random.PCG64(3)).normal(size=(500, 2))).astype("float32")
+    mean, var = np.empty(2, "float32"), np.empty(2, "float32")
+    arguments = (at(x), *sizes(500, 2), at(mean), at(var))
+    launch("batchnorm_statistics", 1, 256, arguments, "float32")
+    np.testing.assert_allclose(var, x.astype("float64").var(axis=0), rtol=1e-4)
+
+
+def test_all_dtypes_of_a_data_set_are_read():
+    for number, name in enumerate(_gpu_sources.DTYPES):
+        data = np.array([[0, 1, 2], [3, 100, 7]]).astype(name)
+        if data.dtype.kind == "f":
+            data = (data / 3 - 1).astype(name)
+            data[0, 0] = np.inf if name == "float16" else 1e-7
+        rows, out = np.array([1, 0, 1]), np.full((3, 3), np.nan)
+        arguments = (at(data), np.int64(data.strides[0]), np.int64(number), at(rows),
+                     *sizes(9, 3), at(out))  # fmt: skip
+        launch("gather", 1, 32, arguments, "float64")
+        np.testing.assert_array_equal(out, data[rows].astype("float64"), err_msg=name)
+    tiny = np.array([[2.0**-24, -(2.0**-15), 65504.0]], "float16")  # two without a leading 1
+    out, rows = np.empty((1, 3)), np.array([0])
+    launch("gather", 1, 32, (at(tiny), *sizes(6, _gpu_sources.DTYPES.index("float16")), at(rows),
+                             *sizes(3, 3), at(out)), "float64")  # fmt: skip
+    np.testing.assert_array_equal(out, tiny.astype("float64"))
+
+
+def test_threads_that_wait_for_each_other_are_found(tmp_path):
+    text = (
+        f'#define WARP 2\n#define REAL double\n#include "{cuda_on_cpu.HEADER}"\n'
+        'extern "C" void stuck(int n) { if (threadIdx.x) __syncwarp(); else __syncthreads(); }\n'
+        "ON_CPU(stuck)\n"
+    )
+    (tmp_path / "stuck.cpp").write_text(text)
+    subprocess.run([cuda_on_cpu.compiler(), *cuda_on_cpu.FLAGS, "-o", tmp_path / "stuck.so",
+                    tmp_path / "stuck.cpp"], check=True)  # fmt: skip
+    code = (
+        "import ctypes; n = ctypes.c_int(0)\n"
+        f"f = ctypes.CDLL({str(tmp_path / 'stuck.so')!r}).on_cpu_stuck\n"
+        "f(1, 2, (ctypes.c_void_p * 1)(ctypes.addressof(n)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "wait for each other" in done.stderr
