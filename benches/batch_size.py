@@ -26,7 +26,7 @@ import turns
 from products import WIDTHS
 from rich.console import Console
 
-from tinynet.kernels import DEVICES
+from tinynet.kernels import DEVICES, usable
 
 BATCHES = (1, 8, 32, 128, 512, 2048, 5000)
 PILOT = 20_000  # rows of the stretch from which an engine's speed is guessed, at most 100 steps
@@ -50,8 +50,8 @@ def parse(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--devices", nargs="*", default=list(DEVICES), metavar="DEVICE",
-                        help=f"of tinynet: {' '.join(DEVICES)} (default: all)")  # fmt: skip
+    parser.add_argument("--devices", nargs="*", default=list(usable()), metavar="DEVICE",
+                        help=f"of tinynet: {' '.join(DEVICES)} (default: all here)")  # fmt: skip
     peers = list(engines.DEFAULT_PEERS)
     parser.add_argument("--peers", nargs="*", default=peers, metavar="PEER",
                         help=f"{' '.join(engines.PEERS)} (default: {' '.join(peers)})")  # fmt: skip

@@ -68,11 +68,33 @@ empty, zeros, from_host, to_host   arrays of this device
 
 import importlib
 
-DEVICES = ("reference", "cpu")
+DEVICES = ("reference", "cpu", "gpu")
 
 
 def load(device: str):
-    """The kernel module of a device, one of `DEVICES`."""
+    """The kernel module of a device, one of `DEVICES`.
+
+    Raises:
+        ValueError: there is no device of this name.
+        RuntimeError: there is no usable card for "gpu"; says why, and what to type.
+    """
     if device not in DEVICES:
         raise ValueError(f"unknown device {device!r}; this version has: {', '.join(DEVICES)}")
-    return importlib.import_module(f"{__name__}.{device}")
+    module = importlib.import_module(f"{__name__}.{device}")
+    if device == "gpu":
+        module.require()
+    return module
+
+
+def why_not(device: str):
+    """Why a device can't be used here, or None."""
+    try:
+        load(device)
+    except RuntimeError as reason:
+        return str(reason)
+    return None
+
+
+def usable():
+    """The devices that can be used here."""
+    return tuple(device for device in DEVICES if why_not(device) is None)

@@ -12,10 +12,7 @@ from . import reference
 from ._cpu_instructions import INSTRUCTIONS
 from ._cpu_machine import COLUMNS, FLAT, HEAD, NUMBERS, ROWS, WORDS
 from ._cpu_sparse import TILE
-
-
-class Unsupported(Exception):
-    """The machine has no instruction for this call."""
+from ._recording import Slot, Unsupported
 
 
 @dataclasses.dataclass
@@ -70,15 +67,6 @@ class Instruction:
     def dtype(self):
         """That of the floating arrays."""
         return next(a.dtype for a in self.arrays if a is not None and a.dtype.kind == "f")
-
-
-class Slot(float):
-    """A number that changes from step to step: entry `index` of the step's scalars."""
-
-    def __new__(cls, value, index):
-        slot = super().__new__(cls, value)
-        slot.index = index
-        return slot
 
 
 def kernel(instructions):
@@ -220,7 +208,3 @@ def on_flat(op, arrays, numbers, flags=()):
 def same_shape(*arrays):
     if len({a.shape for a in arrays}) > 1:
         raise Unsupported("a broadcast")
-
-
-class RunningStep(int):
-    """The number of a step that is being recorded: in the replay it goes on counting."""

@@ -9,8 +9,6 @@ import numpy as np
 
 from ._cpu_call import (
     Instruction,
-    RunningStep,
-    Unsupported,
     kernel,
     on_columns,
     on_rows,
@@ -18,6 +16,7 @@ from ._cpu_call import (
 )
 from ._cpu_layer_ops import LAYER, LOG_SOFTMAX, RMS, SOFTMAX, SPARSEMAX, UNIT
 from ._cpu_machine import COLUMNS, ROWS
+from ._recording import RunningStep, Unsupported
 
 ROWWISE = {"softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX, "sparsemax": SPARSEMAX}
 ROWNORM = {"layer": LAYER, "rms": RMS, "unit": UNIT}

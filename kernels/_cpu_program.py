@@ -6,10 +6,11 @@ import weakref
 import numpy as np
 
 from . import _cpu_machine as machine
-from ._cpu_call import Instruction, Scratch, Unsupported, address_of
+from ._cpu_call import Instruction, Scratch, address_of
 from ._cpu_instructions import DTYPES, INSTRUCTIONS
 from ._cpu_machine import COLUMNS, FLAT, HEAD, ROWS, WORDS
 from ._cpu_threads import run_together, small_products, threads
+from ._recording import Unsupported
 
 PARTS_UP_TO = 127  # rows of a batch; above, the threads split the rows
 # share of entries of x that are not zero; MNIST's pixels (0.19) gain, others were not timed yet

@@ -22,9 +22,6 @@ import numpy as np
 from . import reference
 from ._cpu_call import (
     Instruction,
-    RunningStep,
-    Slot,
-    Unsupported,
     execute,
     kernel,
     on_columns,
@@ -68,6 +65,7 @@ from ._cpu_layers import (
 from ._cpu_machine import COLUMNS, FLAT, ROWS
 from ._cpu_program import Machine
 from ._cpu_threads import single_threaded_blas
+from ._recording import RunningStep, Slot, Unsupported
 from .reference import (  # on this device they are the same
     binary_matches,
     categorical_matches,
@@ -333,11 +331,11 @@ def add_loss_instruction(losses):
     return on_rows("add_loss", (losses,))
 
 
-def penalty_instruction(w, regularizer):
+def penalty_instructions(w, regularizer):
     """Count the penalty on w towards the step's loss, without a gradient."""
     w = w.reshape(-1)
     numbers = (regularizer.l1, regularizer.l2)
-    return Instruction("penalty_grad", FLAT, (None, w), (), w.size, (), (), numbers)
+    return [Instruction("penalty_grad", FLAT, (None, w), (), w.size, (), (), numbers)]
 
 
 # ------------------------------------------------- penalties, clipping, updates (flat vectors)

@@ -1,6 +1,7 @@
 """What every test shares: reproducible randomness and the devices to run on."""
 
 import collections
+import functools
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -59,9 +60,35 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture
 def device(request, monkeypatch):
-    """The device that models of this test run on."""
+    """The device that models of this test run on.
+
+    Without a card the gpu's tests are skipped, with the reason; TINYNET_TESTS_GPU=emulated runs
+    them on the CPU instead.
+    """
     monkeypatch.setenv("TINYNET_DEVICE", request.param)
-    return request.param
+    if request.param == "gpu" and os.environ.get("TINYNET_TESTS_GPU") == "emulated":
+        import fake_cupy
+
+        with fake_cupy.in_place_of_a_card():
+            yield request.param
+        return
+    yield request.param
+
+
+def pytest_runtest_setup(item):
+    """One line of the summary for all tests of a device that is not there."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    device = params.get("device") or ("gpu" if params.get("card") == "gpu" else None)
+    emulated = params.get("device") == "gpu" and os.environ.get("TINYNET_TESTS_GPU") == "emulated"
+    if device is not None and not emulated and _why_not(device) is not None:
+        pytest.skip(_why_not(device))
+
+
+@functools.cache
+def _why_not(device):
+    from tinynet import kernels
+
+    return kernels.why_not(device)
 
 
 @pytest.fixture(autouse=True)

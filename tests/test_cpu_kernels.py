@@ -1,5 +1,6 @@
 """The kernels of the `cpu` device against the reference: every one, both dtypes, odd sizes."""
 
+import importlib
 import inspect
 
 import numpy as np
@@ -66,7 +67,7 @@ def compare(name, *args, dtype, **outputs):
 
 @pytest.mark.parametrize("device", kernels.DEVICES)
 def test_all_devices_have_the_same_functions_with_the_same_parameters(device):
-    module = kernels.load(device)
+    module = importlib.import_module(f"tinynet.kernels.{device}")  # without asking for a card
     for name, function in public_functions().items():
         assert inspect.signature(getattr(module, name)) == inspect.signature(function), name
 

@@ -27,6 +27,7 @@ class Recorder:
 
     def __init__(self, ops):
         self.ops, self.instructions = ops, []
+        self.constants = []  # arrays that a part brought to the device, the same at every step
 
     @contextlib.contextmanager
     def only_when(self, slot):
@@ -36,10 +37,16 @@ class Recorder:
         for one in self.instructions[first:]:
             one.when = slot
 
+    def _constant(self, array):
+        self.constants.append(self.ops.from_host(array))
+        return self.constants[-1]
+
     def __getattr__(self, name):
         function = getattr(self.ops, name)
-        if name in ("empty", "zeros", "from_host", "to_host"):
+        if name in ("empty", "zeros", "to_host"):
             return function
+        if name == "from_host":
+            return self._constant
         instructions = getattr(function, "instructions", None)
         if instructions is None:
             raise NotRecordable(f"{name}: the device has no instruction for it")
@@ -127,16 +134,16 @@ class Program:
                 self.recorder.instructions.append(ops.add_loss_instruction(values))
             R, C = outputs.size // outputs.shape[-1], outputs.shape[-1]
             rows = outputs.reshape(R, C)
-            y = np.empty(R, np.int64) if loss.integer_targets else np.empty((R, C), model.dtype)
-            w = np.empty(R, model.dtype)
+            y = ((R,), np.dtype(np.int64)) if loss.integer_targets else ((R, C), model.dtype)
+            y, w = ops.empty(*y), ops.empty((R,), model.dtype)
             values = loss.forward(y, rows, w, **({"logits": True} if model.fused else {}))  # (R,)
             self.recorder.instructions.append(ops.add_loss_instruction(values))
             predictions = loss.probabilities if model.fused else rows
             if self.kind == "test":
                 for p in model.trainable_weights:
                     if p.regularizer is not None:
-                        penalty = ops.penalty_instruction(p.value, p.regularizer)
-                        self.recorder.instructions.append(penalty)
+                        penalty = ops.penalty_instructions(p.value, p.regularizer)
+                        self.recorder.instructions.extend(penalty)
             else:
                 rule = model.optimizer
                 dy = rule.scaled(loss.backward(), context).reshape(outputs.shape)
@@ -183,6 +190,7 @@ class Program:
         """Everything whose address stays the same from step to step."""
         known = [array for pool in self.context.arrays.values() for array in pool]
         known += [a for a in self.inputs if a is not None]
+        known += self.recorder.constants
         known.append(self.model.flat.values)
         if self.kind == "train":
             known.append(self.model.flat.grads)

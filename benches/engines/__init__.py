@@ -8,7 +8,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 
-from tinynet.kernels import DEVICES
+from tinynet.kernels import DEVICES, why_not
 
 # name -> (module, class, what it imports, distributions whose versions are reported)
 PEERS = {
@@ -18,6 +18,8 @@ PEERS = {
     "torch-compile": ("pytorch", "TorchCompiled", ("torch",), ("torch",)),
     "scikit-learn": ("scikit_learn", "ScikitLearn", ("sklearn",), ("scikit-learn",)),
 }
+# what a device of tinynet needs beside NumPy
+ALSO = {"reference": (), "cpu": ("numba",), "gpu": ("cupy-cuda12x", "cupy-cuda13x")}
 DEFAULT_PEERS = ("jax", "keras-jax", "torch", "scikit-learn")
 GEMM = "gemm"
 
@@ -32,6 +34,9 @@ def check(devices, peers):
         for name in names:
             if name not in known:
                 raise UnknownEngine(f"unknown {kind} {name!r}; there are: {', '.join(known)}")
+    for device in devices:
+        if why_not(device) is not None:
+            raise UnknownEngine(why_not(device))
     missing = {module: peer for peer in peers for module in PEERS[peer][2] if not installed(module)}
     if missing:
         raise UnknownEngine(
@@ -66,7 +71,7 @@ def versions(name):
     """Distribution -> version of what `name` runs on."""
     names = PEERS[name][3] if name in PEERS else ("numpy",)
     if name in DEVICES:
-        names = ("tinynet", "numpy", *(("numba",) if name != "reference" else ()))
+        names = ("tinynet", "numpy", *ALSO[name])
     return {found: importlib.metadata.version(found) for found in names if _has(found)}
 
 

@@ -1,0 +1,192 @@
+"""A recorded step on the card: captured into a CUDA graph once, launched for every step.
+
+All that changes from step to step is read from one small array on the card, the `Control` of
+`cuda/common.cuh`: the number of the step, where the data, the row numbers and the step's scalars
+lie, where losses and predictions go. The last launch of a step counts the step; so one graph serves
+all steps of a batch size, several steps fit into one graph, and Python comes in only between
+stretches of steps.
+"""
+
+import numpy as np
+
+from . import _gpu_runtime
+from ._gpu_call import CONTROL, Launch, address_of, debug_level, execute
+from ._gpu_data import dtype_number, fits, resident
+from ._gpu_fusion import fused
+from ._recording import Unsupported
+
+FIELDS = ("step", "first_step", "x", "x_stride", "x_dtype", "index", "starts", "columns",
+          "column_bytes", "y", "w", "outputs", "losses", "scalars", "scalar_count")  # fmt: skip
+TARGETS, WEIGHTS = 0, 1
+TOGETHER = 16  # steps in one graph, where there are many and their kernels are short
+SHORT = 1024  # rows of a batch up to which they are
+
+
+class Machine:
+    """The launches of one step, ready to run many times.
+
+    Args:
+        instructions: the launches, in order.
+        rows: N, samples per step.
+        known: arrays that keep their place.
+        inputs: (x, y, w, outputs), those that are replaced in every run; x is gathered.
+        flat: the model's FlatParameters.
+        dtype: of the arithmetic.
+    """
+
+    def __init__(self, instructions, rows, known, inputs, flat, dtype):
+        self.runtime = _gpu_runtime.current()
+        self.rows, self.inputs, self.dtype = rows, inputs, np.dtype(dtype).name
+        self.keep = (known, flat)  # their memory is addressed from here on
+        self.control = self.runtime.zeros((len(FIELDS),), "int64")
+        _check_known(instructions, known)
+        self.step = [*self._loads(), *fused(instructions), *self._stores()]
+        self.graphs = {}  # (whether x is sparse, steps, conditions met) -> graph, its launches
+
+    def _loads(self):
+        """Targets and weights of the step."""
+        for which, array in ((TARGETS, self.inputs.y), (WEIGHTS, self.inputs.w)):
+            if array is not None:
+                words = array.nbytes // 4
+                yield self._launch("load_step", "entries", words, (CONTROL, which, words, array))
+
+    def _stores(self):
+        """Its predictions; and the step is counted."""
+        outputs = self.inputs.outputs
+        words = outputs.nbytes // 4
+        yield self._launch("store_step", "entries", words, (CONTROL, outputs, words))
+        yield self._launch("next_step", "blocks", 1, (CONTROL,))
+
+    def _gather(self, sparse):
+        x, N = self.inputs.x, self.rows
+        D = x.size // N
+        if sparse:
+            return self._launch("gather_csr_step", "rows", N, (CONTROL, N, D, x))
+        return self._launch("gather_step", "entries", x.size, (CONTROL, N, x.size, D, x))
+
+    def _launch(self, name, over, count, args):
+        return Launch(name, over, count, args, self.dtype)
+
+    # ----------------------------------------------------------------------------------- data
+
+    def reads(self, x):
+        """Whether rows of x can be read on the card: its dtype is one of ours, and it fits.
+
+        Args:
+            x: an ndarray, or a sparse matrix as `starts` (int64), `columns` and `values`.
+        """
+        if isinstance(x, np.ndarray):
+            return dtype_number(x) is not None and fits(x)
+        return (
+            hasattr(x, "starts")
+            and dtype_number(x.values) is not None
+            and x.columns.dtype in (np.int32, np.int64)
+            and fits(x.starts, x.columns, x.values)
+        )
+
+    def _place(self, x):
+        """Fields of the control for x, and the arrays on the card that they point to."""
+        if isinstance(x, np.ndarray):
+            there = resident.get(x)
+            stride = x.itemsize * (x.size // len(x))
+            fields = {"x": there, "x_stride": stride, "x_dtype": dtype_number(x)}
+            return fields, [there]
+        arrays = [resident.get(a) for a in (x.values, x.starts, x.columns)]
+        fields = dict(zip(("x", "starts", "columns"), arrays, strict=True))
+        fields |= {"x_dtype": dtype_number(x.values), "column_bytes": x.columns.itemsize}
+        return fields, arrays
+
+    # -------------------------------------------------------------------------------- running
+
+    def run(self, x, index, inputs, scalars, steps, first_step):
+        """Run `steps` steps on rows of x, which `reads` takes; returns the losses (steps,)."""
+        with self.runtime.lock:
+            return self._run(x, index, inputs, scalars, steps, first_step)
+
+    def _run(self, x, index, inputs, scalars, steps, first_step):
+        runtime = self.runtime
+        to_card, outputs = runtime.to_card, None
+        fields, keep = self._place(x)
+        losses = runtime.zeros((steps,), "float64")
+        outputs = runtime.empty(inputs.outputs.shape, self.dtype)
+        fields |= {
+            "first_step": first_step, "index": to_card(index), "losses": losses,
+            "outputs": outputs, "scalars": to_card(scalars), "scalar_count": scalars.shape[1],
+        }  # fmt: skip
+        for name, array in (("y", inputs.y), ("w", inputs.w)):
+            if array is not None:
+                fields[name] = to_card(array)
+        words = [fields.get(name, 0) for name in FIELDS]
+        words = [w if isinstance(w, (int, np.integer)) else address_of(w) for w in words]
+        self.control[...] = to_card(np.array(words, np.int64))
+        self._run_steps(not isinstance(x, np.ndarray), scalars)
+        inputs.outputs[...] = runtime.to_host(outputs)
+        result = runtime.to_host(losses)
+        del keep
+        return result
+
+    def _run_steps(self, sparse, scalars):
+        """The steps with these scalars, (steps, K)."""
+        if debug_level():  # one kernel after another, each looked at
+            for numbers in scalars:
+                for launch in self._launches(sparse, self._due(numbers)):
+                    execute(launch, self.runtime, address_of(self.control))
+            return
+        plan = self._plan(sparse, scalars)
+        self.runtime.synchronize()  # what the graphs read is there
+        with self.runtime.on_stream() as stream:
+            for graph in plan:
+                graph.launch(stream)
+            stream.synchronize()
+
+    def _plan(self, sparse, scalars):
+        """The graphs to launch, in order: of many steps first, then one by one."""
+        steps = len(scalars)
+        if any(launch.when is not None for launch in self.step):
+            return [self._graph(sparse, 1, self._due(numbers)) for numbers in scalars]
+        many = steps // TOGETHER if steps >= 2 * TOGETHER and self.rows <= SHORT else 0
+        single = steps - many * TOGETHER
+        return [self._graph(sparse, TOGETHER) for _ in range(many)] + [
+            self._graph(sparse, 1) for _ in range(single)
+        ]
+
+    def _due(self, numbers):
+        """Which conditions of `when` a step meets: the slots that are not 0."""
+        slots = {launch.when.index for launch in self.step if launch.when is not None}
+        return frozenset(slot for slot in slots if numbers[slot] != 0)
+
+    def _launches(self, sparse, due):
+        """All launches of one step."""
+        step = [one for one in self.step if one.when is None or one.when.index in due]
+        return [self._gather(sparse), *step]
+
+    def _graph(self, sparse, steps, due=frozenset()):
+        """The graph of so many steps; captured at first use."""
+        key = (sparse, steps, due)
+        if key not in self.graphs:
+            launches, control = self._launches(sparse, due), address_of(self.control)
+            for launch in launches:
+                launch.prepare(self.runtime)
+
+            def work():
+                for _ in range(steps):
+                    for launch in launches:
+                        launch.start(self.runtime, control)
+
+            self.graphs[key] = (self.runtime.capture(work), launches)
+        return self.graphs[key][0]
+
+
+def _check_known(launches, known):
+    """Raise for an array that nobody has asked the context for: a copy made on the way."""
+    spans = [(address_of(a), address_of(a) + a.nbytes) for a in known if a.size]
+    for launch in launches:
+        own = {address_of(a) for a in launch.own}
+        for array in launch.arrays:
+            low = address_of(array)
+            if (
+                array.size
+                and low not in own
+                and not any(a <= low and low + array.nbytes <= b for a, b in spans)
+            ):
+                raise Unsupported(f"{launch.name}: an array that is made anew at each step")

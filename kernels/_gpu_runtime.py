@@ -1,0 +1,244 @@
+"""The card: CuPy, our compiled kernels and cuBLAS. Nothing else in tinynet talks to it.
+
+cuBLAS is called by its C interface, because CuPy's own refuses to be captured into a CUDA graph.
+"""
+
+import contextlib
+import ctypes
+import os
+import threading
+
+import numpy as np
+
+from . import _gpu_sources
+from ._gpu_survey import Unusable, explain
+
+THREADS, WARP = 256, 32  # of a block, of a warp
+MOST_BLOCKS = 4096  # of a launch over entries; threads take several entries beyond
+WORKSPACE = 32 << 20  # bytes that cuBLAS may use, of our own: a graph must not allocate any
+AT_ONCE = 16 << 20  # bytes of an array with gaps that are copied together
+TRANSPOSED, AS_IS = 1, 0  # CUBLAS_OP_T, CUBLAS_OP_N
+FP32, TF32 = 0, 3  # CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENSOR_OP_MATH
+
+_current = None
+
+
+def current():
+    """The runtime of this process, made at first use.
+
+    Raises:
+        Unusable: says what is missing, and the command that helps.
+    """
+    global _current
+    if _current is None:
+        reason = explain()
+        if reason is not None:
+            raise Unusable(reason)
+        import cupy
+
+        _current = Runtime(cupy, _load_cublas())
+    return _current
+
+
+def empty(shape, dtype):
+    """An array on the card."""
+    return current().empty(shape, dtype)
+
+
+def to_card(array):
+    """An array of the host, on the card."""
+    return current().to_card(array)
+
+
+def to_host(array):
+    """An array of the card, on the host."""
+    return current().to_host(array)
+
+
+class OutOfMemory(MemoryError):
+    """The card has no room for an array.
+
+    Attributes:
+        asked, free, total: bytes.
+    """
+
+    def __init__(self, asked, free, total, hint=""):
+        self.asked, self.free, self.total = asked, free, total
+        super().__init__(
+            f"gpu: no room for {asked:,} bytes; {free:,} of {total:,} bytes are free{hint}"
+        )
+
+    def __reduce__(self):
+        return OutOfMemory, (self.asked, self.free, self.total)
+
+
+class Runtime:
+    """What has been compiled and opened on the card so far.
+
+    Args:
+        cupy: the module.
+        cublas: the C library.
+        threads, warp: of a block, of a warp; a block is a whole number of warps.
+    """
+
+    def __init__(self, cupy, cublas, threads=THREADS, warp=WARP):
+        self.cupy, self.cublas, self.threads, self.warp = cupy, cublas, threads, warp
+        self.functions, self.handles, self.modules = {}, {}, {}
+        self._stream = None
+        self.lock = threading.RLock()  # what one thread launches must not get into another's graph
+
+    # ------------------------------------------------------------------------------- arrays
+
+    def empty(self, shape, dtype):
+        try:
+            return self.cupy.empty(shape, dtype)
+        except self.cupy.cuda.memory.OutOfMemoryError:
+            raise self.out_of_memory(int(np.prod(shape)) * np.dtype(dtype).itemsize) from None
+
+    def zeros(self, shape, dtype):
+        array = self.empty(shape, dtype)
+        array.fill(0)
+        return array
+
+    def to_card(self, array):
+        """A host array, or one that is there already, on the card; C-contiguous."""
+        if isinstance(array, self.cupy.ndarray):
+            return array
+        array = np.asarray(array)
+        try:
+            if array.flags.c_contiguous:
+                return self.cupy.asarray(array)
+            there = self.empty(array.shape, array.dtype)
+            some = max(1, AT_ONCE // max(array[:1].nbytes, 1))
+            for i in range(0, len(array), some):  # never a copy of the whole in the host's memory
+                there[i : i + some] = self.cupy.asarray(np.ascontiguousarray(array[i : i + some]))
+            return there
+        except self.cupy.cuda.memory.OutOfMemoryError:
+            raise self.out_of_memory(array.nbytes) from None
+
+    def to_host(self, array):
+        return self.cupy.asnumpy(array) if isinstance(array, self.cupy.ndarray) else array
+
+    def free_bytes(self):
+        """(what an array could take, what the card has)."""
+        free, total = self.cupy.cuda.runtime.memGetInfo()
+        return free + self.cupy.get_default_memory_pool().free_bytes(), total
+
+    def out_of_memory(self, asked):
+        return OutOfMemory(asked, *self.free_bytes())
+
+    def trim(self):
+        """Give memory that no array uses back to the card."""
+        self.cupy.get_default_memory_pool().free_all_blocks()
+
+    # ------------------------------------------------------------------------------ launches
+
+    def launch(self, name, dtype, blocks, args):
+        """Start a kernel on the current stream; `args` are NumPy scalars of 8 bytes."""
+        self.function(name, dtype)((blocks,), (self.threads,), args)
+
+    def function(self, name, dtype):
+        key = (name, dtype)
+        if key not in self.functions:
+            if dtype not in self.modules:
+                self.modules[dtype] = self.cupy.RawModule(
+                    code=_gpu_sources.source(), options=_gpu_sources.options(dtype)
+                )
+            self.functions[key] = self.modules[dtype].get_function(name)
+        return self.functions[key]
+
+    def blocks(self, over, count):
+        """How many blocks a launch over `count` entries, rows or columns takes."""
+        if over == "entries":
+            return min(-(-count // self.threads), MOST_BLOCKS)
+        if over == "rows":
+            return -(-count * self.warp // self.threads)
+        return -(-count // self.warp) if over == "columns" else count
+
+    # -------------------------------------------------------------------------- matrix products
+
+    def gemm(self, dtype, transposed, sizes, A, lda, B, ldb, C, ldc):
+        """C = op(A) op(B), all by columns as BLAS has them.
+
+        Args:
+            transposed: whether A, B are.
+            sizes: (m, n, k).
+            A, B, C: addresses; lda, ldb, ldc: distance of two columns.
+        """
+        single = dtype == "float32"
+        number = ctypes.c_float if single else ctypes.c_double
+        one, zero = number(1), number(0)
+        flags = [TRANSPOSED if t else AS_IS for t in transposed]
+        function = self.cublas.cublasSgemm_v2 if single else self.cublas.cublasDgemm_v2
+        _check("gemm", function(
+            self._handle(), *flags, *map(int, sizes), ctypes.byref(one),
+            ctypes.c_void_p(int(A)), int(lda), ctypes.c_void_p(int(B)), int(ldb),
+            ctypes.byref(zero), ctypes.c_void_p(int(C)), int(ldc),
+        ))  # fmt: skip
+
+    def _handle(self):
+        """cuBLAS's handle of the current stream; every stream has its own, with its own room."""
+        stream = self.cupy.cuda.get_current_stream().ptr
+        if stream not in self.handles:
+            handle, room = ctypes.c_void_p(), self.empty((WORKSPACE,), "uint8")
+            lib = self.cublas
+            _check("create", lib.cublasCreate_v2(ctypes.byref(handle)))
+            _check("setStream", lib.cublasSetStream_v2(handle, ctypes.c_void_p(stream)))
+            place = (ctypes.c_void_p(room.data.ptr), ctypes.c_size_t(WORKSPACE))
+            _check("setWorkspace", lib.cublasSetWorkspace_v2(handle, *place))
+            mode = TF32 if os.environ.get("TINYNET_TF32") == "1" else FP32
+            _check("setMathMode", lib.cublasSetMathMode(handle, mode))
+            self.handles[stream] = (handle, room)
+        return self.handles[stream][0]
+
+    # --------------------------------------------------------------------------------- graphs
+
+    @property
+    def stream(self):
+        """Where recorded steps run. It waits for the default stream and the other way round."""
+        if self._stream is None:
+            self._stream = self.cupy.cuda.Stream()
+        return self._stream
+
+    @contextlib.contextmanager
+    def on_stream(self):
+        with self.stream:
+            yield self.stream
+
+    def capture(self, work):
+        """A CUDA graph of everything that `work()` launches; nothing is run."""
+        with self.stream as stream:
+            self._handle()  # made outside of the capture
+            stream.begin_capture()
+            try:
+                work()
+            except BaseException:
+                with contextlib.suppress(Exception):  # the first error is the one to see
+                    stream.end_capture()
+                raise
+            graph = stream.end_capture()
+        return graph
+
+    def synchronize(self):
+        self.cupy.cuda.get_current_stream().synchronize()
+
+
+def _check(what, status):
+    if status != 0:
+        raise RuntimeError(f"gpu: cuBLAS {what} failed with status {status}")
+
+
+def _load_cublas():
+    """The C library, from NVIDIA's wheels or the toolkit, wherever CuPy would find it."""
+    try:
+        from cuda import pathfinder
+
+        return ctypes.CDLL(pathfinder.load_nvidia_dynamic_lib("cublas").abs_path)
+    except Exception as error:
+        for name in ("libcublas.so.13", "libcublas.so.12", "cublas64_13.dll", "cublas64_12.dll"):
+            with contextlib.suppress(OSError):
+                return ctypes.CDLL(name)
+        raise Unusable(
+            f"gpu: cuBLAS was not found ({error}); install it with CuPy: "
+            "pip install 'cupy-cuda12x[ctk]'"
+        ) from None

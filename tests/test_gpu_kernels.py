@@ -1,0 +1,137 @@
+"""The kernels of the `gpu` device against the reference: on a card where there is one, and without:
+launches run on the CPU (cuda_on_cpu), arrays come from a stand-in for CuPy (fake_cupy).
+
+The tests are those of the cpu kernels, with the gpu's in their place.
+"""
+
+import inspect
+
+import fake_cupy
+import numpy as np
+import pytest
+import test_cpu_kernels
+from test_cpu_kernels import *  # noqa: F403  every test there is run here too
+from test_kernels import public_functions
+
+from tinynet.kernels import _gpu_runtime, gpu, reference
+
+# what is about the cpu device alone
+for _name in ("test_all_devices_have_the_same_functions_with_the_same_parameters",):
+    globals().pop(_name, None)
+
+
+class OnHost:
+    """The gpu's kernels, called with NumPy's arrays and writing to them."""
+
+    def __getattr__(self, name):
+        kernel = getattr(gpu, name)
+
+        def there(value):
+            if not isinstance(value, np.ndarray):
+                return value
+            if _gpu_runtime.current().cupy is fake_cupy:
+                return fake_cupy.ndarray(value)  # the array itself, whatever its layout
+            return gpu.from_host(value)
+
+        def call(*args, **outputs):
+            results = {k: there(v) for k, v in outputs.items()}
+            kernel(*map(there, args), **results)
+            for k, v in outputs.items():
+                if v is not None:
+                    v[...] = gpu.to_host(results[k])
+
+        return call
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_compared_yet():
+    test_cpu_kernels.COMPARED.clear()
+
+
+@pytest.fixture(autouse=True, params=["emulated", "gpu"])
+def card(request, monkeypatch):
+    """The CPU in place of a card, and a card, where there is one."""
+    monkeypatch.setattr(test_cpu_kernels, "cpu", OnHost())
+    if request.param == "gpu":
+        yield
+        return
+    with fake_cupy.in_place_of_a_card():
+        yield
+
+
+emulated_only = pytest.mark.parametrize("card", ["emulated"], indirect=True)
+
+
+def test_the_interface_is_that_of_the_reference():
+    for name, function in public_functions().items():
+        assert inspect.signature(getattr(gpu, name)) == inspect.signature(function), name
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_of_host_arrays_are_brought_over(dtype):
+    data = np.arange(12, dtype=">i2").reshape(6, 2)[::2]  # gaps, and the other byte order
+    for source in (data, data > 3, data.astype("float16")):
+        for rows in (np.array([2, 0, 2]), [1], slice(1, 3)):
+            out = gpu.empty((len(source[rows]), 2), dtype)
+            gpu.gather(source, rows, out=out)
+            assert gpu.to_host(out).tolist() == source[rows].astype(dtype).tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_sparse_matrix_times_a_dense_one(dtype):
+    sparse = pytest.importorskip("scipy.sparse")
+    rng = np.random.Generator(np.random.PCG64(1))
+    dense = np.where(rng.random((7, 9)) < 0.3, rng.normal(size=(7, 9)), 0).astype(dtype)
+    W, dy = rng.normal(size=(9, 5)).astype(dtype), rng.normal(size=(7, 5)).astype(dtype)
+    b = rng.normal(size=5).astype(dtype)
+    y, dW = gpu.empty((7, 5), dtype), gpu.empty((9, 5), dtype)
+    for x in (sparse.csr_array(dense), sparse.csc_matrix(dense.astype("float64"))):
+        gpu.linear(x, *map(gpu.from_host, (W, b)), y=y)
+        gpu.linear_dW(x, gpu.from_host(dy), dW=dW)
+        np.testing.assert_allclose(gpu.to_host(y), dense @ W + b, rtol=2e-5, atol=1e-6)
+        np.testing.assert_allclose(gpu.to_host(dW), dense.T @ dy, rtol=2e-5, atol=1e-6)
+
+
+def test_arrays_without_entries():
+    y = gpu.zeros((3, 4), "float32")
+    gpu.linear(gpu.empty((3, 0), "float32"), gpu.empty((0, 4), "float32"), None, y=y)
+    assert not gpu.to_host(y).any()
+    gpu.affine(gpu.empty((0, 4), "float32"), 1.0, 2.0, y=gpu.empty((0, 4), "float32"))
+
+
+def test_what_is_refused():
+    x, host = gpu.zeros((2, 3), "float32"), np.zeros((2, 3), "float32")
+    with pytest.raises(TypeError, match="expected an array on the card, received ndarray"):
+        gpu.add(x, host, y=x)
+    with pytest.raises(TypeError, match=r"gpu kernel 'maximum': arrays of shapes \(2, 3\), \(3,\)"):
+        gpu.maximum(x, gpu.zeros((3,), "float32"), y=x)
+    with pytest.raises(TypeError, match="one dtype, float32 or float64"):
+        gpu.affine(gpu.zeros((2,), "int64"), 1.0, 0.0, y=gpu.zeros((2,), "int64"))
+
+
+def test_a_kernel_that_the_gpu_lacks_is_named(monkeypatch):
+    monkeypatch.setattr(reference, "fresh_kernel", lambda x, *, y: None, raising=False)
+    with pytest.raises(AttributeError, match="gpu device has no kernel 'fresh_kernel' yet"):
+        _ = gpu.fresh_kernel
+    assert not hasattr(gpu, "nothing_of_this_name")
+
+
+@emulated_only
+def test_without_a_card_the_error_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr(_gpu_runtime, "_current", None)
+    monkeypatch.setattr(_gpu_runtime, "explain", lambda: "this and that is missing")
+    for call in (gpu.require, lambda: gpu.empty((1,), "float32")):
+        with pytest.raises(gpu.Unusable, match="this and that is missing"):
+            call()
+
+
+@emulated_only
+def test_tf32_only_on_demand(monkeypatch):
+    modes = []
+    monkeypatch.setattr(fake_cupy.cublas, "cublasSetMathMode", lambda _, m: modes.append(m) or 0)
+    one = gpu.zeros((1, 1), "float32")
+    for value in ("", "1"):
+        monkeypatch.setenv("TINYNET_TF32", value)
+        _gpu_runtime.current().handles.clear()
+        gpu.linear(one, one, None, y=one)
+    assert modes == [_gpu_runtime.FP32, _gpu_runtime.TF32]
