@@ -443,7 +443,7 @@ class Rows(layers.Layer):
     def forward(self, x, training=False):
         (self.trained if training else self.tested).extend(x[:, 0].tolist())
         if training:
-            self.batches.append(np.array(x[:, 0]).tolist())
+            self.batches.append(x[:, 0].tolist())
         return x
 
     def backward(self, dy):

@@ -71,7 +71,7 @@ def test_training_is_the_same_to_the_last_bit(rule, accumulate):
     for a, b in zip(plain.get_weights(), watched.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     for a, b in zip(plain.optimizer.arrays(), watched.optimizer.arrays(), strict=True):
-        np.testing.assert_array_equal(a, b)
+        assert a.tolist() == b.tolist()
     assert plain.explain_execution() == watched.explain_execution()
     names = list(watched_history)
     assert names[: len(plain_history)] == list(plain_history)  # ours come after them
@@ -192,7 +192,7 @@ def test_unchanged_even_after_an_error():
     for a, b in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     for a, b in zip(arrays, model.optimizer.arrays(), strict=True):
-        np.testing.assert_array_equal(a, b)
+        assert a.tolist() == b.tolist()
     assert (model.optimizer.step_number, model.optimizer.learning_rate) == (taken, rate)
 
 

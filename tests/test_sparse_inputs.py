@@ -154,7 +154,8 @@ class Doubled(layers.Dense):
     """A layer of one's own, which knows nothing of sparse matrices."""
 
     def forward(self, x, training=False):
-        assert isinstance(x, np.ndarray)
+        assert x.shape == (len(x), D)
+        assert not scipy.sparse.issparse(x)
         return super().forward(2 * x, training)
 
 
@@ -271,10 +272,11 @@ def test_products_of_the_kernels(device):
     ops, W, b = load(device), random.normal(size=(D, 3)), random.normal(size=3)
     dy, y, dW = random.normal(size=(N, 3)), np.empty((N, 3)), np.empty((D, 3))
     x = scipy.sparse.csr_array(X.astype(float))
-    ops.linear(x, W, b, y=y)
-    ops.linear_dW(x, dy, dW=dW)
-    np.testing.assert_allclose(y, X @ W + b, **TOLERANCE)
-    np.testing.assert_allclose(dW, X.T @ dy, **TOLERANCE)
+    there_W, there_b, there_dy, y, dW = map(ops.from_host, (W, b, dy, y, dW))
+    ops.linear(x, there_W, there_b, y=y)
+    ops.linear_dW(x, there_dy, dW=dW)
+    np.testing.assert_allclose(ops.to_host(y), X @ W + b, **TOLERANCE)
+    np.testing.assert_allclose(ops.to_host(dW), X.T @ dy, **TOLERANCE)
 
 
 def test_a_thread_writes_its_own_rows_of_dW_only():

@@ -5,6 +5,7 @@ calls the model's own `train_step` and `test_step`. `Replay` records a step once
 run the whole stretch; a step that can't be recorded is done eagerly, and `reasons` says why.
 """
 
+import contextlib
 import time
 
 import numpy as np
@@ -50,6 +51,7 @@ class Eager:
 
     def release(self):
         """Give memory back that the next call can do without."""
+        getattr(self.model.context.ops, "release", lambda: None)()
 
 
 class Replay(Eager):
@@ -84,10 +86,26 @@ class Replay(Eager):
             except NotRecordable as reason:
                 program = None
                 self.reasons[kind] = str(reason)
+            except MemoryError as error:
+                raise self._too_large(kind, rows, error) from None
             known = self.programs[key] = (state, program)
             if len(self.programs) > 2 * self.MOST_PROGRAMS:  # batches of many sizes
                 del self.programs[next(iter(self.programs))]
         return known[1]
+
+    def _too_large(self, kind, rows, error):
+        """A batch for whose arrays there is no room; what there was is given back."""
+        self.programs.clear()
+        self.model.context.release()
+        self.release()
+        hint = ""
+        with contextlib.suppress(MemoryError):
+            one = Program(self.model, kind, 1).nbytes
+            free = getattr(error, "free", None)
+            hint = f"; a batch takes {one * rows:,} bytes, about {one:,} a row"
+            if free is not None:
+                hint += f", so that {max(int(0.9 * free / max(one, 1)), 1):,} rows would fit"
+        return MemoryError(f"a batch of {rows} rows is too large: {error}{hint}")
 
     def _state(self, kind):
         """All that a recording depends on; kept objects can't be mistaken for later ones."""
@@ -175,6 +193,7 @@ class Replay(Eager):
             total += program.nbytes if program is not None else 0
             if total > self.MOST_BYTES or len(self.programs) > self.MOST_PROGRAMS:
                 del self.programs[key]
+        super().release()
 
 
 def joined(parts):

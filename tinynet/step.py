@@ -53,8 +53,8 @@ class Step:
             weighted_metrics: the same; they use them.
             run_eagerly: step through the kernels one by one instead of replaying a recorded step;
                 "reference" always does.
-            device: "cpu" (compiled), "reference" (NumPy, the readable one), or "auto": the
-                environment variable TINYNET_DEVICE, else "cpu".
+            device: "cpu" (compiled), "gpu" (an NVIDIA card), "reference" (NumPy, the readable
+                one), or "auto": the environment variable TINYNET_DEVICE, else "cpu".
             loss_weights: None: there is one output.
             steps_per_execution, jit_compile, auto_scale_loss: accepted as in Keras; they change
                 nothing here.
@@ -62,6 +62,7 @@ class Step:
         Raises:
             ValueError: an unknown name (the nearest one is suggested) or device; the model stays
                 as it was.
+            RuntimeError: there is no usable card for "gpu"; says what is missing.
         """
         if isinstance(self.output_shape, list):
             raise ValueError(
@@ -83,12 +84,13 @@ class Step:
         check_names(metrics)
         check_names(weighted_metrics)
         device = resolve(device)
+        ops = load_ops(device)
 
         self.optimizer, self.loss = new_optimizer, new_loss
         self.metrics_given, self.weighted_metrics_given = metrics, weighted_metrics
         self.run_eagerly, self.device = run_eagerly, device
         self.compiled_metrics = None
-        self.own_context.ops = load_ops(device)
+        self.own_context.ops = ops
 
     def _prepare(self, target_shape):
         """Before the first step: flat parameters, moments, metrics; nothing if all is there."""
@@ -179,11 +181,14 @@ class Step:
                 "which can't leave places out: pool over the steps, or weigh them by sample_weight"
             )
         rows_y, rows, w = self.loss.as_rows(y, outputs, sample_weight)
-        values = self.loss.forward(rows_y, rows, w, logits=self.fused)  # (N,)
-        loss = float(values.sum(dtype=np.float64)) + self.penalty()
+        ops = self.context.ops
+        values = self.loss.forward(
+            ops.from_host(rows_y), rows, ops.from_host(w), logits=self.fused
+        )  # (N,)
+        loss = float(ops.to_host(values).sum(dtype=np.float64)) + self.penalty()
         self.loss_tracker.update_state(loss, [len(outputs)])
         predictions = self.loss.probabilities if self.fused else rows
-        predictions = self.context.ops.to_host(predictions.reshape(outputs.shape))
+        predictions = ops.to_host(predictions.reshape(outputs.shape))
         self.compiled_metrics.update(y, predictions, sample_weight)
 
     def logs(self) -> dict:
@@ -234,7 +239,7 @@ class Step:
         if isinstance(x, SeveralRows):
             return [self.input_rows(part, rows) for part in x.parts]
         if isinstance(x, np.ndarray) and not isinstance(rows, slice):
-            batch = np.empty((len(rows), *x.shape[1:]), self.dtype)  # (N, ...)
+            batch = self.context.ops.empty((len(rows), *x.shape[1:]), self.dtype)  # (N, ...)
             self.context.ops.gather(x, rows, out=batch)
             return batch
         part = x[rows]

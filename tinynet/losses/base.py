@@ -87,11 +87,13 @@ class Loss(Configurable, Revised):
             w: each row's weight (N,), see `row_weights`.
             logits: whether p are the logits of `logits_of`.
         """
+        ops = self.context.ops
+        y, p, w = map(ops.to_host, (y, p, w))  # what a user writes is NumPy, on every device
         values, self.dp = self._fitting("call", self.call(y, p), p[:, 0]), None
         if self._has_derivative():
             slopes = self._fitting("derivative", self.derivative(y, p), p)
-            self.dp = w[:, None] * slopes  # (N, C)
-        return w * values
+            self.dp = ops.from_host(w[:, None] * slopes)  # (N, C)
+        return ops.from_host(w * values)
 
     def backward(self):
         """dL/dp (N, C), where the backward pass starts."""
