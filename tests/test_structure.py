@@ -66,6 +66,7 @@ FLOORS = [
         "observing",
         "probes",
         "notebook",
+        "doctor",
     },
     {"callbacks", "microscope"},
     {"capture"},

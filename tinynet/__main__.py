@@ -1,5 +1,7 @@
 """`python -m tinynet warmup`: compile the CPU kernels ahead of the first fit.
 
+`python -m tinynet doctor`: what this machine has for each device, and what is missing.
+
 `python -m tinynet microscope [script.py]`: write a page about one training step: of the model that
 the script leaves behind under the names `model`, `x` and `y`, or of a new one on a data set.
 """
@@ -17,6 +19,13 @@ def warmup():
     start = time.perf_counter()
     count = load_ops("cpu").warmup(np.float32) + load_ops("cpu").warmup(np.float64)
     print(f"{count} kernels ready after {time.perf_counter() - start:.1f} s")
+
+
+def doctor(args):
+    """The survey of this machine."""
+    from .doctor import report
+
+    print(*report(), sep="\n")
 
 
 def microscope(args):
@@ -64,6 +73,7 @@ def main(arguments=None):
     )  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("warmup", help="compile the CPU kernels")
+    commands.add_parser("doctor", help="what this machine has for each device")
     look = commands.add_parser("microscope", help="a page about one training step")
     look.add_argument("script", nargs="?", help="Python file that defines model, x and y")
     look.add_argument("--out", default="step.html", help="where to write (step.html)")
@@ -77,7 +87,7 @@ def main(arguments=None):
     new.add_argument("--optimizer", default="adam")
     new.add_argument("--epochs", type=int, default=0, help="train so long before the look (0)")
     args = parser.parse_args(arguments)
-    warmup() if args.command == "warmup" else microscope(args)
+    {"warmup": lambda _: warmup(), "doctor": doctor, "microscope": microscope}[args.command](args)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which kernels a model runs on: "cpu" (Numba), "reference" (NumPy), and what "auto" means.
+"""Which kernels a model runs on: "cpu" (Numba), "gpu" (CuPy), "reference" (NumPy), and "auto".
 
 The only place where tinynet meets the kernel modules. Layers, losses and optimizers are handed the
 module, `ops`, and never learn which device it is.
@@ -29,3 +29,17 @@ def resolve(device: str = "auto") -> str:
 def load_ops(device: str = "reference"):
     """The kernel module of `device` (see `resolve`)."""
     return kernels.load(resolve(device))
+
+
+def survey_of_cpu() -> dict:
+    """What the cpu device finds on this machine: name -> text."""
+    from .kernels import _cpu_survey
+
+    return _cpu_survey.survey()
+
+
+def survey_of_gpu() -> dict:
+    """What the gpu device finds, and what is missing: name -> text."""
+    from .kernels import _gpu_survey
+
+    return _gpu_survey.survey()
