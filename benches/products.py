@@ -9,20 +9,45 @@ WIDTHS = (784, 300, 200, 100, 10)
 
 def make_products(batch):
     """The step's matrix products: forward, dW of every layer, dx of all but the first."""
-    random = np.random.default_rng(0)
-
-    def array(*shape):
-        return random.standard_normal(shape, dtype=np.float32)
-
     jobs = []
-    for i, (D, H) in enumerate(itertools.pairwise(WIDTHS)):
-        x, W, dy = array(batch, D), array(D, H), array(batch, H)
-        jobs += [(x, W, array(batch, H)), (x.T, dy, array(D, H))]
-        if i:
-            jobs.append((dy, W.T, array(batch, D)))
+    for x, W, dy, y, dx, dW in _arrays(batch):
+        jobs += [(x, W, y), (x.T, dy, dW)]
+        if dx is not None:
+            jobs.append((dy, W.T, dx))
 
     def run():
         for a, b, out in jobs:
             np.matmul(a, b, out=out)
 
     return run
+
+
+def make_products_on_the_card(batch, ops):
+    """The same on the gpu device; the function returns when they are done."""
+    jobs = []
+    for arrays in _arrays(batch):
+        x, W, dy, y, dx, dW = (None if a is None else ops.from_host(a) for a in arrays)
+        jobs += [lambda x=x, W=W, y=y: ops.linear(x, W, None, y=y),
+                 lambda x=x, dy=dy, dW=dW: ops.linear_dW(x, dy, dW=dW)]  # fmt: skip
+        if dx is not None:
+            jobs.append(lambda dy=dy, W=W, dx=dx: ops.linear_dx(dy, W, dx=dx))
+    last = y
+
+    def run():
+        for job in jobs:
+            job()
+        ops.to_host(last[:1])  # waits
+
+    return run
+
+
+def _arrays(batch):
+    """Of each layer: x, W, dy, y, dx (None for the first), dW."""
+    random = np.random.default_rng(0)
+
+    def array(*shape):
+        return random.standard_normal(shape, dtype=np.float32)
+
+    for i, (D, H) in enumerate(itertools.pairwise(WIDTHS)):
+        dx = array(batch, D) if i else None
+        yield (array(batch, D), array(D, H), array(batch, H), array(batch, H), dx, array(D, H))

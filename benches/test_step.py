@@ -11,11 +11,11 @@ import time
 
 import numpy as np
 import pytest
-from products import WIDTHS, make_products
+from products import WIDTHS, make_products, make_products_on_the_card
 
 import tinynet as keras
 from tinynet.data import Dataset
-from tinynet.kernels import DEVICES
+from tinynet.kernels import DEVICES, why_not
 
 ROUNDS = 15
 
@@ -45,6 +45,8 @@ def paired_medians(*functions, calls):
 @pytest.mark.parametrize("batch", [32, 512, 5000])
 @pytest.mark.parametrize("device", DEVICES)
 def test_step(benchmark, record_property, device, batch):
+    if why_not(device) is not None:
+        pytest.skip(why_not(device))
     random = np.random.default_rng(0)
     x = random.random((batch, WIDTHS[0]), dtype=np.float32)
     y = random.integers(0, 10, batch)
@@ -57,6 +59,8 @@ def test_step(benchmark, record_property, device, batch):
         model.execution.train(data, [slice(0, batch)] * steps)
 
     products = make_products(batch)
+    if device == "gpu":
+        products = make_products_on_the_card(batch, model.context.ops)
     step_s, gemm_s = paired_medians(
         lambda: step(calls), lambda: [products() for _ in range(calls)], calls=1
     )
