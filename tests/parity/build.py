@@ -76,16 +76,23 @@ class Run:
     def call(self, label, call):
         """Call a method of the model and note what it returned."""
         options = {k: v for k, v in call.items() if k != "call"}
+        if call["call"] == "reload":
+            self.model = self.lib.models.load_model(**self.make(options))
+            return self.look_at_model(label)
         if call["call"] == "compile":
             options.update(self.case["tinynet" if is_ours(self.lib) else "keras"])
         elif call["call"] in ("fit", "evaluate", "predict"):
             options["verbose"] = 0
+        if "source" in options:
+            options = streamed(self.lib, options, self.make)
         result = getattr(self.model, call["call"])(**self.make(options))
         if call["call"] == "fit":
             for name, values in result.history.items():
                 self.answers[f"{label}: history {name}"] = list(map(float, values))
             self.answers[f"{label}: epochs"] = list(map(int, result.epoch))
             self.note_callbacks(label, call)
+            self.look_at_model(label)
+        elif call["call"] == "load_weights":
             self.look_at_model(label)
         elif isinstance(result, dict):
             for name, value in result.items():
@@ -129,16 +136,19 @@ class Run:
         if isinstance(value, list):
             return [self.make(v) for v in value]
         if isinstance(value, str):
-            return value.replace("$folder", str(self.folder)).replace("$weights", suffix(self.lib))
+            return value.replace("$folder", str(self.folder))
         if not isinstance(value, dict):
             return value
         if "array" in value:
             found = self.arrays[value["array"]]
-            return found[slice(*value["rows"])] if "rows" in value else found
+            found = found[slice(*value["rows"])] if "rows" in value else found
+            return formed(self.lib, found, value.get("as"))
         if "tuple" in value:
             return tuple(self.make(v) for v in value["tuple"])
         if "code" in value:
             return eval(value["code"], {"np": np})
+        if value.get("new") == "graph":
+            return graph(self.lib, value, self.make)
         options = {k: self.make(v) for k, v in value.items() if k != "new"}
         if "new" not in value:
             return options
@@ -171,12 +181,38 @@ ATTRIBUTES = {
 
 def new_model(case):
     """The description of the model itself."""
+    if "inputs" in case or any(layer["new"] == "block" for layer in case["layers"]):
+        return {"new": "graph", "layers": case["layers"], "inputs": case.get("inputs")}
     return {"new": "Sequential", "layers": case["layers"]}
 
 
-def suffix(lib):
-    """What either library calls a file of weights."""
-    return ".npz" if is_ours(lib) else ".weights.h5"
+def graph(lib, value, make):
+    """A functional model; `make`: a layer from its description."""
+    first, *layers = value["layers"]
+    widths = value["inputs"]["widths"] if value["inputs"] else [None]
+    shapes = [first["shape"]] if widths == [None] else [[width] for width in widths]
+    inputs = [
+        lib.Input(shape=shape, name=name)
+        for shape, name in zip(shapes, ("left", "right"), strict=False)
+    ]
+    h = inputs if len(inputs) > 1 else inputs[0]
+    for layer in layers:
+        h = applied(make, layer, h)
+    return lib.Model(inputs if len(inputs) > 1 else inputs[0], h)
+
+
+def applied(make, layer, h):
+    """What a layer, or a block of them, makes of h (a list: one for each branch)."""
+    if layer["new"] != "block":
+        return make(layer)(h)
+    shared = make(layer["shared"]) if "shared" in layer else None
+    ends = []
+    starts = h if isinstance(h, list) else [h] * len(layer["branches"])
+    for start, branch in zip(starts, layer["branches"], strict=True):
+        for one in branch:
+            start = applied(make, one, start)
+        ends.append(start if shared is None else shared(start))
+    return make(layer["merge"])(ends)
 
 
 def columns(path):
@@ -254,6 +290,68 @@ def set_log(Callback, name, epoch, value):
 # ------------------------------------------------------------------------------- data and weights
 
 
+def formed(lib, array, form):
+    """The same numbers in another guise; what Keras has no place for it gets as the array."""
+    ours = is_ours(lib)
+    if isinstance(form, dict):  # its columns in two parts
+        at = form["widths"][0]
+        parts = [array[:, :at], array[:, at:]]
+        return parts if form["as"] == "list" else dict(zip(("left", "right"), parts, strict=True))
+    if form == "list" and ours:
+        return array.tolist()
+    if form == "csr" and ours:
+        import scipy.sparse
+
+        return scipy.sparse.csr_matrix(array)
+    if form == "pandas":
+        import pandas
+
+        return pandas.DataFrame(array)
+    if form == "fortran":
+        return np.asfortranarray(array)
+    if form == "strided":
+        return np.repeat(array, 2, axis=0)[::2]
+    return array
+
+
+def streamed(lib, options, make):
+    """The arguments of a call whose x, y and sample_weight come batch by batch.
+
+    Args:
+        options: of the call, with "source": {"kind": "pydataset" or "generator", "batch": rows}.
+        make: arrays from their description.
+    """
+    options = dict(options)
+    source = options.pop("source")
+    given = [options.pop(name) for name in ("x", "y", "sample_weight") if name in options]
+    whole = [make(one) for one in given]
+    starts = range(0, len(whole[1]), source["batch"])
+
+    def batch(i):
+        def rows(array):
+            if isinstance(array, (list, dict)):
+                items = array.items() if isinstance(array, dict) else enumerate(array)
+                parts = {key: rows(part) for key, part in items}
+                return parts if isinstance(array, dict) else tuple(parts.values())
+            return array[starts[i] : starts[i] + source["batch"]]
+
+        return tuple(rows(array) for array in whole)
+
+    class Batches(lib.utils.PyDataset):
+        def __len__(self):
+            return len(starts)
+
+        def __getitem__(self, i):
+            return batch(i)
+
+    def endless():
+        while True:
+            for i in range(len(starts)):
+                yield batch(i)
+
+    return {**options, "x": Batches() if source["kind"] == "pydataset" else endless()}
+
+
 def arrays(data) -> dict:
     """The arrays that the calls of a case refer to, from their description.
 
@@ -270,7 +368,10 @@ def arrays(data) -> dict:
     width = int(np.prod(data["shape"]))
     teacher = random.normal(size=(width, data["positions"] * data["outputs"]))
     for prefix, rows in data["sets"].items():
-        if data["x"] in ("uint8", "int64"):
+        if data["x"] == "ids":
+            x = random.integers(0, 6, (rows, width)) + 0.0
+            x[:, 0] = np.maximum(x[:, 0], 1)  # the mean of nothing but padding is another's affair
+        elif data["x"] in ("uint8", "int64", "int32"):
             low = 0 if data["x"] == "uint8" else -2
             x = random.integers(low, 4, (rows, width)) + 0.0
         else:
@@ -279,7 +380,8 @@ def arrays(data) -> dict:
         scores = scores + 0.3 * random.normal(size=scores.shape)
         y = targets(data, scores)
         y = y[:, 0] if data["positions"] == 1 else y
-        result[f"{prefix}x"] = x.reshape(rows, *data["shape"]).astype(data["x"])
+        kind = "int64" if data["x"] == "ids" else data["x"]
+        result[f"{prefix}x"] = x.reshape(rows, *data["shape"]).astype(kind)
         result[f"{prefix}y"] = y.astype(data["y"])
         w = random.uniform(0.2, 2.0, rows).astype("float32")
         # Keras's weights don't reach over positions by themselves

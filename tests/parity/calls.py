@@ -4,9 +4,9 @@ from . import tables
 from .tables import code, new
 
 FROM_LOGITS = {
-    "ids": "losses.SparseCategoricalCrossentropy",
-    "one-hot": "losses.CategoricalCrossentropy",
-    "binary": "losses.BinaryCrossentropy",
+    "ids": ["losses.SparseCategoricalCrossentropy"],
+    "one-hot": ["losses.CategoricalCrossentropy", "losses.CategoricalFocalCrossentropy"],
+    "binary": ["losses.BinaryCrossentropy", "losses.BinaryFocalCrossentropy"],
 }
 
 
@@ -33,7 +33,10 @@ class Calls:
             for i in range(d.choice([1, 2])):
                 self.on_batch(i)
         self.fit()
-        if d.chance(0.25):
+        kept = d.choice(["weights", "model", None, None, None, None, None])
+        if kept:
+            self.keep(kept)
+        elif d.chance(0.25):
             kind = d.choice(["on", "again", "anew"])
             if kind == "again":  # the same call with the same callback objects
                 self.case["calls"].append({**self.case["calls"][-1]})
@@ -44,10 +47,43 @@ class Calls:
         if d.chance(0.15):
             self.on_batch(0)
         self.evaluate()
-        self.add("predict", x={"array": "vx"}, **self.steps(), **self.watched())
+        self.add("predict", x=self.x("vx"), **self.steps(), **self.watched())
 
     def add(self, call, **options):
         self.case["calls"].append({"call": call, **options})
+
+    def keep(self, what):
+        """Save, go on, and go back to what was saved; or go on from a file of the whole model."""
+        if what == "model":
+            kind = self.d.choice(["keras", "keras", "h5"])
+            if any(layer["new"] == "Sequential" for layer in self.case["layers"]):
+                kind = "keras"  # in .h5 two weights of a nested model may have one name
+            path = f"$folder/whole.{kind}"
+            self.add("save", filepath=path)
+            # Keras can't train what it compiled from an .h5, see purpose.py
+            self.add("reload", filepath=path, **({"compile": False} if kind == "h5" else {}))
+            if kind == "h5":
+                self.compile()
+            self.fit()
+        else:
+            self.add("save_weights", filepath="$folder/middle.weights.h5")
+            self.fit()
+            self.add("load_weights", filepath="$folder/middle.weights.h5")
+
+    def x(self, name="x", **rows):
+        """The description of x or vx: as the model wants it, now and then in another guise."""
+        form = self.case.get("inputs")
+        if form is None and self.d.chance(0.15):
+            form = self.d.choice(tables.FORMS)
+            if len(self.data["shape"]) > 1 and form in ("pandas", "csr"):
+                form = "fortran"
+            if form == "csr" and self.data["x"] in ("ids", "float16"):  # SciPy has no such halves
+                form = "strided"
+        return {"array": name, **rows, **({"as": form} if form else {})}
+
+    def parts(self):
+        inputs = self.case.get("inputs")
+        return {"as": inputs} if inputs else {}
 
     def steps(self):
         """batch_size and steps of evaluate and predict."""
@@ -71,7 +107,11 @@ class Calls:
 
     def compile(self):
         d = self.d
-        offered = [m for m in tables.METRICS[self.task] if not self.unfit(m)]
+        offered = [
+            {**m, "num_classes": self.data["outputs"]} if "num_classes" in m else m
+            for m in tables.METRICS[self.task]
+            if not self.unfit(m)
+        ]
         options = {
             "metrics": unique(d.some(offered, 3)),
             "weighted_metrics": unique(d.some(offered, 2)) if d.chance(0.3) else [],
@@ -93,15 +133,25 @@ class Calls:
         name = metric if isinstance(metric, str) else metric["new"]
         probabilities = any(part in name for part in tables.NEED_PROBABILITIES)
         classes = any(part in name for part in tables.NEED_CLASSES)
-        # Keras's loss takes targets (N,) beside outputs (N, 1), its metric of the same name doesn't
-        flat = self.task == "binary" and not self.data["column"] and "rossentropy" in name
-        return (self.logits and probabilities) or (self.data["soft"] and classes) or flat
+        flat = self.task == "binary" and not self.data["column"]
+        flat = flat and any(part in name for part in tables.NEED_SHAPE)
+        column = any(part in name for part in tables.NEED_COLUMN) and self.task != "ids"
+        rows = any(part in name for part in tables.NEED_ROWS) and self.data["positions"] > 1
+        bare = column and self.task != "one-hot" and not (self.data["column"] or
+                                                          self.data["outputs"] > 1)  # fmt: skip
+        return (
+            (self.logits and probabilities) or (self.data["soft"] and classes) or flat
+            or rows or bare
+        )  # fmt: skip
 
     def loss(self):
         d = self.d
-        loss = d.choice(tables.LOSSES[self.task])
+        offered = tables.LOSSES[self.task]
+        if self.data["soft"]:  # hinges want classes
+            offered = [known for known in offered if "inge" not in str(known)]
+        loss = d.choice(offered)
         if self.logits:
-            loss = new(FROM_LOGITS[self.task], from_logits=True)
+            loss = new(d.choice(FROM_LOGITS[self.task]), from_logits=True)
             if self.task != "ids" and d.chance(0.3):
                 loss["label_smoothing"] = 0.15
         if isinstance(loss, dict) and d.chance(0.3):
@@ -121,6 +171,12 @@ class Calls:
             options |= d.choice(tables.CLIPPING)
         if d.chance(0.25):
             options["weight_decay"] = d.choice(tables.WEIGHT_DECAYS)
+        if d.chance(0.12):
+            options |= d.choice(tables.AVERAGES)
+        if d.chance(0.08):
+            options["gradient_accumulation_steps"] = d.choice([2, 3])
+        if d.chance(0.08):
+            options["loss_scale_factor"] = d.choice([8.0, 0.5])
         return new(path, **options)
 
     # --------------------------------------------------------------------- evaluate, one batch
@@ -131,11 +187,15 @@ class Calls:
             options["sample_weight"] = {"array": "vw"}
         if self.clash or d.chance(0.4):
             options["return_dict"] = True
-        self.add("evaluate", x={"array": "vx"}, y={"array": "vy"}, **options, **self.watched())
+        if "batch_size" not in options and d.chance(0.1):
+            options["source"] = {"kind": "pydataset", "batch": self.batch}
+        x = {"array": "vx", **self.parts()} if "source" in options else self.x("vx")
+        self.add("evaluate", x=x, y={"array": "vy"}, **options, **self.watched())
 
     def on_batch(self, i):
         d, rows = self.d, [i * self.batch, (i + 1) * self.batch]
-        options = {name: {"array": name, "rows": rows} for name in ("x", "y")}
+        options = {"x": {"array": "x", "rows": rows, **self.parts()},
+                   "y": {"array": "y", "rows": rows}}  # fmt: skip
         if d.chance(0.3):
             options["sample_weight"] = {"array": "w", "rows": rows}
         if self.clash or d.chance(0.3):
@@ -146,7 +206,7 @@ class Calls:
 
     def fit(self):
         d = self.d
-        options = {"x": {"array": "x"}, "y": {"array": "y"}, "shuffle": False,
+        options = {"x": self.x(), "y": {"array": "y"}, "shuffle": False,
                    "epochs": d.choice([1, 2, 3, 4, 5])}  # fmt: skip
         if d.chance(0.75):
             options["batch_size"] = self.batch
@@ -162,7 +222,8 @@ class Calls:
             options["sample_weight"] = {"array": "w"}
         elif d.chance(0.25) and self.has_classes():
             options["class_weight"] = code("{0: 0.4, 1: 2.5}")
-        options |= (validation := self.validation())
+        self.source(options)
+        options |= (validation := self.validation("source" in options))
         callbacks = self.callbacks(self.measured(validation))
         if callbacks:
             options["callbacks"] = callbacks
@@ -170,21 +231,35 @@ class Calls:
             options.pop("validation_freq", None)
         self.add("fit", **options)
 
+    def source(self, options):
+        """Sometimes the batches come from a PyDataset or a generator."""
+        d = self.d
+        if options["shuffle"] or not d.chance(0.12):
+            return
+        kind = d.choice(["pydataset", "generator"])
+        options.pop("batch_size", None)
+        options["x"] = {"array": "x", **self.parts()}
+        options["source"] = {"kind": kind, "batch": self.batch}
+        if kind == "generator":
+            options["steps_per_epoch"] = d.choice([1, 2, 3, 4])
+            if "sample_weight" not in options:
+                options.pop("class_weight", None)
+
     def has_classes(self):
         """Whether every row has one class."""
         single = self.task in ("ids", "one-hot") or self.task == "binary" == self.data["outputs"]
         return single and self.data["positions"] == 1 and not self.data["soft"]
 
-    def validation(self):
+    def validation(self, streamed):
         """Validation: none, the last rows, or data of its own."""
         d, options = self.d, {}
-        kind = d.choice(["none", "split", "data", "data"])
+        kind = d.choice(["none", "data" if streamed else "split", "data", "data"])
         if kind == "none":
             return options
         if kind == "split":
             options["validation_split"] = d.choice([0.2, 0.6])
         else:
-            given = [{"array": "vx"}, {"array": "vy"}]
+            given = [self.x("vx"), {"array": "vy"}]
             weights = [{"array": "vw"}] if d.chance(0.3) else []
             options["validation_data"] = {"tuple": given + weights}
         if d.chance(0.2):
@@ -243,7 +318,7 @@ class Calls:
             options["mode"] = d.choice(["min", "max"])
         if path == "callbacks.ModelCheckpoint":
             name = d.choice(["best", "at-{epoch:02d}"])
-            options |= {"filepath": f"$folder/{name}$weights", "save_weights_only": True}
+            options |= {"filepath": f"$folder/{name}.weights.h5", "save_weights_only": True}
             if not options.get("save_best_only"):
                 options.pop("initial_value_threshold", None)
         return new(path, **options)

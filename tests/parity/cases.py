@@ -8,6 +8,14 @@
      "calls": [{"call": "compile", "optimizer": "sgd", "loss": "mse"},
                {"call": "fit", "x": {"array": "x"}, "y": {"array": "y"}, "epochs": 2}]}
 
+A layer may be a Sequential with "layers" of its own, or a block of a graph:
+
+    {"new": "block", "branches": [[...], [...]], "merge": {"new": "layers.Add"}, "shared": layer}
+
+sends its input through every branch (an empty one hands it on), then through the shared layer, and
+merges what comes out; such a model is a functional one. With "inputs": {"widths": [2, 4], "as":
+"list"} the columns of x come in two parts, one for each branch of the first block.
+
 Everything random lies in the seed, and everything that the two libraries would draw differently is
 left out: rows stay in order (or make one batch), dropout has rate 0, weights are injected.
 """
@@ -31,19 +39,22 @@ def draw(seed, number=0) -> dict:
     d = Draw(f"{seed}/{number}")  # a text: independent of its neighbours
     dtype = "float64" if d.chance(0.8) else "float32"
     data = draw_data(d, sizes)
-    layers = draw_layers(d, data, sizes)
+    inputs = draw_inputs(d, data)
+    layers = draw_layers(d, data, sizes, inputs)
     logits = data["task"] in ("ids", "one-hot", "binary") and d.chance(0.25)
     layers.append(last_layer(d, data, logits))
     case = {
         "seed": d.randrange(10**6),
         "dtype": dtype,
         # Keras steps through its operations (much less to compile), now and then it compiles
-        "keras": {} if d.chance(0.06) else {"run_eagerly": True},
+        "keras": {} if d.chance(0.03) else {"run_eagerly": True},
         "tinynet": {"device": d.choice(["cpu", "cpu", "reference"])},
         "layers": [new("Input", shape=data["shape"]), *layers],
         "data": data,
         "calls": [],
     }
+    if inputs:
+        case["inputs"] = inputs
     if d.chance(0.15):  # the last layer goes on learning
         case["frozen"] = [i for i in range(len(layers) - 1) if d.chance(0.5)]
     if case["tinynet"]["device"] == "cpu" and d.chance(0.15):
@@ -61,7 +72,9 @@ def draw_data(d, sizes):
     outputs = sizes["classes"] if task in ("ids", "one-hot") or d.chance(0.3) else 1
     features = sizes["features"]
     shape = [features] if d.chance(0.8) else [2, features // 2]
-    positions = shape[0] if len(shape) > 1 and d.chance(0.2) else 1
+    ids = d.chance(0.08)  # x holds ids, for an Embedding
+    shape = [3] if ids else shape
+    positions = shape[0] if (len(shape) > 1 or ids) and d.chance(0.2) else 1
     return {
         "seed": d.randrange(10**6),
         "shape": shape,
@@ -69,7 +82,7 @@ def draw_data(d, sizes):
         "outputs": outputs,
         "positions": positions,
         "sets": {"": 5 * sizes["part"], "v": 3 * sizes["part"]},
-        "x": d.choice(tables.X_DTYPES),
+        "x": "ids" if ids else d.choice(tables.X_DTYPES),
         "y": d.choice(["float32", "float64"]
                       if (soft := d.chance(0.2)) else tables.Y_DTYPES[task]),
         # Keras takes positions for features where targets lack the last axis: "sum" is then another
@@ -78,24 +91,96 @@ def draw_data(d, sizes):
     }  # fmt: skip
 
 
-def draw_layers(d, data, sizes):
-    """The inside of the model; its rows are flat from the first layer on, or stay positions."""
+def draw_inputs(d, data):
+    """Sometimes the columns of x come in two parts."""
+    if len(data["shape"]) > 1 or data["x"] == "ids" or not d.chance(0.08):
+        return None
+    width = data["shape"][0]
+    return {"widths": d.choice([[2, width - 2], [width // 2, width // 2]]),
+            "as": d.choice(["list", "dict"])}  # fmt: skip
+
+
+def draw_layers(d, data, sizes, inputs):
+    """The inside of the model; its rows are flat from the first layers on, or stay positions."""
     layers = []
-    if len(data["shape"]) > 1 and data["positions"] == 1:
-        layers.append(new("layers.Flatten"))
-    weights, paths, tabled = zip(*tables.HIDDEN, strict=True)
+    if data["x"] == "ids":
+        options = {"embeddings_regularizer": tables.REGULARIZERS[2]} if d.chance(0.3) else {}
+        if masked := d.chance(0.3):
+            options["mask_zero"] = True
+        layers.append(new("layers.Embedding", input_dim=tables.VOCABULARY,
+                          output_dim=sizes["units"], **options))  # fmt: skip
+    if (len(data["shape"]) > 1 or data["x"] == "ids") and data["positions"] == 1:
+        folds = tables.FOLD
+        if data["x"] == "ids" and masked:
+            folds = folds[1:2]  # the others would lose the mask
+        layers.append(d.choice(folds))
+    if inputs:
+        layers.append(draw_block(d, sizes, 1.0))
     for _ in range(d.choice([0, 1, 1, 2, 2, 3, 4])):
-        (path, table), = d.choices(list(zip(paths, tabled, strict=True)), weights)  # fmt: skip
-        options = d.options(path, table)
-        if "units" in options:
-            options["units"] = sizes["units"]
-        layers.append(new(path, **options))
+        if data["positions"] == 1 and d.chance(0.04):
+            turn = [tables.TURN] if d.chance(0.4) else []
+            inside = [hidden(d, sizes)] if d.chance(0.4) else []
+            layers += [d.choice(tables.UNFOLD), *turn, *inside, d.choice(tables.FOLD)]
+        elif d.chance(0.07):
+            layers.append(draw_block(d, sizes, 0.4 if common_width(layers) else 1.0))
+        elif d.chance(0.05):
+            inside = [hidden(d, sizes) for _ in range(d.choice([1, 2]))]
+            layers.append(new("Sequential", layers=inside))
+        else:
+            layers.append(hidden(d, sizes))
     return layers
+
+
+def hidden(d, sizes):
+    weights, *rows = zip(*tables.HIDDEN, strict=True)
+    (path, table), = d.choices(list(zip(*rows, strict=True)), weights)  # fmt: skip
+    options = d.options(path, table)
+    if "units" in options:
+        options["units"] = sizes["units"]
+    return new(path, **options)
+
+
+def common_width(layers):
+    """Whether rows have the units of the case after these layers."""
+    for layer in reversed(layers):
+        if "units" in layer or "output_dim" in layer:
+            return True
+        if layer["new"] in ("block", "Sequential") or layer in (*tables.UNFOLD, *tables.FOLD):
+            return False
+    return False
+
+
+def draw_block(d, sizes, even):
+    """A block of a graph; `even`: how often its first branch has a Dense of the common width."""
+
+    def branch(dense):
+        return [new("layers.Dense", units=sizes["units"], activation=d.choice(tables.ACTIVATIONS)),
+                *([hidden(d, sizes)] if d.chance(0.3) else [])] if dense else []  # fmt: skip
+
+    first, second = branch(d.chance(even)), branch(True)
+    block = {"new": "block", "branches": [first, second],
+             "merge": new(d.choice(tables.MERGES))}  # fmt: skip
+    if first and d.chance(0.3):
+        block["shared"] = hidden(d, sizes)
+        while "ctivity" in str(block["shared"]):  # its penalty: see purpose.py
+            block["shared"] = hidden(d, sizes)
+    return block
+
+
+def every_layer(layers):
+    """All layers of a description, also those inside of others."""
+    for layer in layers:
+        yield layer
+        yield from every_layer(layer.get("layers", ()))
+        for branch in layer.get("branches", ()):
+            yield from every_layer(branch)
+        if "shared" in layer:
+            yield layer["shared"]
 
 
 def last_layer(d, data, logits):
     options = {"units": data["outputs"]}
-    activation = None if logits else tables.LAST_ACTIVATION[data["task"]]
+    activation = None if logits else d.choice(tables.LAST_ACTIVATION[data["task"]])
     if activation is not None:
         options["activation"] = activation
     if d.chance(0.2):
@@ -109,17 +194,37 @@ def last_layer(d, data, logits):
 def steady(case):
     """Keep a case away from where rounding decides.
 
-    Keras normalizes batches in float32 even where the model is float64, so that such a case is a
-    float32 one. And before a BatchNormalization a bias has no effect: its gradient is rounding
-    noise, which Adam and RMSprop divide by itself. A larger epsilon leaves it the noise that it is.
+    Keras normalizes in float32 even where the model is float64, so that such a case is a float32
+    one; it correlates in float32, too, which then is left out. And before a BatchNormalization a
+    bias has no effect: its gradient is rounding noise, which Adam and RMSprop divide by itself. A
+    larger epsilon leaves it the noise that it is; the optimizers that don't have one, or whose
+    steps are a sign, make way for SGD. Without a normalization these optimizers need float64.
     """
-    if all(layer["new"] != "layers.BatchNormalization" for layer in case["layers"]):
-        return
-    case["dtype"] = "float32"
+    normalized = any(layer["new"] in tables.NORMALIZING for layer in every_layer(case["layers"]))
+    if normalized:
+        case["dtype"] = "float32"
     for call in case["calls"]:
         if call["call"] != "compile":
             continue
-        if not isinstance(call["optimizer"], dict):
+        given = call["optimizer"]
+        name = given if isinstance(given, str) else given["new"].rpartition(".")[2]
+        calm = any(name.lower() == known.lower() for known in tables.IN_FLOAT32)
+        if not normalized:
+            case["dtype"] = case["dtype"] if calm else "float64"
+        elif isinstance(given, str) or not calm:
             call["optimizer"] = new("optimizers.SGD", learning_rate=0.05)
-        elif call["optimizer"]["new"] != "optimizers.SGD":
-            call["optimizer"]["epsilon"] = 1e-2
+        elif name != "SGD":
+            given["epsilon"] = 1e-2
+    if case["dtype"] == "float64":
+        leave_out_correlations(case)
+
+
+def leave_out_correlations(case):
+    for call in case["calls"]:
+        for name in ("metrics", "weighted_metrics"):
+            if name in call:
+                call[name] = [
+                    m
+                    for m in call[name]
+                    if isinstance(m, str) or m["new"] not in tables.CORRELATIONS
+                ]

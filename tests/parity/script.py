@@ -25,6 +25,15 @@ folder = tempfile.mkdtemp()
 FEATURES_SEED, WEIGHTS_SEED = {features}, {weights}
 '''
 
+MAKE = """def make(value):
+    if isinstance(value, list):
+        return [make(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    options = {name: make(v) for name, v in value.items() if name != "new"}
+    return resolve(k, value["new"])(**options)
+"""
+
 
 def script(case, differences=()) -> str:
     """The text of the script; `differences` go into its head."""
@@ -33,6 +42,11 @@ def script(case, differences=()) -> str:
                            dtype=case["dtype"], features=build.FEATURES_SEED,
                            weights=build.WEIGHTS_SEED)]  # fmt: skip
     parts += [inspect.getsource(f) for f in (build.targets, build.arrays, build.inject)]
+    described = repr(case)
+    if "'as': " in described:
+        parts += [inspect.getsource(build.is_ours), inspect.getsource(build.formed)]
+    if "'source': " in described:
+        parts.append(inspect.getsource(build.streamed))
     hooked = {c["new"] for call in case["calls"] for c in call.get("callbacks", ())}
     if hooked & {"callbacks.Recorder", "callbacks.LambdaCallback"}:
         parts += [inspect.getsource(build.note), inspect.getsource(build.recorder)]
@@ -40,8 +54,15 @@ def script(case, differences=()) -> str:
     if "callbacks.Stopper" in hooked:
         parts.append(inspect.getsource(build.stopper))
     lines = [f"a = arrays({case['data']!r})"]
-    layers = ",\n    ".join(text(layer) for layer in case["layers"])
-    lines += [f"model = k.Sequential([\n    {layers},\n])", f"inject(model, {case['seed']})"]
+    model = build.new_model(case)
+    if model["new"] == "graph":
+        parts += [inspect.getsource(f) for f in (build.resolve, build.graph, build.applied)]
+        parts.append(MAKE)
+        lines.append(f"model = graph(k, {model!r}, make)")
+    else:
+        layers = ",\n    ".join(text(layer) for layer in case["layers"])
+        lines.append(f"model = k.Sequential([\n    {layers},\n])")
+    lines.append(f"inject(model, {case['seed']})")
     for i in case.get("frozen", ()):
         lines.append(f"model.layers[{i}].trainable = False")
     for call in case["calls"]:
@@ -57,6 +78,10 @@ def statement(case, call):
     options = {name: value for name, value in call.items() if name != "call"}
     written = ", ".join(f"{name}={text(value)}" for name, value in options.items())
     method = call["call"]
+    if method == "reload":
+        return [f"model = k.models.load_model({written})"]
+    if "source" in call:
+        written = f"**streamed(k, dict({written}), lambda array: array)"
     if method == "compile":
         return [f"model.compile({written}, **({case['tinynet']} if OURS else {case['keras']}))"]
     quiet = ", verbose=0" if method in ("fit", "evaluate", "predict") else ""
@@ -68,15 +93,15 @@ def text(value):
     """A plain description as Python."""
     if isinstance(value, str) and "$" in value:
         written = value.replace("$folder", "{folder}").replace("{epoch", "{{epoch")
-        written = written.replace(":02d}", ":02d}}")
-        return "f" + repr(written.replace("$weights", "{'.npz' if OURS else '.weights.h5'}"))
+        return "f" + repr(written.replace(":02d}", ":02d}}"))
     if isinstance(value, list):
         return "[" + ", ".join(map(text, value)) + "]"
     if not isinstance(value, dict):
         return repr(value)
     if "array" in value:
         rows = "[{}:{}]".format(*value["rows"]) if "rows" in value else ""
-        return f"a[{value['array']!r}]{rows}"
+        found = f"a[{value['array']!r}]{rows}"
+        return f"formed(k, {found}, {value['as']!r})" if "as" in value else found
     if "tuple" in value:
         return "(" + ", ".join(map(text, value["tuple"])) + ",)"
     if "code" in value:

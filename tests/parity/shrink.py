@@ -3,8 +3,10 @@
 import copy
 import time
 
-KEEP = ("call", "x", "y", "shuffle", "optimizer", "loss", "new", "units", "epochs", "monitor",
-        "filepath", "filename", "schedule", "hooks", "from_logits", "activation")  # fmt: skip
+KEEP = ("call", "x", "y", "compile", "shuffle", "optimizer", "loss", "new", "units", "epochs",
+        "monitor", "filepath", "filename", "schedule", "hooks", "from_logits", "activation", "source",
+        "shape", "rate", "stddev", "scale", "mean", "variance", "target_shape", "dims", "n",
+        "input_dim", "output_dim", "merge", "branches", "layers", "name")  # fmt: skip
 
 
 def shrink(case, fails, seconds=120):
@@ -50,8 +52,8 @@ def candidates(case):
             if name == "epochs" and value > 1:
                 yield replaced(case, 1, "calls", i, name)
                 yield replaced(case, value - 1, "calls", i, name)
-            if isinstance(value, dict) and "new" in value:
-                for option in set(value) - set(KEEP):
+            if isinstance(value, dict) and ("new" in value or "array" in value):
+                for option in set(value) - set(KEEP) - {"array", "rows"}:
                     yield without(case, "calls", i, name, option)
             for j, made in enumerate(value if name == "callbacks" else ()):
                 for option in set(made) - set(KEEP):
@@ -59,9 +61,9 @@ def candidates(case):
                 for h in range(len(made.get("hooks", ()))):
                     yield without(case, "calls", i, name, j, "hooks", h)
     for i, layer in enumerate(case["layers"]):
-        for option in set(layer) - {"new", "units", "shape", "rate"}:
-            if layer["new"] != "layers.Activation":
-                yield without(case, "layers", i, option)
+        for option in sorted(set(layer) - set(KEEP)):
+            yield without(case, "layers", i, option)
+        yield from inside(case, layer, "layers", i)
     plain = {"frozen": [], "keras": {"run_eagerly": True}, "tinynet": {"device": "reference"}}
     for name, value in plain.items():
         if case.get(name, value) != value:
@@ -69,6 +71,19 @@ def candidates(case):
     for name, rows in case["data"]["sets"].items():
         if rows > 4:
             yield replaced(case, rows // 2, "data", "sets", name)
+
+
+def inside(case, layer, *path):
+    """Less within a nested model, or a block of a graph."""
+    lists = [("layers",)] if "layers" in layer else []
+    lists += [("branches", j) for j in range(len(layer.get("branches", ())))]
+    for where in lists:
+        for j, one in enumerate(at(layer, where)):
+            yield without(case, *path, *where, j)
+            for option in sorted(set(one) - set(KEEP)):
+                yield without(case, *path, *where, j, option)
+    for option in sorted(set(layer.get("shared", ())) - set(KEEP)):
+        yield without(case, *path, "shared", option)
 
 
 def at(case, path):
