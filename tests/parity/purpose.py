@@ -175,6 +175,74 @@ def compile_starts_anew(case):
     return check
 
 
+@purpose
+def a_model_from_h5_trains_on(case):
+    """Keras builds the optimizer of an .h5 for no weights and can't train; ours goes on."""
+    path = "$folder/whole.h5"
+    case["calls"] += [{"call": "save", "filepath": path}, {"call": "reload", "filepath": path},
+                      fit_of(case)]  # fmt: skip
+
+    def check(theirs, ours):
+        assert "optimizer" in theirs["error"], theirs["error"]
+        assert ours["4 fit: history loss"][0] < ours["1 fit: history loss"][-1]
+        assert ours["end: iterations"] == 2 * ours["1 fit: iterations"]
+
+    return check
+
+
+@purpose
+def crossentropy_as_a_metric(case):
+    """Keras knows the name for a loss alone; our metric is the one that suits the targets."""
+    case["calls"][0] |= {"loss": "crossentropy", "metrics": ["crossentropy"]}
+
+    def check(theirs, ours):
+        assert "crossentropy" in theirs["error"]
+        np.testing.assert_allclose(
+            ours["1 fit: history crossentropy"], ours["1 fit: history loss"], rtol=1e-6
+        )
+
+    return check
+
+
+@purpose
+def every_optimizer_has_a_name(case):
+    """Keras has no name for Lamb."""
+    case["calls"][0]["optimizer"] = "lamb"
+
+    def check(theirs, ours):
+        assert "lamb" in theirs["error"]
+        assert ours["end: learning rate"] == 0.001
+
+    return check
+
+
+@purpose
+def a_penalized_layer_is_not_shared(case):
+    """Keras adds the penalty for each use; we take one, and say where to put the others."""
+    shared = new("layers.Dense", units=4, activity_regularizer="l2")
+    flat = case["layers"][1:-1]
+    case["layers"][1:-1] = [*flat, {"new": "block", "branches": [[], []], "shared": shared,
+                                    "merge": new("layers.Add")}]  # fmt: skip
+    return lambda theirs, ours: ours_refuses(
+        theirs, ours, "ValueError", "activity_regularizer", "only once"
+    )
+
+
+@purpose
+def sparsemax_sums_to_one(case):
+    """Keras's does not; ours is the projection onto the simplex."""
+    case["layers"][-1:] = [new("layers.Dense", units=3, activation="sparsemax")]
+    case["calls"][0]["loss"] = "sparse_categorical_crossentropy"
+    case["calls"][1:] = [{"call": "predict", "x": {"array": "x"}}]
+
+    def check(theirs, ours):
+        sums = [a["1 predict"].sum(axis=1) for a in (theirs, ours)]
+        np.testing.assert_allclose(sums[1], 1.0, rtol=1e-9)
+        assert np.abs(sums[0] - 1).max() > 0.01
+
+    return check
+
+
 def check(name, seed, number, keras, tinynet):
     """Run purpose `name` on case `number` of a seed and assert what we promise."""
     case = copy.deepcopy(classifier(seed, number))

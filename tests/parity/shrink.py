@@ -4,9 +4,9 @@ import copy
 import time
 
 KEEP = ("call", "x", "y", "compile", "shuffle", "optimizer", "loss", "new", "units", "epochs",
-        "monitor", "filepath", "filename", "schedule", "hooks", "from_logits", "activation", "source",
-        "shape", "rate", "stddev", "scale", "mean", "variance", "target_shape", "dims", "n",
-        "input_dim", "output_dim", "merge", "branches", "layers", "name")  # fmt: skip
+        "monitor", "filepath", "filename", "schedule", "hooks", "from_logits", "activation",
+        "source", "shape", "rate", "stddev", "scale", "mean", "variance", "target_shape", "dims",
+        "n", "input_dim", "output_dim", "merge", "branches", "layers", "name")  # fmt: skip
 
 
 def shrink(case, fails, seconds=120):
