@@ -124,7 +124,7 @@ class Run:
         for i, layer in enumerate(self.model.layers):
             for w in layer.weights:
                 self.answers[f"{label}: weight {i} {w.name}"] = np.array(w, float)
-        optimizer = self.model.optimizer
+        optimizer = getattr(self.model, "optimizer", None)  # Keras has none before compile
         if optimizer is not None:
             self.answers[f"{label}: iterations"] = int(np.asarray(optimizer.iterations))
             self.answers[f"{label}: learning rate"] = float(np.asarray(optimizer.learning_rate))

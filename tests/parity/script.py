@@ -106,6 +106,8 @@ def text(value):
         return "(" + ", ".join(map(text, value["tuple"])) + ",)"
     if "code" in value:
         return value["code"]
+    if "new" not in value:
+        return repr(value)
     options = {name: v for name, v in value.items() if name != "new"}
     if value["new"] == "callbacks.Recorder":
         return f"recorder(k.callbacks.Callback, events, logs, {options['hooks']})"
