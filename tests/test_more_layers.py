@@ -474,6 +474,11 @@ def test_padding_that_reaches_the_loss_or_batch_statistics_is_refused(device):
             call(ids(), np.zeros((8, T, 2)), verbose=0)
     np.testing.assert_array_equal(before[0], model.get_weights()[0])
     assert model.predict(ids(), verbose=0).shape == (8, T, 2)
+    model = Sequential([Input((T,)), Embedding(V, D, mask_zero=True), Dense(2, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", device=device)  # from the logits
+    for call in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match=r"mask_zero=True.*reaches the loss"):
+            call(ids(), np.zeros((8, T)), verbose=0)
     model = Sequential([Input((T,)), Embedding(V, D, mask_zero=True), layers.BatchNormalization(),
                         GlobalAveragePooling1D()])  # fmt: skip
     model.compile("sgd", "mse", device=device)

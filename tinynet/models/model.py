@@ -186,7 +186,7 @@ class Model(Trainer, Layer):
         if not logits:
             return layer.forward(x, training=training)
         return layer.forward(x, training, logits=True) if isinstance(layer, Model) else (
-            layer.logits(x)
+            self.context.masks.hand_on(x, layer.logits(x))
         )  # fmt: skip
 
     # ------------------------------------------------------------------------------ building
