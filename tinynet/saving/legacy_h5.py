@@ -37,7 +37,8 @@ def write_model(model, target, include_optimizer=True):
         file.attrs[CHECKSUM] = np.uint32(_text_sum(*texts.values()))
         _write_layers(file.create_group("model_weights"), model)
         if compiled:
-            _write_arrays(file.create_group("optimizer_weights"), optimizer_state.arrays(model))
+            state = _numbered(optimizer_state.arrays(model))
+            _write_arrays(file.create_group("optimizer_weights"), state)
 
 
 def write_weights(model, target):
@@ -66,6 +67,17 @@ def _write_arrays(group, arrays):
     group.attrs[CHECKSUM] = np.array(
         [checksum(f"{prefix}/{name}", array) for name, array in arrays], "uint32"
     )
+
+
+def _numbered(arrays):
+    """A name that is taken gets a number: Adafactor's of vectors are (they come back by order)."""
+    result = {}
+    for name, array in arrays:
+        unique, k = name, 1
+        while unique in result:
+            unique, k = f"{name}_{k}", k + 1
+        result[unique] = array
+    return list(result.items())
 
 
 def _write_names(group, attribute, names):
