@@ -105,7 +105,7 @@ def draw_layers(d, data, sizes, inputs):
     layers = []
     if data["x"] == "ids":
         options = {"embeddings_regularizer": tables.REGULARIZERS[2]} if d.chance(0.3) else {}
-        if masked := d.chance(0.3):
+        if masked := data["positions"] == 1 and d.chance(0.3):  # else see purpose.py
             options["mask_zero"] = True
         layers.append(new("layers.Embedding", input_dim=tables.VOCABULARY,
                           output_dim=sizes["units"], **options))  # fmt: skip

@@ -229,6 +229,15 @@ def a_penalized_layer_is_not_shared(case):
 
 
 @purpose
+def padding_that_reaches_the_loss(case):
+    """Keras leaves these places out of the loss; we say what to do instead."""
+    case["data"].update({"x": "ids", "shape": [3], "positions": 3, "column": True})
+    case["layers"] = [new("Input", shape=[3]), new("layers.Embedding", input_dim=6, output_dim=4,
+                                                   mask_zero=True), case["layers"][-1]]  # fmt: skip
+    return lambda theirs, ours: ours_refuses(theirs, ours, "ValueError", "mask_zero", "the loss")
+
+
+@purpose
 def sparsemax_sums_to_one(case):
     """Keras's does not; ours is the projection onto the simplex."""
     case["layers"][-1:] = [new("layers.Dense", units=3, activation="sparsemax")]
