@@ -316,3 +316,24 @@ def test_early_stopping_sees_the_weights_and_its_best_ones_win():
     best = np.argmin(model.history.history["loss"])
     np.testing.assert_array_equal(model.get_weights()[0], watch.seen[best])
     assert np.abs(watch.last - watch.seen[best]).max() > 1e-3
+
+
+def test_a_scaled_loss_scales_penalties_on_outputs():
+    """Whatever the loss is multiplied by, the step is the same: 8 is exact."""
+    random = np.random.default_rng(4)
+    x, y = random.normal(size=(15, 5)), random.normal(size=(15, 2))
+
+    def trained(factor):
+        model = tinynet.Sequential([
+            tinynet.layers.Input((5,), dtype="float64"),
+            tinynet.layers.Dense(4, "tanh", activity_regularizer="l2", dtype="float64",
+                                 kernel_initializer=tinynet.initializers.HeNormal(seed=3)),
+            tinynet.layers.Dense(2, dtype="float64",
+                                 kernel_initializer=tinynet.initializers.HeNormal(seed=4)),
+        ])  # fmt: skip
+        model.compile(tinynet.optimizers.SGD(0.1, loss_scale_factor=factor), "mse")
+        model.fit(x, y, batch_size=6, epochs=2, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    for plain, scaled in zip(trained(None), trained(8.0), strict=True):
+        np.testing.assert_allclose(scaled, plain, rtol=1e-12)

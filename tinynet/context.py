@@ -42,18 +42,20 @@ class StepContext:
         step: number of the training step, from 0; dropout masks are keyed by it.
         first_row: where this batch starts in the step's global batch.
         masks: which places of the step's arrays are padding.
+        loss_scale: what the gradients of this step are multiplied by until they are unscaled.
     """
 
     def __init__(self, ops, reuse=False):
         self.ops, self.reuse = ops, reuse
         self.step, self.first_row = 0, 0
+        self.loss_scale = 1.0
         self.masks = Masks(reuse)
         self.arrays = {}  # (shape, dtype) -> arrays
         self.used = {}  # (shape, dtype) -> how many are out
 
     def begin(self, step):
         """Start step number `step`: every array may be handed out again."""
-        self.step = step
+        self.step, self.loss_scale = step, 1.0
         self.masks.pairs.clear()
         for key in self.used:
             self.used[key] = 0

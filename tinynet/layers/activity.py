@@ -46,9 +46,9 @@ class Penalized(Layer):
         r = self.activity_regularizer
         if r is None:
             return dy
-        y, N = self.activity, len(dy)
+        y, share = self.activity, self.context.loss_scale / len(dy)
         total = self.empty(dy.shape)
-        self.ops.activity_penalty_grad(y, dy, r.l1 / N, r.l2 / N, dx=total)
+        self.ops.activity_penalty_grad(y, dy, r.l1 * share, r.l2 * share, dx=total)
         return total
 
     def get_config(self):

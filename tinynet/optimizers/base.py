@@ -243,6 +243,7 @@ class Optimizer(Averaging, Configurable, Revised):
         """The same for the gradient of a step, on the device, in an array of `context`."""
         if self.loss_scale_factor is None:
             return dy
+        context.loss_scale = self.loss_scale_factor  # also for penalties on what layers put out
         scaled = context.empty(dy.shape, dy.dtype)
         context.ops.affine(dy, self.loss_scale_factor, 0.0, y=scaled)
         return scaled
