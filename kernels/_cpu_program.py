@@ -230,6 +230,11 @@ class Machine:
             self.by_csr = self._twins(CSR)
         return len(self.by_csr) > 1 and x.columns.dtype in (np.int32, np.int64)
 
+    def look_at(self, x):
+        """Decide by the zeros in x whether products leave them out, until other data come."""
+        self.seen = weakref.ref(x)
+        self.sparse = int(density(x) < SPARSE_BELOW)
+
     def _read(self, x):
         """Have the program gather rows of an ndarray."""
         words = self.words
@@ -237,8 +242,7 @@ class Machine:
             words[i, 0] = code
         words[0, HEAD], words[0, 6], words[0, 7] = address_of(x), dtype_number(x), x.strides[0]
         if self.seen is None or self.seen() is not x:
-            self.seen = weakref.ref(x)
-            self.sparse = int(density(x) < SPARSE_BELOW)
+            self.look_at(x)
         words[self.first_products, 6] = self.sparse
         for i, codes in self.by_entries.items():
             words[i, 0] = codes[self.sparse]

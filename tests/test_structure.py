@@ -69,6 +69,7 @@ FLOORS = [
         "doctor",
     },
     {"callbacks", "microscope"},
+    {"resuming"},
     {"capture"},
     {"execution"},
     {"step"},

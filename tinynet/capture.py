@@ -11,6 +11,7 @@ and the model goes on step by step, with the same numbers.
 
 import collections
 import contextlib
+import weakref
 
 import numpy as np
 
@@ -102,6 +103,7 @@ class Program:
         self.context = StepContext(self.recorder, reuse=True)
         self.context.step = ops.RunningStep()
         self.scalar_names, self.copied = [], 0
+        self.whole = None  # a reference to the data set that `_look_at` has seen
         saved = [(layer, layer.saved) for layer in model.leaves()]
         model.context = self.context
         try:
@@ -214,7 +216,11 @@ class Program:
             (losses (steps,), outputs): penalties are in the losses; outputs (steps * N, ..., C).
         """
         model, ops, steps = self.model, self.recorder.ops, len(index) // self.rows
+        whole = x
         x, index = self._within_reach(x, index)
+        if x is not whole:  # how to multiply is decided by the whole, not by what a stretch holds
+            self._look_at(whole)
+            self.machine.seen = weakref.ref(x)
         scalars = np.zeros((steps, max(len(self.scalar_names), 1)))
         if self.kind == "train":
             first = model.optimizer.step_number
@@ -234,6 +240,18 @@ class Program:
             raise
         self._count(steps)
         return losses, outputs
+
+    def _look_at(self, x):
+        """Let the machine know how many zeros a data set has that it can't read in place."""
+        if self.whole is not None and self.whole() is x:
+            return
+        some = np.arange(0, len(x), max(len(x) // 200, 1))
+        copied = self.copied
+        some, _ = self._within_reach(x, some)
+        self.copied = copied
+        if isinstance(some, np.ndarray):
+            self.machine.look_at(some)
+        self.whole = weakref.ref(x)
 
     def _within_reach(self, x, index):
         """x and row numbers that the machine can read: x itself, or a copy of just these rows."""

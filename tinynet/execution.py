@@ -159,7 +159,7 @@ class Replay(Eager):
         # the same sum as step by step: each batch's mean counts with its rows
         model.loss_tracker.update_state(losses, np.full(len(losses), rows))
         predictions = outputs.reshape(len(index), *model.output_shape[1:])
-        model.compiled_metrics.update(y, predictions, weight)
+        model.compiled_metrics.update(y, predictions, weight, rows)
         return True
 
     def _targets(self, program, y, weight, rows, steps):

@@ -18,6 +18,16 @@ def draw_seed() -> int:
     return int(_root.integers(0, 2**63))
 
 
+def get_state() -> dict:
+    """The state of the root stream, for `set_state`."""
+    return _root.bit_generator.state
+
+
+def set_state(state: dict) -> None:
+    """Let the root stream go on from a state that `get_state` returned."""
+    _root.bit_generator.state = state
+
+
 def generator(seed: int, stream: int = 0) -> np.random.Generator:
     """The generator of one stream: the same (seed, stream) always yields the same numbers."""
     return np.random.Generator(np.random.Philox(key=[seed, stream]))

@@ -23,6 +23,8 @@ class Step:
         self.history = None
         self.stop_training = False
         self.initial_epoch = self.initial_batch = 0  # where `fit` begins
+        self.position = (0, 0, 0)  # and where in the data the epoch began, see data.Table
+        self.resumed = False  # whether this `fit` goes on from a snapshot
         self.steps_taken = 0  # training steps since the model was made: keys the dropout masks
         self.passes_taken = 0  # shuffled passes over data: keys the permutations
         self.shuffle_seed = None

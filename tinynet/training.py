@@ -2,10 +2,11 @@
 
 import warnings
 
-from .callbacks import Callback, CallbackList, History, ProgbarLogger
+from .callbacks import Callback, CallbackList, History, ProgbarLogger, Snapshot
 from .data import Dataset, check_count, is_stream, source, sources
 from .execution import joined
 from .random import draw_seed
+from .resuming import Run
 from .step import Step
 
 
@@ -30,6 +31,7 @@ class Trainer(Step):
         validation_steps=None,
         validation_batch_size=None,
         validation_freq=1,
+        resume=None,
     ):
         """Train; everything is checked before the first step.
 
@@ -53,6 +55,8 @@ class Trainer(Step):
             steps_per_epoch, validation_steps: batches per epoch; None: all.
             validation_batch_size: None: batch_size as it was given.
             validation_freq: validate every so many epochs, or a list of epochs counted from 1.
+            resume: a folder for snapshots; the same command, started again after whatever ended it,
+                goes on to the same bits. See `callbacks.Snapshot`.
 
         Returns:
             History: `.history` has one list per name: loss, metrics, val_loss, val_metrics.
@@ -81,42 +85,59 @@ class Trainer(Step):
         self._prepare(train.target_shape)
         history = History()
         callbacks = self._callback_list(
-            callbacks, verbose, [history], epochs=epochs, steps=train.steps
-        )
+            callbacks, verbose, [history] if resume is None else [Snapshot(resume), history],
+            epochs=epochs, steps=train.steps,
+        )  # fmt: skip
+        run = Run(self, callbacks, (train, validation), {
+            "batch_size": batch_size, "validation_split": validation_split, "shuffle": shuffle,
+            "class_weight": class_weight, "initial_epoch": initial_epoch,
+            "steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps,
+            "validation_batch_size": validation_batch_size, "validation_freq": validation_freq,
+        }, epochs)  # fmt: skip
         self.history = history
         self._announce_logs(callbacks, validation is not None)
 
         self.stop_training = training = False
         self.initial_epoch, self.initial_batch = initial_epoch, 0  # BackupAndRestore sets them
-        logs = {}
+        self.position = (self.passes_taken, 0, 0)
         try:
-            callbacks.call("on_train_begin", {})
-            train.resume(self.shuffle_seed, self.passes_taken)
-            training = True
-            for epoch in range(self.initial_epoch, epochs):
-                done = self.initial_batch if epoch == self.initial_epoch else 0
-                if not train.ready():
-                    _warn_of_the_end(train, epochs - epoch)
-                    break
-                callbacks.call("on_epoch_begin", epoch, {})
-                self.reset_metrics()
-                for step, data, stretch in train.epoch(self._length(callbacks, "train"), done):
-                    callbacks.call("on_train_batch_begin", step, {})
-                    self.execution.train(data, stretch)
-                    self._end_batch(callbacks, "on_train_batch_end", step + len(stretch) - 1)
+            with run:  # nothing interrupts a step; whatever ends this leaves a snapshot
+                run.set_place()
+                callbacks.call("on_train_begin", {})
+                train.resume(self.shuffle_seed, self.position, self.initial_batch)
+                run.restore()
+                logs, training = run.logs, True
+                run.begin()
+                for epoch in run.epochs(self.initial_epoch):
+                    if not train.ready():
+                        _warn_of_the_end(train, epochs - epoch)
+                        break
+                    callbacks.call("on_epoch_begin", epoch, {})
+                    self.reset_metrics()
+                    run.restore(within_epoch=True)
+                    length = run.length(self._length(callbacks, "train"))
+                    for step, data, stretch in run.fetched(train.epoch(length)):
+                        callbacks.call("on_train_batch_begin", step, {})
+                        self.execution.train(data, stretch)
+                        done = step + len(stretch)
+                        self._end_batch(callbacks, "on_train_batch_end", done - 1)
+                        run.after_batches(epoch, done, len(stretch))
+                        if self.stop_training:
+                            break
+                    self.passes_taken = train.passes
+                    logs = self.logs()
+                    if validation and validate_after(epoch):
+                        run.before_validation()
+                        measured = self._evaluate(validation, callbacks, run.letting)
+                        logs.update({f"val_{name}": value for name, value in measured.items()})
+                    self.position = train.position()
+                    callbacks.call("on_epoch_end", epoch, dict(logs))  # what they add is not ours
+                    run.after_epoch(epoch, logs)
                     if self.stop_training:
                         break
-                self.passes_taken = train.passes
-                logs = self.logs()
-                if validation and validate_after(epoch):
-                    measured = self._evaluate(validation, callbacks)
-                    logs.update({f"val_{name}": value for name, value in measured.items()})
-                callbacks.call("on_epoch_end", epoch, dict(logs))  # what they add is not ours
-                if self.stop_training:
-                    break
-            training = False
-            self.optimizer.finalize_variable_values()
-            callbacks.call("on_train_end", logs)
+                training = False
+                self.optimizer.finalize_variable_values()
+                callbacks.call("on_train_end", logs)
         finally:
             if training:  # interrupted
                 self.optimizer.finalize_variable_values()
@@ -205,7 +226,7 @@ class Trainer(Step):
             self._finish(callbacks, data)
         return logs if return_dict else _flat(logs)
 
-    def _evaluate(self, batches, callbacks):
+    def _evaluate(self, batches, callbacks, each=iter):
         batches.restart()
         if not batches.ready():
             warnings.warn("the validation data have ended: this epoch has no validation",
@@ -213,7 +234,7 @@ class Trainer(Step):
             return {}
         callbacks.call("on_test_begin", {})
         self.reset_metrics()
-        for step, data, stretch in batches.epoch(self._length(callbacks, "test")):
+        for step, data, stretch in each(batches.epoch(self._length(callbacks, "test"))):
             callbacks.call("on_test_batch_begin", step, {})
             self.execution.test(data, stretch)
             self._end_batch(callbacks, "on_test_batch_end", step + len(stretch) - 1)

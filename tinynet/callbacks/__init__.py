@@ -15,6 +15,7 @@ from .logging import (
 )
 from .monitor import EarlyStopping, ReduceLROnPlateau
 from .tensorboard import TensorBoard
+from .snapshot import Snapshot
 
 __all__ = [
     "BackupAndRestore",
@@ -29,6 +30,7 @@ __all__ = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "Snapshot",
     "SwapEMAWeights",
     "TensorBoard",
     "TerminateOnNaN",

@@ -1,6 +1,6 @@
 """SwapEMAWeights: measure with the averaged weights, train with the others."""
 
-from .base import Callback
+from .base import Callback, attributes
 
 
 class SwapEMAWeights(Callback):
@@ -16,6 +16,8 @@ class SwapEMAWeights(Callback):
     Raises:
         ValueError: the optimizer keeps no average.
     """
+
+    get_state, set_state = attributes("measuring")
 
     def __init__(self, swap_on_epoch=False):
         super().__init__()

@@ -11,7 +11,10 @@ from ..saving import load_arrays, save_arrays
 from .base import Callback
 
 # what a backup holds beside the arrays
-NUMBERS = ("epoch", "batch", "steps_taken", "passes_taken", "shuffle_seed", "average_in_weights")
+NUMBERS = (
+    "epoch", "batch", "steps_taken", "passes_taken", "shuffle_seed", "average_in_weights",
+    "first_pass", "first_batch", "taken_before",
+)  # fmt: skip
 
 
 class BackupAndRestore(Callback):
@@ -20,7 +23,7 @@ class BackupAndRestore(Callback):
     A backup holds the weights, what the optimizer keeps, the place in the training (epoch and
     batch), and what the data order and dropout depend on. It is written whole or not at all. Other
     callbacks and History begin anew, and so do the metrics of an epoch that was interrupted: they
-    cover its remaining batches.
+    cover its remaining batches. (`fit(resume=...)`, which Keras lacks, keeps those as well.)
 
     Args:
         backup_dir: folder for the file `backup.npz`; made if need be.
@@ -92,6 +95,8 @@ class BackupAndRestore(Callback):
             "shuffle_seed": model.shuffle_seed,
             "average_in_weights": optimizer.average_in_weights,
         }
+        place = ("first_pass", "first_batch", "taken_before")
+        numbers |= dict(zip(place, model.position, strict=True))
         arrays = {f"training/{name}": np.int64(numbers[name]) for name in NUMBERS}
         arrays |= {f"weights/{i}": p.numpy() for i, p in enumerate(model.weights)}
         return arrays | {f"optimizer/{i}": v.numpy() for i, v in enumerate(optimizer.variables)}
@@ -119,3 +124,4 @@ class BackupAndRestore(Callback):
         model.steps_taken, model.passes_taken = place["steps_taken"], place["passes_taken"]
         model.shuffle_seed = place["shuffle_seed"]
         model.initial_epoch, model.initial_batch = place["epoch"], place["batch"]
+        model.position = (place["first_pass"], place["first_batch"], place["taken_before"])

@@ -6,7 +6,7 @@ class Callback:
 
     Attributes:
         model: the model, set before the first hook; `model.stop_training = True` ends `fit` after
-            the current batch.
+            the current batch; `model.resumed` says whether `fit` goes on from a snapshot.
         params: {"verbose", "epochs", "steps"} of the running call.
 
     `logs` is a dict of the values so far; what a hook adds to it at the end of an epoch appears in
@@ -22,6 +22,17 @@ class Callback:
 
     def set_params(self, params):
         self.params = params
+
+    def get_state(self):
+        """What this callback remembers, for a snapshot: numbers, strings, arrays, lists, dicts.
+
+        `set_state` gets it back in the process that goes on, after `on_train_begin` (and, within an
+        epoch, after `on_epoch_begin`).
+        """
+        return None
+
+    def set_state(self, state):
+        """Go on from what `get_state` returned."""
 
     def on_batch_begin(self, batch, logs=None):
         """The older name of on_train_batch_begin."""
@@ -81,6 +92,19 @@ def _overrides(callback, hook):
         getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
         for name in names
     )
+
+
+def attributes(*names):
+    """`get_state` and `set_state` for a callback that remembers these attributes."""
+
+    def get_state(self):
+        return {name: getattr(self, name) for name in names}
+
+    def set_state(self, state):
+        for name in names:
+            setattr(self, name, state[name])
+
+    return get_state, set_state
 
 
 class CallbackList:

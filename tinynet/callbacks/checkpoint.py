@@ -5,6 +5,7 @@ import os
 import pathlib
 
 from ..saving import WEIGHTS, WHOLE, format_of
+from .base import attributes
 from .monitor import Monitor
 
 
@@ -28,6 +29,8 @@ class ModelCheckpoint(Monitor):
         keep_last: keep so many of the files that this callback wrote, and remove the older ones
             once the new one is on disk; None: all.
     """
+
+    get_state, set_state = attributes("best", "batches", "epoch", "written")
 
     def __init__(self, filepath, monitor="val_loss", verbose=0, save_best_only=False,
                  save_weights_only=False, mode="auto", save_freq="epoch",

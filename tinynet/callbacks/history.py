@@ -1,6 +1,6 @@
 """History: what every epoch measured."""
 
-from .base import Callback
+from .base import Callback, attributes
 
 
 class History(Callback):
@@ -11,6 +11,8 @@ class History(Callback):
             `compile`, then the same with "val_".
         epoch: the numbers of these epochs, from 0.
     """
+
+    get_state, set_state = attributes("history", "epoch")
 
     def __init__(self):
         super().__init__()

@@ -6,6 +6,7 @@ import csv
 import inspect
 import math
 import pathlib
+import warnings
 
 import numpy as np
 
@@ -76,6 +77,22 @@ class CSVLogger(Callback):
         append: go on after what the file holds, without a second header.
     """
 
+    def get_state(self):
+        size = self.filename.stat().st_size if self.filename.exists() else 0
+        return {"fields": self.fields, "header": self.header, "size": size}
+
+    def set_state(self, state):
+        self.fields, self.header = state["fields"], state["header"]
+        size = self.filename.stat().st_size if self.filename.exists() else 0
+        if size < state["size"]:
+            warnings.warn(
+                f"CSVLogger: {self.filename} lacks lines that it had when the snapshot was written",
+                stacklevel=2,
+            )
+            return
+        with self.filename.open("ab") as file:  # lines after it are written anew
+            file.truncate(state["size"])
+
     def __init__(self, filename, separator=",", append=False):
         super().__init__()
         self.filename, self.separator, self.append = pathlib.Path(filename), separator, append
@@ -84,7 +101,9 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs=None):
         going_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
         self.fields, self.header = None, not going_on
-        if not going_on:
+        if self.model.resumed:
+            self.filename.touch()
+        elif not going_on:
             self.filename.write_text("")  # and fail now, not after the first epoch
 
     def on_epoch_end(self, epoch, logs=None):

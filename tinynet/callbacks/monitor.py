@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .base import Callback
+from .base import Callback, attributes
 
 
 class Monitor(Callback):
@@ -98,6 +98,8 @@ class EarlyStopping(Monitor):
         best_epoch: number of the best epoch.
     """
 
+    get_state, set_state = attributes("best", "best_weights", "wait", "stopped_epoch", "best_epoch")
+
     def __init__(self, monitor="val_loss", min_delta=0, patience=0, verbose=0, mode="auto",
                  baseline=None, restore_best_weights=False, start_from_epoch=0):  # fmt: skip
         super().__init__(monitor, mode, min_delta)
@@ -156,6 +158,8 @@ class ReduceLROnPlateau(Monitor):
         cooldown: epochs after it that do not count.
         min_lr: floor of the rate.
     """
+
+    get_state, set_state = attributes("best", "wait", "cooldown_counter")
 
     def __init__(self, monitor="val_loss", factor=0.1, patience=10, verbose=0, mode="auto",
                  min_delta=1e-4, cooldown=0, min_lr=0.0):  # fmt: skip

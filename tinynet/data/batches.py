@@ -20,6 +20,7 @@ class Table:
 
     def __init__(self, data, *args, **options):
         self.data, self.batches = data, Batches(len(data), *args, **options)
+        self.first = 0  # number of the batch with which the next epoch begins
         self.steps, self.batch_size = self.batches.steps, self.batches.batch_size
 
     @property
@@ -34,16 +35,22 @@ class Table:
         """Whether there are batches for another epoch."""
         return True
 
-    def resume(self, seed, first_pass):
-        """Go on as another run did, which had begun this many passes."""
-        self.batches.resume(seed, first_pass)
+    def position(self):
+        """Where the next epoch begins in the data; see Batches."""
+        return (*self.batches.position(), 0)
 
-    def epoch(self, length, done=0):
+    def resume(self, seed, position, done=0):
+        """Go on where another run was: `done` batches into the epoch that began at `position`."""
+        self.batches.resume(seed, *position[:2])
+        self.first = done
+
+    def epoch(self, length):
         """(number of the first step, Dataset, [its rows, ...]), again and again for an epoch.
 
         The list is for steps that may be carried out together: at most `length()` batches, all of
-        the same size. The first `done` steps of the epoch are left out.
+        the same size.
         """
+        done, self.first = self.first, 0
         waiting, first = [], done
         for step, rows in enumerate(itertools.islice(self.batches.epoch(), done, None), done):
             if waiting and (len(waiting) >= length() or _count(rows) != self.batch_size):
@@ -116,9 +123,20 @@ class Batches:
         if self.seen == self.batches_per_pass:
             self._start_pass()
 
-    def resume(self, seed, first_pass):
-        """Go on as another run did, which had begun this many passes."""
+    def position(self):
+        """Where the next epoch begins: passes before its pass, batches of this pass before it."""
+        if self.current is None or self.steps_per_epoch is None or self.seen == 0:
+            return self.passes, 0
+        return self.passes - bool(self.shuffle), self.seen
+
+    def resume(self, seed, first_pass, seen=0):
+        """Go on as another run did, at a `position` of its."""
         self.seed, self.passes, self.current = seed, first_pass, None
+        if seen:
+            self._start_pass()
+            for _ in range(min(seen, self.batches_per_pass)):
+                next(self.current)
+                self.seen += 1
 
     def restart(self):
         """Let the next epoch begin with the first batch, wherever the last one stopped."""

@@ -98,6 +98,8 @@ class Stream:
         self.once = not self.pydataset and hasattr(batches, "__next__")
         self.kind = type(batches).__name__
         self.current = None  # iterator of the pass under way
+        self.pass_number, self.taken = first_pass, 0  # of this pass; batches taken from it
+        self.first = self.skip = 0  # where the next epoch begins; how much of its pass is left out
         self.waiting = None  # a Dataset that was taken from it but not used
         self.in_epoch, self.number, self.total = False, 0, 0  # batches taken
 
@@ -119,24 +121,59 @@ class Stream:
         """Whether there is a batch for another epoch; it is taken and kept."""
         if self.waiting is None and not self.in_epoch:
             self._begin_epoch()
+        if self.first:
+            return True  # the rest of an epoch, were it only its end
         for _ in range(1 if self.once else 2):  # where one pass has ended, another may begin
             if self.waiting is None:
                 self.waiting = self._take()
         return self.waiting is not None
 
-    def resume(self, seed, first_pass):
-        """Go on as another run did, which had begun this many passes."""
-        if self.shuffle and (seed, first_pass) != self.begun_with and not self.once:
-            self.close()  # the batch that was taken belongs to another order
-            self.seed, self.passes = seed, first_pass
+    def position(self):
+        """Where the next epoch begins: (number of the pass, batches of it before, of all passes).
 
-    def epoch(self, length, done=0):
-        """(number of the step, Dataset, [all its rows]) for each batch of an epoch after `done`."""
-        steps, step, more = self.steps, 0, self.ready()
+        A batch that was taken but not used is not counted.
+        """
+        unused = self.waiting is not None
+        if self.current is None:
+            return self.passes, 0, self.total
+        return self.pass_number, self.taken - unused, self.total - unused
+
+    def resume(self, seed, position, done=0):
+        """Go on where another run was: `done` batches into the epoch that began at `position`.
+
+        The batches of a PyDataset that are behind it are not made; of another source they are taken
+        and dropped.
+        """
+        number, seen, total = position
+        self.first = done
+        if self.once:
+            self._drop(total + done)
+        elif seen + done or (self.shuffle and (seed, number) != self.begun_with):
+            self.waiting = None  # it belongs to another place
+            self._end_pass()
+            self.seed, self.passes, self.skip = seed, number, seen + done
+            self.number, self.total = done, total + done
+
+    def _drop(self, count):
+        """Take so many batches of an iterator and forget them."""
+        if count and self.waiting is not None:
+            self.waiting = None
+            count -= 1
+        for _ in range(count):
+            self.number, self.total = self.number + 1, self.total + 1
+            next(self.batches, None)
+
+    def epoch(self, length):
+        """(number of the step, Dataset, [all its rows]) for each batch of an epoch."""
+        steps, step, self.first = self.steps, self.first, 0
+        if step == 0:
+            more = self.ready()
+        elif more := step != steps:  # within an epoch, so that its pass may be at its end
+            self.waiting = self._take() if self.waiting is None else self.waiting
+            more = self.waiting is not None
         while more:
             data, self.waiting = self.waiting, None
-            if step >= done:
-                yield step, data, [slice(0, len(data))]
+            yield step, data, [slice(0, len(data))]
             step += 1
             if step == steps:
                 break
@@ -183,14 +220,19 @@ class Stream:
         self.in_epoch = False
 
     def _begin_pass(self):
+        self.taken, self.skip, skip = self.skip, 0, self.skip
+        self.pass_number = self.passes
         if not self.pydataset:
-            return iter(self.batches)
+            iterator = iter(self.batches)
+            for _ in range(skip):
+                next(iterator, None)
+            return iterator
         length = self.batches.num_batches
         order = itertools.count() if length is None else range(length)
         if self.shuffle and length is not None:
             order = generator(self.seed, self.passes).permutation(length).tolist()
             self.passes += 1
-        return batches_in_order(self.batches, order)
+        return batches_in_order(self.batches, itertools.islice(order, skip, None))
 
     def _end_pass(self):
         if self.current is not None and not self.once and hasattr(self.current, "close"):
@@ -207,7 +249,7 @@ class Stream:
             self._end_pass()
             return None
         where = f"{self.where}batch {self.number}: "
-        self.number, self.total = self.number + 1, self.total + 1
+        self.number, self.total, self.taken = self.number + 1, self.total + 1, self.taken + 1
         try:
             if self.targets:
                 x, y, weight = unpack(batch, where.removesuffix(": "))

@@ -45,6 +45,8 @@ class Metric(Configurable):
 
     config_keys = ("name", "dtype")
     counts_rows = True  # whether it does not matter where a batch ends; only asked of our own
+    counts = True  # whether its sums, without weights, are of whole numbers
+    adds_in_order = False  # whether not even the rounding of its sums depends on where a batch ends
 
     def __init__(self, dtype=None, name=None):
         self.name = snake_case(type(self).__name__) if name is None else str(name)
@@ -95,6 +97,28 @@ class Metric(Configurable):
         """Forget all batches: every variable becomes zero."""
         for variable in self.variables:
             variable.assign(np.zeros(variable.shape))
+
+    def get_state(self):
+        """What the batches so far have left: name -> array (or the state of a metric held)."""
+        state = {}
+        for name, value in vars(self).items():
+            if isinstance(value, Variable):
+                state[name] = value.numpy()
+            elif isinstance(value, Metric):
+                state[name] = value.get_state()
+        return state
+
+    def set_state(self, state):
+        """Go on from what `get_state` returned, in this process or another."""
+        for name, value in state.items():
+            own = getattr(self, name, None)
+            if isinstance(own, Metric):
+                own.set_state(value)
+                continue
+            if not isinstance(own, Variable):  # one that would come with the first batch
+                own = self.add_variable(value.shape, dtype=value.dtype, name=name)
+                setattr(self, name, own)
+            own.assign(value)
 
     def __call__(self, *args, **kwargs):
         """Add a batch and return the value so far."""

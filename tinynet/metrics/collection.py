@@ -37,11 +37,20 @@ class Collection:
         for _, metric, _ in self.items:
             metric.reset_state()
 
-    def update(self, y_true, y_pred, sample_weight):
+    def update(self, y_true, y_pred, sample_weight, batch_size=None):
+        """Count a batch; or several at once, of `batch_size` rows each, to the same bits."""
         if not all(_ours(metric) for _, metric, _ in self.items):
             y_pred = np.array(y_pred)  # a user may keep it, and the next step writes over it
         for _, metric, weighted in self.items:
-            metric.update_state(y_true, y_pred, sample_weight if weighted else None)
+            weight = sample_weight if weighted else None
+            # counts are exact in any order, sums of other numbers are not
+            if batch_size is None or metric.adds_in_order or (weight is None and metric.counts):
+                metric.update_state(y_true, y_pred, weight)
+                continue
+            for i in range(0, len(y_true), batch_size):
+                rows = slice(i, i + batch_size)
+                part = None if weight is None else weight[rows]
+                metric.update_state(y_true[rows], y_pred[rows], part)
 
     def results(self) -> dict:
         """name -> number, or array where a metric has several values.

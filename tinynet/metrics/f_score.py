@@ -19,6 +19,7 @@ class FBetaScore(Metric):
 
     config_keys = ("name", "dtype", "average", "beta", "threshold")
     higher_is_better = True
+    counts = False  # targets may lie between 0 and 1
 
     def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
         super().__init__(dtype, name)

@@ -25,9 +25,27 @@ def _weighted(values, weights, reduce):
         ) from None
 
 
+def _per_row(values):
+    """The sum of each row in float64, (N,)."""
+    axes = tuple(range(1, values.ndim))
+    return np.atleast_1d(values.sum(axis=axes, dtype=np.float64))
+
+
+def add_in_order(variable, rows):
+    """variable += each of some numbers, one after the other.
+
+    So the sum has the same bits however the rows are cut into batches, and batches into stretches;
+    NumPy's `sum` of all rows would add them pairwise.
+    """
+    start = variable.value.reshape(1)
+    variable.value[...] = np.add.accumulate(np.concatenate([start, rows]))[-1]
+
+
 @register()
 class Sum(Metric):
     """Weighted sum of the numbers it is given: `update_state(values, sample_weight)`."""
+
+    adds_in_order = True
 
     def __init__(self, name="sum", dtype=None):
         super().__init__(dtype, name)
@@ -38,7 +56,7 @@ class Sum(Metric):
         if sample_weight is not None:
             values, weights = _weighted(values, sample_weight, np.sum)
             values = values * weights
-        self.total.value += values.sum(dtype=np.float64)
+        add_in_order(self.total, _per_row(values))
 
     def result(self):
         return float(self.total)
@@ -54,21 +72,24 @@ class Mean(Metric):
     result is 0.
     """
 
+    adds_in_order = True
+
     def __init__(self, name="mean", dtype=None):
         super().__init__(dtype, name)
         self.total, self.count = self._add_sum("total"), self._add_sum("count")
 
     def update_state(self, values, sample_weight=None):
         values = np.asarray(values)
-        if sample_weight is None:
-            total, count = float(values.sum(dtype=np.float64)), values.size
-        else:
+        weights = None
+        if sample_weight is not None:
             values, weights = _weighted(values, sample_weight, np.mean)
-            total = float((values * weights).sum(dtype=np.float64))
-            count = float(weights.sum(dtype=np.float64))
+            values = values * weights
         per_row = max(math.prod(values.shape[1:]), 1)
-        self.total.value += total / per_row
-        self.count.value += count / per_row
+        add_in_order(self.total, _per_row(values) / per_row)
+        if weights is None:
+            self.count.value += values.size / per_row
+        else:
+            add_in_order(self.count, _per_row(weights) / per_row)
 
     def result(self):
         total, count = float(self.total), float(self.count)

@@ -118,7 +118,7 @@ class R2Score(Metric):
     """
 
     config_keys = ("name", "dtype", "class_aggregation", "num_regressors")
-    higher_is_better = True
+    higher_is_better, counts = True, False
 
     def __init__(
         self,

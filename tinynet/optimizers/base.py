@@ -78,6 +78,7 @@ class Optimizer(Averaging, Configurable, Revised):
         self.step_number = 0
         self._schedule = None
         self.learning_rate = learning_rate
+        self.first_rate = None if self._schedule is not None else self._rate
         check_options(
             self.name, weight_decay, loss_scale_factor, ema_momentum, ema_overwrite_frequency,
             gradient_accumulation_steps,

@@ -1,0 +1,34 @@
+"""Snapshot: where, and how often, a run is written down so that it can go on after a crash."""
+
+import pathlib
+
+from .base import Callback
+
+
+class Snapshot(Callback):
+    """Has `fit` write down everything it needs to go on; `fit(..., resume=folder)` uses one.
+
+    The same command, started again, goes on from the newest snapshot to the same bits that the
+    run would have ended with. One is also written when training begins, after its last epoch, and
+    on Ctrl-C and SIGTERM. The one before the last is kept.
+
+    Args:
+        folder: for the files; made if need be. One run has it for itself.
+        seconds: between two snapshots, about; 0: after every step. None: only by `batches`.
+        batches: a number of batches between two; None: only by `seconds`.
+
+    Raises:
+        ValueError: an argument is none of these.
+    """
+
+    def __init__(self, folder, seconds=30, batches=None):
+        super().__init__()
+        if not isinstance(folder, (str, pathlib.PurePath)) or not str(folder):
+            raise ValueError(f"Snapshot: folder must be a path, received {folder!r}")
+        number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if seconds is not None and not (number and seconds >= 0):
+            raise ValueError(f"Snapshot: seconds must be a number >= 0, received {seconds!r}")
+        whole = isinstance(batches, int) and not isinstance(batches, bool)
+        if batches is not None and not (whole and batches >= 1):
+            raise ValueError(f"Snapshot: batches must be an integer >= 1, received {batches!r}")
+        self.folder, self.seconds, self.batches = pathlib.Path(folder), seconds, batches
