@@ -32,16 +32,18 @@ def of_run(model, callbacks, train, validation, arguments):
 
 def of_model(model):
     """Layers and their options; their names count only as far as they connect."""
-    names = {model.name: "model"}
-    for i, part in enumerate(model.parts()):
-        names.setdefault(part.name, f"layer {i}")
+    names = {}
 
-    def renamed(value):
+    def renamed(value, key=None):
+        """`value` with names by the order in which they come; automatic ones count on."""
+        place = isinstance(value, list) and len(value) == 3 and isinstance(value[0], str)
+        if place or (key == "name" and isinstance(value, str)):
+            name = value[0] if place else value
+            number = names.setdefault(name, f"name {len(names)}")
+            return [number, *value[1:]] if place else number
         if isinstance(value, dict):
-            return {key: renamed(v) for key, v in value.items()}
-        if isinstance(value, list):
-            return [renamed(v) for v in value]
-        return names.get(value, value) if isinstance(value, str) else value
+            return {key: renamed(v, key) for key, v in value.items()}
+        return [renamed(v) for v in value] if isinstance(value, list) else value
 
     try:
         config = json.loads(json.dumps(model.get_config(), default=_plain))
