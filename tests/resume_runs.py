@@ -102,7 +102,8 @@ def regress(folder, device):
     return model, {
         "x": X, "y": REAL, "batch_size": 7, "epochs": 9, "steps_per_epoch": 8,
         "sample_weight": WEIGHTS, "validation_data": (X[:20], REAL[:20]), "callbacks": [
-            cb.SwapEMAWeights(), cb.ReduceLROnPlateau("loss", patience=1, min_delta=0.1),
+            cb.SwapEMAWeights(swap_on_epoch=True),
+            cb.ReduceLROnPlateau("loss", patience=1, min_delta=0.1),
             cb.LearningRateScheduler(lambda epoch, rate: rate * 0.95), Wobble(),
         ],
     }  # fmt: skip

@@ -138,7 +138,7 @@ def test_a_finished_run_and_more_epochs(tmp_path):
 
     whole, expected = run(5, None)
     shorter, before = run(3, None)
-    first, history = run(3)
+    _, history = run(3)
     assert history.history == before.history
     again, history = run(3)
     assert history.history == before.history
@@ -458,7 +458,7 @@ def test_two_damaged_snapshots_are_not_passed_over(tmp_path):
     crashed(tmp_path)
     for path in snapshots(tmp_path):
         path.write_bytes(b"?")
-    with pytest.raises(ValueError, match="snapshot-a.npz: .*snapshot-b.npz: .*To begin anew"):
+    with pytest.raises(ValueError, match=r"snapshot-a.npz: .*snapshot-b.npz: .*To begin anew"):
         go_on(tmp_path)
     for path in tmp_path.glob("*.npz"):
         path.unlink()

@@ -24,6 +24,7 @@ class Step:
         self.stop_training = False
         self.initial_epoch = self.initial_batch = 0  # where `fit` begins
         self.position = (0, 0, 0)  # and where in the data the epoch began, see data.Table
+        self.under_way = None  # function: (Dataset, rows of the batches) that `fit` is at
         self.resumed = False  # whether this `fit` goes on from a snapshot
         self.steps_taken = 0  # training steps since the model was made: keys the dropout masks
         self.passes_taken = 0  # shuffled passes over data: keys the permutations
@@ -285,6 +286,19 @@ class Step:
         from .microscope.trace import trace
 
         return trace(self, x, y, sample_weight)
+
+    def find_nan(self, x, y, sample_weight=None):
+        """Where the training step that (x, y) would cause first has NaN or infinity.
+
+        Returns:
+            nan_search.NotFinite, which prints as a sentence, or None; the model stays as it is.
+        """
+        from .nan_search import find
+
+        self._require_compiled("find_nan")
+        data = Dataset(self, x, y, sample_weight)
+        self._prepare(data.y.shape)
+        return find(self, *self.batch(data, slice(None)))
 
     # --------------------------------------------------------------------------------- metrics
 

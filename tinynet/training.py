@@ -108,6 +108,7 @@ class Trainer(Step):
                 run.restore()
                 logs, training = run.logs, True
                 run.begin()
+                self.under_way = lambda: (data, stretch)
                 for epoch in run.epochs(self.initial_epoch):
                     if not train.ready():
                         _warn_of_the_end(train, epochs - epoch)
@@ -185,6 +186,7 @@ class Trainer(Step):
         for batches in sources:
             if batches is not None:
                 batches.close()
+        self.under_way = None
         self.context.release()
         self.execution.release()
         self.loss.probabilities = self.loss.dp = None

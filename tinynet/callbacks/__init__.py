@@ -11,9 +11,9 @@ from .logging import (
     LambdaCallback,
     LearningRateScheduler,
     ProgbarLogger,
-    TerminateOnNaN,
 )
 from .monitor import EarlyStopping, ReduceLROnPlateau
+from .nan import TerminateOnNaN
 from .tensorboard import TensorBoard
 from .snapshot import Snapshot
 

@@ -1,10 +1,9 @@
-"""Callbacks that write or watch: ProgbarLogger, CSVLogger, LambdaCallback, TerminateOnNaN,
+"""Callbacks that write or watch: ProgbarLogger, CSVLogger, LambdaCallback,
 LearningRateScheduler.
 """
 
 import csv
 import inspect
-import math
 import pathlib
 import warnings
 
@@ -136,28 +135,6 @@ class LambdaCallback(Callback):
             if not callable(function):
                 raise TypeError(f"LambdaCallback: {name} must be a function, received {function!r}")
             setattr(self, name, function)
-
-
-class TerminateOnNaN(Callback):
-    """Ends training when the loss of a batch is NaN or infinite.
-
-    Args:
-        raise_error: raise a RuntimeError instead.
-    """
-
-    def __init__(self, raise_error=False):
-        super().__init__()
-        self.raise_error = raise_error
-
-    def on_train_batch_end(self, batch, logs=None):
-        loss = (logs or {}).get("loss")
-        if loss is None or math.isfinite(loss):
-            return
-        message = f"Batch {batch}: the loss is {loss}, training ends"
-        if self.raise_error:
-            raise RuntimeError(message)
-        print(message)
-        self.model.stop_training = True
 
 
 class LearningRateScheduler(Callback):

@@ -90,7 +90,6 @@ def restore(model, callbacks, sources, header, arrays):
         if leaf.key != tuple(key):  # a change would be a reason to record the step anew
             leaf.key = tuple(key)
     model.steps_taken, model.passes_taken = header["steps_taken"], header["passes_taken"]
-    model.shuffle_seed = header["shuffle_seed"]
     model.loss_tracker.set_state(unpack(header["loss"], extra))
     for (_, metric, _), state in zip(model.compiled_metrics.items, header["metrics"], strict=True):
         _give(metric, state, extra)

@@ -1,0 +1,73 @@
+"""TerminateOnNaN: no further when the loss is no number; and where that came from."""
+
+import math
+
+import numpy as np
+
+from ..microscope.untouched import untouched
+from .base import Callback
+
+
+class TerminateOnNaN(Callback):
+    """Ends training when the loss of a batch is NaN or infinite.
+
+    Args:
+        raise_error: raise a RuntimeError instead.
+        explain: say where it first came up: in which step, in the output of which layer, in the
+            loss, in which gradient or update. Also notices weights that are no numbers any more,
+            before the next loss shows it. Costs a copy of the weights per batch; at the end the
+            last batch is gone through once more, layer by layer.
+
+    Attributes:
+        found: with `explain`, the nan_search.NotFinite that was found, or None.
+    """
+
+    def __init__(self, raise_error=False, explain=False):
+        super().__init__()
+        self.raise_error, self.explain = raise_error, explain
+        self.before = self.found = None
+
+    def get_state(self):
+        return {}
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.explain:
+            model, optimizer = self.model, self.model.optimizer
+            host = model.context.ops.to_host
+            arrays = [model.flat.values, *optimizer.arrays()]
+            self.before = [np.array(host(a)) for a in arrays], (
+                optimizer.step_number, model.steps_taken,
+            )  # fmt: skip
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = (logs or {}).get("loss")
+        reason = None if loss is None or math.isfinite(loss) else f"the loss is {loss}"
+        if reason is None and self.explain:
+            values = np.asarray(self.model.context.ops.to_host(self.model.flat.values))
+            reason = None if np.isfinite(values).all() else "weights are no numbers any more"
+        if reason is None:
+            return
+        message = f"Batch {batch}: {reason}, training ends"
+        if self.explain:
+            self.found = self._search()
+            message += f". First, in {self.found}" if self.found else (
+                ". Going through the batch once more, layer by layer, brought up nothing"
+            )  # fmt: skip
+        self.before = None
+        if self.raise_error:
+            raise RuntimeError(message)
+        print(message)
+        self.model.stop_training = True
+
+    def _search(self):
+        """The batch once more, from the weights before it."""
+        from ..nan_search import find
+
+        model, optimizer = self.model, self.model.optimizer
+        (data, stretch), ops = model.under_way(), model.context.ops
+        with untouched(model):
+            arrays, (optimizer.step_number, model.steps_taken) = self.before
+            own = [model.flat.values, *optimizer.arrays()]
+            for array, value in zip(own, arrays, strict=True):
+                array[...] = ops.from_host(value)
+            return find(model, *model.batch(data, stretch[-1]))
