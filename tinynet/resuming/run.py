@@ -39,7 +39,7 @@ class Run:
         self.snapshot = ours[0] if ours else None
         self.interrupts = Interrupts(terminate=self.snapshot is not None)
         self.folder = self.found = self.pending = self.saved = None
-        self.logs, self.place, self.fetching = {}, None, False
+        self.logs, self.place, self.fetching, self.here = {}, None, False, (0, 0)
         self.told, self.failed = set(), False
         if self.snapshot is not None:
             if any(isinstance(c, BackupAndRestore) for c in self.callbacks):
@@ -90,9 +90,11 @@ class Run:
         """Tell the model where in the data to begin; before `on_train_begin`."""
         model = self.model
         model.resumed = self.found is not None
+        self.here = (model.initial_epoch, 0)
         if self.found is not None:
             header, place = self.found[0], self.place
-            model.initial_epoch, model.initial_batch = place["epoch"], place["batch"]
+            self.here = place["epoch"], place["batch"]
+            model.initial_epoch, model.initial_batch = self.here
             model.position = tuple(place["position"])
             model.shuffle_seed = header["shuffle_seed"]
             if self.validation is not None:
@@ -117,7 +119,6 @@ class Run:
     def begin(self):
         """After `on_train_begin`: the first snapshot shows that the folder can be written to."""
         self.written, self.batches = time.monotonic(), 0
-        self.here = (self.model.initial_epoch, self.model.initial_batch)
         if self.folder is not None and self.folder.newest is None:
             self._write(*self._collect(self.model.initial_epoch, 0))
 
@@ -135,6 +136,7 @@ class Run:
             try:
                 one = next(stretches)
             except StopIteration:
+                self.fetching = False
                 return
             finally:
                 self.interrupts.hold()

@@ -88,11 +88,19 @@ def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=T
         raise ValueError(f"{filepath}: zipped=False, a folder, is not written here")
     suffix = _whole_format(filepath, "save")
     check_overwrite(filepath, overwrite)
-    with atomic_path(filepath) as temporary:
-        if suffix == ".keras":
+    if suffix == ".keras":
+        with atomic_path(filepath) as temporary:
             keras_zip.write(model, temporary)
-        else:
-            legacy_h5.write_model(model, temporary, include_optimizer)
+    else:
+        _write_hdf5(filepath, legacy_h5.write_model, model, include_optimizer)
+
+
+def _write_hdf5(path, write, model, *options):
+    """Through memory: on a full disk the HDF5 library would take the process down with it."""
+    content = io.BytesIO()
+    write(model, content, *options)
+    with atomic_write(path) as file:
+        file.write(content.getbuffer())
 
 
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
@@ -179,8 +187,8 @@ def save_weights(model, filepath, overwrite=True):
         with atomic_write(filepath) as file:
             writer.write(model.weights, file)
         return
-    with atomic_path(filepath) as temporary:
-        (weights_h5.write if suffix == ".weights.h5" else legacy_h5.write_weights)(model, temporary)
+    write = weights_h5.write if suffix == ".weights.h5" else legacy_h5.write_weights
+    _write_hdf5(filepath, write, model)
 
 
 def load_weights(model, filepath, skip_mismatch=False, by_name=False):
