@@ -156,7 +156,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("hostile", map(ragged, HOSTILE.values()), ids=HOSTILE)
+@pytest.mark.parametrize("hostile", [ragged(rows) for rows in HOSTILE.values()], ids=HOSTILE)
 def test_reviews_that_are_no_lists_of_integers(tmp_path, capsys, hostile):
     path = tmp_path / "imdb.npz"
     write_imdb(path, x_train=hostile)
