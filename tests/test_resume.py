@@ -221,6 +221,20 @@ def test_a_data_set_with_a_state_of_its_own(tmp_path, batch):
     assert history.history == expected.history
 
 
+@pytest.mark.parametrize("batch", [3, 9, 14])
+def test_validation_batches_begin_anew_in_every_epoch(tmp_path, batch):
+    def run(*callbacks):
+        tinynet.utils.set_random_seed(1)
+        model = build()
+        return model.fit(X, REAL, 9, 3, 0, list(callbacks), validation_data=runs.Batches(),
+                         validation_steps=4).history  # fmt: skip
+
+    expected = run()
+    with pytest.raises(RuntimeError, match="crash"):
+        run(every(tmp_path), Crash(batch))
+    assert run(every(tmp_path), Crash(10**9)) == expected
+
+
 def test_batches_of_a_pydataset_are_not_made_twice(tmp_path):
     class Told(runs.Batches):
         def __init__(self):

@@ -54,6 +54,8 @@ class ModelCheckpoint(Monitor):
         self.save_freq, self.best = save_freq, initial_value_threshold
         self.keep_last, self.written = keep_last, []
         self.batches, self.epoch = 0, 0
+        if save_freq != "epoch":  # otherwise nobody has to look at every batch
+            self.on_train_batch_end = self._count_batch
 
     def on_train_begin(self, logs=None):
         if not self.save_best_only:
@@ -68,9 +70,7 @@ class ModelCheckpoint(Monitor):
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
-        if self.save_freq == "epoch":
-            return
+    def _count_batch(self, batch, logs=None):
         self.batches += 1
         if self.batches % self.save_freq == 0:
             self._save(logs, batch)

@@ -194,6 +194,7 @@ class Stream:
         untouched = self.waiting is not None and self.number == 1
         if not self.once and not untouched:
             self.close()
+            self.first = self.skip = 0
 
     def close(self):
         """End what is under way; an iterator is left as it is."""

@@ -7,6 +7,7 @@ only), and where callbacks write their files.
 import hashlib
 import inspect
 import json
+import re
 
 import numpy as np
 
@@ -107,8 +108,9 @@ def of_data(source):
     """Shapes, dtypes and a digest of some rows; of sources of batches what can be known."""
     data = getattr(source, "data", None)
     if data is None:
-        shape = list(source.target_shape[1:])
-        return {"kind": source.kind, "batches": source.steps, "targets": shape}
+        first = source.waiting  # the first batch, if it was looked at
+        shape = None if first is None else [list(first.x.shape[1:]), list(first.y.shape[1:])]
+        return {"kind": source.kind, "batches": source.steps, "rows of the first": shape}
     return {
         name: None if rows is None else _of_rows(rows)
         for name, rows in (("x", data.x), ("y", data.y), ("sample_weight", data.sample_weight))
@@ -137,7 +139,9 @@ def _plain(value):
         return [_plain(v) for v in value]
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", str(value))  # an address is another in every process
 
 
 def difference(before, now, where=""):
