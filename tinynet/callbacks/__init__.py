@@ -14,8 +14,8 @@ from .logging import (
 )
 from .monitor import EarlyStopping, ReduceLROnPlateau
 from .nan import TerminateOnNaN
-from .tensorboard import TensorBoard
 from .snapshot import Snapshot
+from .tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",
