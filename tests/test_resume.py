@@ -13,7 +13,13 @@ import resume_runs as runs
 
 import tinynet
 from tinynet import execution, layers
-from tinynet.callbacks import BackupAndRestore, Callback, EarlyStopping, Snapshot
+from tinynet.callbacks import (
+    BackupAndRestore,
+    Callback,
+    EarlyStopping,
+    GradientMonitor,
+    Snapshot,
+)
 from tinynet.kernels import DEVICES
 from tinynet.resuming import files, values
 
@@ -184,6 +190,21 @@ def test_another_device(tmp_path, first):
     for a, b in zip(model.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(history.history["loss"], expected.history["loss"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [5, 12, 30])
+def test_a_monitor_of_gradients_goes_on(tmp_path, batch):
+    def run(*callbacks):
+        tinynet.utils.set_random_seed(1)
+        tinynet.backend.clear_session()  # the layers have the same names again
+        monitor = GradientMonitor(X, REAL, rows=20)
+        history = build().fit(**FIT, callbacks=[monitor, *callbacks]).history
+        return repr((list(history), history, monitor.histograms, monitor.epoch))
+
+    expected = run()
+    with pytest.raises(RuntimeError, match="crash"):
+        run(every(tmp_path), Crash(batch))
+    assert run(every(tmp_path), Crash(10**9)) == expected
 
 
 class Hooked(runs.Batches):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..observing import histogram, layer_outputs, sample, step_changes
+from ..observing import Histogram, histogram, layer_outputs, sample, step_changes
 from .base import Callback
 
 
@@ -48,6 +48,20 @@ class GradientMonitor(Callback):
     def _clear(self):
         self.history, self.epoch = {}, []
         self.histograms = {"gradients": {}, "outputs": {}}
+
+    def get_state(self):
+        histograms = {
+            kind: {name: [tuple(one) for one in kept] for name, kept in known.items()}
+            for kind, known in self.histograms.items()
+        }
+        return {"history": self.history, "epoch": self.epoch, "histograms": histograms}
+
+    def set_state(self, state):
+        self.history, self.epoch = state["history"], state["epoch"]
+        self.histograms = {
+            kind: {name: [Histogram(*one) for one in kept] for name, kept in known.items()}
+            for kind, known in state["histograms"].items()
+        }
 
     def on_train_begin(self, logs=None):
         self._clear()

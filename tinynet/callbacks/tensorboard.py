@@ -88,6 +88,15 @@ class TensorBoard(Callback):
         if update_freq != "epoch":  # otherwise nobody has to look at every batch
             self.on_train_batch_end = self._write_batch
 
+    def get_state(self):
+        watched = None if self.monitor is None else self.monitor.get_state()
+        return {"steps": self.steps, "monitor": watched}
+
+    def set_state(self, state):
+        self.steps, self.first_step = state["steps"], self.model.steps_taken
+        if self.monitor is not None:
+            self.monitor.set_state(state["monitor"])
+
     def set_model(self, model):
         super().set_model(model)
         if self.monitor is not None:

@@ -15,7 +15,7 @@ from ..data import SeveralRows, SparseRows
 from ..saving.config import compile_config, each, plain
 
 SAMPLED = 64  # rows of a data set that are compared
-FREE = {"verbose", "filepath", "filename", "backup_dir", "folder", "seconds", "batches"}
+FREE = {"verbose", "filepath", "filename", "backup_dir", "log_dir", "folder", "seconds", "batches"}
 
 
 def of_run(model, callbacks, train, validation, arguments):
