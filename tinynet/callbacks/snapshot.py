@@ -12,9 +12,14 @@ class Snapshot(Callback):
     run would have ended with. One is also written when training begins, after its last epoch, and
     on Ctrl-C and SIGTERM. The one before the last is kept.
 
+    Batches that somebody else makes have to be the same again: a PyDataset may have `get_state` and
+    `set_state`; a generator is read from its beginning up to where it was; what a DataLoader draws
+    from a library of its own is its own affair.
+
     Args:
         folder: for the files; made if need be. One run has it for itself.
-        seconds: between two snapshots, about; 0: after every step. None: only by `batches`.
+        seconds: between two snapshots, about; 0: whenever control comes back to Python, which on
+            the cpu is after some steps. None: only by `batches`.
         batches: a number of batches between two; None: only by `seconds`.
 
     Raises:
