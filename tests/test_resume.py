@@ -177,15 +177,15 @@ def test_early_stopping_stays_stopped(tmp_path):
         assert stop.stopped_epoch == expected.epoch[-1]
 
 
-@pytest.mark.parametrize("first", DEVICES)
-def test_another_device(tmp_path, first):
-    second = next(d for d in DEVICES if d != first)
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+def test_another_device(tmp_path, device):
+    second = next(d for d in DEVICES if d != device)
     tinynet.utils.set_random_seed(1)
-    whole = build(device=first)
+    whole = build(device=device)
     expected = whole.fit(**FIT)
     tinynet.utils.set_random_seed(1)
     with pytest.raises(RuntimeError, match="crash"):
-        build(device=first).fit(**FIT, callbacks=[every(tmp_path), Crash(20)])
+        build(device=device).fit(**FIT, callbacks=[every(tmp_path), Crash(20)])
     model, history = go_on(tmp_path, build(device=second))
     for a, b in zip(model.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
