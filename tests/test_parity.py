@@ -54,7 +54,8 @@ def test_a_case_of_the_suite(number):
     digest = hashlib.sha256(json.dumps(case).encode()).hexdigest()[:12]  # a recording of this case
     theirs = json.loads(str(keras_answers(number, digest)["json"]))
     assert "error" not in theirs, theirs["error"]
-    found = compare.differences(theirs, numbers(compare.answers(tinynet, case)), case["dtype"])
+    ours = numbers(compare.answers(tinynet, case))
+    found = compare.differences(theirs, ours, compare.tolerance(case))
     if found:
         report(case, found)
 
@@ -70,7 +71,7 @@ def test_a_case(live_number, request):
         forget_compiled()
     theirs, ours = compare.answers(keras, case), compare.answers(tinynet, case)
     request.config.parity["refused by both" if "error" in theirs else "agree"] += 1
-    found = compare.differences(theirs, ours, case["dtype"])
+    found = compare.differences(theirs, ours, compare.tolerance(case))
     if found:
         request.config.parity["agree"] -= 1
         request.config.parity["differ"] += 1
@@ -104,13 +105,13 @@ def report(case, found):
         keras, kind = oracle.live_keras(), found[0].partition(":")[0].lstrip("0123456789 ")
 
         def fails(smaller):
-            theirs = compare.answers(keras, smaller)
-            still = compare.differences(theirs, compare.answers(tinynet, smaller), case["dtype"])
+            theirs, ours = compare.answers(keras, smaller), compare.answers(tinynet, smaller)
+            still = compare.differences(theirs, ours, compare.tolerance(smaller))
             return any(kind in line for line in still)
 
         case = shrink(case, fails)
         found = compare.differences(
-            compare.answers(keras, case), compare.answers(tinynet, case), case["dtype"]
+            compare.answers(keras, case), compare.answers(tinynet, case), compare.tolerance(case)
         )
     pytest.fail("\n".join(found) + "\n\n" + script(case, found), pytrace=False)
 
@@ -128,7 +129,7 @@ def test_a_case_is_plain_and_depends_on_nothing_but_its_seed():
 def test_a_difference_is_seen():
     case = cases.draw(SUITE_SEED, 0)
     right = compare.answers(tinynet, case)
-    assert not compare.differences(right, right, "float32")
+    assert not compare.differences(right, right, compare.TOLERANCE["float32"])
     for name, value in right.items():
         if isinstance(value, (list, np.ndarray)) and np.size(value) == 0:
             continue
@@ -136,7 +137,7 @@ def test_a_difference_is_seen():
             wrong = value + 3e-4 * max(np.abs(value).max(), 1.0)
         else:
             wrong = [*value, 0.5] if isinstance(value, list) else "something else"
-        found = compare.differences(right, {**right, name: wrong}, "float32")
+        found = compare.differences(right, {**right, name: wrong}, compare.TOLERANCE["float32"])
         assert len(found) == 1, name
         assert found[0].startswith(name), name
 

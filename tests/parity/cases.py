@@ -20,6 +20,8 @@ Everything random lies in the seed, and everything that the two libraries would 
 left out: rows stay in order (or make one batch), dropout has rate 0, weights are injected.
 """
 
+import json
+
 from . import tables
 from .calls import Calls
 from .draw import Draw
@@ -199,7 +201,10 @@ def steady(case):
     bias has no effect: its gradient is rounding noise, which Adam and RMSprop divide by itself. A
     larger epsilon leaves it the noise that it is; the optimizers that don't have one, or whose
     steps are a sign, make way for SGD. Without a normalization these optimizers need float64.
+
+    Ftrl's l1 sets weights to 0 or almost 0, where the slope of an L1 penalty jumps.
     """
+    penalties = '"l1"' in json.dumps(case["layers"])
     normalized = any(layer["new"] in tables.NORMALIZING for layer in every_layer(case["layers"]))
     if normalized:
         case["dtype"] = "float32"
@@ -215,6 +220,8 @@ def steady(case):
             call["optimizer"] = new("optimizers.SGD", learning_rate=0.05)
         elif name != "SGD":
             given["epsilon"] = 1e-2
+        if name == "Ftrl" and penalties and isinstance(given, dict):
+            given.pop("l1_regularization_strength", None)
     if case["dtype"] == "float64":
         leave_out_correlations(case)
 

@@ -7,6 +7,19 @@ import numpy as np
 from . import build
 
 TOLERANCE = {"float32": 2e-4, "float64": 1e-6}
+# Close, but not always to 1e-6: Keras keeps learning rates in float32, and these two subtract
+# numbers that are nearly equal.
+LOOSE = ("ftrl", "adafactor")
+
+
+def tolerance(case):
+    """How close the answers to a case must be, relative to the largest number of each."""
+    for call in case["calls"]:
+        optimizer = call.get("optimizer", "")
+        name = optimizer if isinstance(optimizer, str) else optimizer["new"]
+        if name.lower().rpartition(".")[2] in LOOSE:
+            return TOLERANCE["float32"]
+    return TOLERANCE[case["dtype"]]
 
 
 def answers(lib, case) -> dict:
@@ -15,12 +28,12 @@ def answers(lib, case) -> dict:
         return build.run(lib, case, folder)
 
 
-def differences(theirs, ours, dtype) -> list:
+def differences(theirs, ours, tolerance) -> list:
     """One line per answer that differs; empty if the libraries agree.
 
     Args:
         theirs, ours: what `build.run` returned with Keras, with tinynet.
-        dtype: of the model, says how close numbers must be.
+        tolerance: see `tolerance`.
     """
     found = []
     if "error" in theirs or "error" in ours:
@@ -31,7 +44,7 @@ def differences(theirs, ours, dtype) -> list:
         if name not in theirs or name not in ours:
             found.append(f"{name}: only {'Keras' if name in theirs else 'tinynet'} has it")
             continue
-        difference = differs(theirs[name], ours[name], TOLERANCE[dtype])
+        difference = differs(theirs[name], ours[name], tolerance)
         if difference:
             found.append(f"{name}: {difference}")
     return found
