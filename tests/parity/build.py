@@ -36,6 +36,7 @@ def working_in(lib, dtype):
 
             stack.enter_context(jax.enable_x64(dtype == "float64"))
             lib.utils.clear_session(free_memory=False)  # its counters of names start anew
+            stack.callback(lib.utils.clear_session, free_memory=False)  # and its dtype policy
         before = lib.config.floatx()
         lib.config.set_floatx(dtype)
         stack.callback(lib.config.set_floatx, before)
