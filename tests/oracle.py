@@ -1,4 +1,4 @@
-"""Expected values from Keras: computed live where Keras is installed, else from a recording.
+"""Expected values from Keras: recorded, or asked for now.
 
 A case is a function that computes a dict of arrays with Keras alone:
 
@@ -11,11 +11,14 @@ A case is a function that computes a dict of arrays with Keras alone:
         expected = dense_outputs(7)["y"]
 
 `python tests/record_fixtures.py` runs the suite with Keras and stores what every case returned in
-`tests/fixtures/keras-<version>.npz`; without Keras the same call reads it from there. Arguments of
-a case must have a stable repr (numbers, strings, tuples), because they are part of its key.
+`tests/fixtures/keras-<version>.npz`; do so after changing a case. A case that was recorded with the
+Keras that is installed, or when none is, is read from there: asking for everything takes three
+times as long. TINYNET_TESTS_LIVE_KERAS=1 does ask. Arguments of a case must have a stable repr
+(numbers, strings, tuples), because they are part of its key.
 """
 
 import functools
+import importlib.metadata
 import importlib.util
 import os
 import pathlib
@@ -28,6 +31,7 @@ FOLDER = pathlib.Path(__file__).parent / "fixtures"
 HAVE_KERAS = importlib.util.find_spec("keras") is not None and not os.environ.get(
     "TINYNET_TESTS_WITHOUT_KERAS"
 )
+LIVE = bool(os.environ.get("TINYNET_TESTS_LIVE_KERAS"))  # ask Keras also for what is recorded
 recording = False  # record_fixtures.py asks Keras for everything anew
 known = {}  # what the cases of this run returned
 recorded = {}  # filled while recording: key -> array
@@ -52,22 +56,25 @@ def _recording():
 
 
 @functools.cache
+def _version():
+    """Of the Keras that is installed."""
+    return importlib.metadata.version("keras")
+
+
+@functools.cache
 def _is_recorded(key):
-    return bool(list(FOLDER.glob("keras-*.npz"))) and any(k.startswith(key) for k in _recording())
+    """Whether the Keras that is installed has answered this before."""
+    file = FOLDER / f"keras-{_version()}.npz"
+    return file.exists() and any(k.startswith(key) for k in _recording())
 
 
-def keras_case(function=None, *, slow=False):
-    """Decorator: see the module's text. The first argument `keras` is supplied here.
-
-    With `slow` a recording of the case is taken even where Keras is installed.
-    """
-    if function is None:
-        return functools.partial(keras_case, slow=slow)
+def keras_case(function):
+    """Decorator: see the module's text. The first argument `keras` is supplied here."""
 
     @functools.wraps(function)
     def expected(*args):
         key = f"{function.__module__}.{function.__name__}{args!r}/"
-        if HAVE_KERAS and not (slow and not recording and _is_recorded(key)):
+        if HAVE_KERAS and (LIVE or recording or not _is_recorded(key)):
             if key in known:  # the same case, for another device
                 return known[key]
             with warnings.catch_warnings():

@@ -42,7 +42,7 @@ def numbers(answers):
     return short
 
 
-@oracle.keras_case(slow=True)
+@oracle.keras_case
 def keras_answers(keras, number, digest):
     case = cases.draw(SUITE_SEED, number)
     return {"json": json.dumps(numbers(compare.answers(keras, case)))}
