@@ -28,6 +28,14 @@ X, REAL = runs.X, runs.REAL
 FIT = {"x": X, "y": REAL, "batch_size": 8, "epochs": 3, "verbose": 0}  # 12 batches an epoch
 
 
+@pytest.fixture(autouse=True)
+def _interruptible():
+    """A shell starts what it runs in the background with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def build(device="reference", rate=0.05):
     tinynet.utils.set_random_seed(1)
     model = tinynet.Sequential([
