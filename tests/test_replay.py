@@ -262,7 +262,9 @@ def test_each_loss(name, reduction, weighted):
     metrics = ["accuracy"] if name.startswith("sparse") else ["accuracy", "mae"]
     make = maker(lambda: small(last=last), lambda: loss(reduction=reduction), metrics=metrics)
     y = labels() if name.startswith("sparse") else to_categorical(labels(), C)
-    weight = np.linspace(0, 2, N) if weighted else None
+    # Not evenly spaced: such weights cancel in a bias's gradient but for rounding, and CategoricalHinge
+    # breaks the tie between that bias and the others' zero by the sign of what is left.
+    weight = np.linspace(0, 2, N) ** 1.5 if weighted else None
     agree(make, data(), y, weight=weight)
 
 
