@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import math
 import threading
 
 import numpy as np
@@ -11,7 +12,9 @@ from . import _cpu_machine as machine
 from . import reference
 from ._cpu_instructions import INSTRUCTIONS
 from ._cpu_machine import COLUMNS, FLAT, HEAD, NUMBERS, ROWS, WORDS
-from ._cpu_sparse import TILE
+from ._cpu_products import TURNED
+from ._cpu_sparse import FEATURES, TILE
+from ._cpu_vectors import SLACK
 from ._recording import Slot, Unsupported
 
 
@@ -130,30 +133,32 @@ class Scratch:
             machine.PARTIAL: partial,
             machine.LOSS: np.zeros(1),
             machine.ROOM: np.zeros(8, np.int64),
-            machine.LIST: np.zeros(widest + 1, np.int64),
-            machine.VALUES: np.zeros(widest + 1, dtype),
-            machine.TILE_ROWS: np.zeros((TILE, rows + 1), np.int64),
+            machine.LIST: np.zeros(widest + SLACK, np.int32),
+            machine.VALUES: np.zeros(widest + SLACK, dtype),
+            machine.TILE_ROWS: np.zeros((TILE, rows + 1), np.int32),
             machine.TILE_VALUES: np.zeros((TILE, rows + 1), dtype),
             machine.TILE_COUNTS: np.zeros(TILE, np.int64),
+            machine.TURNED_DY: empty((widest * min(rows, TURNED),), dtype),
+            machine.TURNED_DX: empty((widest * min(rows, TURNED),), dtype),
         }
         for place, array in self.arrays.items():
             self.words[place] = address_of(array)
 
     def add_entries(self, rows, D, H, dtype):
-        """Room for the entries of `rows` rows that are not zero, and for W (D, H)."""
-        block, line = machine.BLOCK * D + 1, machine.LINE // np.dtype(dtype).itemsize
-        wide = -(-H // line) * line
+        """Room for the entries of `rows` rows that are not zero, and for some rows of W (D, H)."""
+        line = machine.LINE // np.dtype(dtype).itemsize
+        wide, block = -(-H // line) * line, machine.BLOCK * D
         for place, count, kind in (
             (machine.STARTS, rows + 1, np.int64),
-            (machine.COLUMN_OF, rows * D + 1, np.int32),
-            (machine.ENTRIES, rows * D + 1, dtype),
+            (machine.COLUMN_OF, rows * D + SLACK, np.int32),
+            (machine.ENTRIES, rows * D + SLACK, dtype),
             (machine.PLACES, D + 1, np.int64),
-            (machine.ENTRY_ROWS, block, np.int64),
+            (machine.ENTRY_ROWS, block, np.int32),
             (machine.FACTORS, block, dtype),
-            (machine.PACKED, D * wide, dtype),
-            (machine.PADDED, machine.BLOCK * wide, dtype),
+            (machine.CURSORS, rows, np.int64),
+            (machine.NEAR, max(machine.BLOCK, FEATURES) * wide, dtype),
         ):
-            self.arrays[place] = array = on_a_line(count, kind)
+            self.arrays[place] = array = zeros((count,), kind)
             self.words[place] = address_of(array)
 
     def set_spans(self, spans):
@@ -162,12 +167,23 @@ class Scratch:
         self.words[machine.SPANS], self.words[machine.SPAN_COUNT] = address_of(spans), len(spans)
 
 
-def on_a_line(count, dtype):
-    """`count` numbers that begin at a cache line."""
-    item = np.dtype(dtype).itemsize
-    room = np.zeros(count + machine.LINE // item, dtype)
-    start = -address_of(room) % machine.LINE // item
-    return room[start : start + count]
+def empty(shape, dtype):
+    """An array that begins at a cache line.
+
+    NumPy's begin at 16 bytes past one, where every vector of 64 bytes lies in two lines: Adam over
+    a million weights takes twice as long there.
+    """
+    dtype = np.dtype(dtype)
+    count = math.prod(shape) if isinstance(shape, tuple) else shape
+    room = np.empty(count * dtype.itemsize + machine.LINE, np.uint8)
+    start = -address_of(room) % machine.LINE
+    return room[start : start + count * dtype.itemsize].view(dtype).reshape(shape)
+
+
+def zeros(shape, dtype):
+    array = empty(shape, dtype)
+    array.fill(0)
+    return array
 
 
 def address_of(array):

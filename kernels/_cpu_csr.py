@@ -8,7 +8,7 @@ instructions stand in for those of the same name without `_csr` (see `Machine`).
 import numpy as np
 
 from . import _cpu_sparse as sparse
-from ._cpu_low import matrix, size_of, vector
+from ._cpu_low import size_of, vector
 from ._cpu_machine import BATCH_COLUMNS, BATCH_STARTS, BATCH_VALUES, HEAD, SAMPLES, THREAD
 from ._cpu_operands import (
     at,
@@ -21,6 +21,7 @@ from ._cpu_operands import (
     whole,
     word_of,
 )
+from ._cpu_vectors import sum_rows_times
 
 
 @jit
@@ -93,10 +94,8 @@ def linear_csr(words, numbers, first, last, step, scratch, like):
     word = word_of(words)
     H, y = word[4], at(word, 3, first, step)
     starts, columns, values = batch_entries(scratch_of(scratch), first, last, like)
-    sparse.entries_linear(
-        starts, columns, values, word[HEAD + 3], H * size_of(like), whole(word, 2, H, like),
-        matrix(y, last - first, H, like), y,
-    )  # fmt: skip
+    sparse.rows_linear(starts, columns, values, word[HEAD + 3], whole(word, 2, H, like), y,
+                       last - first, H)  # fmt: skip
 
 
 @instruction
@@ -106,13 +105,12 @@ def linear_part_csr(words, numbers, first, last, step, scratch, like):
     D, H, item = word[3], word[4], size_of(like)
     low, high = share(D, mine)
     part = word[HEAD + 6] + mine[THREAD] * last * H * item
-    vector(part, last * H, like)[:] = 0
     starts, columns, values = batch_entries(mine, 0, last, like)
     for i in range(last):
         begin = sparse.first_from(columns, starts[i], starts[i + 1], low)
         end = sparse.first_from(columns, begin, starts[i + 1], high)
-        out = part + i * H * item
-        sparse.add_entries(begin, end, columns, values, word[HEAD + 3], H * item, out, H)
+        sum_rows_times(part + i * H * item, 0, columns.ctypes.data, values.ctypes.data, begin, end,
+                       word[HEAD + 3], H * item, H, like)  # fmt: skip
 
 
 @instruction

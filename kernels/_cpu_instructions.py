@@ -7,6 +7,7 @@ import numpy as np
 
 from . import (  # noqa: F401  they register theirs
     _cpu_csr,
+    _cpu_entries,
     _cpu_layer_instructions,
     _cpu_loss_instructions,
     _cpu_products,

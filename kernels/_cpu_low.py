@@ -5,6 +5,7 @@ leading dimension, and runs on the thread that calls it. The pointers are regist
 which lets Numba keep the compiled code on disk.
 """
 
+import platform
 import sys
 
 import llvmlite.binding as llvm
@@ -87,6 +88,56 @@ def call_op(typing_context, address, words, numbers, first, last, step, scratch,
         return context.get_dummy_value()
 
     return signature, generate
+
+
+# Numbers below 1.2e-38 (float32) count as zero while we compute, as they do in XLA: an Adam whose
+# moments fade away over rarely lit pixels would take twice as long for them.
+_MACHINE = platform.machine().lower()
+X86, ARM = _MACHINE in ("x86_64", "amd64"), _MACHINE in ("aarch64", "arm64")
+FLUSH = 0x8040 if X86 else 1 << 24 if ARM else 0  # FTZ and DAZ in MXCSR; FZ in FPCR
+
+
+@intrinsic
+def float_mode(typing_context):
+    """This thread's control word for arithmetic on floats; 0 where we know none."""
+
+    def generate(context, builder, signature, args):
+        if X86:
+            word = cgutils.alloca_once(builder, ir.IntType(32))
+            _mxcsr(builder, "st", word)
+            return builder.zext(builder.load(word), I64)
+        if ARM:
+            kind = ir.FunctionType(I64, [])
+            return builder.asm(kind, "mrs $0, fpcr", "=r", [], side_effect=True)
+        return ir.Constant(I64, 0)
+
+    return types.int64(), generate
+
+
+@intrinsic
+def set_float_mode(typing_context, mode):
+    """Make `mode` this thread's control word."""
+    signature = types.void(types.int64)
+
+    def generate(context, builder, signature, args):
+        if X86:
+            word = cgutils.alloca_once(builder, ir.IntType(32))
+            builder.store(builder.trunc(args[0], ir.IntType(32)), word)
+            _mxcsr(builder, "ld", word)
+        elif ARM:
+            kind = ir.FunctionType(ir.VoidType(), [I64])
+            builder.asm(kind, "msr fpcr, $0", "r", args, side_effect=True)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _mxcsr(builder, direction, word):
+    bytes_ = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [bytes_])
+    name = f"llvm.x86.sse.{direction}mxcsr"
+    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    builder.call(function, [builder.bitcast(word, bytes_)])
 
 
 if sys.platform == "win32":
@@ -184,72 +235,6 @@ def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, colu
             pointer(b), pointer(room + 20), pointer(a), pointer(room + 24),
             pointer(room + 32 + item), pointer(c), pointer(room + 28),
         )  # fmt: skip
-
-
-# ------------------------------------------------------------------- rows of W times a few numbers
-# Written in LLVM's vectors: a loop over 300 numbers that the compiler unrolls by 64 spends most of
-# its time on the rest.
-
-_WIDTHS = (64, 16, 4, 1)
-
-
-def _add_multiples(count):
-    """Code for out[j] += f_0 row_0[j] + f_1 row_1[j] + ..., arrays given by address."""
-
-    def generate(context, builder, signature, args):
-        out, rows, factors, n = args[0], args[1 : 1 + count], args[1 + count : -1], args[-1]
-        number = factors[0].type
-        size = 4 if isinstance(number, ir.FloatType) else 8
-
-        def place(address, i, kind):
-            offset = builder.mul(i, ir.Constant(I64, size))
-            return builder.inttoptr(builder.add(address, offset), kind.as_pointer())
-
-        def spread(value, kind):
-            if kind is number:
-                return value
-            nothing = ir.Constant(kind, ir.Undefined)
-            one = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
-            zeros = ir.Constant(ir.VectorType(ir.IntType(32), kind.count), None)
-            return builder.shuffle_vector(one, nothing, zeros)
-
-        start = ir.Constant(I64, 0)
-        for width in _WIDTHS:
-            kind = ir.VectorType(number, width) if width > 1 else number
-            step = ir.Constant(I64, width)
-            stop = builder.sub(n, builder.urem(n, step))
-            with cgutils.for_range_slice(builder, start, stop, step, I64) as (i, _):
-                target = place(out, i, kind)
-                total = builder.load(target, align=size)
-                for row, factor in zip(rows, factors, strict=True):
-                    value = builder.load(place(row, i, kind), align=size)
-                    product = builder.fmul(spread(factor, kind), value, flags=("contract",))
-                    total = builder.fadd(total, product, flags=("contract",))
-                builder.store(total, target, align=size)
-            start = stop
-        return context.get_dummy_value()
-
-    return generate
-
-
-@intrinsic
-def add_multiple(typing_context, out, row, factor, n):
-    """out += factor row, n numbers; `out` and `row` are addresses."""
-    return types.void(types.int64, types.int64, factor, types.int64), _add_multiples(1)
-
-
-@intrinsic
-def add_4_multiples(typing_context, out, r0, r1, r2, r3, f0, f1, f2, f3, n):
-    """out += f0 r0 + f1 r1 + f2 r2 + f3 r3."""
-    return types.void(*[types.int64] * 5, f0, f1, f2, f3, types.int64), _add_multiples(4)
-
-
-@intrinsic
-def add_8_multiples(typing_context, out, r0, r1, r2, r3, r4, r5, r6, r7,
-                    f0, f1, f2, f3, f4, f5, f6, f7, n):  # fmt: skip
-    """The same for eight rows."""
-    factors = (f0, f1, f2, f3, f4, f5, f6, f7)
-    return types.void(*[types.int64] * 9, *factors, types.int64), _add_multiples(8)
 
 
 if config.DISABLE_JIT:  # Numba then compiles nothing: the same names as plain Python

@@ -21,7 +21,7 @@ import pathlib
 import numpy as np
 from numba import njit
 
-from ._cpu_low import barrier, call_op, vector
+from ._cpu_low import FLUSH, barrier, call_op, float_mode, set_float_mode, vector
 
 ROWS, COLUMNS, FLAT = range(3)
 HEAD, OPERANDS, NUMBERS = 9, 8, 8
@@ -30,9 +30,9 @@ WORDS = HEAD + 3 * OPERANDS
 # What a thread has for itself: an int64 vector of these.
 (THREAD, THREADS, COUNTER, PARTIAL, SPANS, SPAN_COUNT, LOSS, ROOM, SMALL, LIST, VALUES, TILE_ROWS,
  TILE_VALUES, TILE_COUNTS, SAMPLES, STEP_NUMBER, OWN_GRADS, FLAT_GRADS, STARTS, COLUMN_OF,
- ENTRIES, PLACES, ENTRY_ROWS, FACTORS, PACKED, PADDED, BATCH_STARTS, BATCH_COLUMNS,
- BATCH_VALUES) = range(29)  # fmt: skip
-SCRATCH = 29
+ ENTRIES, PLACES, ENTRY_ROWS, FACTORS, CURSORS, NEAR, BATCH_STARTS, BATCH_COLUMNS,
+ BATCH_VALUES, TURNED_DY, TURNED_DX) = range(31)  # fmt: skip
+SCRATCH = 31
 
 BLOCK = 32  # rows whose entries are sorted by column together: their dy fits the nearest cache
 LINE = 64  # bytes of a cache line
@@ -79,6 +79,8 @@ def replay(words, numbers, scalars, steps, first_step, chunk, scratch, losses, l
     loss = vector(scratch[LOSS], 1, 0.0)
     number = np.empty((len(numbers), NUMBERS), np.float64)
     w, n, mine = words.ctypes.data, number.ctypes.data, scratch.ctypes.data
+    mode = float_mode()
+    set_float_mode(mode | FLUSH)
     for step in range(steps):
         loss[0] = 0.0
         scratch[STEP_NUMBER] = first_step + step
@@ -89,10 +91,10 @@ def replay(words, numbers, scalars, steps, first_step, chunk, scratch, losses, l
                     number[i, k] = scalars[step, np.int64(numbers[i, k])]
         begin = 0
         while begin < len(words):
-            mode, end = words[begin, 1], begin + 1
-            while end < len(words) and words[end, 1] == mode:
+            kind, end = words[begin, 1], begin + 1
+            while end < len(words) and words[end, 1] == kind:
                 end += 1
-            if mode == ROWS:
+            if kind == ROWS:
                 for row in range(first_row, last_row, chunk):
                     stop = min(row + chunk, last_row)
                     for i in range(begin, end):
@@ -105,7 +107,8 @@ def replay(words, numbers, scalars, steps, first_step, chunk, scratch, losses, l
                         continue
                     call_op(words[i, 0], w + i * WORDS * 8, n + i * NUMBERS * 8, 0, samples, step,
                             mine, like)  # fmt: skip
-            if end == len(words) or not (mode == COLUMNS and words[end, 1] == FLAT):
+            if end == len(words) or not (kind == COLUMNS and words[end, 1] == FLAT):
                 barrier(scratch[COUNTER], threads)
             begin = end
         losses[step] = loss[0]
+    set_float_mode(mode)

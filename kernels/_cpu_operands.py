@@ -17,6 +17,7 @@ from ._cpu_low import matrix, size_of, vector
 from ._cpu_machine import (
     FLAT_GRADS,
     HEAD,
+    LINE,
     NUMBERS,
     OWN_GRADS,
     SAMPLES,
@@ -127,6 +128,12 @@ def flat(word, i, low, high, like):
     """Entries low..high of operand i, or none where it is not there."""
     address, n = word[HEAD + 3 * i], high - low
     return vector(address + (low - word[3]) * size_of(like), n if address else 0, like)
+
+
+@jit
+def padded(n, like):
+    """Bytes of n numbers, filled up to whole cache lines."""
+    return (n * size_of(like) + LINE - 1) // LINE * LINE
 
 
 @jit

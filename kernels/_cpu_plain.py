@@ -11,17 +11,19 @@ import time
 import numpy as np
 
 __all__ = [
-    "add_4_multiples",
-    "add_8_multiples",
-    "add_multiple",
     "atomic_add",
     "atomic_load",
     "barrier",
     "call_op",
+    "fetch",
+    "float_mode",
     "gemm",
     "matrix",
     "multiply_high",
+    "not_zero",
+    "set_float_mode",
     "size_of",
+    "sum_rows_times",
     "vector",
 ]
 
@@ -38,6 +40,18 @@ def address_of_function(function):
 def call_op(address, words, numbers, first, last, step, scratch, like):
     with np.errstate(all="ignore"):
         _functions[address - 1](words, numbers, first, last, step, scratch, like)
+
+
+def float_mode():
+    return 0  # NumPy's arithmetic stays as it is
+
+
+def set_float_mode(mode):
+    pass
+
+
+def fetch(address, size):
+    pass
 
 
 def vector(address, n, like):
@@ -97,18 +111,16 @@ def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, colu
     C[...] = A @ B + (type(like)(beta) * C if beta else 0)
 
 
-def add_multiple(out, row, factor, n):
-    vector(out, n, factor)[...] += factor * vector(row, n, factor)
+def sum_rows_times(out, first, places, factors, begin, end, rows, stride, n, like):
+    total = vector(first, n, like).copy() if first else np.zeros(n, type(like))
+    place, factor = vector(places, end, np.int32(0)), vector(factors, end, like)
+    for c in range(begin, end):
+        total += factor[c] * vector(rows + int(place[c]) * stride, n, like)
+    vector(out, n, like)[:] = total
 
 
-def add_4_multiples(out, *rest):
-    _add_multiples(out, rest[:4], rest[4:8], rest[8])
-
-
-def add_8_multiples(out, *rest):
-    _add_multiples(out, rest[:8], rest[8:16], rest[16])
-
-
-def _add_multiples(out, rows, factors, n):
-    for row, factor in zip(rows, factors, strict=True):
-        add_multiple(out, row, factor, n)
+def not_zero(row, low, columns, values, count):
+    places = np.flatnonzero(row)
+    end = count + len(places)
+    columns[count:end], values[count:end] = low + places, row[places]
+    return end

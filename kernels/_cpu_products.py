@@ -6,28 +6,20 @@ from . import _cpu_ops as ops
 from . import _cpu_sparse as sparse
 from ._cpu_low import gemm, matrix, size_of, vector
 from ._cpu_machine import (
-    BLOCK,
-    COLUMN_OF,
-    ENTRIES,
-    ENTRY_ROWS,
-    FACTORS,
     HEAD,
-    LINE,
     LIST,
     OWN_GRADS,
-    PACKED,
-    PADDED,
-    PLACES,
     ROOM,
     SAMPLES,
     SMALL,
     SPAN_COUNT,
-    STARTS,
     THREAD,
     THREADS,
     TILE_COUNTS,
     TILE_ROWS,
     TILE_VALUES,
+    TURNED_DX,
+    TURNED_DY,
     VALUES,
 )
 from ._cpu_operands import (
@@ -38,6 +30,7 @@ from ._cpu_operands import (
     is_first,
     jit,
     own_gradient,
+    padded,
     piece,
     rows_of,
     scratch_of,
@@ -45,6 +38,7 @@ from ._cpu_operands import (
     whole,
     word_of,
 )
+from ._cpu_vectors import SLACK
 
 DTYPES = ("uint8", "float32", "float64", "int64", "int32")  # what gather reads
 
@@ -52,6 +46,8 @@ DTYPES = ("uint8", "float32", "float64", "int64", "int32")  # what gather reads
 FEW_ROWS = 2
 # OpenBLAS has kernels that need no packing for m n k <= 10^6, on AVX-512 machines.
 SMALL_PRODUCT = 1_000_000
+SMALL_TRANSPOSED = 36 * 36  # and for x W^T where y has no more numbers
+TURNED = 64  # up to so many rows dx is computed transposed
 
 
 @instruction
@@ -74,97 +70,39 @@ def gather(words, numbers, first, last, step, scratch, like):
             ops.cast(vector(source, D, np.int32(0)), target)
 
 
-# Inputs that are mostly zeros (pixels, words): only their entries are read and kept.
-
-
-@instruction
-def gather_entries(words, numbers, first, last, step, scratch, like):
-    """The entries of these rows that are not zero, into this thread's room."""
-    word, mine = word_of(words), scratch_of(scratch)
-    n, D, kind, stride = last - first, word[3], word[6], word[7]
-    data, index = word[HEAD], vector(at(word, 1, first, step), n, np.int64(0))
-    starts = vector(mine[STARTS], n + 1, np.int64(0))
-    columns = vector(mine[COLUMN_OF], n * D + 1, np.int32(0))
-    values = vector(mine[ENTRIES], n * D + 1, like)
-    count = 0
-    for i in range(n):
-        starts[i] = count
-        row = data + index[i] * stride
-        if kind == 0:
-            count = sparse.nonzeros(vector(row, D, np.uint8(0)), columns, values, count)
-        elif kind == 1:
-            count = sparse.nonzeros(vector(row, D, np.float32(0)), columns, values, count)
-        elif kind == 2:
-            count = sparse.nonzeros(vector(row, D, 0.0), columns, values, count)
-        elif kind == 3:
-            count = sparse.nonzeros(vector(row, D, np.int64(0)), columns, values, count)
-        else:
-            count = sparse.nonzeros(vector(row, D, np.int32(0)), columns, values, count)
-    starts[n] = count
-
-
 @jit
-def padded(H, like):
-    """Bytes of a row of H numbers that begins and ends at a cache line."""
-    return (H * size_of(like) + LINE - 1) // LINE * LINE
-
-
-@instruction
-def linear_entries(words, numbers, first, last, step, scratch, like):
-    """y = x W + b for the rows that gather_entries has read; W is copied to whole cache lines."""
-    word, mine = word_of(words), scratch_of(scratch)
-    n, D, H, stride = last - first, word[3], word[4], padded(word[4], like)
-    if is_first(first, mine):
-        W = matrix(word[HEAD + 3], D, H, like)
-        sparse.copy_rows(W, matrix(mine[PACKED], D, stride // size_of(like), like))
-    y = at(word, 3, first, step)
-    sparse.entries_linear(
-        vector(mine[STARTS], n + 1, np.int64(0)), vector(mine[COLUMN_OF], n * D + 1, np.int32(0)),
-        vector(mine[ENTRIES], n * D + 1, like), mine[PACKED], stride,
-        whole(word, 2, H, like), matrix(y, n, H, like), y,
-    )  # fmt: skip
-
-
-@instruction
-def linear_dW_entries(words, numbers, first, last, step, scratch, like):
-    """dW = or += x^T dy for the rows that gather_entries has read."""
-    word, mine = word_of(words), scratch_of(scratch)
-    n, D, H, stride = last - first, word[3], word[4], padded(word[4], like)
-    dW = own_gradient(word, 2, mine)
-    if is_first(first, mine):
-        vector(dW, D * H, like)[:] = 0
-    starts = vector(mine[STARTS], n + 1, np.int64(0))
-    columns = vector(mine[COLUMN_OF], n * D + 1, np.int32(0))
-    values = vector(mine[ENTRIES], n * D + 1, like)
-    places = vector(mine[PLACES], D + 1, np.int64(0))
-    rows = vector(mine[ENTRY_ROWS], BLOCK * D + 1, np.int64(0))
-    factors = vector(mine[FACTORS], BLOCK * D + 1, like)
-    dy = matrix(at(word, 1, first, step), n, H, like)
-    near = matrix(mine[PADDED], BLOCK, stride // size_of(like), like)
-    for row in range(0, n, BLOCK):
-        end = min(row + BLOCK, n)
-        sparse.copy_rows(dy[row:end], near)
-        sparse.sort_by_column(starts, columns, values, row, end, stride, places, rows, factors)
-        sparse.entries_dW(places, rows, factors, mine[PADDED], dW, D, H)
-
-
-@jit
-def strided_product(x, n, depth, x_stride, W, W_transposed, W_stride, columns, y, y_stride, mine,
-                    like):  # fmt: skip
-    """y = x op(W) for n rows by BLAS; few rows are cut so that it need not pack W."""
+def product(x, n, depth, x_stride, W, columns, y, y_stride, mine, like):
+    """y = x W for n rows by BLAS; few rows are cut so that it need not pack W."""
     rows, item = n, size_of(like)
-    if mine[SMALL] and n <= 64 and depth * columns * 2 <= SMALL_PRODUCT:
+    if mine[SMALL] and n <= TURNED and depth * columns * 2 <= SMALL_PRODUCT:
         rows = max(SMALL_PRODUCT // (depth * columns), 1)
     for i in range(0, n, rows):
-        gemm(x + i * x_stride * item, min(rows, n - i), depth, x_stride, 0,
-             W, W_stride, W_transposed, columns, 0.0, y + i * y_stride * item, y_stride,
-             mine[ROOM], like)  # fmt: skip
+        gemm(x + i * x_stride * item, min(rows, n - i), depth, x_stride, 0, W, columns, 0, columns,
+             0.0, y + i * y_stride * item, y_stride, mine[ROOM], like)  # fmt: skip
 
 
 @jit
-def product(x, n, depth, W, W_transposed, W_stride, columns, y, mine, like):
-    """The same for arrays without gaps between their rows."""
-    strided_product(x, n, depth, depth, W, W_transposed, W_stride, columns, y, columns, mine, like)
+def product_transposed(dy, n, depth, W, columns, dx, dx_stride, mine, like):
+    """dx = dy W^T for n rows by BLAS.
+
+    Few rows are turned: dx^T = W dy^T. Else BLAS would spend its time on packing the transposed W,
+    but for very few, where OpenBLAS can do without.
+    """
+    if n > TURNED or (mine[SMALL] and n * columns <= SMALL_TRANSPOSED):
+        gemm(dy, n, depth, depth, 0, W, depth, 1, columns, 0.0, dx, dx_stride, mine[ROOM], like)
+        return
+    dy_t, dx_t = mine[TURNED_DY], mine[TURNED_DX]
+    transpose(matrix(dy, n, depth, like), matrix(dy_t, depth, n, like))
+    gemm(W, columns, depth, depth, 0, dy_t, n, 0, n, 0.0, dx_t, n, mine[ROOM], like)
+    transpose(matrix(dx_t, columns, n, like), matrix(dx, n, dx_stride, like)[:, :columns])
+
+
+@jit
+def transpose(a, b):
+    """b = a^T."""
+    for i in range(b.shape[0]):
+        for j in range(b.shape[1]):
+            b[i, j] = a[j, i]
 
 
 @instruction
@@ -177,10 +115,10 @@ def linear(words, numbers, first, last, step, scratch, like):
     if word[6] or n <= FEW_ROWS:
         sparse.sparse_linear(
             matrix(x, n, D, like), matrix(W, D, H, like), b, out,
-            vector(mine[LIST], D + 1, np.int64(0)), vector(mine[VALUES], D + 1, like),
+            vector(mine[LIST], D + SLACK, np.int32(0)), vector(mine[VALUES], D + SLACK, like),
         )  # fmt: skip
     else:
-        product(x, n, D, W, 0, H, H, y, mine, like)
+        product(x, n, D, D, W, H, y, H, mine, like)
         if b.size:
             ops.add_bias(b, out)
 
@@ -190,8 +128,8 @@ def linear_dx(words, numbers, first, last, step, scratch, like):
     """dx = dy W^T."""
     word, mine = word_of(words), scratch_of(scratch)
     n, D, H = (last - first) * word[2], word[3], word[4]
-    product(at(word, 0, first, step), n, H, word[HEAD + 3], 1, H, D, at(word, 2, first, step),
-            mine, like)  # fmt: skip
+    product_transposed(at(word, 0, first, step), n, H, word[HEAD + 3], D, at(word, 2, first, step),
+                       D, mine, like)  # fmt: skip
 
 
 # Few rows: splitting them would make each thread read weights that the other one has just updated,
@@ -210,10 +148,10 @@ def linear_part(words, numbers, first, last, step, scratch, like):
         sparse.sparse_linear(
             matrix(x - low * item, n, D, like)[:, low:high], matrix(W, high - low, H, like),
             vector(x, 0, like), matrix(part, n, H, like),
-            vector(mine[LIST], D + 1, np.int64(0)), vector(mine[VALUES], D + 1, like),
+            vector(mine[LIST], D + SLACK, np.int32(0)), vector(mine[VALUES], D + SLACK, like),
         )  # fmt: skip
     else:
-        strided_product(x, n, high - low, D, W, 0, H, H, part, H, mine, like)
+        product(x, n, high - low, D, W, H, part, H, mine, like)
 
 
 @instruction
@@ -240,8 +178,8 @@ def linear_dx_part(words, numbers, first, last, step, scratch, like):
     n, D, H, item = last * word[2], word[3], word[4], size_of(like)
     low, high = share(D, mine)
     if low < high:
-        strided_product(at(word, 0, 0, step), n, H, H, word[HEAD + 3] + low * H * item, 1, H,
-                        high - low, at(word, 2, 0, step) + low * item, D, mine, like)  # fmt: skip
+        product_transposed(at(word, 0, 0, step), n, H, word[HEAD + 3] + low * H * item, high - low,
+                           at(word, 2, 0, step) + low * item, D, mine, like)  # fmt: skip
 
 
 @instruction
@@ -255,13 +193,13 @@ def linear_dW(words, numbers, first, last, step, scratch, like):
         tile = (sparse.TILE, n + 1)
         sparse.sparse_dW(
             matrix(x, n, D, like), matrix(dy, n, H, like), low, high, matrix(dW, D, H, like),
-            matrix(mine[TILE_ROWS], tile[0], tile[1], np.int64(0)),
+            matrix(mine[TILE_ROWS], tile[0], tile[1], np.int32(0)),
             matrix(mine[TILE_VALUES], tile[0], tile[1], like),
             vector(mine[TILE_COUNTS], sparse.TILE, np.int64(0)),
         )  # fmt: skip
         return
     block, item = max(high - low, 1), size_of(like)
-    if mine[SMALL] and n <= 64 and n * H * 8 <= SMALL_PRODUCT:
+    if mine[SMALL] and n <= TURNED and n * H * 8 <= SMALL_PRODUCT:
         block = max(SMALL_PRODUCT // (n * H), 1)
     for i in range(low, high, block):
         gemm(x + i * item, min(block, high - i), n, D, 1, dy, H, 0,
@@ -296,14 +234,15 @@ def add_gradients(words, numbers, first, last, step, scratch, like):
     """The flat gradients, summed over the threads, in this thread's spans."""
     word, mine = word_of(words), scratch_of(scratch)
     item, size = size_of(like), word[4]
-    base = mine[OWN_GRADS] - mine[THREAD] * size * item  # where thread 0's vector starts
+    apart = padded(size, like)
+    base = mine[OWN_GRADS] - mine[THREAD] * apart  # where thread 0's vector starts
     for s in range(mine[SPAN_COUNT]):
         low, high = piece(word, mine, s)
         if low < high:
             out = flat(word, 0, low, high, like)
             ops.cast(vector(base + low * item, high - low, like), out)
             for t in range(1, mine[THREADS]):
-                ops.accumulate(vector(base + (t * size + low) * item, high - low, like), out)
+                ops.accumulate(vector(base + t * apart + low * item, high - low, like), out)
 
 
 @instruction

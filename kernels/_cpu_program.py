@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 
 from . import _cpu_machine as machine
-from ._cpu_call import Instruction, Scratch, address_of
+from ._cpu_call import Instruction, Scratch, address_of, zeros
 from ._cpu_instructions import DTYPES, INSTRUCTIONS
 from ._cpu_machine import COLUMNS, FLAT, HEAD, ROWS, WORDS
 from ._cpu_threads import run_together, small_products, threads
@@ -19,15 +19,26 @@ OWN_FROM = 128  # rows of a batch from which each thread has gradients of its ow
 
 OWN = {"linear_dW": "linear_dW_own", "sum_rows": "sum_rows_own"}
 SPARSE = ("linear", "linear_part")  # products that can leave zeros out
-# the same for inputs that are mostly zeros
+# The same for inputs that are mostly zeros, all that may read x: by each thread for its rows, ...
 ENTRIES = {
-    "gather": "gather_entries",
-    "linear": "linear_entries",
-    "linear_dW_own": "linear_dW_entries",
+    "gather": ("gather_entries", ROWS),
+    "linear": ("linear_entries", ROWS),
+    "linear_dW_own": ("linear_dW_own_entries", ROWS),
 }
-# the same for a sparse matrix: everything that may read x
-CSR = {name: f"{name}_csr" for name in
-       ("gather", "linear", "linear_part", "linear_dW", "linear_dW_own")}  # fmt: skip
+# ... or for its columns
+PART_ENTRIES = {
+    "gather": ("gather_part_entries", COLUMNS),
+    "linear_part": ("linear_part_entries", COLUMNS),
+    "linear_dW": ("linear_dW_entries", COLUMNS),
+}
+# the same for a sparse matrix
+CSR = {
+    "gather": ("gather_csr", ROWS),
+    "linear": ("linear_csr", ROWS),
+    "linear_part": ("linear_part_csr", COLUMNS),
+    "linear_dW": ("linear_dW_csr", COLUMNS),
+    "linear_dW_own": ("linear_dW_own_csr", ROWS),
+}
 LATE = ("linear_dW", "sum_rows", "prelu_da", "prelu_shared_da", "embedding_dW",
         "moving_average")  # read by nobody within the pass  # fmt: skip
 BY_ROWS = ("linear_dW", "embedding_dW")  # gradients that threads split by rows; operand 2
@@ -81,9 +92,7 @@ class Machine:
             i for i, w in enumerate(self.words) if w[0] in products and w[HEAD] == x
         ]
         self.seen = None  # a reference to the data whose density is known
-        self.by_entries = self._twins(ENTRIES) if self.own_gradients else {}
-        if len(self.by_entries) != len(ENTRIES):
-            self.by_entries = {}
+        self.by_entries = self._entries_twins(trains)
         self.by_csr = None  # found when a sparse matrix comes
         self.room = 0  # entries of a batch for which there is room
         self._make_threads(flat)
@@ -150,23 +159,30 @@ class Machine:
             if not any(a <= low and low + array.nbytes <= b for a, b in self.known):
                 raise Unsupported(f"{instruction.op}: an array that is made anew at each step")
 
-    def _twins(self, names):
-        """Instructions that can do with the entries of x that are not zero: number -> (code, twin).
+    def _entries_twins(self, trains):
+        """Instructions that read the entries of x instead of x, where all do; see `_twins`."""
+        for names in (ENTRIES, PART_ENTRIES):
+            twins = self._twins(names)
+            if len(twins) == 2 + trains:  # gather, the product, and its gradient
+                return twins
+        return {}
 
-        None, if something else reads x as well.
+    def _twins(self, names):
+        """Instructions that can do with the entries of x that are not zero: number -> their code
+        and mode, and those of the twin. Empty, if something else reads x as well.
         """
         twins = {}
-        for name, twin in names.items():
-            code = INSTRUCTIONS[name].addresses.get(self.dtype)
-            twins[code] = (code, twin)
+        for name, (twin, mode) in names.items():
+            twins[INSTRUCTIONS[name].addresses.get(self.dtype)] = (twin, mode)
         x, found = address_of(self.inputs[0]), {}
         for i, word in enumerate(self.words):
             if x in word[HEAD::3]:
                 if word[0] not in twins or word[2] != 1:
                     return {}
-                found[i] = twins[word[0]]
+                found[i] = (word[:2].copy(), twins[word[0]])
         return {
-            i: (code, INSTRUCTIONS[twin].address(self.dtype)) for i, (code, twin) in found.items()
+            i: (now, (INSTRUCTIONS[twin].address(self.dtype), mode))
+            for i, (now, (twin, mode)) in found.items()
         }
 
     def _places(self, array):
@@ -195,10 +211,13 @@ class Machine:
         item = self.dtype.itemsize
         for i in list(self.by_entries)[1:2]:
             D, H = map(int, self.words[i, 3:5])
+            by_rows = self.words[i, 1] == ROWS
             for scratch in self.scratch:
-                scratch.add_entries(min(self.chunk(), self.rows), D, H, self.dtype)
+                rows = min(self.chunk(), self.rows) if by_rows else self.rows
+                scratch.add_entries(rows, D, H, self.dtype)
         if self.own_gradients:
-            self.own = np.zeros((T, flat.grads.size), self.dtype)
+            line = machine.LINE // item
+            self.own = zeros((T, -(-flat.grads.size // line) * line), self.dtype)
             for t, scratch in enumerate(self.scratch):
                 scratch.words[machine.OWN_GRADS] = address_of(self.own[t])
                 scratch.words[machine.FLAT_GRADS] = grads
@@ -238,20 +257,20 @@ class Machine:
     def _read(self, x):
         """Have the program gather rows of an ndarray."""
         words = self.words
-        for i, (code, _) in (self.by_csr or {}).items():
-            words[i, 0] = code
+        for i, (dense, _) in (self.by_csr or {}).items():
+            words[i, :2] = dense
         words[0, HEAD], words[0, 6], words[0, 7] = address_of(x), dtype_number(x), x.strides[0]
         if self.seen is None or self.seen() is not x:
             self.look_at(x)
         words[self.first_products, 6] = self.sparse
-        for i, codes in self.by_entries.items():
-            words[i, 0] = codes[self.sparse]
+        for i, twins in self.by_entries.items():
+            words[i, :2] = twins[self.sparse]
 
     def _read_entries(self, x, index):
         """Have the program gather the entries of a sparse matrix; returns what must be kept."""
         words, N = self.words, self.rows
         for i, (_, twin) in self.by_csr.items():
-            words[i, 0] = twin
+            words[i, :2] = twin
         counts = (x.starts[index + 1] - x.starts[index]).reshape(-1, N)
         starts = np.zeros((len(counts), N + 1), np.int64)
         np.cumsum(counts, axis=1, out=starts[:, 1:])

@@ -22,6 +22,7 @@ import numpy as np
 from . import reference
 from ._cpu_call import (
     Instruction,
+    empty,
     execute,
     kernel,
     on_columns,
@@ -29,6 +30,7 @@ from ._cpu_call import (
     on_rows,
     plain,
     same_shape,
+    zeros,
 )
 from ._cpu_elementwise import KINDS
 from ._cpu_elementwise_rare import KINDS as RARE_KINDS
@@ -69,13 +71,11 @@ from ._recording import RunningStep, Slot, Unsupported
 from .reference import (  # on this device they are the same
     binary_matches,
     categorical_matches,
-    empty,
     from_host,
     penalty,
     sparse_matches,
     sum_all,
     to_host,
-    zeros,
 )
 
 # what is here for others: the interface, and what recording needs

@@ -262,8 +262,8 @@ def test_each_loss(name, reduction, weighted):
     metrics = ["accuracy"] if name.startswith("sparse") else ["accuracy", "mae"]
     make = maker(lambda: small(last=last), lambda: loss(reduction=reduction), metrics=metrics)
     y = labels() if name.startswith("sparse") else to_categorical(labels(), C)
-    # Not evenly spaced: such weights cancel in a bias's gradient but for rounding, and CategoricalHinge
-    # breaks the tie between that bias and the others' zero by the sign of what is left.
+    # Not evenly spaced: such weights cancel in a bias's gradient but for rounding, and its sign
+    # breaks a tie between that bias and the others' zero in CategoricalHinge.
     weight = np.linspace(0, 2, N) ** 1.5 if weighted else None
     agree(make, data(), y, weight=weight)
 
