@@ -49,11 +49,10 @@ focal_crossentropy            CE's terms times alpha_c (1 - p_ic)^gamma    losse
 elementwise_loss              loss_i = w_i mean_c f(y_ic, t_ic), by `kind` losses, dy
 categorical_hinge             loss_i = w_i max(0, 1 + max (1-t) y - t.y)   losses, dy
 cosine_similarity             loss_i = -w_i t.y / (|t| |y|)                losses, dy
-sum_all                       out[0] = sum x                               out (1,)
 sparse_matches,
 categorical_matches           hit_i = [argmax p_i = label_i]               hits (N,)
 binary_matches                hit_i = mean_c [(p_ic > threshold) = t_ic]   hits (N,)
-penalty, penalty_grad         l1 sum|w| + l2 sum w^2; dw += its gradient   out (1,); dw
+penalty_grad                  dw += l1 sign(w) + 2 l2 w                    dw
 clip_by_value, clip_by_norm   g to [-c, c]; g c / max(|g|, c)              g
 scale_                        x *= factor                                  x
 sgd, rmsprop, adam, nadam,    one update of the flat vector of weights     w and the moments

@@ -1,11 +1,11 @@
 """The gpu's sums over large vectors, in two passes: the loss of a step, penalties, lengths."""
 
 from . import _gpu_runtime
-from ._gpu_call import CONTROL, Launch, execute, kernel
+from ._gpu_call import CONTROL, Launch, kernel
 from ._gpu_launches import number, on_entries, plain
 
 PARTS = 256  # a large sum is first taken in so many parts, at most
-SUMS = {"SUM": 0, "SQUARES": 1, "PENALTY": 2}
+SUMS = {"SQUARES": 0, "PENALTY": 1}
 
 
 def parts_of_a_sum(x, kind, a=0.0, b=0.0):
@@ -15,24 +15,6 @@ def parts_of_a_sum(x, kind, a=0.0, b=0.0):
     partial = _gpu_runtime.empty((count,), "float64")
     args = (SUMS[kind], x, x.size, number(a), number(b), partial)
     return Launch("partial_sums", "blocks", count, args, dtype, (partial,))
-
-
-def _sum(x, out, *how):
-    runtime = _gpu_runtime.current()
-    parts = parts_of_a_sum(runtime.cupy.ascontiguousarray(x), *how)
-    (partial,), total = parts.own, _gpu_runtime.empty((1,), "float64")
-    execute(parts, runtime)
-    args = (partial, partial.size, total)
-    execute(Launch("join_sums", "blocks", 1, args, parts.dtype), runtime)
-    out[...] = total
-
-
-def sum_all(x, *, out):
-    _sum(x, out, "SUM")
-
-
-def penalty(w, l1, l2, *, out):
-    _sum(w, out, "PENALTY", l1, l2)
 
 
 @kernel

@@ -72,9 +72,7 @@ from .reference import (  # on this device they are the same
     binary_matches,
     categorical_matches,
     from_host,
-    penalty,
     sparse_matches,
-    sum_all,
     to_host,
 )
 
@@ -105,7 +103,6 @@ __all__ = [
     "max_steps_grad",
     "multiply",
     "normal_mask",
-    "penalty",
     "prelu",
     "prelu_grad",
     "repeat",
@@ -117,7 +114,6 @@ __all__ = [
     "sparse_matches",
     "sparsemax",
     "sparsemax_grad",
-    "sum_all",
     "sum_steps",
     "to_host",
     "transpose",

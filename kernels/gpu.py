@@ -89,10 +89,8 @@ from ._gpu_runtime import OutOfMemory
 from ._gpu_sources import DTYPES
 from ._gpu_sums import (
     add_loss_instruction,
-    penalty,
     penalty_grad,
     penalty_instructions,
-    sum_all,
 )
 from ._gpu_survey import Unusable
 from ._gpu_updates import (
@@ -178,7 +176,6 @@ __all__ = [
     "nadam",
     "normal_mask",
     "not_negative",
-    "penalty",
     "penalty_grad",
     "penalty_instructions",
     "prelu",
@@ -199,7 +196,6 @@ __all__ = [
     "sparse_softmax_crossentropy",
     "sparsemax",
     "sparsemax_grad",
-    "sum_all",
     "sum_rows",
     "sum_steps",
     "take_columns",

@@ -250,13 +250,6 @@ def binary_crossentropy(p, targets, w, epsilon, *, losses, dp):
         dp[...] = share * np.where(p == clipped, slope, 0)  # (N, C)
 
 
-# ------------------------------------------------------------------------------- other losses
-
-
-def sum_all(x, *, out):
-    out[0] = x.sum(dtype=np.float64)
-
-
 # ------------------------------------------------------------------------------------ metrics
 
 
@@ -273,11 +266,6 @@ def binary_matches(p, targets, threshold, *, hits):
 
 
 # ------------------------------------------------- penalties, clipping, updates (flat vectors)
-
-
-def penalty(w, l1, l2, *, out):
-    w = w.astype(np.float64)
-    out[0] = l1 * np.abs(w).sum() + l2 * (w * w).sum()
 
 
 def penalty_grad(w, l1, l2, *, dw):

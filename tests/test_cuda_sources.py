@@ -19,6 +19,8 @@ from cuda_on_cpu import launch
 from tinynet.kernels import _gpu_sources, reference
 from tinynet.kernels._elementwise_losses import ELEMENTWISE_LOSSES
 from tinynet.kernels._elementwise_rare import FUNCTIONS
+from tinynet.kernels._gpu_program import FIELDS
+from tinynet.kernels._gpu_sums import SUMS
 
 both = pytest.mark.parametrize("dtype", ["float32", "float64"])
 BLOCKS = [(32, 32), (64, 32), (256, 32), (8, 4), (24, 8)]  # threads of a block, of a warp
@@ -135,11 +137,14 @@ def test_reductions_do_not_depend_on_the_shape_of_a_block(R, C, dtype, threads, 
 @pytest.mark.parametrize("grid", [1, 3])
 def test_a_large_sum_in_two_passes(grid, threads, warp):
     x = np.random.Generator(np.random.PCG64(2)).normal(size=1000)
-    partial, out = np.full(grid, np.nan), np.full(1, np.nan)
-    one = (np.int64(2), at(x), np.int64(x.size), np.float64(0.5), np.float64(0.25), at(partial))
+    partial, control, loss = np.full(grid, np.nan), np.zeros(len(FIELDS), "int64"), np.ones(1)
+    control[FIELDS.index("losses")] = at(loss)
+    kind, l1, l2 = np.int64(SUMS["PENALTY"]), np.float64(0.5), np.float64(0.25)
+    one = (kind, at(x), np.int64(x.size), l1, l2, at(partial))
     launch("partial_sums", grid, threads, one, "float64", warp)
-    launch("join_sums", 1, threads, (at(partial), np.int64(grid), at(out)), "float64", warp)
-    assert out[0] == pytest.approx(0.5 * abs(x).sum() + 0.25 * (x * x).sum(), rel=1e-12)
+    two = (at(control), at(partial), np.int64(grid))
+    launch("add_penalty", 1, threads, two, "float64", warp)
+    assert loss[0] == pytest.approx(1 + 0.5 * abs(x).sum() + 0.25 * (x * x).sum(), rel=1e-12)
 
 
 @blocks

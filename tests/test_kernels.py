@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import pathlib
 import re
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tinynet
 from tinynet import kernels
 from tinynet.kernels import _elementwise, reference
 from tinynet.kernels._elementwise_losses import ELEMENTWISE_LOSSES as TABLE_OF_LOSSES
@@ -74,8 +76,17 @@ def test_outputs_are_keyword_only_and_last():
 def test_every_forward_has_its_backward_below_it():
     order = list(public_functions())
     for name in order:
-        if name.endswith("_grad"):
+        if name.endswith("_grad") and name != "penalty_grad":  # penalties: tinynet/regularizers.py
             assert order.index(name) == order.index(name.removesuffix("_grad")) + 1
+
+
+def test_every_kernel_is_called_somewhere():
+    folder = pathlib.Path(tinynet.__file__).parent
+    words = set(re.findall(r"\w+", "".join(p.read_text() for p in folder.rglob("*.py"))))
+    for name in public_functions():
+        called = name in words or name.removesuffix("_grad") in words  # name + "_grad", computed
+        called = called or name.endswith("_matches")  # for metrics that are counted on a card
+        assert called, f"nothing in tinynet/ uses the kernel {name}"
 
 
 def test_load():
@@ -570,12 +581,6 @@ def test_probability_losses_without_a_gradient(kernel, arguments):
     np.testing.assert_array_equal(again, losses)
 
 
-def test_sum_all_adds_in_float64():
-    out = nan(1)
-    reference.sum_all(np.full((1000, 300), 0.1, "float32"), out=out)
-    assert out[0] == pytest.approx(300_000 * float(np.float32(0.1)), rel=1e-12)
-
-
 # ------------------------------------------------------------------------------------ metrics
 
 
@@ -597,10 +602,8 @@ Wt = np.array([1.5, -2.0, 0.0, 0.25])
 G = np.array([0.5, -4.0, 3.0, 0.0])
 
 
-def test_penalty_and_its_gradient_by_loops():
-    out, dw = nan(1), G.copy()
-    reference.penalty(Wt, 0.1, 0.01, out=out)
-    assert out[0] == pytest.approx(0.1 * sum(map(abs, Wt)) + 0.01 * sum(v * v for v in Wt))
+def test_the_gradient_of_a_penalty_by_loops():
+    dw = G.copy()
     reference.penalty_grad(Wt, 0.1, 0.01, dw=dw)
     signs = [1, -1, 0, 1]
     same(dw, [g + 0.1 * s + 0.02 * w for g, s, w in zip(G, signs, Wt, strict=True)])

@@ -1,10 +1,10 @@
 // Flat vectors of weights: sums in two passes, penalties, clipping, and the optimizers' updates,
 // each a single launch over all parameters.
 
-enum { SUM, SQUARES, PENALTY };
+enum { SQUARES, PENALTY };
 
 __device__ double term(i64 kind, double v, double a, double b) {
-    return kind == SUM ? v : kind == SQUARES ? v * v : a * fabs(v) + b * v * v;
+    return kind == SQUARES ? v * v : a * fabs(v) + b * v * v;
 }
 
 // First pass of a sum: partial[block], in float64 and in an order that only the grid decides.
@@ -20,10 +20,6 @@ __device__ double joined(const double* partial, i64 count) {
     double total = 0;
     for (i64 i = 0; i < count; i++) total += partial[i];
     return total;
-}
-
-KERNEL join_sums(const double* partial, i64 count, double* out) {
-    if (first_entry() == 0) out[0] = joined(partial, count);
 }
 
 KERNEL penalty_grad(const real* w, double l1, double l2, i64 n, real* dw) {
