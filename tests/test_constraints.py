@@ -133,6 +133,18 @@ def test_bad_arguments(make, message):
         make(constraints)
 
 
+def test_a_norm_constraint_without_limits_says_what_it_must_define():
+    class Unlimited(constraints.UnitNorm):
+        limits = constraints.UnitNorm.__base__.limits
+
+    ops, w = tinynet.devices.load_ops("reference"), weights()
+    for use in (lambda: Unlimited()(w), lambda: constraints.apply(Unlimited(), ops, w)):
+        with pytest.raises(NotImplementedError, match=r"Unlimited must define limits\(\), which "
+                           r"returns \(low, high, rate\)"):  # fmt: skip
+            use()
+    np.testing.assert_array_equal(w, weights())
+
+
 def test_in_layers():
     dense = layers.Dense(3, kernel_constraint="max_norm", bias_constraint=constraints.NonNeg())
     norm = layers.BatchNormalization(beta_constraint="unit_norm", gamma_constraint="non_neg")

@@ -31,8 +31,11 @@ class _NormConstraint(Constraint):
     """
 
     def limits(self):
-        """low, high, rate."""
-        raise NotImplementedError
+        """(low, high, rate): a subclass defines them."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must define limits(), which returns (low, high, rate): "
+            "norms move into [low, high] by a share `rate` of the way"
+        )
 
     @property
     def axes(self):
