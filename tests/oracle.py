@@ -13,8 +13,9 @@ A case is a function that computes a dict of arrays with Keras alone:
 `python tests/record_fixtures.py` runs the suite with Keras and stores what every case returned in
 `tests/fixtures/keras-<version>.npz`; do so after changing a case. A case that was recorded with the
 Keras that is installed, or when none is, is read from there: asking for everything takes three
-times as long. TINYNET_TESTS_LIVE_KERAS=1 does ask. Arguments of a case must have a stable repr
-(numbers, strings, tuples), because they are part of its key.
+times as long. TINYNET_TESTS_LIVE_KERAS=1 does ask. A case is stored under its name, which no two
+have in common, so that it may move to another file, and its arguments; these must have a stable
+repr (numbers, strings, tuples).
 """
 
 import functools
@@ -35,6 +36,7 @@ LIVE = bool(os.environ.get("TINYNET_TESTS_LIVE_KERAS"))  # ask Keras also for wh
 recording = False  # record_fixtures.py asks Keras for everything anew
 known = {}  # what the cases of this run returned
 recorded = {}  # filled while recording: key -> array
+homes = {}  # the name of each case -> the module that has it
 
 
 def live_keras():
@@ -70,17 +72,20 @@ def _is_recorded(key):
 
 def keras_case(function):
     """Decorator: see the module's text. The first argument `keras` is supplied here."""
+    name, module = function.__name__, function.__module__
+    if homes.setdefault(name, module) != module:
+        raise ValueError(f"two cases are called {name}: in {homes[name]} and in {module}")
 
     @functools.wraps(function)
     def expected(*args):
-        key = f"{function.__module__}.{function.__name__}{args!r}/"
+        key = f"{name}{args!r}/"
         if HAVE_KERAS and (LIVE or recording or not _is_recorded(key)):
             if key in known:  # the same case, for another device
                 return known[key]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Keras's own, e.g. its __array__ under NumPy 2
                 result = {k: np.asarray(v) for k, v in function(live_keras(), *args).items()}
-            recorded.update({key + name: array for name, array in result.items()})
+            recorded.update({key + k: array for k, array in result.items()})
             known[key] = result
             return result
         stored = {k[len(key) :]: v for k, v in _recording().items() if k.startswith(key)}

@@ -191,7 +191,7 @@ def test_get():
 
 
 @keras_case
-def keras_serialized(keras, name):
+def keras_serialized_activation(keras, name):
     f = getattr(keras.activations, name)
     return {"name": np.array(keras.activations.serialize(f))}
 
@@ -199,7 +199,7 @@ def keras_serialized(keras, name):
 @pytest.mark.parametrize("name", sorted({name for name, _ in CASES} | {"softmax", "log_softmax"}))
 def test_serialized_names_are_those_of_keras(name):
     f = getattr(activations, name)
-    assert activations.serialize(f) == str(keras_serialized(name)["name"])
+    assert activations.serialize(f) == str(keras_serialized_activation(name)["name"])
     assert activations.deserialize(activations.serialize(f)) is f
 
 

@@ -78,7 +78,7 @@ def test_by_hand():
 
 
 @keras_case
-def keras_config(keras, name, arguments):
+def keras_constraint_config(keras, name, arguments):
     module = keras.constraints
     return {"json": json.dumps(module.serialize(build(module, name, arguments)))}
 
@@ -87,7 +87,7 @@ def keras_config(keras, name, arguments):
 def test_configs_are_those_of_keras(name, arguments):
     constraint = build(constraints, name, arguments)
     config = constraints.serialize(constraint)
-    assert config == json.loads(str(keras_config(name, arguments)["json"]))
+    assert config == json.loads(str(keras_constraint_config(name, arguments)["json"]))
     again = constraints.deserialize(config)
     assert type(again) is type(constraint)
     assert again.get_config() == constraint.get_config()
@@ -184,13 +184,13 @@ def test_in_a_layer_of_ones_own():
 
 
 @keras_case
-def keras_layer(keras):
+def keras_constrained_layer(keras):
     layer = keras.layers.Dense(3, kernel_constraint=keras.constraints.MaxNorm(0.5, [0, 1]))
     return {"json": json.dumps(layer.get_config()["kernel_constraint"])}
 
 
 def test_a_layer_reads_what_keras_wrote():
-    constraint = json.loads(str(keras_layer()["json"]))
+    constraint = json.loads(str(keras_constrained_layer()["json"]))
     layer = layers.Dense(3, kernel_constraint=constraint)
     assert layer.kernel_constraint.get_config() == {"max_value": 0.5, "axis": [0, 1]}
 

@@ -90,7 +90,7 @@ def trained(k, build, **options):
 
 
 @keras_case
-def keras_trained(keras, name):
+def keras_trained_graph(keras, name):
     model, result = trained(keras, MODELS[name])
     names = json.dumps([layer.name for layer in model.layers])
     return {**result, "names": np.frombuffer(names.encode(), np.uint8)}
@@ -99,7 +99,7 @@ def keras_trained(keras, name):
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("eagerly", [False, True], ids=["", "eager"])
 def test_training_equals_keras(name, eagerly, device):
-    expected = keras_trained(name)
+    expected = keras_trained_graph(name)
     model, result = trained(tinynet, MODELS[name], run_eagerly=eagerly)
     names = json.loads(bytes(expected["names"]))
     if name != "nested":  # there automatic names count on

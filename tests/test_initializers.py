@@ -292,13 +292,13 @@ CONFIGS = [
 
 
 @keras_case
-def keras_config(keras, name, args):
+def keras_initializer_config(keras, name, args):
     initializer = getattr(keras.initializers, name)(*args)
     return {"json": json.dumps(keras.initializers.serialize(initializer))}
 
 
 @keras_case
-def keras_reads(keras, text):
+def keras_reads_initializer(keras, text):
     initializer = keras.initializers.get(json.loads(text))
     return {"json": json.dumps(keras.initializers.serialize(initializer))}
 
@@ -307,8 +307,8 @@ def keras_reads(keras, text):
 def test_configs_are_those_of_keras_and_travel_both_ways(name, args):
     initializer = getattr(initializers, name)(*args)
     config = initializers.serialize(initializer)
-    assert config == json.loads(str(keras_config(name, args)["json"]))
-    assert config == json.loads(str(keras_reads(json.dumps(config))["json"]))
+    assert config == json.loads(str(keras_initializer_config(name, args)["json"]))
+    assert config == json.loads(str(keras_reads_initializer(json.dumps(config))["json"]))
     again = initializers.get(json.loads(json.dumps(config)))
     assert type(again) is type(initializer)
     assert again.get_config() == initializer.get_config()

@@ -515,7 +515,7 @@ OPTIONS = [
 
 
 @keras_case
-def keras_names(keras, names):
+def keras_layer_names(keras, names):
     keras.backend.clear_session()
     made = []
     for name in names:
@@ -528,19 +528,19 @@ def test_automatic_names_are_those_of_keras():
     names = [name for name, _ in OPTIONS]
     naming.reset_names()
     made = [getattr(layers, name)(**options).name for name, options in OPTIONS]
-    options_of_first = keras_names(tuple(names))
+    options_of_first = keras_layer_names(tuple(names))
     assert made == options_of_first["names"].tolist()
     assert layers.Dense(1, name="mine").name == "mine"
 
 
 @keras_case
-def keras_config(keras, name, options):
+def keras_layer_config(keras, name, options):
     keras.backend.clear_session()
     return {"json": json.dumps(getattr(keras.layers, name)(**json.loads(options)).get_config())}
 
 
 @keras_case
-def keras_reads(keras, text):
+def keras_reads_layer(keras, text):
     layer = keras.layers.deserialize(json.loads(text))
     return {"json": json.dumps({"class": type(layer).__name__, **layer.get_config()})}
 
@@ -550,7 +550,7 @@ def test_configs_have_keras_keys_and_survive_the_round_trip(name, options):
     naming.reset_names()
     layer = getattr(layers, name)(**options, trainable=False)
     config = json.loads(json.dumps(layer.get_config()))
-    theirs = json.loads(str(keras_config(name, json.dumps(options))["json"]))
+    theirs = json.loads(str(keras_layer_config(name, json.dumps(options))["json"]))
     assert set(config) <= set(theirs)
     for key in set(config) - {"dtype", "trainable"}:
         assert same_config(config[key], theirs[key]), key
@@ -581,7 +581,7 @@ def same_config(ours, theirs):
 def test_keras_reads_our_configs(name, options):
     layer = getattr(layers, name)(**options, name="mine")
     config = json.loads(json.dumps(layer.get_config()))
-    read = json.loads(str(keras_reads(json.dumps(layers.serialize(layer)))["json"]))
+    read = json.loads(str(keras_reads_layer(json.dumps(layers.serialize(layer)))["json"]))
     assert read["class"] == name
     for key in set(config) - {"dtype"}:
         assert same_config(config[key], read[key]), key

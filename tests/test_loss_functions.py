@@ -90,14 +90,14 @@ NAMES = (*CLASSES, *FUNCTIONS, "bce", "BCE", "kld", "KLD", "mae", "MAE", "mape",
 
 
 @keras_case
-def keras_names(keras):
+def keras_loss_names(keras):
     """The class that a name stands for; a function stands for the class of the same name."""
     found = [keras.losses.get(name) for name in NAMES]
     return {"found": [getattr(f, "__name__", type(f).__name__) for f in found]}
 
 
 def test_names_lead_where_keras_leads():
-    for name, expected in zip(NAMES, keras_names()["found"], strict=True):
+    for name, expected in zip(NAMES, keras_loss_names()["found"], strict=True):
         found = type(losses.get(name)).__name__
         assert found.lower() == str(expected).replace("_", "").lower(), name
     assert type(losses.get("logcosh")) is losses.LogCosh
@@ -239,7 +239,7 @@ def test_only_the_ignored_class_may_be_out_of_range():
 
 
 @keras_case
-def keras_configs(keras):
+def keras_loss_configs(keras):
     configs = {}
     for name, options in CLASSES.items():
         loss = getattr(keras.losses, name)(**options, reduction="sum", name="mine")
@@ -249,7 +249,7 @@ def keras_configs(keras):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_configs_of_keras_are_read_and_written(name):
-    config = json.loads(str(keras_configs()["configs"]))[name]
+    config = json.loads(str(keras_loss_configs()["configs"]))[name]
     options = CLASSES[name]
     ours = getattr(losses, name)(**options, reduction="sum", name="mine")
     written = losses.serialize(ours)

@@ -112,7 +112,7 @@ def weights_for(w, y, p):
 
 
 @keras_case
-def keras_results(keras, name, options, kind):
+def keras_metric_results(keras, name, options, kind):
     metric = build(keras.metrics, name, options)
     empty = np.array(metric.result())
     plain = run(metric, kind, weighted=False)
@@ -122,7 +122,7 @@ def keras_results(keras, name, options, kind):
 
 @pytest.mark.parametrize(("name", "options", "kind"), CASES)
 def test_results_are_those_of_keras(name, options, kind):
-    expected = keras_results(name, options, kind)
+    expected = keras_metric_results(name, options, kind)
     metric = build(metrics, name, options)
     np.testing.assert_array_equal(metric.result(), expected["empty"])
     found = run(metric, kind, weighted=False)

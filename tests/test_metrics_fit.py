@@ -151,7 +151,7 @@ def trained(k, name, **options):
 
 
 @keras_case
-def keras_trained(keras, name):
+def keras_measured_training(keras, name):
     keras.backend.clear_session()  # names of metrics count on: recall_9
     history, values, named = trained(keras, name)
     result = {f"history/{key}": np.array(value) for key, value in history.items()}
@@ -162,7 +162,7 @@ def keras_trained(keras, name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_fit_and_evaluate_are_those_of_keras(name):
-    expected = keras_trained(name)
+    expected = keras_measured_training(name)
     history, values, named = trained(tinynet, name)
     found = {f"history/{key}": np.array(value) for key, value in history.items()}
     found |= {f"list/{i}": np.array(value) for i, value in enumerate(values)}

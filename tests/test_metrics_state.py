@@ -117,7 +117,7 @@ def off_by(y_true, y_pred, power=1):
 
 
 @keras_case
-def keras_configs(keras):
+def keras_metric_configs(keras):
     m = keras.metrics
     return {
         "function": json.dumps(m.serialize(m.huber)),
@@ -127,7 +127,7 @@ def keras_configs(keras):
 
 
 def test_configs_of_functions_are_those_of_keras():
-    expected = {key: json.loads(str(text)) for key, text in keras_configs().items()}
+    expected = {key: json.loads(str(text)) for key, text in keras_metric_configs().items()}
     assert metrics.serialize(metrics.huber) == expected["function"]
     bent = metrics.MeanMetricWrapper(metrics.huber, "bent", delta=0.3)
     assert metrics.serialize(bent) == expected["wrapper"]

@@ -190,7 +190,7 @@ def run(metric, name, options, kind, weighted):
 
 
 @keras_case
-def keras_results(keras, name, options, kind):
+def keras_every_metric(keras, name, options, kind):
     metric = build(keras.metrics, name, options, name="m")
     plain = run(metric, name, options, kind, weighted=False)
     metric.reset_state()
@@ -205,7 +205,7 @@ def as_list(value):
 
 @pytest.mark.parametrize(("name", "options", "kind"), CASES)
 def test_results_are_those_of_keras(name, options, kind):
-    expected = keras_results(name, options, kind)
+    expected = keras_every_metric(name, options, kind)
     metric = build(metrics, name, options)
     for weighted in (False, True):
         found = run(metric, name, options, kind, weighted)
@@ -217,7 +217,7 @@ def test_results_are_those_of_keras(name, options, kind):
 
 @pytest.mark.parametrize(("name", "options", "kind"), CASES)
 def test_configs_are_those_of_keras(name, options, kind):
-    theirs = json.loads(str(keras_results(name, options, kind)["config"]))
+    theirs = json.loads(str(keras_every_metric(name, options, kind)["config"]))
     ours = build(metrics, name, options, name="m")
     mine = json.loads(json.dumps(ours.get_config()))  # plain values only
     if (name, dict(options).get("axis", -1)) == ("CosineSimilarity", 1):
@@ -324,7 +324,7 @@ def test_functions_are_those_of_keras(name, options, kind):
 
 
 @keras_case
-def keras_names(keras):
+def keras_metric_names(keras):
     from keras.src.metrics import ALL_OBJECTS_DICT
 
     exported = [n for n in dir(keras.metrics) if not n.startswith("_")]
@@ -333,7 +333,7 @@ def keras_names(keras):
 
 
 def test_every_name_of_keras_is_here():
-    expected = keras_names()
+    expected = keras_metric_names()
     assert not set(expected["exported"]) - set(metrics.__all__)
     for name, cls in zip(expected["names"], expected["classes"], strict=True):
         if cls == "Metric":  # the base class, which is of no use by its name

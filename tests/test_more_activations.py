@@ -21,12 +21,12 @@ CASES = [
 
 
 @keras_case
-def keras_names(keras):
+def keras_activation_names(keras):
     return {"names": json.dumps(sorted(keras.src.activations.ALL_OBJECTS_DICT, key=str))}
 
 
 def test_every_name_that_keras_knows_is_known():
-    names = [n for n in json.loads(str(keras_names()["names"])) if n != "threshold"]
+    names = [n for n in json.loads(str(keras_activation_names()["names"])) if n != "threshold"]
     assert len(names) > 25
     for name in names:
         assert activations.get(name) is getattr(activations, name)
@@ -63,7 +63,7 @@ def test_values_and_slopes_are_those_of_keras(name, options, dtype):
 
 
 @keras_case
-def keras_rowwise(keras, name, shape, axis):
+def keras_rowwise_options(keras, name, shape, axis):
     import jax
 
     f = getattr(keras.activations, name)
@@ -76,7 +76,7 @@ def keras_rowwise(keras, name, shape, axis):
 
 @pytest.mark.parametrize(("shape", "axis"), [((4, 6), -1), ((2, 4, 6), 1), ((2, 4, 6), -1)])
 def test_glu_is_that_of_keras(shape, axis):
-    expected = keras_rowwise("glu", shape, axis)
+    expected = keras_rowwise_options("glu", shape, axis)
     f = activations.glu
     np.testing.assert_allclose(f(expected["x"], axis=axis), expected["y"], rtol=1e-5, atol=1e-6)
     got = f.gradient(expected["x"], expected["dy"], axis=axis)

@@ -105,7 +105,7 @@ def test_configs(name, options):
 
 
 @keras_case
-def keras_serialized(keras, name, options):
+def keras_serialized_layer(keras, name, options):
     keras.backend.clear_session()
     layer = getattr(keras.layers, name)(**json.loads(options), name="theirs")
     return {"json": json.dumps(keras.layers.serialize(layer))}
@@ -127,7 +127,7 @@ THEIRS = [
 
 @pytest.mark.parametrize(("name", "options"), THEIRS)
 def test_configs_that_keras_wrote(name, options):
-    config = json.loads(str(keras_serialized(name, json.dumps(options))["json"]))
+    config = json.loads(str(keras_serialized_layer(name, json.dumps(options))["json"]))
     layer = layers.deserialize(config)
     assert type(layer).__name__ == name
     assert layer.name == "theirs"
@@ -243,14 +243,14 @@ def trained(k, name, **options):
 
 
 @keras_case
-def keras_trained(keras, name):
+def keras_trained_stack(keras, name):
     return trained(keras, name)[1]
 
 
 @both_devices
 @pytest.mark.parametrize("name", STACKS)
 def test_training_is_that_of_keras(name, device):
-    expected = keras_trained(name)
+    expected = keras_trained_stack(name)
     model, got = trained(tinynet, name, device=device)
     assert got.keys() == expected.keys()
     for key, value in expected.items():

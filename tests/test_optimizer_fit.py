@@ -89,13 +89,13 @@ def run(keras, name, options, extra, **compile_options):
 
 
 @keras_case
-def keras_run(keras, name, options, extra):
+def keras_optimizer_run(keras, name, options, extra):
     return run(keras, name, options, extra)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_fit_is_that_of_keras(name):
-    expected = keras_run(*CASES[name])
+    expected = keras_optimizer_run(*CASES[name])
     got = run(tinynet, *CASES[name])
     assert got.keys() == expected.keys()
     for key, value in expected.items():

@@ -74,7 +74,7 @@ def make(module, name, options):
 
 
 @keras_case
-def keras_run(keras, name, options, limits="none"):
+def keras_options_run(keras, name, options, limits="none"):
     """Weights after 1, 2 and 30 steps, and all that the optimizer keeps at the end."""
     import jax
 
@@ -100,7 +100,7 @@ def keras_run(keras, name, options, limits="none"):
 
 
 def check(name, options, limits="none"):
-    expected = keras_run(name, options, limits)
+    expected = keras_options_run(name, options, limits)
     optimizer, ours = make(optimizers, name, options), parameters()
     for p, constraint in zip(ours, limits_of(constraints, limits), strict=True):
         p.constraint = constraint
@@ -252,13 +252,13 @@ def test_swapping_weights_and_averages():
 
 
 @keras_case
-def keras_config(keras, name, options):
+def keras_optimizer_config(keras, name, options):
     optimizer = make(keras.optimizers, name, options)
     return {"json": json.dumps(keras.optimizers.serialize(optimizer))}
 
 
 @keras_case
-def keras_reads(keras, text):
+def keras_reads_options(keras, text):
     # keras.optimizers.deserialize does not know Lamb
     optimizer = keras.saving.deserialize_keras_object(json.loads(text))
     return {"config": json.dumps(optimizer.get_config()), "class": type(optimizer).__name__}
@@ -266,7 +266,7 @@ def keras_reads(keras, text):
 
 @pytest.mark.parametrize(("name", "options"), [*RULES, *((n, (*o, *ALL)) for n, o in EVERY)])
 def test_configs_are_those_of_keras_and_travel_both_ways(name, options):
-    theirs = json.loads(str(keras_config(name, options)["json"]))
+    theirs = json.loads(str(keras_optimizer_config(name, options)["json"]))
     optimizer = make(optimizers, name, options)
     ours = optimizers.serialize(optimizer)
     rate = theirs["config"].pop("learning_rate")  # kept in float32
@@ -277,7 +277,7 @@ def test_configs_are_those_of_keras_and_travel_both_ways(name, options):
     again = optimizers.deserialize(theirs | {"config": {**theirs["config"], "learning_rate": rate}})
     assert again.learning_rate == rate
     assert type(again).from_config(optimizer.get_config()).get_config() == optimizer.get_config()
-    back = keras_reads(json.dumps(ours))
+    back = keras_reads_options(json.dumps(ours))
     assert str(back["class"]) == name
     config = json.loads(str(back["config"]))
     for key, value in ours["config"].items():

@@ -390,7 +390,7 @@ def test_a_scheduled_rate_can_not_be_set():
 
 
 @keras_case
-def keras_reads(keras, text):
+def keras_reads_optimizer(keras, text):
     optimizer = keras.optimizers.deserialize(json.loads(text))
     config = optimizer.get_config()
     return {"config": json.dumps(config), "class": type(optimizer).__name__}
@@ -405,7 +405,7 @@ def test_configs_travel(name, options):
     assert again.get_config() == optimizer.get_config()
     for key, value in options:
         assert again.get_config()[key] == value
-    theirs = keras_reads(stored)
+    theirs = keras_reads_optimizer(stored)
     assert str(theirs["class"]) == name
     config = json.loads(str(theirs["config"]))
     for key, value in optimizer.get_config().items():
@@ -417,7 +417,9 @@ def test_config_with_a_schedule():
     optimizer = Adam(schedules.CosineDecay(0.1, 10))
     again = optimizers.deserialize(json.loads(json.dumps(optimizers.serialize(optimizer))))
     assert again.rate(5) == pytest.approx(0.05)
-    theirs = json.loads(str(keras_reads(json.dumps(optimizers.serialize(optimizer)))["config"]))
+    theirs = json.loads(
+        str(keras_reads_optimizer(json.dumps(optimizers.serialize(optimizer)))["config"])
+    )
     assert theirs["learning_rate"]["class_name"] == "CosineDecay"
 
 

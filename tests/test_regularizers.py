@@ -121,13 +121,13 @@ def test_get():
 
 
 @keras_case
-def keras_config(keras, name, args):
+def keras_regularizer_config(keras, name, args):
     regularizer = getattr(keras.regularizers, name)(*args)
     return {"json": json.dumps(keras.regularizers.serialize(regularizer))}
 
 
 @keras_case
-def keras_reads(keras, text):
+def keras_reads_regularizer(keras, text):
     regularizer = keras.regularizers.get(json.loads(text))
     return {"penalty": float(regularizer(np.array(W, "float32")))}
 
@@ -136,13 +136,15 @@ def keras_reads(keras, text):
 def test_configs_are_those_of_keras_and_travel_both_ways(name, args):
     regularizer = getattr(regularizers, name)(*args)
     config = regularizers.serialize(regularizer)
-    theirs = json.loads(str(keras_config(name, args)["json"]))
+    theirs = json.loads(str(keras_regularizer_config(name, args)["json"]))
     assert theirs.pop("config") == pytest.approx(config["config"])  # Keras rounds l1 to float32
     assert theirs == {key: config[key] for key in theirs}
     again = regularizers.deserialize(json.loads(json.dumps(config)))
     assert type(again) is type(regularizer)
     assert again.get_config() == regularizer.get_config()
-    assert keras_reads(json.dumps(config))["penalty"] == pytest.approx(regularizer(W), rel=1e-6)
+    assert keras_reads_regularizer(json.dumps(config))["penalty"] == pytest.approx(
+        regularizer(W), rel=1e-6
+    )
 
 
 def test_a_regularizer_of_ones_own():

@@ -106,13 +106,13 @@ def any_schedule(module, name, options):
 
 
 @keras_case
-def keras_config(keras, name, options):
+def keras_schedule_config(keras, name, options):
     module = keras.optimizers.schedules
     return {"json": json.dumps(module.serialize(any_schedule(module, name, options)))}
 
 
 @keras_case
-def keras_reads(keras, text):
+def keras_reads_schedule(keras, text):
     schedule = keras.optimizers.schedules.deserialize(json.loads(text))
     return {"rates": [float(schedule(step)) for step in (0, 7, 100)]}
 
@@ -121,11 +121,11 @@ def keras_reads(keras, text):
 def test_configs_are_those_of_keras_and_travel_both_ways(name, options):
     schedule = any_schedule(schedules, name, options)
     config = schedules.serialize(schedule)
-    assert config == json.loads(str(keras_config(name, options)["json"]))
+    assert config == json.loads(str(keras_schedule_config(name, options)["json"]))
     again = schedules.deserialize(json.loads(json.dumps(config)))
     assert type(again) is type(schedule)
     assert again.get_config() == schedule.get_config()
-    expected = keras_reads(json.dumps(config))["rates"]
+    expected = keras_reads_schedule(json.dumps(config))["rates"]
     np.testing.assert_allclose([again(s) for s in (0, 7, 100)], expected, rtol=1e-5, atol=1e-7)
 
 
