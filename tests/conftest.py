@@ -3,6 +3,7 @@
 import collections
 import functools
 import os
+import signal
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -10,6 +11,11 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import hypothesis
 import pytest
+
+pytest.register_assert_rewrite(  # what they assert is shown like what tests assert
+    "damaged", "dataset_files", "fault_runs", "kernel_pairs", "layer_checks", "microscope_again",
+    "replay_runs", "stream_sources",
+)  # fmt: skip
 
 hypothesis.settings.register_profile("tinynet", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("tinynet")
@@ -35,8 +41,14 @@ def pytest_terminal_summary(terminalreporter, config):
 ON_DEVICES = (
     "test_bad_input",
     "test_callbacks",
+    "test_callbacks_files",
+    "test_callbacks_following",
     "test_dropout",
+    "test_evaluate_predict",
     "test_fit",
+    "test_fit_inputs",
+    "test_fit_order",
+    "test_fit_stopping",
     "test_functional",
     "test_gradient_monitor",
     "test_inputs",
@@ -44,9 +56,12 @@ ON_DEVICES = (
     "test_metrics_fit",
     "test_optimizer_fit",
     "test_posts",
+    "test_pydataset",
     "test_saving",
+    "test_shared_layers",
     "test_sparse_inputs",
     "test_streams",
+    "test_streams_refuse",
 )
 
 
@@ -103,3 +118,27 @@ def _fixed_seed():
     import tinynet
 
     tinynet.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def two_threads(monkeypatch):
+    """Steps are split over two threads, whatever the machine has."""
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "2")
+
+
+@pytest.fixture
+def interruptible():
+    """A shell starts what it runs in the background with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def post_data_folder(tmp_path_factory):
+    """The files of the data sets that stand in for those of the posts, made once."""
+    from post_data import write_data_sets
+
+    folder = tmp_path_factory.mktemp("data")
+    write_data_sets(folder)
+    return folder

@@ -10,8 +10,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from test_damaged_files import mutated
-from test_datasets import TRAIN_REVIEWS, idx, ragged, tiny_mnist, write_imdb
+from damaged import mutated
+from dataset_files import TRAIN_REVIEWS, idx, ragged, tiny_mnist, write_imdb
 
 from tinynet.datasets import _arrays, fashion_mnist, imdb, mnist
 

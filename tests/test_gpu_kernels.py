@@ -7,11 +7,14 @@ The tests are those of the cpu kernels, with the gpu's in their place.
 import inspect
 
 import fake_cupy
+import kernel_pairs
 import numpy as np
 import pytest
-import test_cpu_kernels
+from kernel_values import public_functions
 from test_cpu_kernels import *  # noqa: F403  every test there is run here too
-from test_kernels import public_functions
+from test_cpu_kernels_layers import *  # noqa: F403
+from test_cpu_kernels_losses import *  # noqa: F403
+from test_cpu_kernels_updates import *  # noqa: F403
 
 from tinynet.kernels import _gpu_runtime, gpu, reference
 
@@ -45,13 +48,13 @@ class OnHost:
 
 @pytest.fixture(autouse=True, scope="module")
 def _nothing_compared_yet():
-    test_cpu_kernels.COMPARED.clear()
+    kernel_pairs.COMPARED.clear()
 
 
 @pytest.fixture(autouse=True, params=["emulated", "gpu"])
 def card(request, monkeypatch):
     """The CPU in place of a card, and a card, where there is one."""
-    monkeypatch.setattr(test_cpu_kernels, "cpu", OnHost())
+    monkeypatch.setattr(kernel_pairs, "cpu", OnHost())
     if request.param == "gpu":
         yield
         return

@@ -8,11 +8,9 @@ import re
 import fake_cupy
 import numpy as np
 import pytest
-import test_replay
+import replay_runs
+from replay_runs import D, data, labels
 from test_replay import (  # noqa: F401  run here too
-    D,
-    data,
-    labels,
     test_each_layer_between_dense_ones,
     test_each_layer_first_and_last,
     test_each_loss,
@@ -37,7 +35,7 @@ from tinynet.kernels import _gpu_data, _gpu_program, _gpu_runtime, _gpu_sources,
 from tinynet.kernels._gpu_call import Launch
 from tinynet.layers import Dense, Dropout, Input
 
-_run = test_replay.run
+_run = replay_runs.run
 
 
 @pytest.fixture(autouse=True, params=["emulated", "gpu"])
@@ -46,7 +44,7 @@ def card(request, monkeypatch):
     params = getattr(request.node, "callspec", None) and request.node.callspec.params
     if params and params.get("name") == "categorical_hinge":
         # its gradients cancel, and Adam blows up what another order of a sum leaves of them
-        monkeypatch.setattr(test_replay, "PRECISION", {"float64": {"rtol": 1e-3, "atol": 1e-3}})
+        monkeypatch.setattr(replay_runs, "PRECISION", {"float64": {"rtol": 1e-3, "atol": 1e-3}})
 
     def run(make, *args, device="cpu", **options):
         def make_there(device, **chosen):
@@ -54,7 +52,7 @@ def card(request, monkeypatch):
 
         return _run(make_there, *args, device=device, **options)
 
-    monkeypatch.setattr(test_replay, "run", run)  # `agree` calls it
+    monkeypatch.setattr(replay_runs, "run", run)  # `agree` calls it
     if request.param == "gpu":
         yield
         return
@@ -152,7 +150,7 @@ def test_data_larger_than_the_card_comes_in_stretches():
     try:
         model = compiled()
         model.fit(x, y, batch_size=8, epochs=2, verbose=0)
-        assert model.explain_execution() == test_replay.RECORDED
+        assert model.explain_execution() == replay_runs.RECORDED
     finally:
         _gpu_program.fits = fits
     np.testing.assert_array_equal(weights_of(model), weights_of(expected))
@@ -170,7 +168,7 @@ def test_sparse_data_stay_sparse_on_the_card(values, columns):
         model = compiled()
         models.append(model)
         model.fit(rows, labels(30), batch_size=7, epochs=2, verbose=0)
-        assert model.explain_execution() == test_replay.RECORDED
+        assert model.explain_execution() == replay_runs.RECORDED
     assert {sparse for sparse, *_ in machine_of_rows(models[1], 7).graphs} == {True}
     np.testing.assert_array_equal(*map(weights_of, models))
 
@@ -222,7 +220,7 @@ def test_a_batch_that_does_not_fit_is_an_error_with_the_size_that_would(monkeypa
     assert 1 <= fitting < 300
     np.testing.assert_array_equal(weights_of(model), before)
     model.fit(data(20, dtype="float32"), labels(20), batch_size=min(fitting, 10), verbose=0)
-    assert model.explain_execution() == test_replay.RECORDED
+    assert model.explain_execution() == replay_runs.RECORDED
 
 
 @emulated_only

@@ -9,43 +9,30 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kernel_values import (
+    DY,
+    DZ,
+    B,
+    C,
+    D,
+    H,
+    N,
+    W,
+    X,
+    Z,
+    nan,
+    public_functions,
+    random,
+    same,
+    softmax_jacobian,
+    softmax_row,
+)
 
 import tinynet
 from tinynet import kernels
 from tinynet.kernels import _elementwise, reference
-from tinynet.kernels._elementwise_losses import ELEMENTWISE_LOSSES as TABLE_OF_LOSSES
-
-N, D, H, C = 4, 3, 5, 3
-random = np.random.Generator(np.random.PCG64(11))
-X, W, B = random.normal(size=(N, D)), random.normal(size=(D, H)), random.normal(size=H)
-DY = random.normal(size=(N, H))
-Z, DZ = 2 * random.normal(size=(N, C)), random.normal(size=(N, C))
-LABELS = np.array([0, 2, 2, 1])
-ONE_HOT = np.array([[1, 0, 0], [0, 0, 1], [0, 0, 1], [0, 1, 0]], float)
-TARGETS = np.array([[0.2, 0.5, 0.3], [1, 0, 1], [0, 0, 0], [0.1, 0.9, 0.4]])
-SHARE = np.array([0.25, 0.5, 0.0, 1.25])  # w of a loss
-EPSILON = 1e-7
-
-
-def nan(*shape):
-    """An output to fill: what is left untouched shows."""
-    return np.full(shape, np.nan)
-
-
-def same(actual, expected, rtol=1e-12):
-    np.testing.assert_allclose(actual, expected, rtol=rtol, atol=1e-14)
-
 
 # ----------------------------------------------------------------------------- the interface
-
-
-def public_functions():
-    ours = ("tinynet.kernels.reference", "tinynet.kernels._reference_")
-    return {
-        name: f
-        for name, f in vars(reference).items()
-        if inspect.isfunction(f) and f.__module__.startswith(ours) and name[0] != "_"
-    }
 
 
 def test_the_table_names_exactly_the_functions_of_the_reference():
@@ -137,6 +124,20 @@ def test_linear_and_its_gradients_by_loops():
     without = nan(N, H)
     reference.linear(X, W, None, y=without)
     same(without, y - B)
+
+
+@given(rows=st.integers(1, 5), inputs=st.integers(1, 5), units=st.integers(1, 5))
+def test_linear_of_any_size_keeps_the_inner_product(rows, inputs, units):
+    # <dy, x W> = <dy W^T, x> = <x^T dy, W>
+    r = np.random.Generator(np.random.PCG64([rows, inputs, units]))
+    x, w, dy = r.normal(size=(rows, inputs)), r.normal(size=(inputs, units)), None
+    dy = r.normal(size=(rows, units))
+    y, dx, dW = nan(rows, units), nan(rows, inputs), nan(inputs, units)
+    reference.linear(x, w, None, y=y)
+    reference.linear_dx(dy, w, dx=dx)
+    reference.linear_dW(x, dy, dW=dW)
+    assert (dy * y).sum() == pytest.approx((dx * x).sum(), abs=1e-12)
+    assert (dy * y).sum() == pytest.approx((dW * w).sum(), abs=1e-12)
 
 
 def test_affine_and_multiply():
@@ -235,15 +236,6 @@ def test_prelu_by_loops(shape, slopes):
     assert at_zero == 0
 
 
-def softmax_row(row):
-    total = sum(math.exp(v) for v in row)
-    return np.array([math.exp(v) / total for v in row])
-
-
-def softmax_jacobian(p):
-    return np.array([[p[i] * ((i == j) - p[j]) for j in range(len(p))] for i in range(len(p))])
-
-
 def test_softmax_and_log_softmax_by_their_jacobians():
     y, dx, log, dlog = (nan(N, C) for _ in range(4))
     reference.softmax(Z, y=y)
@@ -319,268 +311,6 @@ def test_moving_average():
     same(average, [0.9 * 1 + 0.1 * 3, 0.9 * 2 - 0.1 * 2])
 
 
-# ------------------------------------------------------------------------------ cross-entropy
-
-
-def test_softmax_crossentropy_is_softmax_then_log_then_the_chain_rule():
-    p, losses, dz = nan(N, C), nan(N), nan(N, C)
-    reference.softmax_crossentropy(Z, TARGETS, SHARE, p=p, losses=losses, dz=dz)
-    for i in range(N):
-        q = softmax_row(Z[i])
-        same(p[i], q)
-        loss = -SHARE[i] * sum(t * math.log(v) for t, v in zip(TARGETS[i], q, strict=True))
-        assert losses[i] == pytest.approx(loss)
-        dq = -SHARE[i] * TARGETS[i] / q  # of the logarithm
-        same(dz[i], dq @ softmax_jacobian(q))
-
-
-def test_sparse_softmax_crossentropy_is_the_same_for_one_hot_targets():
-    p, losses, dz = nan(N, C), nan(N), nan(N, C)
-    reference.sparse_softmax_crossentropy(Z, LABELS, SHARE, p=p, losses=losses, dz=dz)
-    for i in range(N):
-        q = softmax_row(Z[i])
-        same(p[i], q)
-        assert losses[i] == pytest.approx(-SHARE[i] * math.log(q[LABELS[i]]))
-        same(dz[i], (-SHARE[i] * ONE_HOT[i] / q) @ softmax_jacobian(q))
-
-
-def test_sigmoid_crossentropy_is_sigmoid_then_log_then_the_chain_rule():
-    p, losses, dz = nan(N, C), nan(N), nan(N, C)
-    reference.sigmoid_crossentropy(Z, TARGETS, SHARE, p=p, losses=losses, dz=dz)
-    for i in range(N):
-        total = 0
-        for c in range(C):
-            t, q = TARGETS[i, c], 1 / (1 + math.exp(-Z[i, c]))
-            assert p[i, c] == pytest.approx(q)
-            total += -t * math.log(q) - (1 - t) * math.log(1 - q)
-            dq = -t / q + (1 - t) / (1 - q)
-            assert dz[i, c] == pytest.approx(SHARE[i] / C * dq * q * (1 - q), abs=1e-14)
-        assert losses[i] == pytest.approx(SHARE[i] * total / C)
-
-
-FUSED = [
-    (reference.softmax_crossentropy, ONE_HOT),
-    (reference.sparse_softmax_crossentropy, LABELS),
-    (reference.sigmoid_crossentropy, ONE_HOT),
-]
-
-
-@pytest.mark.parametrize(("kernel", "y"), FUSED, ids=lambda v: getattr(v, "__name__", ""))
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_fused_losses_keep_a_gradient_where_the_output_saturates(kernel, y, dtype):
-    z = np.array([[-800, 800, 0], [800, 0, -800], [1e4, 0, -1e4], [0, -900, 900]], dtype)
-    p, losses, dz = (np.full(s, np.nan, dtype) for s in ((N, C), (N,), (N, C)))
-    kernel(z, y, np.ones(N, dtype), p=p, losses=losses, dz=dz)
-    assert np.isfinite(losses).all()
-    assert np.isfinite(p).all()
-    share = 1 / C if kernel is reference.sigmoid_crossentropy else 1
-    assert dz[0, 0] == pytest.approx(-share)  # target 1, probability 0
-    if kernel is not reference.sigmoid_crossentropy:
-        np.testing.assert_allclose(losses, [1600, 1600, 2e4, 1800])
-
-
-@pytest.mark.parametrize(("kernel", "y"), FUSED, ids=lambda v: getattr(v, "__name__", ""))
-def test_fused_losses_without_a_gradient(kernel, y):
-    with_gradient, without = [(nan(N, C), nan(N)) for _ in range(2)]
-    kernel(Z, y, SHARE, p=with_gradient[0], losses=with_gradient[1], dz=nan(N, C))
-    kernel(Z, y, SHARE, p=without[0], losses=without[1], dz=None)
-    for a, b in zip(with_gradient, without, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-P = np.array([[0.2, 0.5, 0.3], [1.0, 2.0, 1.0], [1.0, 0.0, 0.0], [1e-9, 1.0, 1e-9]])
-
-
-def clip(v):
-    return min(max(v, EPSILON), 1 - EPSILON)
-
-
-def test_crossentropy_on_probabilities():
-    losses, dp = nan(N), nan(N, C)
-    reference.crossentropy(P, TARGETS, SHARE, EPSILON, losses=losses, dp=dp)
-    for i in range(N):
-        total = sum(P[i])
-        q = P[i] / total
-        assert losses[i] == pytest.approx(
-            -SHARE[i] * sum(t * math.log(clip(v)) for t, v in zip(TARGETS[i], q, strict=True))
-        )
-        dq = [-SHARE[i] * t / v if EPSILON <= v <= 1 - EPSILON else 0
-              for t, v in zip(TARGETS[i], q, strict=True)]  # fmt: skip
-        # q_j = p_j / sum p:  dq_j / dp_k = [j=k] / sum - p_j / sum^2
-        for k in range(C):
-            expected = sum(dq[j] * ((j == k) / total - P[i, j] / total**2) for j in range(C))
-            assert dp[i, k] == pytest.approx(expected, abs=1e-14)
-    assert not dp[3].any()  # all of row 3 is clipped
-
-
-def test_sparse_crossentropy_is_the_same_for_one_hot_targets():
-    losses, dp, expected, dq = nan(N), nan(N, C), nan(N), nan(N, C)
-    reference.sparse_crossentropy(P, LABELS, SHARE + 1, EPSILON, losses=losses, dp=dp)
-    reference.crossentropy(P, ONE_HOT, SHARE + 1, EPSILON, losses=expected, dp=dq)
-    same(losses, expected)
-    same(dp, dq)
-    assert losses[2] == pytest.approx(-math.log(EPSILON))  # the ceiling: 16.118
-
-
-def test_binary_crossentropy_on_probabilities():
-    p = np.array([[0.2, 0.5, 0.9], [0.0, 1.0, 1e-8], [0.3, 1.0, 0.0], [0.99, 0.01, 0.5]])
-    losses, dp = nan(N), nan(N, C)
-    reference.binary_crossentropy(p, TARGETS, SHARE, EPSILON, losses=losses, dp=dp)
-    for i in range(N):
-        total = 0
-        for c in range(C):
-            t, q = TARGETS[i, c], clip(p[i, c])
-            total += -t * math.log(q) - (1 - t) * math.log(1 - q)
-            slope = 0 if q != p[i, c] else -t / q + (1 - t) / (1 - q)
-            assert dp[i, c] == pytest.approx(SHARE[i] / C * slope, abs=1e-14)
-        assert losses[i] == pytest.approx(SHARE[i] * total / C)
-
-
-def log_terms(y, t):
-    return math.log(1 + max(y, 1e-7)) - math.log(1 + max(t, 1e-7))
-
-
-def cross(y, t):
-    return -t * math.log(y) - (1 - t) * math.log(1 - y)
-
-
-def focal(y, t):
-    return (0.3 * t + 0.7 * (1 - t)) * (1 - t * y - (1 - t) * (1 - y)) ** 1.5 * cross(y, t)
-
-
-def sign(t):
-    return t if t else -1
-
-
-ERRORS = {  # of e = y - t
-    "squared": (lambda e: e * e, lambda e: 2 * e),
-    "absolute": (abs, lambda e: (e > 0) - (e < 0)),
-    "huber": (
-        lambda e: 0.5 * e * e if abs(e) <= 0.7 else 0.7 * abs(e) - 0.5 * 0.49,
-        lambda e: e if abs(e) <= 0.7 else math.copysign(0.7, e),
-    ),
-}
-
-
-# kind: options, value and derivative of one number; a derivative of None is left to differences
-ELEMENTWISE_LOSSES = {
-    kind: ((0.7,) if kind == "huber" else (), lambda y, t, f=f: f(y - t),
-           lambda y, t, df=df: df(y - t))
-    for kind, (f, df) in ERRORS.items()
-} | {
-    "percentage": ((1e-7,), lambda y, t: 100 * abs(y - t) / max(abs(t), 1e-7),
-                   lambda y, t: 100 * ((y > t) - (y < t)) / max(abs(t), 1e-7)),
-    "squared_log": ((1e-7,), lambda y, t: log_terms(y, t) ** 2,
-                    lambda y, t: 2 * log_terms(y, t) / (1 + y) if y > 1e-7 else 0),
-    "log_cosh": ((), lambda y, t: math.log(math.cosh(y - t)), lambda y, t: math.tanh(y - t)),
-    "hinge": ((), lambda y, t: max(0, 1 - sign(t) * y),
-              lambda y, t: -sign(t) if sign(t) * y < 1 else 0),
-    "squared_hinge": ((), lambda y, t: max(0, 1 - sign(t) * y) ** 2,
-                      lambda y, t: -2 * sign(t) * max(0, 1 - sign(t) * y)),
-    "poisson": ((1e-7,), lambda y, t: y - t * math.log(y + 1e-7),
-                lambda y, t: 1 - t / (y + 1e-7)),
-    "kl_divergence": ((1e-7,), lambda y, t: max(t, 1e-7) * math.log(max(t, 1e-7) / y),
-                      lambda y, t: -max(t, 1e-7) / y),
-    "binary_focal": ((1.5, 0.3, 0.7, 1e-7), focal, None),
-}  # fmt: skip
-POSITIVE = ("poisson", "kl_divergence", "binary_focal")  # which wants y in (0, 1), or > 0
-
-
-@pytest.mark.parametrize("kind", ELEMENTWISE_LOSSES)
-def test_elementwise_losses_by_loops(kind):
-    assert set(ELEMENTWISE_LOSSES) == set(TABLE_OF_LOSSES)
-    params, f, df = ELEMENTWISE_LOSSES[kind]
-    y = 1 / (1 + np.exp(-Z)) if kind in POSITIVE else Z.copy()
-    y[0, 0] = TARGETS[0, 0]  # no error at all
-    df = df or (lambda y, t: (f(y + 1e-6, t) - f(y - 1e-6, t)) / 2e-6)
-    losses, dy, again = nan(N), nan(N, C), nan(N)
-    reference.elementwise_loss(kind, y, TARGETS, params, SHARE, losses=losses, dy=dy)
-    pairs = [list(zip(*rows, strict=True)) for rows in zip(y.tolist(), TARGETS.tolist(),
-                                                           strict=True)]  # fmt: skip
-    same(losses, [w * sum(f(*p) for p in row) / C for w, row in zip(SHARE, pairs, strict=True)])
-    slopes = [[w * df(*p) / C for p in row] for w, row in zip(SHARE, pairs, strict=True)]
-    same(dy, slopes, 1e-8 if kind == "binary_focal" else 1e-12)
-    reference.elementwise_loss(kind, y, TARGETS, params, SHARE, losses=again, dy=None)
-    np.testing.assert_array_equal(again, losses)
-
-
-ROWWISE = {  # how one row's value comes about
-    "categorical_hinge": (
-        (), lambda y, t: max(0, 1 + max((1 - t) * y) - t @ y),
-    ),
-    "cosine_similarity": (
-        (EPSILON,), lambda y, t: -(t @ y) / max(math.sqrt(t @ t) * math.sqrt(y @ y), 1e-14),
-    ),
-    "focal_crossentropy": (
-        (1.5, EPSILON),
-        lambda y, t: -sum(a * v * (1 - q) ** 1.5 * math.log(q)
-                          for a, v, q in zip((0.2, 0.5, 0.9), t, y / sum(y), strict=True)),
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", ROWWISE)
-def test_losses_of_whole_rows_by_loops(name):
-    params, f = ROWWISE[name]
-    y, w = (abs(Z) + 0.1 if "focal" in name else Z), SHARE + 0.1
-    args, gradient = (y, TARGETS, w, *params), "dp" if "focal" in name else "dy"
-    if "focal" in name:
-        args = (y, TARGETS, np.array([0.2, 0.5, 0.9]), w, *params)
-    losses, dy, again = nan(N), nan(N, C), nan(N)
-    getattr(reference, name)(*args, losses=losses, **{gradient: dy})
-    same(losses, [w[i] * f(y[i], TARGETS[i]) for i in range(N)], 1e-10)
-    for i, c in np.ndindex(N, C):
-        step = 1e-6 * np.eye(C)[c]
-        slope = (f(y[i] + step, TARGETS[i]) - f(y[i] - step, TARGETS[i])) / 2e-6
-        assert dy[i, c] == pytest.approx(w[i] * slope, rel=1e-6, abs=1e-8), (i, c)
-    getattr(reference, name)(*args, losses=again, **{gradient: None})
-    np.testing.assert_array_equal(again, losses)
-
-
-def test_equally_strong_classes_share_the_hinge():
-    losses, dy = nan(1), nan(1, 4)
-    t = np.array([[0.0, 0, 0, 1]])
-    reference.categorical_hinge(np.zeros((1, 4)), t, np.array([8.0]), losses=losses, dy=dy)
-    assert losses.tolist() == [8]
-    assert dy.tolist() == [[2, 2, 2, -8]]  # the true class is as strong as the others: (1 - t) y
-    reference.categorical_hinge(2 * t, t, np.array([8.0]), losses=losses, dy=dy)
-    assert losses.tolist() == [0]
-    assert not dy.any()
-
-
-def test_rows_without_a_direction():
-    losses, dy = nan(1), nan(1, 2)
-    zero, one, w = np.zeros((1, 2)), np.array([[0.0, 2.0]]), np.ones(1)
-    reference.cosine_similarity(zero, one, w, EPSILON, losses=losses, dy=dy)
-    assert losses[0] == 0
-    same(dy, [[0, -1e7]])  # of a value that is linear within 1e-7
-    reference.cosine_similarity(one, zero, w, EPSILON, losses=losses, dy=dy)
-    assert losses[0] == 0
-    assert not dy.any()
-
-
-def test_the_slope_of_a_focal_factor_stays_finite():
-    y, t, w, dy = np.array([[1.0, 0.0]]), np.array([[1.0, 0.0]]), np.ones(1), nan(1, 2)
-    for gamma in (0.0, 0.5, 1.0, 2.0):
-        reference.elementwise_loss(
-            "binary_focal", y, t, (gamma, 1, 1, EPSILON), w, losses=nan(1), dy=dy
-        )
-        same(dy, np.array([[-1, 1]]) * (0.5e-7 if gamma == 1 else 0), 1e-6)
-
-
-@pytest.mark.parametrize(
-    ("kernel", "arguments"),
-    [(reference.crossentropy, (TARGETS,)), (reference.sparse_crossentropy, (LABELS,)),
-     (reference.binary_crossentropy, (ONE_HOT,))],
-    ids=lambda v: getattr(v, "__name__", ""),
-)  # fmt: skip
-def test_probability_losses_without_a_gradient(kernel, arguments):
-    p, losses, again = np.clip(P, 0, 1), nan(N), nan(N)
-    kernel(p, *arguments, SHARE, EPSILON, losses=losses, dp=nan(N, C))
-    kernel(p, *arguments, SHARE, EPSILON, losses=again, dp=None)
-    np.testing.assert_array_equal(again, losses)
-
-
 # ------------------------------------------------------------------------------------ metrics
 
 
@@ -594,100 +324,3 @@ def test_matches():
     reference.binary_matches(p, np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 1.0]]), 0.5,
                              hits=hits)  # fmt: skip
     same(hits, [1, 2 / 3, 1, 2 / 3])  # 0.5 is not above 0.5
-
-
-# ----------------------------------------------------------------- penalties, clipping, updates
-
-Wt = np.array([1.5, -2.0, 0.0, 0.25])
-G = np.array([0.5, -4.0, 3.0, 0.0])
-
-
-def test_the_gradient_of_a_penalty_by_loops():
-    dw = G.copy()
-    reference.penalty_grad(Wt, 0.1, 0.01, dw=dw)
-    signs = [1, -1, 0, 1]
-    same(dw, [g + 0.1 * s + 0.02 * w for g, s, w in zip(G, signs, Wt, strict=True)])
-
-
-def test_clipping():
-    g = G.copy()
-    reference.clip_by_value(1.0, g=g)
-    assert g.tolist() == [0.5, -1, 1, 0]
-    g = np.array([3.0, -4.0])
-    reference.clip_by_norm(1.0, g=g)
-    same(g, [0.6, -0.8])
-    reference.clip_by_norm(2.0, g=g)  # within: untouched
-    same(g, [0.6, -0.8])
-    zero = np.zeros(2)
-    reference.clip_by_norm(1.0, g=zero)
-    assert zero.tolist() == [0, 0]
-    x = np.array([2.0, -4.0])
-    reference.scale_(0.25, x=x)
-    assert x.tolist() == [0.5, -1]
-
-
-GRADIENTS = np.random.Generator(np.random.PCG64(5)).normal(size=(6, 4))
-
-
-@pytest.mark.parametrize("nesterov", [False, True])
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_sgd_by_a_scalar_loop(momentum, nesterov):
-    w, m = Wt.copy(), np.zeros(4) if momentum else None
-    expected, moments = Wt.tolist(), [0.0] * 4
-    for g in GRADIENTS:
-        reference.sgd(g, 0.1, momentum, nesterov, w=w, m=m)
-        for i in range(4):
-            moments[i] = momentum * moments[i] - 0.1 * g[i]
-            expected[i] += momentum * moments[i] - 0.1 * g[i] if nesterov else moments[i]
-    same(w, expected)
-
-
-@pytest.mark.parametrize("centered", [False, True])
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_rmsprop_by_a_scalar_loop(momentum, centered):
-    w, v = Wt.copy(), np.zeros(4)
-    a, m = np.zeros(4) if centered else None, np.zeros(4) if momentum else None
-    expected, second, first, moments = Wt.tolist(), [0.0] * 4, [0.0] * 4, [0.0] * 4
-    for g in GRADIENTS:
-        before = g.copy()
-        reference.rmsprop(g, 0.1, 0.8, momentum, 1e-3, w=w, v=v, a=a, m=m)
-        np.testing.assert_array_equal(g, before)
-        for i in range(4):
-            second[i] = 0.8 * second[i] + 0.2 * g[i] ** 2
-            first[i] = 0.8 * first[i] + 0.2 * g[i]
-            root = math.sqrt(second[i] - (first[i] ** 2 if centered else 0) + 1e-3)
-            moments[i] = momentum * moments[i] + 0.1 * g[i] / root
-            expected[i] -= moments[i]
-    same(w, expected)
-
-
-@pytest.mark.parametrize("amsgrad", [False, True])
-def test_adam_by_a_scalar_loop(amsgrad):
-    w, m, v = Wt.copy(), np.zeros(4), np.zeros(4)
-    v_max = np.zeros(4) if amsgrad else None
-    expected, first, second, largest = Wt.tolist(), [0.0] * 4, [0.0] * 4, [0.0] * 4
-    for step, g in enumerate(GRADIENTS * np.array([[4], [3], [1], [0.5], [0.1], [0.1]]), start=1):
-        alpha = 0.1 * math.sqrt(1 - 0.5**step) / (1 - 0.8**step)
-        reference.adam(g, alpha, 0.8, 0.5, 1e-3, w=w, m=m, v=v, v_max=v_max)
-        for i in range(4):
-            first[i] = 0.8 * first[i] + 0.2 * g[i]
-            second[i] = 0.5 * second[i] + 0.5 * g[i] ** 2
-            largest[i] = max(largest[i], second[i])
-            root = math.sqrt(largest[i] if amsgrad else second[i])
-            expected[i] -= alpha * first[i] / (root + 1e-3)
-    same(w, expected)
-    same(v, second)
-
-
-@given(rows=st.integers(1, 5), inputs=st.integers(1, 5), units=st.integers(1, 5))
-def test_linear_of_any_size_keeps_the_inner_product(rows, inputs, units):
-    # <dy, x W> = <dy W^T, x> = <x^T dy, W>
-    r = np.random.Generator(np.random.PCG64([rows, inputs, units]))
-    x, w, dy = r.normal(size=(rows, inputs)), r.normal(size=(inputs, units)), None
-    dy = r.normal(size=(rows, units))
-    y, dx, dW = nan(rows, units), nan(rows, inputs), nan(inputs, units)
-    reference.linear(x, w, None, y=y)
-    reference.linear_dx(dy, w, dx=dx)
-    reference.linear_dW(x, dy, dW=dW)
-    assert (dy * y).sum() == pytest.approx((dx * x).sum(), abs=1e-12)
-    assert (dy * y).sum() == pytest.approx((dW * w).sum(), abs=1e-12)

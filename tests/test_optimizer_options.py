@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import pytest
+from optimizer_cases import NAMES, SHAPES, STEPS, numbers, parameters
 from oracle import keras_case
-from test_optimizers import NAMES, SHAPES, STEPS, numbers, parameters
 
 from tinynet import constraints, optimizers
 from tinynet.optimizers import schedules

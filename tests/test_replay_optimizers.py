@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_replay import C, N, agree, data, labels, maker, small
+from replay_runs import C, N, agree, data, labels, maker, small
 
 import tinynet
 from tinynet import constraints, layers, optimizers
