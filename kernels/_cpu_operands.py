@@ -117,10 +117,14 @@ def share(D, mine):
 
 
 @jit
-def piece(word, mine, s):
-    """This thread's span number s, cut to the instruction's range: low and high."""
-    spans = vector(mine[SPANS], 2 * mine[SPAN_COUNT], np.int64(0))
-    return max(spans[2 * s], word[3]), min(spans[2 * s + 1], word[3] + word[4])
+def pieces(word, mine):
+    """low and high of this thread's spans, cut to the instruction's range; empty ones left out."""
+    count = mine[SPAN_COUNT]
+    spans = vector(mine[SPANS], 2 * count, np.int64(0))
+    for s in range(count):
+        low, high = max(spans[2 * s], word[3]), min(spans[2 * s + 1], word[3] + word[4])
+        if low < high:
+            yield low, high
 
 
 @jit

@@ -12,7 +12,6 @@ from ._cpu_machine import (
     ROOM,
     SAMPLES,
     SMALL,
-    SPAN_COUNT,
     THREAD,
     THREADS,
     TILE_COUNTS,
@@ -31,7 +30,7 @@ from ._cpu_operands import (
     jit,
     own_gradient,
     padded,
-    piece,
+    pieces,
     rows_of,
     scratch_of,
     share,
@@ -236,13 +235,11 @@ def add_gradients(words, numbers, first, last, step, scratch, like):
     item, size = size_of(like), word[4]
     apart = padded(size, like)
     base = mine[OWN_GRADS] - mine[THREAD] * apart  # where thread 0's vector starts
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            out = flat(word, 0, low, high, like)
-            ops.cast(vector(base + low * item, high - low, like), out)
-            for t in range(1, mine[THREADS]):
-                ops.accumulate(vector(base + t * apart + low * item, high - low, like), out)
+    for low, high in pieces(word, mine):
+        out = flat(word, 0, low, high, like)
+        ops.cast(vector(base + low * item, high - low, like), out)
+        for t in range(1, mine[THREADS]):
+            ops.accumulate(vector(base + t * apart + low * item, high - low, like), out)
 
 
 @instruction

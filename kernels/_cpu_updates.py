@@ -14,7 +14,6 @@ from ._cpu_machine import (
     HEAD,
     LOSS,
     PARTIAL,
-    SPAN_COUNT,
     THREAD,
     THREADS,
 )
@@ -23,7 +22,7 @@ from ._cpu_operands import (
     instruction,
     jit,
     number_of,
-    piece,
+    pieces,
     scratch_of,
     share,
     whole,
@@ -48,176 +47,142 @@ def of_all(value, mine):
 @instruction
 def penalty_grad(words, numbers, first, last, step, scratch, like):
     word, number, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            dw, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
-            vector(mine[LOSS], 1, 0.0)[0] += ops.penalty(w, number[0], number[1])
-            if dw.size:
-                ops.penalty_grad(w, number[0], number[1], dw)
+    for low, high in pieces(word, mine):
+        dw, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
+        vector(mine[LOSS], 1, 0.0)[0] += ops.penalty(w, number[0], number[1])
+        if dw.size:
+            ops.penalty_grad(w, number[0], number[1], dw)
 
 
 @instruction
 def add_to(words, numbers, first, last, step, scratch, like):
     """dW += the gradient of a further use of W."""
     word, mine = word_of(words), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            ops.accumulate(flat(word, 1, low, high, like), flat(word, 0, low, high, like))
+    for low, high in pieces(word, mine):
+        ops.accumulate(flat(word, 1, low, high, like), flat(word, 0, low, high, like))
 
 
 @instruction
 def clip_by_value(words, numbers, first, last, step, scratch, like):
     word, number, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            ops.clip_by_value(number[0], flat(word, 0, low, high, like))
+    for low, high in pieces(word, mine):
+        ops.clip_by_value(number[0], flat(word, 0, low, high, like))
 
 
 @instruction
 def clip_by_norm(words, numbers, first, last, step, scratch, like):
     word, number, mine = word_of(words), number_of(numbers), scratch_of(scratch)
     squares = 0.0
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            squares += ops.sum_of_squares(flat(word, 0, low, high, like))
+    for low, high in pieces(word, mine):
+        squares += ops.sum_of_squares(flat(word, 0, low, high, like))
     norm = np.sqrt(of_all(squares, mine))
     if norm > number[0]:
-        for s in range(mine[SPAN_COUNT]):
-            low, high = piece(word, mine, s)
-            if low < high:
-                ops.scale(number[0] / norm, flat(word, 0, low, high, like))
+        for low, high in pieces(word, mine):
+            ops.scale(number[0] / norm, flat(word, 0, low, high, like))
 
 
 @instruction
 def scale_(words, numbers, first, last, step, scratch, like):
     word, number, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            ops.scale(number[0], flat(word, 0, low, high, like))
+    for low, high in pieces(word, mine):
+        ops.scale(number[0], flat(word, 0, low, high, like))
 
 
 @instruction
 def sgd(words, numbers, first, last, step, scratch, like):
     word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
-            ops.sgd(g, p[0], p[1], p[2], w, flat(word, 2, low, high, like))
+    for low, high in pieces(word, mine):
+        g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
+        ops.sgd(g, p[0], p[1], p[2], w, flat(word, 2, low, high, like))
 
 
 @instruction
 def rmsprop(words, numbers, first, last, step, scratch, like):
     word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
-            v, a = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
-            m = flat(word, 4, low, high, like)
-            ops.rmsprop(g, p[0], p[1], p[2], p[3], w, v, a, m)
+    for low, high in pieces(word, mine):
+        g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
+        v, a = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
+        m = flat(word, 4, low, high, like)
+        ops.rmsprop(g, p[0], p[1], p[2], p[3], w, v, a, m)
 
 
 @instruction
 def adam(words, numbers, first, last, step, scratch, like):
     word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
-            m, v = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
-            v_max = flat(word, 4, low, high, like)
-            ops.adam(g, p[0], p[1], p[2], p[3], w, m, v, v_max)
+    for low, high in pieces(word, mine):
+        g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
+        m, v = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
+        v_max = flat(word, 4, low, high, like)
+        ops.adam(g, p[0], p[1], p[2], p[3], w, m, v, v_max)
 
 
 @instruction
 def nadam(words, numbers, first, last, step, scratch, like):
     word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
-            m, v = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
-            rules.nadam(g, p[0], p[1], p[2], p[3], p[4], p[5], w, m, v)
+    for low, high in pieces(word, mine):
+        g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
+        m, v = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
+        rules.nadam(g, p[0], p[1], p[2], p[3], p[4], p[5], w, m, v)
 
 
 @instruction
 def adamax(words, numbers, first, last, step, scratch, like):
     word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
-            m, u = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
-            rules.adamax(g, p[0], p[1], p[2], p[3], w, m, u)
+    for low, high in pieces(word, mine):
+        g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
+        m, u = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
+        rules.adamax(g, p[0], p[1], p[2], p[3], w, m, u)
 
 
 @instruction
 def adagrad(words, numbers, first, last, step, scratch, like):
     word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
-            rules.adagrad(g, p[0], p[1], w, flat(word, 2, low, high, like))
+    for low, high in pieces(word, mine):
+        g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
+        rules.adagrad(g, p[0], p[1], w, flat(word, 2, low, high, like))
 
 
 @instruction
 def adadelta(words, numbers, first, last, step, scratch, like):
     word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
-            a, x = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
-            rules.adadelta(g, p[0], p[1], p[2], w, a, x)
+    for low, high in pieces(word, mine):
+        g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
+        a, x = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
+        rules.adadelta(g, p[0], p[1], p[2], w, a, x)
 
 
 @instruction
 def lion(words, numbers, first, last, step, scratch, like):
     word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
-            rules.lion(g, p[0], p[1], p[2], w, flat(word, 2, low, high, like))
+    for low, high in pieces(word, mine):
+        g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
+        rules.lion(g, p[0], p[1], p[2], w, flat(word, 2, low, high, like))
 
 
 @instruction
 def ftrl(words, numbers, first, last, step, scratch, like):
     word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
-            n, z = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
-            rules.ftrl(g, p[0], p[1], p[2], p[3], p[4], w, n, z)
+    for low, high in pieces(word, mine):
+        g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
+        n, z = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
+        rules.ftrl(g, p[0], p[1], p[2], p[3], p[4], w, n, z)
 
 
 @instruction
 def lamb(words, numbers, first, last, step, scratch, like):
     word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
     size = step_size = 0.0
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
-            m, v = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
-            rules.lamb_moments(g, p[1], p[2], m, v)
-            size += ops.sum_of_squares(w)
-            step_size += rules.lamb_squares(m, v, p[3], p[4], p[5])
+    for low, high in pieces(word, mine):
+        g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
+        m, v = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
+        rules.lamb_moments(g, p[1], p[2], m, v)
+        size += ops.sum_of_squares(w)
+        step_size += rules.lamb_squares(m, v, p[3], p[4], p[5])
     size, step_size = np.sqrt(of_all(size, mine)), np.sqrt(of_all(step_size, mine))
     lr = p[0] * size / step_size if size > 0 and step_size > 0 else p[0]
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            m, v = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
-            rules.lamb(m, v, lr, p[3], p[4], p[5], flat(word, 1, low, high, like))
+    for low, high in pieces(word, mine):
+        m, v = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
+        rules.lamb(m, v, lr, p[3], p[4], p[5], flat(word, 1, low, high, like))
 
 
 @instruction
@@ -237,30 +202,24 @@ def adafactor(words, numbers, first, last, step, scratch, like):
 @instruction
 def accumulate(words, numbers, first, last, step, scratch, like):
     word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            g, total = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
-            rules.accumulate(p[0], p[1], g, total)
+    for low, high in pieces(word, mine):
+        g, total = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
+        rules.accumulate(p[0], p[1], g, total)
 
 
 @instruction
 def ema(words, numbers, first, last, step, scratch, like):
     word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            w, average = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
-            rules.ema(p[0], p[1], w, average)
+    for low, high in pieces(word, mine):
+        w, average = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
+        rules.ema(p[0], p[1], w, average)
 
 
 @instruction
 def not_negative(words, numbers, first, last, step, scratch, like):
     word, mine = word_of(words), scratch_of(scratch)
-    for s in range(mine[SPAN_COUNT]):
-        low, high = piece(word, mine, s)
-        if low < high:
-            rules.not_negative(flat(word, 0, low, high, like))
+    for low, high in pieces(word, mine):
+        rules.not_negative(flat(word, 0, low, high, like))
 
 
 @instruction
