@@ -33,6 +33,14 @@ def claim(path, shape):
         raise ValueError(f"{path} of shape {tuple(shape)}: {left[1]}")
 
 
+def fitting(name, value, shape):
+    """`value` as an array, or a ValueError unless it has this shape."""
+    value = np.asarray(value)
+    if value.shape != shape:
+        raise ValueError(f"{name}: expected an array of shape {shape}, received {value.shape}")
+    return value
+
+
 class Parameter:
     """One array of numbers that a layer owns, and its gradient.
 
@@ -96,11 +104,7 @@ class Parameter:
         Raises:
             ValueError: another shape; nothing was changed.
         """
-        value = np.asarray(value)
-        if value.shape != self.shape:
-            raise ValueError(
-                f"{self.path}: expected an array of shape {self.shape}, received {value.shape}"
-            )
+        value = fitting(self.path, value, self.shape)
         self.value[...] = value if self.home is None else self.home.ops.from_host(value)
         return self
 

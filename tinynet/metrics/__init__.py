@@ -94,36 +94,6 @@ from .values import (
     squared_hinge,
 )
 
-# so that a config can name them
-_functions.update(
-    (f.__name__, f)
-    for f in (
-        binary_accuracy,
-        binary_crossentropy,
-        binary_focal_crossentropy,
-        categorical_accuracy,
-        categorical_crossentropy,
-        categorical_focal_crossentropy,
-        categorical_hinge,
-        concordance_correlation,
-        hinge,
-        huber,
-        kl_divergence,
-        log_cosh,
-        mean_absolute_error,
-        mean_absolute_percentage_error,
-        mean_squared_error,
-        mean_squared_logarithmic_error,
-        pearson_correlation,
-        poisson,
-        sparse_categorical_accuracy,
-        sparse_categorical_crossentropy,
-        sparse_top_k_categorical_accuracy,
-        squared_hinge,
-        top_k_categorical_accuracy,
-    )
-)
-
 __all__ = [
     "AUC",
     "Accuracy",
@@ -198,3 +168,12 @@ __all__ = [
     "squared_hinge",
     "top_k_categorical_accuracy",
 ]
+
+# so that a config can name them
+_functions.update(
+    {
+        name: globals()[name]
+        for name in __all__
+        if name.islower() and name not in ("deserialize", "get", "serialize")
+    }
+)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..parameters import fitting
+
 
 class Variable(np.lib.mixins.NDArrayOperatorsMixin):
     """An array that keeps its shape and dtype; `assign`, `assign_add` and `assign_sub` change it.
@@ -40,12 +42,7 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         Raises:
             ValueError: another shape; nothing was changed.
         """
-        value = np.asarray(value)
-        if value.shape != self.shape:
-            raise ValueError(
-                f"{self.name}: expected an array of shape {self.shape}, received {value.shape}"
-            )
-        self.value[...] = value
+        self.value[...] = fitting(self.name, value, self.shape)
         return self
 
     def assign_add(self, value):

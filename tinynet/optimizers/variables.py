@@ -6,6 +6,8 @@ variable of its own, which is how Keras stores them.
 
 import numpy as np
 
+from ..parameters import fitting
+
 
 class Variable:
     """A number, or a part of a flat vector, that can be read and assigned.
@@ -42,12 +44,7 @@ class Variable:
         Raises:
             ValueError: another shape.
         """
-        value = np.asarray(value)
-        if value.shape != self.shape:
-            raise ValueError(
-                f"{self.name}: expected an array of shape {self.shape}, received {value.shape}"
-            )
-        self.write(value)
+        self.write(fitting(self.name, value, self.shape))
 
     def __array__(self, dtype=None, copy=None):
         return self.numpy() if dtype is None else self.numpy().astype(dtype)

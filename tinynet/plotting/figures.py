@@ -2,6 +2,9 @@
 
 import functools
 import io
+import math
+
+import numpy as np
 
 # blue, orange, green, purple, sky, vermilion: told apart with every kind of colour vision
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe and Ito 2008
@@ -32,6 +35,21 @@ def _figure_class():
 def new_figure(width, height, **options):
     """A figure of `width` by `height` inches."""
     return _figure_class()(figsize=(width, height), dpi=100, **options)
+
+
+def panel_axes(count, width, axes=None, names=""):
+    """`count` axes: the first of `axes`, or new ones of `width` inches, three in a row."""
+    if axes is None:
+        columns = min(count, 3)
+        rows = math.ceil(count / columns)
+        figure = new_figure(width * columns, 3.8 * rows, layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for ax in axes[count:]:
+            ax.remove()
+    axes = np.ravel(axes)
+    if len(axes) < count:
+        raise ValueError(f"{count} panels{names} need as many axes, received {len(axes)}")
+    return axes[:count]
 
 
 def root(ax):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .figures import FAINT, RIGHT, new_figure, root
+from .figures import FAINT, RIGHT, panel_axes, root
 
 PANELS = {
     "gradient_norm": "gradient norm",
@@ -42,14 +42,9 @@ def plot_gradients(history, *, biases=False, axes=None):
         )
     owners = list(dict.fromkeys(n.split("/")[0] for lines in panels.values() for n in lines))
     colours = dict(zip(owners, in_order(len(owners)), strict=True))
-    if axes is None:
-        figure = new_figure(4.6 * len(panels), 3.8, layout="constrained")
-        axes = figure.subplots(1, len(panels))
-    axes = np.ravel(axes)
-    if len(axes) < len(panels):
-        raise ValueError(f"{len(panels)} panels need as many axes, received {len(axes)}")
+    axes = panel_axes(len(panels), 4.6, axes)
     handles = {}
-    for ax, (kind, lines) in zip(axes, panels.items(), strict=False):
+    for ax, (kind, lines) in zip(axes, panels.items(), strict=True):
         for name, values in lines.items():
             owner, dash = name.split("/")[0], "-" if _is_matrix(name) else ":"
             epochs = range(1, len(values) + 1)
@@ -67,7 +62,7 @@ def plot_gradients(history, *, biases=False, axes=None):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
-    last = axes[len(panels) - 1]
+    last = axes[-1]
     last.legend(
         handles.values(), handles, frameon=False, fontsize=9, title="layer, input first",
         title_fontsize=9, loc="center left", bbox_to_anchor=(1.02, 0.5),
@@ -129,17 +124,8 @@ def plot_histograms(monitor, kind="gradients", names=None, *, axes=None):
     for name in names:
         if name not in known:
             raise ValueError(f"there are no {kind} of {name!r}; there are: {', '.join(known)}")
-    if axes is None:
-        columns = min(len(names), 3)
-        rows = math.ceil(len(names) / columns)
-        figure = new_figure(4.2 * columns, 3.8 * rows, layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for ax in axes[len(names) :]:
-            ax.remove()
-    axes = np.ravel(axes)
-    if len(axes) < len(names):
-        raise ValueError(f"{len(names)} panels need as many axes, received {len(axes)}")
-    for ax, name in zip(axes, names, strict=False):
+    axes = panel_axes(len(names), 4.2, axes)
+    for ax, name in zip(axes, names, strict=True):
         _ridges(ax, name, known[name], [e + 1 for e in monitor.epoch])
     return root(axes[0])
 

@@ -1,10 +1,8 @@
 """The learning curves, and what a GradientMonitor saw."""
 
-import math
-
 import numpy as np
 
-from .figures import TRAINING, VALIDATION, new_figure, root
+from .figures import TRAINING, VALIDATION, panel_axes, root
 
 
 def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
@@ -49,19 +47,8 @@ def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
         if f"val_{name}" in curves:
             _same_length(f"val_{name}", curves[f"val_{name}"], validated)
 
-    if axes is None:
-        columns = min(len(metrics), 3)
-        rows = math.ceil(len(metrics) / columns)
-        figure = new_figure(5.2 * columns, 3.8 * rows, layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for ax in axes[len(metrics) :]:
-            ax.remove()
-    axes = np.ravel(axes)
-    if len(axes) < len(metrics):
-        raise ValueError(
-            f"{len(metrics)} panels ({', '.join(metrics)}) need as many axes, received {len(axes)}"
-        )
-    for ax, name in zip(axes, metrics, strict=False):
+    axes = panel_axes(len(metrics), 5.2, axes, f" ({', '.join(metrics)})")
+    for ax, name in zip(axes, metrics, strict=True):
         # One epoch is a point, a few are points on a line, many are a line.
         style = {"linewidth": 1.8, "marker": "o" if len(epochs) <= 20 else "", "markersize": 4}
         ax.plot(epochs, curves[name], color=TRAINING, label="training", **style)
