@@ -121,6 +121,27 @@ class Parameter:
         )
 
 
+def assign_all(parameters, arrays, owner):
+    """Assign arrays to parameters, all or none.
+
+    Raises:
+        ValueError: another number of arrays, or a shape that differs; names the parameter.
+    """
+    arrays = [np.asarray(a) for a in arrays]
+    if len(arrays) != len(parameters):
+        raise ValueError(
+            f"{owner}: expected {len(parameters)} arrays "
+            f"({', '.join(p.path for p in parameters)}), received {len(arrays)}"
+        )
+    for p, a in zip(parameters, arrays, strict=True):
+        if a.shape != p.shape:
+            raise ValueError(f"{p.path}: expected shape {p.shape}, received {a.shape}")
+        if a.dtype.kind not in "fiub":
+            raise ValueError(f"{p.path}: expected numbers, received dtype {a.dtype}")
+    for p, a in zip(parameters, arrays, strict=True):
+        p.assign(a)
+
+
 class FlatParameters:
     """Parameters laid end to end: the trainable ones first, then the rest.
 

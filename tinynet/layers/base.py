@@ -25,17 +25,18 @@ from .. import constraints, initializers, regularizers
 from ..config import float_dtype
 from ..context import StepContext
 from ..devices import load_ops
-from ..graph import KerasTensor, Node, flat, is_symbolic
+from ..graph import is_symbolic
 from ..naming import unique_name
-from ..parameters import Parameter, claim
+from ..parameters import Parameter, assign_all, claim
 from ..registry import Registry, Revised
 from .config import own_shape, read_config, takes_training
+from .symbolic import Symbolic
 
 _registry = Registry("layer", "layers")
 register = _registry.register
 
 
-class Layer(Revised):
+class Layer(Symbolic, Revised):
     """Base of all layers.
 
     Args:
@@ -206,32 +207,6 @@ class Layer(Revised):
         finally:
             self.context = shared
 
-    def connect(self, x, training=None):
-        """The symbolic output for symbolic inputs: one KerasTensor, or a list where it takes one.
-
-        Raises:
-            TypeError: arrays among the symbolic tensors, or another dtype.
-            ValueError: a shape that does not fit.
-        """
-        many = isinstance(x, (list, tuple))
-        for tensor in flat(x):
-            if not isinstance(tensor, KerasTensor):
-                raise TypeError(
-                    f"layer {self.name!r}: expected symbolic tensors, received "
-                    f"{type(tensor).__name__} among them"
-                )
-            if tensor.node.inputs and tensor.dtype != self.dtype:  # an Input takes any
-                raise TypeError(
-                    f"layer {self.name!r} is {self.dtype}, its input {tensor.name!r} {tensor.dtype}"
-                )
-        shape = [tensor.shape for tensor in x] if many else x.shape
-        self.check_number_of_inputs(shape)
-        self.build_once(shape)
-        self.check_input_shape(shape)
-        node = Node(self, flat(x), many, self.compute_output_shape(shape))
-        node.training = training
-        return node.output
-
     def check_number_of_inputs(self, shape):
         """Raise for a list of shapes: a layer takes one input, unless it says otherwise."""
         if isinstance(shape, list):
@@ -239,25 +214,6 @@ class Layer(Revised):
                 f"layer {self.name!r} ({type(self).__name__}) takes one input, received a list of "
                 f"{len(shape)}"
             )
-
-    @property
-    def output(self):
-        """The symbolic output of the layer's one application in a model."""
-        return self._only_node().output
-
-    @property
-    def input(self):
-        """The symbolic input, or list of inputs, of the layer's one application in a model."""
-        node = self._only_node()
-        return list(node.inputs) if node.many else (node.inputs or [node.output])[0]
-
-    def _only_node(self):
-        if len(self.nodes) != 1:
-            raise AttributeError(
-                f"layer {self.name!r} was applied to symbolic tensors {len(self.nodes)} times; "
-                "`input` and `output` need exactly one"
-            )
-        return self.nodes[0]
 
     def as_input(self, x):
         """`x` as an array of the layer's dtype with at least one axis."""
@@ -388,27 +344,6 @@ class Layer(Revised):
 
 def _shape_of(x):
     return [(None, *a.shape[1:]) for a in x] if isinstance(x, list) else (None, *x.shape[1:])
-
-
-def assign_all(parameters, arrays, owner):
-    """Assign arrays to parameters, all or none.
-
-    Raises:
-        ValueError: another number of arrays, or a shape that differs; names the parameter.
-    """
-    arrays = [np.asarray(a) for a in arrays]
-    if len(arrays) != len(parameters):
-        raise ValueError(
-            f"{owner}: expected {len(parameters)} arrays "
-            f"({', '.join(p.path for p in parameters)}), received {len(arrays)}"
-        )
-    for p, a in zip(parameters, arrays, strict=True):
-        if a.shape != p.shape:
-            raise ValueError(f"{p.path}: expected shape {p.shape}, received {a.shape}")
-        if a.dtype.kind not in "fiub":
-            raise ValueError(f"{p.path}: expected numbers, received dtype {a.dtype}")
-    for p, a in zip(parameters, arrays, strict=True):
-        p.assign(a)
 
 
 def get(identifier, custom_objects=None):

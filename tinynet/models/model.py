@@ -13,9 +13,8 @@ from ..context import StepContext
 from ..devices import load_ops, resolve
 from ..graph import is_symbolic
 from ..layers import Layer
-from ..layers.base import assign_all
 from ..naming import unique_name
-from ..parameters import FlatParameters
+from ..parameters import FlatParameters, assign_all
 from ..training import Trainer
 
 

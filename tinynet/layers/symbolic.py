@@ -1,0 +1,52 @@
+"""A layer applied to symbolic tensors: how functional models are put together."""
+
+from ..graph import KerasTensor, Node, flat
+
+
+class Symbolic:
+    """What a Layer can do with what `Input(shape)` begins; `nodes` are its applications."""
+
+    def connect(self, x, training=None):
+        """The symbolic output for symbolic inputs: one KerasTensor, or a list where it takes one.
+
+        Raises:
+            TypeError: arrays among the symbolic tensors, or another dtype.
+            ValueError: a shape that does not fit.
+        """
+        many = isinstance(x, (list, tuple))
+        for tensor in flat(x):
+            if not isinstance(tensor, KerasTensor):
+                raise TypeError(
+                    f"layer {self.name!r}: expected symbolic tensors, received "
+                    f"{type(tensor).__name__} among them"
+                )
+            if tensor.node.inputs and tensor.dtype != self.dtype:  # an Input takes any
+                raise TypeError(
+                    f"layer {self.name!r} is {self.dtype}, its input {tensor.name!r} {tensor.dtype}"
+                )
+        shape = [tensor.shape for tensor in x] if many else x.shape
+        self.check_number_of_inputs(shape)
+        self.build_once(shape)
+        self.check_input_shape(shape)
+        node = Node(self, flat(x), many, self.compute_output_shape(shape))
+        node.training = training
+        return node.output
+
+    @property
+    def output(self):
+        """The symbolic output of the layer's one application in a model."""
+        return self._only_node().output
+
+    @property
+    def input(self):
+        """The symbolic input, or list of inputs, of the layer's one application in a model."""
+        node = self._only_node()
+        return list(node.inputs) if node.many else (node.inputs or [node.output])[0]
+
+    def _only_node(self):
+        if len(self.nodes) != 1:
+            raise AttributeError(
+                f"layer {self.name!r} was applied to symbolic tensors {len(self.nodes)} times; "
+                "`input` and `output` need exactly one"
+            )
+        return self.nodes[0]
