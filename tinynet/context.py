@@ -41,13 +41,15 @@ class StepContext:
         ops: the kernel module of the device.
         step: number of the training step, from 0; dropout masks are keyed by it.
         first_row: where this batch starts in the step's global batch.
+        use: number of the application that is under way of a layer that is applied several times in
+            one step, else 0; each has masks of its own.
         masks: which places of the step's arrays are padding.
         loss_scale: what the gradients of this step are multiplied by until they are unscaled.
     """
 
     def __init__(self, ops, reuse=False):
         self.ops, self.reuse = ops, reuse
-        self.step, self.first_row = 0, 0
+        self.step, self.first_row, self.use = 0, 0, 0
         self.loss_scale = 1.0
         self.masks = Masks(reuse)
         self.arrays = {}  # (shape, dtype) -> arrays
@@ -55,7 +57,7 @@ class StepContext:
 
     def begin(self, step):
         """Start step number `step`: every array may be handed out again."""
-        self.step, self.loss_scale = step, 1.0
+        self.step, self.loss_scale, self.use = step, 1.0, 0
         self.masks.pairs.clear()
         for key in self.used:
             self.used[key] = 0

@@ -5,6 +5,13 @@ from .base import Layer, register
 from .checks import fraction
 
 
+def key_now(layer):
+    """What keys the random numbers of a layer beside step and row: its seed, and which of its
+    applications in this step this is."""
+    seed, first = layer.key
+    return seed, first + layer.context.use
+
+
 class Masked(Layer):
     """Base of layers that drop entries: `mask(shape)` is 0 or 1 / (1 - rate)."""
 
@@ -20,7 +27,7 @@ class Masked(Layer):
         mask = self.empty(self._mask_shape(shape))
         shared = self.noise_shape is not None and self.noise_shape[0] is not None
         row = 0 if shared else self.context.first_row  # a mask for all rows belongs to none
-        self.ops.dropout_mask(self.rate, self.key, self.context.step, row, mask=mask)
+        self.ops.dropout_mask(self.rate, key_now(self), self.context.step, row, mask=mask)
         return mask
 
     def _mask_shape(self, shape):

@@ -9,7 +9,7 @@ import math
 from ..random import check_seed, draw_seed
 from .base import Layer, register
 from .checks import fraction
-from .dropout import Masked
+from .dropout import Masked, key_now
 
 
 class Noisy(Layer):
@@ -24,7 +24,7 @@ class Noisy(Layer):
         """Normal numbers of this step."""
         m = self.empty(shape)
         row = self.context.first_row
-        self.ops.normal_mask(mean, stddev, self.key, self.context.step, row, mask=m)
+        self.ops.normal_mask(mean, stddev, key_now(self), self.context.step, row, mask=m)
         return m
 
 

@@ -111,14 +111,17 @@ class Functional(Model):
         """
         arrays = x if isinstance(x, list) else [x]
         values = dict(zip(self.inputs, arrays, strict=True))
+        outer = self.context.use  # this model may be applied several times in another one
         for node in self.nodes_in_order:
             layer, inputs = node.layer, [values[tensor] for tensor in node.inputs]
+            self.context.use = outer * len(self.uses[layer]) + self.uses[layer].index(node)
             inputs = inputs if node.many else inputs[0]
             mode = training if node.training is None else node.training
             last = node.output is self.outputs[0]
             values[node.output] = self.forward_last(layer, inputs, mode, logits and last)
             if len(self.uses[layer]) > 1:
                 self.kept[node] = layer.saved
+        self.context.use = outer
         outputs = [values[tensor] for tensor in self.outputs]
         return outputs if self.many_outputs else outputs[0]
 
