@@ -24,10 +24,15 @@ hypothesis.settings.load_profile("tinynet")
 def pytest_addoption(parser):
     parser.addoption("--parity-cases", type=int, default=200, help="how many cases -m parity draws")
     parser.addoption("--parity-seed", type=int, default=1, help="and from which seed")
+    parser.addoption("--parity-from", type=int, default=0, help="and which one is the first")
+    parser.addoption("--parity-shrink", type=float, default=120, help="seconds to shrink a case")
 
 
 def pytest_configure(config):
     config.parity = collections.Counter()  # what tests/test_parity.py found
+    if config.option.markexpr == "parity":  # Keras steps through operations: compile, don't polish
+        flags = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+        os.environ.setdefault("XLA_FLAGS", flags)
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -5,6 +5,7 @@ tinynet, from the same weights, and everything that comes out compared.
     cases.py    a case: a plain dict drawn from a seed
     draw.py     choices that depend on a seed
     calls.py    what is done with a case's model
+    more.py     what came later, from a stream of its own
     build.py    the same dict carried out with either library
     compare.py  what differs
     purpose.py  where we differ from Keras on purpose

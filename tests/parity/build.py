@@ -86,6 +86,8 @@ class Run:
             options["verbose"] = 0
         if "source" in options:
             options = streamed(self.lib, options, self.make)
+        if "validation_source" in options:
+            options = streamed_validation(self.lib, options, self.make)
         result = getattr(self.model, call["call"])(**self.make(options))
         if call["call"] == "fit":
             for name, values in result.history.items():
@@ -351,6 +353,15 @@ def streamed(lib, options, make):
                 yield batch(i)
 
     return {**options, "x": Batches() if source["kind"] == "pydataset" else endless()}
+
+
+def streamed_validation(lib, options, make):
+    """The same for "validation_data", as "validation_source" says."""
+    options = dict(options)
+    source = options.pop("validation_source")
+    given = options["validation_data"]["tuple"]
+    parts = dict(zip(("x", "y", "sample_weight"), given, strict=False))
+    return {**options, "validation_data": streamed(lib, {**parts, "source": source}, make)["x"]}
 
 
 def arrays(data) -> dict:

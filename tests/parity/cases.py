@@ -25,11 +25,12 @@ import json
 from . import tables
 from .calls import Calls
 from .draw import Draw
-from .tables import new
+from .more import more, still_averaged
+from .tables import every_layer, new
 
 
-def draw(seed, number=0) -> dict:
-    """Case number `number` of a seed.
+def draw(seed, number=0, later=False) -> dict:
+    """Case number `number` of a seed; `later`: with what `more.py` makes of it.
 
     The cases of one seed share a few sizes: Keras on JAX compiles every operation once per shape,
     and that is nearly all the time that a case takes.
@@ -62,7 +63,11 @@ def draw(seed, number=0) -> dict:
     if case["tinynet"]["device"] == "cpu" and d.chance(0.15):
         case["tinynet"]["run_eagerly"] = True
     Calls(d, case, logits, 2 * part).draw()
+    if later:
+        more(Draw(f"{seed}/{number}/more"), case, 2 * part)
     steady(case)
+    if later:
+        still_averaged(case)
     return case
 
 
@@ -167,17 +172,6 @@ def draw_block(d, sizes, even):
         while "ctivity" in str(block["shared"]):  # its penalty: see purpose.py
             block["shared"] = hidden(d, sizes)
     return block
-
-
-def every_layer(layers):
-    """All layers of a description, also those inside of others."""
-    for layer in layers:
-        yield layer
-        yield from every_layer(layer.get("layers", ()))
-        for branch in layer.get("branches", ()):
-            yield from every_layer(branch)
-        if "shared" in layer:
-            yield layer["shared"]
 
 
 def last_layer(d, data, logits):

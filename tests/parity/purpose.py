@@ -252,6 +252,212 @@ def sparsemax_sums_to_one(case):
     return check
 
 
+@purpose
+def the_slope_of_abs_at_zero_is_zero(case):
+    """JAX says 1, so that an L1 penalty pushes a weight of 0 down; TensorFlow and PyTorch say 0."""
+    case["layers"][-1] |= {"kernel_regularizer": new("regularizers.L1", l1=50.0),
+                           "kernel_constraint": "non_neg"}  # fmt: skip
+    fit_of(case)["epochs"] = 2  # to 0, and from there; the batch is the whole set
+
+    def check(theirs, ours):
+        W = [next(v for k, v in a.items() if "end" in k and "kernel" in k) for a in (theirs, ours)]
+        away = W[0] > 0
+        assert W[1][~away].max() > 1e-3
+        np.testing.assert_allclose(W[1][away], W[0][away], rtol=1e-6)
+
+    return check
+
+
+@purpose
+def no_steps_leave_the_weights_alone(case):
+    """Keras ends a fit of no epochs with averages of nothing for weights: all are 0."""
+    case["calls"][0]["optimizer"]["use_ema"] = True
+    fit_of(case)["initial_epoch"] = 3
+    case["calls"].insert(1, {"call": "predict", "x": {"array": "x"}})
+    case["calls"].append(case["calls"][1])
+
+    def check(theirs, ours):
+        np.testing.assert_array_equal(ours["3 predict"], ours["1 predict"])
+        np.testing.assert_allclose(theirs["3 predict"], 1 / 3, rtol=1e-6)
+        assert np.ptp(ours["1 predict"]) > 0.1
+
+    return check
+
+
+@purpose
+def a_saved_loss_keeps_its_options(case):
+    """Keras stores neither Huber's delta nor CosineSimilarity's axis; a loaded model has others."""
+    case["data"] |= {"task": "one-hot", "y": "float32", "column": True}
+    case["calls"][0] |= {"loss": new("losses.Huber", delta=0.1)}
+    evaluate = {"call": "evaluate", "x": {"array": "x"}, "y": {"array": "y"}, "return_dict": True}
+    path = "$folder/whole.keras"
+    case["calls"][1:] = [evaluate, {"call": "save", "filepath": path},
+                         {"call": "reload", "filepath": path}, evaluate]  # fmt: skip
+
+    def check(theirs, ours):
+        before, after = ([a[f"{n} evaluate: loss"] for a in (theirs, ours)] for n in (1, 4))
+        np.testing.assert_allclose(before[0], before[1], rtol=1e-6)
+        assert after[1] == before[1]
+        assert after[0] > 1.1 * before[0]
+
+    return check
+
+
+@purpose
+def a_weighted_mean_is_one(case):
+    """A row's weight counts for each of its positions, also in the divisor; Keras forgets that."""
+    case["data"].update({"shape": [2, 3], "task": "real", "outputs": 1, "positions": 2,
+                         "y": "float32", "column": True})  # fmt: skip
+    case["layers"] = [new("Input", shape=[2, 3]), new("layers.Dense", units=1)]
+    loss = new("losses.MeanSquaredError", reduction="mean_with_sample_weight")
+    case["calls"][:] = [{"call": "compile", "optimizer": "sgd", "loss": loss},
+                        {"call": "predict", "x": {"array": "x"}},
+                        {"call": "evaluate", "x": {"array": "x"}, "y": {"array": "y"},
+                         "sample_weight": {"array": "w"}, "return_dict": True}]  # fmt: skip
+
+    def check(theirs, ours):
+        data = build.arrays(case["data"])
+        rows = ((data["y"] - ours["1 predict"])[..., 0] ** 2).mean(axis=1)
+        mean = np.average(rows, weights=data["w"][:, 0])
+        np.testing.assert_allclose(ours["2 evaluate: loss"], mean, rtol=1e-6)
+        np.testing.assert_allclose(theirs["2 evaluate: loss"], 2 * mean, rtol=1e-6)
+
+    return check
+
+
+@purpose
+def every_optimizer_fits_into_h5(case):
+    """Two of Adafactor's variables have one name in Keras, which an .h5 can't hold."""
+    case["calls"][0]["optimizer"] = "adafactor"
+    path = "$folder/whole.h5"
+    case["calls"] += [{"call": "save", "filepath": path}, {"call": "reload", "filepath": path},
+                      fit_of(case)]  # fmt: skip
+
+    def check(theirs, ours):
+        assert "name already exists" in theirs["error"]
+        assert ours["end: iterations"] == 2 * ours["1 fit: iterations"]
+
+    return check
+
+
+@purpose
+def a_backup_knows_its_batch(case):
+    """Keras begins the epoch anew that a backup was made in; we go on with its next batch."""
+    part = case["data"]["sets"][""] // 5
+    backup = new("callbacks.BackupAndRestore", backup_dir="$folder/backup", save_freq=2,
+                 delete_checkpoint=False)  # fmt: skip
+    stop = new("callbacks.Stopper", epoch=1, batch=0)
+    fit_of(case).update(batch_size=2 * part, callbacks=[backup, stop])
+    case["calls"].append({**fit_of(case), "callbacks": [backup]})
+
+    def check(theirs, ours):
+        assert ours["end: iterations"] == 9  # three epochs of three batches
+        assert theirs["end: iterations"] > 9
+
+    return check
+
+
+@purpose
+def a_restored_epoch_is_used_once(case):
+    """After a fit that went on from a backup, all later ones begin at its epoch in Keras."""
+    fit = fit_of(case)
+    backup = new("callbacks.BackupAndRestore", backup_dir="$folder/backup", delete_checkpoint=False)
+    case["calls"][1:] = [{**fit, "epochs": 2, "callbacks": [backup]},
+                         {**fit, "callbacks": [backup]}, fit]  # fmt: skip
+
+    def check(theirs, ours):
+        assert theirs["2 fit: epochs"] == ours["2 fit: epochs"] == [2]
+        assert (theirs["3 fit: epochs"], ours["3 fit: epochs"]) == ([2], [0, 1, 2])
+
+    return check
+
+
+@purpose
+def a_backup_has_the_weights_and_their_average(case):
+    """Keras backs up what SwapEMAWeights left in the model, and trains on from the average; our fit
+    that was interrupted ends where the whole one does."""
+    fit, path = fit_of(case), "$folder/first.weights.h5"
+    case["calls"][0]["optimizer"]["use_ema"] = True
+    predict = {"call": "predict", "x": {"array": "x"}}
+    swap = new("callbacks.SwapEMAWeights", swap_on_epoch=True)
+    backup = new("callbacks.BackupAndRestore", backup_dir="$folder/backup", delete_checkpoint=False)
+    stop = new("callbacks.Stopper", epoch=0, batch=0)
+    case["calls"][1:] = [
+        {"call": "save_weights", "filepath": path}, {**fit, "callbacks": [swap]}, predict,
+        {"call": "load_weights", "filepath": path}, case["calls"][0],
+        {**fit, "callbacks": [swap, backup, stop]}, {**fit, "callbacks": [swap, backup]}, predict,
+    ]  # fmt: skip
+
+    def check(theirs, ours):
+        np.testing.assert_allclose(ours["8 predict"], ours["3 predict"], rtol=1e-12)
+        assert np.abs(theirs["8 predict"] - theirs["3 predict"]).max() > 1e-4
+
+    return check
+
+
+@purpose
+def a_backup_knows_its_place_in_the_data(case):
+    """With steps_per_epoch the next epoch goes on in the data; after a restore Keras begins anew,
+    and our fit that was interrupted ends where the whole one does."""
+    part, path = case["data"]["sets"][""] // 5, "$folder/first.weights.h5"
+    fit = {**fit_of(case), "batch_size": 2 * part, "steps_per_epoch": 1}
+    predict = {"call": "predict", "x": {"array": "x"}}
+    backup = new("callbacks.BackupAndRestore", backup_dir="$folder/backup", delete_checkpoint=False)
+    case["calls"][1:] = [
+        {"call": "save_weights", "filepath": path}, fit, predict,
+        {"call": "load_weights", "filepath": path},
+        {**fit, "epochs": 1, "callbacks": [backup]}, {**fit, "callbacks": [backup]}, predict,
+    ]  # fmt: skip
+
+    def check(theirs, ours):
+        np.testing.assert_allclose(ours["7 predict"], ours["3 predict"], rtol=1e-12)
+        assert np.abs(theirs["7 predict"] - theirs["3 predict"]).max() > 1e-4
+
+    return check
+
+
+@purpose
+def a_fit_that_is_stopped_ends_with_the_average(case):
+    """With SwapEMAWeights(swap_on_epoch=True) Keras then ends with the last weights instead."""
+    case["calls"][0]["optimizer"]["use_ema"] = True
+    fit, path = fit_of(case), "$folder/first.weights.h5"
+    predict = {"call": "predict", "x": {"array": "x"}}
+    stop = new("callbacks.Stopper", epoch=1, batch=0)
+    swap = new("callbacks.SwapEMAWeights", swap_on_epoch=True)
+    case["calls"][1:] = [
+        {"call": "save_weights", "filepath": path}, {**fit, "epochs": 2}, predict,
+        {"call": "load_weights", "filepath": path}, case["calls"][0],
+        {**fit, "callbacks": [swap, stop]}, predict,
+    ]  # fmt: skip
+
+    def check(theirs, ours):
+        np.testing.assert_allclose(ours["3 predict"], theirs["3 predict"], rtol=1e-6)
+        np.testing.assert_allclose(ours["7 predict"], ours["3 predict"], rtol=1e-12)
+        assert np.abs(theirs["7 predict"] - theirs["3 predict"]).max() > 1e-4
+
+    return check
+
+
+@purpose
+def a_generator_is_not_rewound(case):
+    """Keras puts the two batches that it looked at before back in front of every validation."""
+    part = case["data"]["sets"][""] // 5
+    validation = {"tuple": [{"array": "vx"}, {"array": "vy"}]}
+    fit_of(case).update(validation_data=validation, validation_steps=1, epochs=2,
+                        validation_source={"kind": "generator", "batch": 2 * part})  # fmt: skip
+    case["calls"][0]["optimizer"]["learning_rate"] = 1e-9
+    whole = {"call": "evaluate", "x": {"array": "vx"}, "y": {"array": "vy"}, "return_dict": True}
+    case["calls"].append(whole)
+
+    def check(theirs, ours):
+        first, second = ours["1 fit: history val_loss"]  # of 2/3 and of 1/3 of the rows
+        np.testing.assert_allclose((2 * first + second) / 3, ours["2 evaluate: loss"], rtol=1e-6)
+        np.testing.assert_allclose(theirs["1 fit: history val_loss"], [first] * 2, rtol=1e-6)
+        assert abs(first - second) > 1e-3
+
+    return check
+
+
 def check(name, seed, number, keras, tinynet):
     """Run purpose `name` on case `number` of a seed and assert what we promise."""
     case = copy.deepcopy(classifier(seed, number))

@@ -45,8 +45,10 @@ def script(case, differences=()) -> str:
     described = repr(case)
     if "'as': " in described:
         parts += [inspect.getsource(build.is_ours), inspect.getsource(build.formed)]
-    if "'source': " in described:
+    if "source': " in described:
         parts.append(inspect.getsource(build.streamed))
+    if "'validation_source': " in described:
+        parts.append(inspect.getsource(build.streamed_validation))
     hooked = {c["new"] for call in case["calls"] for c in call.get("callbacks", ())}
     if hooked & {"callbacks.Recorder", "callbacks.LambdaCallback"}:
         parts += [inspect.getsource(build.note), inspect.getsource(build.recorder)]
@@ -82,6 +84,10 @@ def statement(case, call):
         return [f"model = k.models.load_model({written})"]
     if "source" in call:
         written = f"**streamed(k, dict({written}), lambda array: array)"
+    if "validation_source" in call:
+        data = call["validation_data"]
+        written = written.replace(text(data), f"{{'tuple': {text(data['tuple'])}}}")
+        written = f"**streamed_validation(k, dict({written}), lambda array: array)"
     if method == "compile":
         return [f"model.compile({written}, **({case['tinynet']} if OURS else {case['keras']}))"]
     quiet = ", verbose=0" if method in ("fit", "evaluate", "predict") else ""

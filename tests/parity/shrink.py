@@ -5,8 +5,9 @@ import time
 
 KEEP = ("call", "x", "y", "compile", "shuffle", "optimizer", "loss", "new", "units", "epochs",
         "monitor", "filepath", "filename", "schedule", "hooks", "from_logits", "activation",
-        "source", "shape", "rate", "stddev", "scale", "mean", "variance", "target_shape", "dims",
-        "n", "input_dim", "output_dim", "merge", "branches", "layers", "name")  # fmt: skip
+        "source", "validation_source", "backup_dir", "shape", "rate", "stddev", "scale", "mean",
+        "variance", "target_shape", "dims", "n", "input_dim", "output_dim", "merge", "branches",
+        "layers", "name")  # fmt: skip
 
 
 def shrink(case, fails, seconds=120):

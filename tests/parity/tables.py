@@ -16,6 +16,17 @@ def code(text):
     return {"code": text}
 
 
+def every_layer(layers):
+    """All layers of a description, also those inside of others."""
+    for layer in layers:
+        yield layer
+        yield from every_layer(layer.get("layers", ()))
+        for branch in layer.get("branches", ()):
+            yield from every_layer(branch)
+        if "shared" in layer:
+            yield layer["shared"]
+
+
 # ------------------------------------------------------------------------------------ layers
 
 REGULARIZERS = [
