@@ -51,7 +51,7 @@ def stream_validation(d, case, batch):
 
 def swap_averages(d, case):
     """Measure with the moving average of the weights."""
-    averaged = False
+    averaged = on_epoch = False
     for call in case["calls"]:
         if call["call"] == "compile":
             if averaged := isinstance(call["optimizer"], dict):
@@ -61,8 +61,9 @@ def swap_averages(d, case):
         elif call["call"] == "fit" and averaged:
             callbacks = call["callbacks"] = [*call.get("callbacks", ())]
             swap = new("callbacks.SwapEMAWeights")
-            if d.chance(0.5) and not any(c["new"] in STOPPING for c in callbacks):
-                swap["swap_on_epoch"] = True
+            stopping = any(c["new"] in STOPPING for c in callbacks)
+            if d.chance(0.5) and not stopping and not on_epoch:  # once: see purpose.py
+                on_epoch = swap["swap_on_epoch"] = True
             callbacks.insert(d.randrange(len(callbacks) + 1), swap)
 
 

@@ -439,6 +439,22 @@ def a_fit_that_is_stopped_ends_with_the_average(case):
 
 
 @purpose
+def callbacks_begin_anew(case):
+    """SwapEMAWeights(swap_on_epoch=True) in Keras believes, in its second fit, that the average is
+    still in the model: after another compile it begins with weights of 0."""
+    case["calls"][0]["optimizer"]["use_ema"] = True
+    swap = new("callbacks.SwapEMAWeights", swap_on_epoch=True)
+    fit = {**fit_of(case), "epochs": 1, "callbacks": [swap]}
+    case["calls"][1:] = [fit, case["calls"][0], fit]
+
+    def check(theirs, ours):
+        np.testing.assert_allclose(theirs["3 fit: history loss"], np.log(3), rtol=1e-6)
+        assert ours["3 fit: history loss"][0] < ours["1 fit: history loss"][0]
+
+    return check
+
+
+@purpose
 def a_generator_is_not_rewound(case):
     """Keras puts the two batches that it looked at before back in front of every validation."""
     part = case["data"]["sets"][""] // 5
