@@ -59,6 +59,7 @@ def swap_averages(d, case):
         elif call["call"] == "reload" and call.get("compile") is False:
             averaged = False
         elif call["call"] == "fit" and averaged:
+            case["keras"] = {"run_eagerly": True}  # see purpose.py
             callbacks = call["callbacks"] = [*call.get("callbacks", ())]
             swap = new("callbacks.SwapEMAWeights")
             stopping = any(c["new"] in STOPPING for c in callbacks)

@@ -439,6 +439,20 @@ def a_fit_that_is_stopped_ends_with_the_average(case):
 
 
 @purpose
+def averaged_weights_train_on(case):
+    """In Keras on JAX weights and averages are one array after a fit; compiled steps then fail."""
+    case["calls"][0]["optimizer"]["use_ema"] = True
+    case["calls"].append(fit_of(case))
+    case["keras"] = {}
+
+    def check(theirs, ours):
+        assert "error" in theirs
+        assert ours["end: iterations"] == 2 * ours["1 fit: iterations"]
+
+    return check
+
+
+@purpose
 def callbacks_begin_anew(case):
     """SwapEMAWeights(swap_on_epoch=True) in Keras believes, in its second fit, that the average is
     still in the model: after another compile it begins with weights of 0."""
