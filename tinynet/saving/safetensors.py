@@ -23,7 +23,7 @@ def write(parameters, file):
     """Write all parameters to an open binary file."""
     header, blocks, start = {}, [], 0
     for p in parameters:
-        array = np.ascontiguousarray(p.numpy())
+        array = np.asarray(p.numpy())
         array = array.astype(array.dtype.newbyteorder("<"), copy=False)
         if p.path in header:
             raise ValueError(f"two parameters share a path: {[p.path for p in parameters]}")
