@@ -14,6 +14,7 @@ import zipfile
 import numpy as np
 
 from ..saving.atomic import atomic_write, refusing
+from ..saving.npz import check_seal, save_sealed
 
 NAMES = ("snapshot-a.npz", "snapshot-b.npz")
 FORMAT = 1
@@ -70,7 +71,7 @@ class Folder:
         older = next(name for name in NAMES if name != self.newest)
         text = json.dumps({**header, "format": FORMAT, "number": self.number + 1})
         with atomic_write(self.path / older) as file:
-            np.savez(file, header=np.frombuffer(text.encode(), np.uint8), **arrays)
+            save_sealed(file, {"header": np.frombuffer(text.encode(), np.uint8), **arrays})
         self.number, self.newest = self.number + 1, older
 
     def read(self):
@@ -115,6 +116,7 @@ def read(path):
                 raise ValueError("it is compressed")
             if sum(one.file_size for one in entries) > size:  # then it is not in this file
                 raise ValueError("it declares more bytes than it has")
+            check_seal(archive)
             arrays = {one.filename.removesuffix(".npy"): _array(archive, one) for one in entries}
         header = json.loads(arrays.pop("header").tobytes())
         if not isinstance(header, dict) or header.get("format") != FORMAT:

@@ -34,7 +34,7 @@ def atomic_path(path):
 @contextlib.contextmanager
 def atomic_write(path):
     """The same as an open binary file."""
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+    with atomic_path(path) as temporary, open(temporary, "wb+") as file:
         yield file
 
 

@@ -1,10 +1,12 @@
 """`.npz`: one array per Parameter under its path, "dense/kernel"; NumPy reads it.
 
 Weights only. Arrays belong to parameters by their order, so that a second model of the same
-architecture, whose automatic names went on counting, can read the file of the first.
+architecture, whose automatic names went on counting, can read the file of the first. The archive's
+checksums are of each array by itself; its comment has one of which array is which.
 """
 
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from .atomic import atomic_write, refusing
 from .plan import Plan
 
 HEADER = 1 << 16  # bytes that the header of an array may have
+SEAL = b"tinynet crc32 "  # begins the archive's comment
 
 
 def write(parameters, file):
@@ -23,7 +26,30 @@ def write(parameters, file):
     arrays = {p.path: p.numpy() for p in parameters}
     if len(arrays) != len(parameters):
         raise ValueError(f"two parameters share a path: {[p.path for p in parameters]}")
+    save_sealed(file, arrays)
+
+
+def save_sealed(file, arrays):
+    """np.savez to an open binary file, with a comment that tells which array is which."""
     np.savez(file, **arrays)
+    with zipfile.ZipFile(file) as archive:
+        comment = SEAL + str(_seal(archive)).encode()
+    file.seek(-2, 2)  # the last two bytes are the length of a comment that is not there yet
+    file.write(len(comment).to_bytes(2, "little") + comment)
+
+
+def check_seal(archive):
+    """Raise if the names of an open zip archive's members were given to others.
+
+    An archive that somebody else wrote, or packed again, has no seal and is believed.
+    """
+    if archive.comment.startswith(SEAL) and archive.comment[len(SEAL) :] != b"%d" % _seal(archive):
+        raise ValueError("its arrays have changed places or names since they were written")
+
+
+def _seal(archive):
+    """CRC-32 of the names and checksums of all members, in their order."""
+    return zlib.crc32(repr([(one.filename, one.CRC) for one in archive.infolist()]).encode())
 
 
 def read(parameters, file, skip_mismatch=False, by_name=False) -> Plan:
@@ -40,6 +66,7 @@ def read(parameters, file, skip_mismatch=False, by_name=False) -> Plan:
         names = list(archive.files)
         if len(set(names)) != len(names):
             raise ValueError("it holds two arrays of one name")
+        check_seal(archive.zip)
 
         def add(p, name):
             plan.add(p, name, _declared_shape(archive, name), lambda: _read(archive, name))
@@ -71,7 +98,7 @@ def pair(plan, parameters, names, by_name, add):
 def save_arrays(path, arrays):
     """Write a dict of arrays of numbers to a .npz file, whole or not at all."""
     with atomic_write(path) as file:
-        np.savez(file, **arrays)
+        save_sealed(file, arrays)
 
 
 def load_arrays(path, expected):
@@ -86,6 +113,7 @@ def load_arrays(path, expected):
             raise ValueError("this is no .npz archive, or not all of it")
         file.seek(0)
         with np.load(file, allow_pickle=False) as archive:
+            check_seal(archive.zip)
             names, wanted = list(archive.files), list(expected)
             if names != wanted:
                 missing = next((a for a in wanted if a not in names), None)
