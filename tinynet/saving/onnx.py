@@ -15,6 +15,11 @@ import numpy as np
 
 OPSET = 17
 _layers, _activations = {}, {}
+KEEP_MASKS = {  # layers that work place by place, and hand on which places are padding
+    *("Activation", "ActivityRegularization", "AlphaDropout", "BatchNormalization", "Dense"),
+    *("Dropout", "ELU", "GaussianDropout", "GaussianNoise", "LayerNormalization", "LeakyReLU"),
+    *("Normalization", "PReLU", "ReLU", "Rescaling", "UnitNormalization"),
+}
 
 
 def converts(*names):
@@ -52,6 +57,7 @@ class Graph:
         except ImportError as error:
             raise ImportError("export needs the onnx package: pip install onnx") from error
         self.onnx, self.dtype, self.nodes, self.constants = onnx, np.dtype(dtype), [], []
+        self.masks = {}  # name of a tensor -> name of its mask (N, T), 1 where it is no padding
 
     def node(self, operator, *inputs, **attributes):
         """The name of what `operator` makes of the tensors named `inputs`."""
@@ -86,7 +92,10 @@ class Graph:
         """The name of layer(x), as in prediction."""
         for cls in type(layer).__mro__:
             if cls.__name__ in _layers:
-                return _layers[cls.__name__](self, layer, x)
+                y = _layers[cls.__name__](self, layer, x)
+                if cls.__name__ in KEEP_MASKS and x in self.masks:
+                    self.masks[y] = self.masks[x]
+                return y
         raise ValueError(
             f"layer {layer.name!r}: {type(layer).__name__} has no ONNX nodes yet; add them with "
             "saving.onnx.converts"

@@ -34,15 +34,28 @@ def _pooling(g, layer, x):
     axis = 1 if layer.data_format == "channels_last" else 2
     if type(layer).__name__ == "GlobalMaxPooling1D":
         return g.node("ReduceMax", x, axes=[axis], keepdims=int(layer.keepdims))
+    if x in g.masks:
+        return _masked_mean(g, x, axis, layer.keepdims)
     return g.node("ReduceMean", x, axes=[axis], keepdims=int(layer.keepdims))
+
+
+def _masked_mean(g, x, axis, keepdims):
+    """The mean over the places that are no padding; 0 where all are."""
+    mask, one = g.masks[x], g.constant([1], "int64")
+    count = g.node("Max", g.node("ReduceSum", mask, one, keepdims=1), g.constant(1.0))  # (N, 1)
+    w = g.node("Unsqueeze", g.node("Div", mask, count), g.constant([3 - axis], "int64"))
+    return g.node("ReduceSum", g.node("Mul", x, w), g.constant([axis], "int64"),
+                  keepdims=int(keepdims))  # fmt: skip
 
 
 @converts("Embedding")
 def _embedding(g, layer, x):
-    if layer.mask_zero:
-        raise ValueError(f"layer {layer.name!r}: mask_zero=True has no ONNX nodes yet")
     ids = g.node("Cast", x, to=g.onnx.TensorProto.INT64)
-    return g.node("Gather", g.constant(layer.embeddings.numpy()), ids)
+    y = g.node("Gather", g.constant(layer.embeddings.numpy()), ids)
+    if layer.mask_zero:
+        kept = g.node("Not", g.node("Equal", ids, g.constant(0, "int64")))
+        g.masks[y] = g.node("Cast", kept, to=g.onnx.helper.np_dtype_to_tensor_dtype(g.dtype))
+    return y
 
 
 # ------------------------------------------------------------------------------- normalization
@@ -172,3 +185,20 @@ def _hard_silu(g, x):
 def _glu(g, x, axis=-1):
     first, second = g.nodes_of("Split", 2, x, axis=axis)
     return g.node("Mul", first, g.node("Sigmoid", second))
+
+
+@activates("sparsemax")
+def _sparsemax(g, x, axis=-1):
+    """max(x - t, 0), where t makes it sum to 1: of the k largest z_1 >= z_2 >= ..., those count
+    for which 1 + k z_k > z_1 + ... + z_k, and t = (their sum - 1) / their number."""
+    axes, one = g.constant([axis], "int64"), g.constant(1.0)
+    size = g.node("Gather", g.node("Shape", x), axes)
+    z = g.node("TopK", x, size, axis=axis)
+    g.nodes[-1].output.append(f"{z}_places")
+    along = g.constant(axis, "int64")
+    k = g.node("CumSum", g.node("Expand", one, g.node("Shape", x)), along)
+    counts = g.node("Greater", g.node("Add", g.node("Mul", k, z), one), g.node("CumSum", z, along))
+    total = g.node("ReduceSum", g.node("Where", counts, z, g.constant(0.0)), axes)
+    number = g.node("ReduceSum", g.node("Where", counts, one, g.constant(0.0)), axes)
+    t = g.node("Div", g.node("Sub", total, one), number)
+    return g.node("Max", g.node("Sub", x, t), g.constant(0.0))
