@@ -89,8 +89,8 @@ def restore(model, entries):
 
 def _check_scalar(where, name, array):
     value = array.item()
-    whole = name != "iteration" or array.dtype.kind in "iu"
-    if not (whole and math.isfinite(value) and 0 <= value < 2**62):
+    possible = name != "iteration" or (array.dtype.kind in "iu" and value < 2**62)
+    if not (possible and math.isfinite(value) and value >= 0):
         raise ValueError(f"{where}: {name} can't be {value!r}")
 
 
