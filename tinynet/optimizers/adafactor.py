@@ -81,10 +81,14 @@ class Adafactor(Optimizer):
         found = []
         for p, at, r_at, c_at in self._places():
             if r_at is None:
-                found += [Variable(self, p.name, lambda: np.zeros(()), lambda value: None)] * 2
+                found += [
+                    Variable(self, p.name, lambda: np.zeros(()), lambda value: None, kind="nothing")
+                ] * 2
             else:
                 shapes = (p.shape[:-1], (*p.shape[:-2], p.shape[-1]))
                 for key, place, shape in zip("rc", (r_at, c_at), shapes, strict=True):
-                    found.append(part(self, self.state[key], place, p.name, shape))
-            found.append(part(self, self.state["v"], at, f"{label(p)}_velocity", p.shape))
+                    kind = f"{key}/{p.path}"
+                    found.append(part(self, self.state[key], place, p.name, shape, kind=kind))
+            found.append(part(self, self.state["v"], at, f"{label(p)}_velocity", p.shape,
+                              kind=f"v/{p.path}"))  # fmt: skip
         return found

@@ -13,6 +13,7 @@ from ..custom_objects import custom_object_scope, get_registered_name
 from ..keras_config import check_shape
 from ..layers.base import _registry as layer_registry
 from ..registry import Registry, is_custom
+from . import keras_2
 
 KERAS_VERSION = "3.15.1"  # whose formats these are
 MOST_JSON = 64 << 20  # characters
@@ -176,7 +177,7 @@ def build_model(config, custom_objects=None):
         if not isinstance(inner.get("layers", []), list):
             raise ValueError(f"the layers of {name} are a list, found {inner['layers']!r}")
         if "input_layers" in inner:
-            inner = _with_calls(inner)
+            inner = keras_2.with_calls(inner)
         model = cls.from_config(inner, custom_objects)
         shape = (config.get("build_config") or {}).get("input_shape")
         if not model.built and shape is not None:
@@ -197,40 +198,11 @@ def _model_class(name, config):
         return cls
 
 
-def _with_calls(inner):
-    """The config of a functional model whose connections, if in Keras 2's lists, are spelled out.
-
-    [["a", 0, 0, {}], ["b", 0, 0, {}]] becomes {"args": [[tensor, tensor]], "kwargs": {}}.
-    """
-    entries = []
-    for entry in inner["layers"]:
-        if isinstance(entry, dict) and isinstance(entry.get("inbound_nodes"), list):
-            calls = [_call(call) for call in entry["inbound_nodes"]]
-            entry = {**entry, "inbound_nodes": calls}
-            if isinstance(entry.get("config"), dict) and "name" in entry:
-                entry["config"] = {"name": entry["name"], **entry["config"]}
-            if isinstance(entry.get("config"), dict) and "layers" in entry["config"]:
-                entry["config"] = _with_calls(entry["config"])
-        entries.append(entry)
-    return {**inner, "layers": entries}
-
-
-def _call(call):
-    if isinstance(call, dict):
-        return call
-    tensors = [
-        {"class_name": "__keras_tensor__", "config": {"keras_history": list(place[:3])}}
-        for place in call
-    ]
-    options = call[0][3] if call and len(call[0]) > 3 else {}
-    return {"args": [tensors if len(tensors) > 1 else tensors[0]], "kwargs": options}
-
-
 def compile_model(model, config, custom_objects=None):
     """Compile with what `compile_config` wrote, Keras's or ours."""
     with custom_object_scope(custom_objects):
         options = {
-            "optimizer": _optimizer(config.get("optimizer")),
+            "optimizer": optimizers.deserialize(keras_2.optimizer(config.get("optimizer"))),
             "loss": each(config.get("loss"), _loss),
             "metrics": each(config.get("metrics"), _metric),
             "weighted_metrics": each(config.get("weighted_metrics"), _metric),
@@ -249,14 +221,6 @@ def compile_legacy(model, config, custom_objects=None):
         if isinstance(given, list) and len(given) == 1 and isinstance(given[0], list):
             config[key] = given[0]
     compile_model(model, config, custom_objects)
-
-
-def _optimizer(config):
-    if isinstance(config, dict) and str(config.get("class_name")).startswith("Custom>"):
-        name = config["class_name"].removeprefix("Custom>")  # Keras 2.11 to 2.15
-        if config.get("registered_name") is None:
-            config = {**config, "class_name": name}
-    return optimizers.deserialize(config)
 
 
 def _loss(config):

@@ -18,6 +18,9 @@ KERAS_2 = {
     "velocity": ("v", "velocity", "rms"),
     "velocity_hat": ("vhat", "velocity_hat"),
     "average_gradient": ("average_gradient", "mg"),
+    "norm": ("u", "v"),
+    "accumulated_grad": ("accumulated_grad", "accum_grad"),
+    "accumulated_delta_var": ("accumulated_delta_var", "accum_var"),
 }
 
 
@@ -57,7 +60,7 @@ def restore(model, entries):
     """A function that gives the optimizer the state in `entries`, after all of it was checked.
 
     Args:
-        entries: (where, shape, read) in Keras's order.
+        entries: (where, shape, read) in Keras's order; read is None for what is not stored.
 
     Raises:
         AnotherOptimizer: another number of arrays, or a shape that differs.
@@ -66,6 +69,8 @@ def restore(model, entries):
     def fill(optimizer):
         optimizer.build(model.trainable_weights, model.context.ops)
         for v, array in zip(optimizer.variables, found, strict=True):
+            if array is None:  # it is not stored, nor needed
+                continue
             same = v.name == "learning_rate" and np.float32(optimizer.learning_rate) == array
             if not same:
                 v.assign(array)
@@ -80,7 +85,7 @@ def restore(model, entries):
     for v, (where, shape, read) in zip(wanted, entries, strict=True):
         if tuple(shape) != tuple(v.shape):
             raise AnotherOptimizer(f"{where}, {v.name}: expected {v.shape}, found {tuple(shape)}")
-        found.append(read())
+        found.append(None if read is None else read())
         if v.name in ("iteration", "learning_rate"):
             _check_scalar(where, v.name, found[-1])
     fill(trial)  # raises where a value is none, before the model's optimizer has changed
@@ -112,6 +117,8 @@ def in_keras_order(model, names, entries):
         if entry is None and name == "learning_rate":  # Keras 2 keeps it in the config only
             rate = np.array(model.optimizer.learning_rate)
             entry = (name, (), lambda rate=rate: rate)
+        if entry is None and name in ("variable", "nothing"):  # what follows from the iteration
+            entry = (name, v.shape, None)
         if entry is None:
             where = "" if p is None else f" of {p.path}"
             raise ValueError(f"the optimizer's {name}{where} is not in the file")
