@@ -283,3 +283,56 @@ def test_damaged_data_sets(tmp_path, monkeypatch, kind):
 @pytest.mark.parametrize("kind", SETS)
 def test_many_damaged_data_sets(tmp_path, monkeypatch, kind):
     check_sets(kind, tmp_path, monkeypatch, 2000, seed=10)
+
+
+# --------------------------------------------------- small files that unfold to large structures
+
+UNFOLD = {
+    "lists": b"[" + b"{}," * 20_000_000 + b"{}]",
+    "nested": b'{"a":' + b"[" * 30_000_000,
+    "a value": b'{"a":[' + b"[]," * 20_000_000 + b"1]}",
+}
+
+
+@pytest.mark.parametrize("kind", UNFOLD)
+def test_a_config_that_unfolds(good, tmp_path, kind):
+    path = tmp_path / "m.keras"
+    good["graph"].save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, UNFOLD[kind] if name == "config.json" else content)
+    assert path.stat().st_size < 1e6
+    message, _ = attempt(models.load_model, path)
+    assert "characters, at most" in message
+    assert len(message) < 3000
+
+
+def test_a_header_that_unfolds(tmp_path):
+    path, model = tmp_path / "w.safetensors", given.make(tinynet, "plain", "adam", 0)
+    for size, said in ((2_000_000, "expected dtype"), (20_000_000, "a header of 60")):
+        header = b'{"x":[' + b"{}," * size + b"{}]}"
+        path.write_bytes(len(header).to_bytes(8, "little") + header)
+        message, _ = attempt(model.load_weights, path)
+        assert said in message
+        assert len(message) < 3000
+
+
+def test_data_that_unfold(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYNET_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(imdb, "COUNT", 4)
+    path = write_imdb(tmp_path / "imdb.npz")
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    head, end = members["x_train.npy"], members["x_train.npy"].index(b"\n") + 1
+    for pickled in (b"\x80\x04" + b"]" * 20_000_000, b"\x80\x04" + b"]" * 60_000_000):
+        members["x_train.npy"] = head[:end] + pickled
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        message, _ = attempt(imdb.load_data, str(path))
+        assert "more than 4 lists" in message or "declares 600" in message
+    (tmp_path / "imdb_word_index.json").write_bytes(b"[" + b"{}," * 10_000_000 + b"{}]")
+    message, _ = attempt(imdb.get_word_index)
+    assert "at most" in message

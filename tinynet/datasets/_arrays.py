@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 
-LARGEST = 1 << 28  # bytes of an array of objects; IMDB's take some 20 million
+LARGEST = 1 << 25  # bytes of an array of objects; IMDB's take some 20 million
 
 
 @contextlib.contextmanager

@@ -79,6 +79,9 @@ def load_data(
     return train, test
 
 
+MOST_INDEX = 8 << 20  # bytes; the real one has 1.6 million
+
+
 def get_word_index(path="imdb_word_index.json"):
     """The rank of each word: {"the": 1, "and": 2, ...}; an id of `load_data` is 3 more.
 
@@ -88,7 +91,10 @@ def get_word_index(path="imdb_word_index.json"):
     """
     path = _files.find(dataclasses.replace(WORD_INDEX, name=path))
     with open(path, "rb") as file, _arrays.refusing(path):
-        index = json.load(file)
+        text = file.read(MOST_INDEX + 1)
+        if len(text) > MOST_INDEX:
+            raise ValueError(f"at most {MOST_INDEX} bytes are read")
+        index = json.loads(text)
         if not isinstance(index, dict) or {type(rank) for rank in index.values()} != {int}:
             raise ValueError("expected one JSON object of words and integer ranks")
     return index
@@ -175,12 +181,15 @@ def _part(archive, part, trusted):
 
 def _scan(data):
     """Refuse opcodes that could allocate far more than the pickle's own size."""
-    known = set(_OPCODES.split())
+    known, lists = set(_OPCODES.split()), 0
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name not in known:
             raise ValueError(f"its pickle uses {opcode.name}; only lists of integers are read")
         if opcode.name == "LONG_BINPUT" and argument > len(data):
             raise ValueError(f"its pickle claims {argument} objects in {len(data)} bytes")
+        lists += opcode.name == "EMPTY_LIST"
+        if lists > COUNT + 1:  # a list takes one byte here, and fifty times as much in memory
+            raise ValueError(f"its pickle holds more than {COUNT} lists")
 
 
 def _rows(array, size):

@@ -5,6 +5,8 @@ import os
 import pathlib
 import tempfile
 
+MOST_REASON = 2000  # characters of an error's reason
+
 
 @contextlib.contextmanager
 def atomic_path(path):
@@ -61,4 +63,6 @@ def refusing(path, what):
         yield
     except Exception as error:
         reason = str(error) or type(error).__name__
+        if len(reason) > MOST_REASON:  # it may quote the file
+            reason = f"{reason[:MOST_REASON]} ..."
         raise ValueError(f"{path}: {what}: {reason}") from error

@@ -16,7 +16,7 @@ from ..registry import Registry, is_custom
 from . import keras_2
 
 KERAS_VERSION = "3.15.1"  # whose formats these are
-MOST_JSON = 64 << 20  # characters
+MOST_JSON = 8 << 20  # characters; parsed, they can take thirty times as much memory
 
 models = Registry("model", "models")  # the model classes: they register themselves
 
@@ -153,7 +153,7 @@ def plain(value):
 def parse(text):
     """JSON of a stranger as a dict."""
     if len(text) > MOST_JSON:
-        raise ValueError(f"a config of {len(text)} characters")
+        raise ValueError(f"a config of {len(text)} characters, at most {MOST_JSON} are read")
     try:
         found = json.loads(text)
     except RecursionError:
