@@ -83,6 +83,20 @@ def test_we_go_on_from_keras(tmp_path, net, optimizer, suffix):
     close(model.get_weights(), listed(expected, "after"), 1e-5)
 
 
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_keras_weights_by_name(tmp_path, suffix):
+    """The layer of the same name is read, the others stay."""
+    expected = keras_files("plain", "sgd")
+    path = tmp_path / f"theirs{suffix}"
+    path.write_bytes(expected[suffix].tobytes())
+    model = tinynet.Sequential([
+        layers.Input((4,)), layers.Dense(4, name="mine"), layers.Dense(3, name="out")
+    ])  # fmt: skip
+    before, found = model.get_weights(), listed(expected, "before")
+    model.load_weights(path, by_name=True)
+    close(model.get_weights(), [*before[:2], *found[-2:]], 0)
+
+
 # ---------------------------------------------------------------------------- from us to Keras
 
 

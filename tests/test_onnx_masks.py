@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from format_models import all_layers, public_classes
+from format_models import NETS, all_layers, data, make, public_classes
 
+import tinynet
 from tinynet import activations, layers, models
 from tinynet.saving import onnx as export
 from tinynet.saving import onnx_layers  # noqa: F401  enters its nodes
@@ -92,3 +93,23 @@ def test_every_layer_and_every_activation_can_be_exported():
     assert names <= set(export._activations)
     model = models.Sequential([models.Sequential([layers.Dense(2, input_shape=(3,))])])
     assert [type(a).__name__ for a in all_layers(model)] == ["Sequential", "Dense"]
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_trained_models_with_every_layer(tmp_path, net):
+    model, (x, _) = make(tinynet, net, "adam"), data(net)
+    y = onnx_predicts(model, tmp_path, x)
+    np.testing.assert_allclose(y, model.predict(x, verbose=0), rtol=1e-5, atol=1e-5)
+
+
+def test_several_inputs_and_outputs(tmp_path):
+    a, b = layers.Input((3,)), layers.Input((2,))
+    joined = layers.Concatenate()([layers.Dense(2, "tanh")(a), b])
+    model = tinynet.Model([a, b], [layers.Dense(2)(joined), layers.Activation("sparsemax")(joined)])
+    model.export(tmp_path / "m.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(0)
+    x = [random.normal(size=(5, n)).astype("float32") for n in (3, 2)]
+    found = session.run(["output_0", "output_1"], {"input_0": x[0], "input_1": x[1]})
+    for y, expected in zip(found, model.predict(x, verbose=0), strict=True):
+        np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)

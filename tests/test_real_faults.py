@@ -322,6 +322,32 @@ def test_a_second_fit_after_a_validation_that_raises(tmp_path):
     assert whole.fit(**FIT).epoch == [0, 1, 2]
 
 
+def test_a_second_fit_after_the_folders_were_removed(tmp_path):
+    class Removes(tinynet.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                for folder in tmp_path.iterdir():
+                    shutil.rmtree(folder)
+
+        def get_state(self):
+            return None
+
+    def run():
+        model = build()
+        history = model.fit(**FIT, callbacks=[
+            ModelCheckpoint(tmp_path / "best" / "{epoch}.keras", keep_last=1), Removes(),
+            tinynet.callbacks.Snapshot(tmp_path / "run", None, 1),
+        ])  # fmt: skip
+        return model.get_weights(), history.history
+
+    weights, history = whole_run()
+    for _ in range(2):  # the second one finds the first one's snapshots
+        found, again = run()
+        same(found, weights)
+        assert again == history
+        assert [p.name for p in (tmp_path / "best").iterdir()] == ["3.keras"]
+
+
 WRITER = """
 import sys, time
 sys.path.insert(0, {tests!r})
