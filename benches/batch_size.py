@@ -18,15 +18,13 @@ import sys
 
 import engines
 import images
-import plot
 import proof
-import results
-import tables
 import turns
 from products import WIDTHS
 from rich.console import Console
 
 from tinynet.kernels import DEVICES, usable
+from tinynet.measuring import plot, results, tables
 
 BATCHES = (1, 8, 32, 128, 512, 2048, 5000)
 PILOT = 20_000  # rows of the stretch from which an engine's speed is guessed, at most 100 steps

@@ -4,11 +4,12 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from machine import check_environment, machine_line
+from tinynet.measuring.machine import forced_blas, machine_line
 
 
 def pytest_report_header():
-    check_environment()
+    if forced_blas():
+        raise SystemExit(forced_blas())
     return f"machine: {machine_line()}"
 
 

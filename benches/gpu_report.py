@@ -20,10 +20,9 @@ import xml.etree.ElementTree
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benches"))
 
-from machine import machine_line  # noqa: E402
-
 from tinynet import kernels  # noqa: E402
 from tinynet.devices import survey_of_gpu  # noqa: E402
+from tinynet.measuring.machine import machine_line  # noqa: E402
 
 
 def main(arguments=None):

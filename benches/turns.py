@@ -10,6 +10,8 @@ import traceback
 import engines
 import proof
 
+from tinynet.measuring.timing import in_turns, steps_for  # noqa: F401  the sweep's
+
 PAUSE = 0.2  # seconds between turns: OpenBLAS's threads go on spinning for 0.1 s after their work
 
 
@@ -105,7 +107,7 @@ def _serve(pipe, name, data):
 
 
 def _about(name, engine):
-    from machine import machine_line
+    from tinynet.measuring.machine import machine_line
 
     return {
         "settings": engine.settings,
@@ -126,21 +128,3 @@ def _measure(engine, batch, steps):
         "cores": (time.process_time() - cpu_start) / call_seconds,
         "loss": loss if math.isfinite(loss) else None,  # JSON has no NaN
     }
-
-
-def steps_for(batch, rows, rate, seconds):
-    """Steps of a stretch: about `seconds` at `rate` images/s, at most one epoch of `rows`.
-
-    Long stretches are cut to a multiple of 16, which lets Keras group its steps.
-    """
-    steps = max(1, min(rows // batch, round(rate * seconds / batch)))
-    return steps - steps % 16 if steps >= 256 else steps
-
-
-def in_turns(names, batches, rounds):
-    """(round, batch, name): each round goes through the sizes, each engine begins equally often."""
-    for r in range(rounds):
-        for b, batch in enumerate(batches):
-            first = (r + b) % len(names)
-            for name in names[first:] + names[:first]:
-                yield r, batch, name

@@ -16,12 +16,11 @@ sys.path.insert(0, str(BENCHES))
 import batch_size  # noqa: E402
 import engines  # noqa: E402
 import images  # noqa: E402
-import plot  # noqa: E402
 import proof  # noqa: E402
-import results  # noqa: E402
-import tables  # noqa: E402
 import turns  # noqa: E402
 from rich.console import Console  # noqa: E402
+
+from tinynet.measuring import plot, results, tables  # noqa: E402
 
 SPEEDS = {  # images/s by batch size, in two rounds
     "reference": {8: [100, 120], 512: [500, 400]},

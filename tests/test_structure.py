@@ -72,11 +72,13 @@ FLOORS = [
     {"nan_search"},
     {"callbacks"},
     {"resuming"},
+    {"measuring"},
     {"capture"},
     {"execution"},
     {"step"},
     {"training"},
     {"models"},
+    {"bench"},
 ]
 FLOOR_OF = {name: i for i, names in enumerate(FLOORS) for name in names}
 

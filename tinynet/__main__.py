@@ -2,6 +2,8 @@
 
 `python -m tinynet doctor`: what this machine has for each device, and what is missing.
 
+`python -m tinynet bench --layers 784 300 200 100 10`: how fast a model trains on the devices here.
+
 `python -m tinynet microscope [script.py]`: write a page about one training step: of the model that
 the script leaves behind under the names `model`, `x` and `y`, or of a new one on a data set.
 """
@@ -26,6 +28,13 @@ def doctor(args):
     from .doctor import report
 
     print(*report(), sep="\n")
+
+
+def bench(args):
+    """The speed of a model on the devices that there are."""
+    from .bench import main
+
+    main(args)
 
 
 def microscope(args):
@@ -67,6 +76,8 @@ def _new_model(args):
 
 
 def main(arguments=None):
+    from . import bench as bench_options
+
     parser = argparse.ArgumentParser(
         prog="python -m tinynet", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -74,6 +85,10 @@ def main(arguments=None):
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("warmup", help="compile the CPU kernels")
     commands.add_parser("doctor", help="what this machine has for each device")
+    speed = commands.add_parser("bench", help="how fast a model trains on the devices here",
+                                description=bench_options.__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    bench_options.add_arguments(speed)
     look = commands.add_parser("microscope", help="a page about one training step")
     look.add_argument("script", nargs="?", help="Python file that defines model, x and y")
     look.add_argument("--out", default="step.html", help="where to write (step.html)")
@@ -87,7 +102,8 @@ def main(arguments=None):
     new.add_argument("--optimizer", default="adam")
     new.add_argument("--epochs", type=int, default=0, help="train so long before the look (0)")
     args = parser.parse_args(arguments)
-    {"warmup": lambda _: warmup(), "doctor": doctor, "microscope": microscope}[args.command](args)
+    run = {"warmup": lambda _: warmup(), "doctor": doctor, "bench": bench, "microscope": microscope}
+    run[args.command](args)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ module, `ops`, and never learn which device it is.
 """
 
 import os
+import pathlib
 
 from . import kernels
 
@@ -12,18 +13,47 @@ from . import kernels
 def resolve(device: str = "auto") -> str:
     """The name of the device to use.
 
-    "auto" is the environment variable TINYNET_DEVICE where it is set, else "cpu".
+    "auto" is the environment variable TINYNET_DEVICE where it is set; where that is not, or is
+    "auto" itself, it is "cpu" until `fit` has measured (see `is_open`).
 
     Raises:
         ValueError: a device that this version does not have.
     """
+    if is_open(device):
+        return "cpu"
     if device == "auto":
-        device = os.environ.get("TINYNET_DEVICE") or "cpu"
+        device = os.environ["TINYNET_DEVICE"]
     if device not in kernels.DEVICES:
         raise ValueError(
             f'device must be "auto" or one of {", ".join(kernels.DEVICES)}, received {device!r}'
         )
     return device
+
+
+def is_open(device: str) -> bool:
+    """Whether the choice is left to `fit`: nobody has named a device."""
+    return device == "auto" and (os.environ.get("TINYNET_DEVICE") or "auto") == "auto"
+
+
+def why_not(device: str):
+    """Why a device can't be used here, or None."""
+    return kernels.why_not(device)
+
+
+def names() -> tuple:
+    """All devices, whether they can be used here or not."""
+    return kernels.DEVICES
+
+
+def usable() -> tuple:
+    """The devices that can be used here."""
+    return kernels.usable()
+
+
+def kernel_sources() -> list:
+    """The files in which the devices' arithmetic is written."""
+    folder = pathlib.Path(kernels.__file__).parent
+    return sorted([*folder.glob("*.py"), *folder.glob("cuda/*.cu*")])
 
 
 def load_ops(device: str = "reference"):

@@ -7,8 +7,9 @@ import numpy as np
 
 from . import losses, metrics, optimizers
 from .data import Dataset, SeveralRows, SparseRows
-from .devices import load_ops, resolve
+from .devices import is_open, load_ops, resolve
 from .execution import Eager, Replay
+from .measuring.choice import choose, density_of
 from .metrics.collection import Collection, check_names, is_sum
 
 
@@ -18,6 +19,7 @@ class Step:
     def __init__(self):
         self.optimizer = self.loss = self.flat = self.execution = None
         self.device, self.run_eagerly, self.fused = resolve("auto"), False, False
+        self.choosing, self.choice = False, None  # device="auto": whether, and what was taken
         self.compiled_metrics = None  # made when the shapes of targets and outputs are known
         self.loss_tracker = metrics.Mean(name="loss")
         self.history = None
@@ -57,7 +59,10 @@ class Step:
             run_eagerly: step through the kernels one by one instead of replaying a recorded step;
                 "reference" always does.
             device: "cpu" (compiled), "gpu" (an NVIDIA card), "reference" (NumPy, the readable
-                one), or "auto": the environment variable TINYNET_DEVICE, else "cpu".
+                one), or "auto": the environment variable TINYNET_DEVICE; where that is not set, or
+                "auto", the faster of cpu and gpu: where there is a usable card, `fit` measures both
+                for some seconds on copies of the model, for its batch size, and keeps what it found
+                (see `measuring.choice`); else "cpu".
             loss_weights: None: there is one output.
             steps_per_execution, jit_compile, auto_scale_loss: accepted as in Keras; they change
                 nothing here.
@@ -86,14 +91,32 @@ class Step:
             raise ValueError('a loss with reduction "none" gives no number to train on')
         check_names(metrics)
         check_names(weighted_metrics)
-        device = resolve(device)
+        choosing, device = is_open(device), resolve(device)
         ops = load_ops(device)
 
         self.optimizer, self.loss = new_optimizer, new_loss
         self.metrics_given, self.weighted_metrics_given = metrics, weighted_metrics
-        self.run_eagerly, self.device = run_eagerly, device
+        self.run_eagerly = run_eagerly
+        self.choosing, self.choice = choosing, None
         self.compiled_metrics = None
-        self.own_context.ops = ops
+        self._take_device(device, ops)
+
+    def _take_device(self, device, ops):
+        """From the next step on, kernels and arrays are this device's."""
+        if ops is not self.own_context.ops:
+            self.own_context.release()  # arrays of the other device
+        self.device, self.own_context.ops = device, ops
+
+    def _choose_device(self, x, batch, verbose):
+        """Settle device="auto" for `fit` on x with batches of so many rows."""
+        if not self.choosing:
+            return
+        several = isinstance(x, SeveralRows)
+        shapes = [p.shape[1:] for p in x.parts] if several else x.shape[1:]
+        self.choice = choose(self, batch, shapes, density_of(x))
+        self._take_device(self.choice.device, load_ops(self.choice.device))
+        if verbose and self.choice.compared:
+            print(self.choice)
 
     def _prepare(self, target_shape):
         """Before the first step: flat parameters, moments, metrics; nothing if all is there."""
@@ -102,8 +125,9 @@ class Step:
             if layer.needs_dx or layer.trainable_weights:
                 layer.check_backward()
         trained = self.trainable_weights
-        if self.optimizer.parameters != trained or self.optimizer.ops is not self.context.ops:
+        if self.optimizer.parameters != trained:
             self.optimizer.build(trained, self.context.ops)
+        self.optimizer.move_to(self.context.ops)
         self.loss.check_dtype(self.dtype)
         self.fused = self._loss_takes_logits()
         self.loss.context = self.context
@@ -132,11 +156,16 @@ class Step:
         return all(is_sum(metric) for _, metric, _ in compiled)
 
     def explain_execution(self) -> str:
-        """How the steps are carried out: replayed by the device, or eagerly and why."""
+        """How the steps are carried out: replayed by the device, or eagerly and why.
+
+        With device="auto", also which device `fit` took, and why.
+        """
+        chosen = [] if self.choice is None else [str(self.choice)]
         if not isinstance(self.execution, Replay):
-            return f'eagerly, kernel by kernel: device "{self.device}"'
+            return "; ".join([f'eagerly, kernel by kernel: device "{self.device}"', *chosen])
         reasons = [f"{kind}: {reason}" for kind, reason in self.execution.reasons.items()]
-        return "; ".join(["eagerly", *reasons]) if reasons else "recorded once and replayed"
+        way = ["eagerly", *reasons] if reasons else ["recorded once and replayed"]
+        return "; ".join([*way, *chosen])
 
     def _loss_takes_logits(self):
         """Whether the last activation is the one that the loss is fused with."""

@@ -82,6 +82,7 @@ class Trainer(Step):
             validation_split, validation_data, validation_batch_size, validation_steps,
             validations=sum(map(validate_after, range(initial_epoch, epochs))),
         )  # fmt: skip
+        self._choose_device(*train.example(), verbose)
         self._prepare(train.target_shape)
         history = History()
         callbacks = self._callback_list(

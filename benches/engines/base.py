@@ -1,7 +1,6 @@
 """What the sweep asks of an engine: take these weights, train so many steps, say how long."""
 
 import os
-import time
 
 import numpy as np
 
@@ -54,33 +53,3 @@ class Engine:
 def threads():
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def timed_fit(model, callback_class, x, y, batch, steps, shuffle):
-    """(seconds, mean loss) of one epoch of `steps` steps of a model with Keras's `fit`.
-
-    The time runs from on_train_begin to on_train_end: the epoch, without what a call of `fit` does
-    once however many epochs follow (Keras's symbolic build, tinynet's look for NaN in the data).
-    """
-
-    class Clock(callback_class):
-        def on_train_begin(self, logs=None):
-            self.began = time.perf_counter()
-
-        def on_train_end(self, logs=None):
-            self.seconds = time.perf_counter() - self.began
-
-    clock, before = Clock(), int(model.optimizer.iterations)
-    history = model.fit(
-        x,
-        y,
-        batch_size=batch,
-        steps_per_epoch=steps,
-        shuffle=shuffle,
-        verbose=0,
-        callbacks=[clock],
-    )
-    taken = int(model.optimizer.iterations) - before
-    if taken != steps:  # fast is easy for who leaves steps out
-        raise RuntimeError(f"fit made {taken} steps instead of {steps}")
-    return clock.seconds, float(history.history["loss"][-1])

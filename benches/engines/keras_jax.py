@@ -7,7 +7,9 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import keras
 
-from .base import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Engine, timed_fit
+from tinynet.measuring.timing import timed_fit
+
+from .base import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Engine
 
 
 class KerasOnJax(Engine):

@@ -1,8 +1,9 @@
 """tinynet on one of its devices: `fit`, as a user calls it."""
 
 import tinynet as keras
+from tinynet.measuring.timing import timed_fit
 
-from .base import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Engine, timed_fit
+from .base import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Engine
 
 
 class TinynetFit(Engine):

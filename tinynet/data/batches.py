@@ -31,6 +31,10 @@ class Table:
     def target_shape(self):
         return self.data.y.shape
 
+    def example(self):
+        """(inputs, rows of a batch)."""
+        return self.data.x, self.batch_size
+
     def ready(self):
         """Whether there are batches for another epoch."""
         return True

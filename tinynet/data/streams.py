@@ -117,6 +117,10 @@ class Stream:
             raise ValueError(f"{self.where or 'x: '}{self.kind} gave no batch")
         return self.waiting.y.shape
 
+    def example(self):
+        """(inputs of the first batch, its rows)."""
+        return (self.waiting.x, len(self.waiting)) if self.target_shape else (None, 0)
+
     def ready(self):
         """Whether there is a batch for another epoch; it is taken and kept."""
         if self.waiting is None and not self.in_epoch:

@@ -180,6 +180,17 @@ class Optimizer(Averaging, Configurable, Revised):
         self.average_in_weights = False
         return self
 
+    def move_to(self, ops):
+        """Have moments, average and collected gradients on another device; nothing is lost."""
+        if ops is self.ops:
+            return
+
+        def moved(array):
+            return None if array is None else ops.from_host(self.ops.to_host(array))
+
+        self.state = {name: moved(array) for name, array in self.state.items()}
+        self.average, self.total, self.ops = moved(self.average), moved(self.total), ops
+
     def step(self, w, g):
         """One step for the flat weights w with their gradients g (not scaled), both (P,)."""
         numbers = self.numbers(self.step_number)

@@ -38,11 +38,10 @@ def machine_line() -> str:
     )
 
 
-def check_environment():
-    """Raise where an environment variable would falsify a measurement."""
+def forced_blas():
+    """What to say where an environment variable would falsify a measurement, or None."""
     forced = os.environ.get("OPENBLAS_CORETYPE")
-    if forced:
-        raise SystemExit(
-            f"OPENBLAS_CORETYPE={forced} overrides OpenBLAS's choice of kernels and can halve its "
-            "speed; run the benches without it: env -u OPENBLAS_CORETYPE pytest benches"
-        )
+    return forced and (
+        f"OPENBLAS_CORETYPE={forced} overrides OpenBLAS's choice of kernels and can halve its "
+        "speed; measure without it: env -u OPENBLAS_CORETYPE ..."
+    )

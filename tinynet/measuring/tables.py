@@ -1,13 +1,14 @@
 """A sweep's result as tables."""
 
 import numpy as np
-import results
 from rich.table import Table
+
+from . import results
 
 
 def speed_table(result):
-    """Median images/s of each engine and batch size; below it ms/step, and its spread."""
-    table = _empty("images/s, ms/step, ± half the quartile range", result)
+    """Median speed of each engine and batch size; below it ms/step, and its spread."""
+    table = _empty(f"{results.unit(result)}/s, ms/step, ± half the quartile range", result)
     for name in result["engines"]:
         cells = []
         for batch in results.batches(result):
@@ -32,6 +33,19 @@ def ratio_table(result):
             cells = [_ratio(results.ratio(result, device, rival, b))
                      for b in results.batches(result)]  # fmt: skip
             table.add_row(f"{device} / {rival}", *cells, end_section=rival == rivals[-1])
+    return table if table.rows else None
+
+
+def device_table(result):
+    """Speed of each device by that of the cpu (or the first one): median and quartiles."""
+    devices = results.of_kind(result, "device")
+    base = "cpu" if "cpu" in devices else devices[0]
+    table = _empty(f"speed by that of {base} (paired by round)", result)
+    for device in devices:
+        if device != base:
+            cells = [_ratio(results.ratio(result, device, base, b))
+                     for b in results.batches(result)]  # fmt: skip
+            table.add_row(f"{device} / {base}", *cells)
     return table if table.rows else None
 
 

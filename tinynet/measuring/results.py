@@ -5,7 +5,8 @@
     engines       name -> {kind, settings, versions, start_s, prepare_s, proof}
     excluded      name -> reason
 
-and options, net, machine, date, git, environment. Ratios are taken within a round, where both
+and options, net, machine, date; unit ("rows", where it is not "images"); from the sweep of
+`benches/` also git and environment. Ratios are taken within a round, where both
 sides saw the same machine, and only then summarised.
 """
 
@@ -20,7 +21,7 @@ FORMAT = 1
 
 
 def rates(result, engine, batch):
-    """Images/s of an engine by round, (rounds,)."""
+    """Rows (images) per second of an engine by round, (rounds,)."""
     found = [m for m in result["measurements"] if (m["engine"], m["batch"]) == (engine, batch)]
     found.sort(key=lambda m: m["round"])
     return np.array([m["steps"] * m["batch"] / m["seconds"] for m in found])
@@ -57,6 +58,11 @@ def lead(result, engine, batch):
 def fastest_peer(result, batch):
     """Name of the peer with the highest median."""
     return max(of_kind(result, "peer"), key=lambda peer: np.median(rates(result, peer, batch)))
+
+
+def unit(result):
+    """What is counted: "images", or "rows"."""
+    return result.get("unit", "images")
 
 
 def crossover(result, one, other):

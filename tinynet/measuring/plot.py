@@ -3,7 +3,8 @@
 import textwrap
 
 import numpy as np
-import results
+
+from . import results
 
 STRONG = {"cpu": "#0b5fd8", "gpu": "#d9480f", "reference": "#2b8a3e"}
 MUTED = ("#8a8f98", "#b08968", "#7f9c96", "#a48fb0", "#9aa36b")
@@ -41,7 +42,7 @@ def draw(result):
         axes.plot(sizes, median, color=color, zorder=3 if device else 2, **style)
         axes.fill_between(sizes, low, high, color=color, alpha=0.18, linewidth=0)
         ends.append((median[-1], NAMES.get(name, name), color, device))
-    _axes(axes, sizes)
+    _axes(axes, sizes, results.unit(result))
     _label_ends(axes, sizes[-1], ends)
     _mark_crossover(axes, result)
     _words(figure, result)
@@ -53,11 +54,11 @@ def save(result, path):
     draw(result).savefig(path, dpi=160)
 
 
-def _axes(axes, sizes):
+def _axes(axes, sizes, unit):
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     axes.set(xscale="log", yscale="log", xlabel="batch size (rows per step)")
-    axes.set_ylabel("training speed (images per second)")
+    axes.set_ylabel(f"training speed ({unit} per second)")
     axes.set_xticks(sizes, [f"{b:,}" for b in sizes])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

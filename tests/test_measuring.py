@@ -1,0 +1,523 @@
+"""Speed measured on copies of a model, device="auto", and what is kept of it. No test looks at how
+long anything takes: times are made up.
+"""
+
+import itertools
+import json
+import warnings
+
+import fake_cupy
+import numpy as np
+import pytest
+
+import tinynet
+from tinynet import Model, Sequential, kernels, random
+from tinynet.kernels import gpu
+from tinynet.layers import (
+    Concatenate,
+    Dense,
+    Dropout,
+    Embedding,
+    GlobalAveragePooling1D,
+    Input,
+    Layer,
+)
+from tinynet.measuring import choice, results, store, subject, sweep
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYNET_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("TINYNET_DEVICE", raising=False)
+    monkeypatch.setattr(sweep, "PAUSE", 0.0)
+    monkeypatch.setattr(sweep.time, "sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def card():
+    with fake_cupy.in_place_of_a_card():
+        yield
+
+
+def model(width=5, device="auto", dropout=0.3, **options):
+    net = Sequential([Input((width,)), Dense(4, "relu"), Dropout(dropout), Dense(3, "softmax")])
+    options = {"metrics": ["accuracy"], **options}
+    net.compile("adam", "sparse_categorical_crossentropy", device=device, **options)
+    return net
+
+
+def rows(n=32, width=5):
+    draw = np.random.default_rng(1)
+    return draw.standard_normal((n, width), dtype=np.float32), draw.integers(0, 3, n)
+
+
+def made_up_times(monkeypatch, **seconds):
+    """Steps are made, on the device, but their time is made up; returns who was timed."""
+    real, timed = subject.timed_fit, []
+
+    def fit(net, *args):
+        loss = real(net, *args)[1]
+        timed.append(net.device)
+        return seconds[net.device] * args[4], loss
+
+    monkeypatch.setattr(subject, "timed_fit", fit)
+    return timed
+
+
+# ----------------------------------------------------------------------------- copies and data
+
+
+def functional():
+    a, b = Input((3,)), Input((2,))
+    net = Model([a, b], Dense(1, "sigmoid")(Concatenate()([Dense(4, "relu")(a), b])))
+    net.compile("sgd", "binary_crossentropy")
+    return net
+
+
+def embedded():
+    net = Sequential([Input((6,)), Embedding(7, 3), GlobalAveragePooling1D(), Dense(2)])
+    net.compile("sgd", "mse")
+    return net
+
+
+@pytest.mark.parametrize("make", [model, functional, embedded])
+def test_a_subject_trains_a_copy_on_data_that_fit(make):
+    net = make()
+    before = net.get_weights()
+    one = subject.Subject(net, "cpu", batch=4)
+    assert one.rows % 4 == 0
+    assert one.rows >= 2**15
+    assert [w.tobytes() for w in one.model.get_weights()] == [w.tobytes() for w in before]
+    seconds, loss = one.train(3)
+    assert seconds > 0
+    assert np.isfinite(loss)
+    assert one.model.optimizer.iterations == 3
+    assert [w.tobytes() for w in net.get_weights()] == [w.tobytes() for w in before]
+    assert net.optimizer.iterations == 0
+
+
+def test_every_stretch_begins_at_the_start():
+    one = subject.Subject(model(), "cpu", batch=4)
+    first = one.losses(2)
+    one.train(5)
+    assert one.losses(2) == first
+    assert first[0] != first[1]
+
+
+def test_ids_for_an_embedding_and_a_share_of_zeros():
+    net = embedded()
+    x, y = subject.made_up(net, 500, (6,))
+    assert set(np.unique(x)) == set(range(7))
+    assert y.shape == (500, 2)
+    assert (y.sum(axis=1) == 1).all()
+    x, y = subject.made_up(model(), 500, (5,), density=0.2)
+    assert np.count_nonzero(x) / x.size == pytest.approx(0.2, abs=0.05)
+    assert set(np.unique(y)) == {0, 1, 2}
+
+
+def test_what_can_not_be_copied_says_why():
+    class Mine(Layer):
+        def __init__(self, factor, **options):
+            super().__init__(**options)
+            self.factor = factor
+
+        def forward(self, x, training=False):
+            return x * self.factor
+
+        def backward(self, dy):
+            return dy * self.factor
+
+    net = Sequential([Input((3,)), Mine(2.0), Dense(1)], name="mine")
+    net.compile("sgd", "mse")
+    with pytest.raises(subject.NotMeasurable, match="mine can't be copied to be measured"):
+        subject.Subject(net, "cpu", 4)
+
+
+def test_an_open_axis_needs_a_shape():
+    net = Sequential([Input((None,)), Embedding(5, 2), GlobalAveragePooling1D(), Dense(1)])
+    net.compile("sgd", "mse")
+    with pytest.raises(subject.NotMeasurable, match=r"rows of shape \(None,\), of which one axis"):
+        subject.Subject(net, "cpu", 4)
+    assert subject.Subject(net, "cpu", 4, shapes=(9,)).x.shape[1:] == (9,)
+
+
+# ------------------------------------------------------------------------------------- the sweep
+
+
+def test_a_measurement_leaves_no_trace(monkeypatch):
+    made_up_times(monkeypatch, reference=2.0, cpu=1.0)
+    net = model()
+    x, y = rows()
+    net.fit(x, y, verbose=0)
+    names = Dense(1).name
+    state, weights = str(random.get_state()), net.get_weights()
+    iterations, numpy_state = net.optimizer.iterations, np.random.get_state()[1].tobytes()  # noqa: NPY002
+    found = sweep.measure(net, ["reference", "cpu"], 8, rounds=2)
+    assert str(random.get_state()) == state
+    assert np.random.get_state()[1].tobytes() == numpy_state  # noqa: NPY002
+    assert net.optimizer.iterations == iterations
+    for before, after in zip(weights, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    number = int(names.rpartition("_")[2])
+    assert Dense(1).name == f"dense_{number + 1}"
+    assert found["reference"]["seconds_per_step"] == pytest.approx([2.0, 2.0])
+    assert found["cpu"]["seconds_per_step"] == pytest.approx([1.0, 1.0])
+    assert found["cpu"]["loss_error"] < 1e-5
+
+
+def test_devices_take_turns(monkeypatch):
+    timed = made_up_times(monkeypatch, reference=1.0, cpu=1.0)
+    sweep.measure(model(), ["reference", "cpu"], 8, rounds=3)
+    assert timed[-6:] == ["reference", "cpu", "cpu", "reference", "reference", "cpu"]
+
+
+def test_rounds_end_with_the_budget(monkeypatch):
+    made_up_times(monkeypatch, reference=1.0, cpu=1.0)
+    now = itertools.count(0.0, 1.5)  # 1.5 s between two looks at the clock
+    found = sweep.measure(model(), ["reference", "cpu"], 8, rounds=9, budget=5.0,
+                          clock=lambda: next(now))  # fmt: skip
+    # begun at 0; a round takes 1.5 s and ends at 3, 6, 9: one more would end beyond 2 * 5
+    assert len(found["cpu"]["seconds_per_step"]) == 3
+    now = itertools.count(0.0, 50.0)
+    found = sweep.measure(model(), ["cpu"], 8, rounds=9, budget=1.0, clock=lambda: next(now))
+    assert len(found["cpu"]["seconds_per_step"]) == 1  # the first is always made
+
+
+@pytest.mark.parametrize("wrong", [1.01, np.nan])
+def test_a_device_that_computes_something_else_is_not_timed(monkeypatch, wrong):
+    real = subject.timed_fit
+
+    def fit(net, *args):
+        seconds, loss = real(net, *args)
+        return seconds, loss * (wrong if net.device == "cpu" else 1)
+
+    monkeypatch.setattr(subject, "timed_fit", fit)
+    with pytest.raises(sweep.Disagreement, match=r"cpu does not agree, batch 8: .* 0\.001"):
+        sweep.measure(model(), ["cpu"], 8, judge="reference")
+    assert (sweep.tolerance("float32"), sweep.tolerance("float64")) == (1e-3, 1e-6)
+    monkeypatch.setenv("TINYNET_TF32", "1")
+    assert sweep.tolerance("float32") == 1e-2
+
+
+# ------------------------------------------------------------------------------------- the store
+
+
+def some_key(net=None, batch=8, **changed):
+    key = store.key(net or model(), batch, ("cpu", "gpu"), (5,), 1.0)
+    return {**key, **changed}
+
+
+RESULT = {
+    "cpu": {"seconds_per_step": [0.2, 0.1], "steps": 5, "loss_error": 0.0},
+    "gpu": {"seconds_per_step": [0.05], "steps": 5, "loss_error": 1e-6},
+}
+
+
+def test_what_is_kept_is_found_again_and_only_that():
+    key = some_key()
+    assert store.load(key) is None
+    path = store.save(key, RESULT)
+    assert path.parent == store.folder()
+    assert store.load(key) == RESULT
+    for other in ({"batch": 9}, {"machine": "another"}, {"tinynet": "0"}, {"kernels": "0"},
+                  {"dtype": "float64"}, {"architecture": "0"}, {"density": 0.5}):  # fmt: skip
+        assert store.load(some_key(**other)) is None
+
+
+def test_the_architecture_counts_and_names_do_not():
+    assert store.architecture(model()) == store.architecture(model())  # dense_1, dense_3
+    assert store.architecture(model()) != store.architecture(model(6))
+    assert store.architecture(model()) != store.architecture(model(metrics=None))
+    slow = model()
+    slow.optimizer.learning_rate = 0.5
+    assert store.architecture(model()) == store.architecture(slow)
+    assert store.architecture(functional()) == store.architecture(functional())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[1]", '{"format": 1}', "null",
+     json.dumps({"format": 1, "key": "KEY", "result": {"cpu": {"seconds_per_step": [1.0]}}}),
+     json.dumps({"format": 1, "key": "KEY", "result": {
+         "cpu": {"seconds_per_step": []}, "gpu": {"seconds_per_step": [1.0]}}}),
+     json.dumps({"format": 1, "key": "KEY", "result": {
+         "cpu": {"seconds_per_step": ["1"]}, "gpu": {"seconds_per_step": [1.0]}}}),
+     json.dumps({"format": 1, "key": "KEY", "result": {
+         "cpu": {"seconds_per_step": [-1.0]}, "gpu": {"seconds_per_step": [1.0]}}})],
+)  # fmt: skip
+def test_a_damaged_file_counts_as_none(text):
+    key = some_key()
+    path = store.save(key, RESULT)
+    path.write_text(text.replace('"KEY"', json.dumps(key)))
+    assert store.load(key) is None
+    store.save(key, RESULT)
+    assert store.load(key) == RESULT
+
+
+def test_a_folder_that_can_not_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TINYNET_CACHE_DIR", str(tmp_path / "file"))
+    assert store.save(some_key(), RESULT) is None
+    assert store.load(some_key()) is None
+
+
+# ---------------------------------------------------------------------------------- device="auto"
+
+
+@pytest.mark.parametrize(("cpu", "gpu_", "device"), [(4.0, 1.0, "gpu"), (1.0, 2.5, "cpu")])
+def test_auto_takes_the_faster_one_and_says_so_once(monkeypatch, capsys, card, cpu, gpu_, device):
+    timed = made_up_times(monkeypatch, cpu=cpu, gpu=gpu_)
+    x, y = rows()
+    net = model()
+    net.fit(x, y, batch_size=8, verbose=2)
+    assert net.device == device
+    ratio = {"gpu": "4", "cpu": "2.5"}[device]
+    other = {"gpu": "cpu", "cpu": "gpu"}[device]
+    line = f"device auto: {device}, {ratio} times as fast as {other} (batch 8, measured now)"
+    assert capsys.readouterr().out.splitlines()[0] == line
+    assert net.explain_execution() == f"recorded once and replayed; {line}"
+    assert net.own_context.ops is kernels.load(device)
+    assert set(timed) == {"cpu", "gpu"}
+    timed.clear()
+    again = model()  # other names, same architecture
+    again.fit(x, y, batch_size=8, verbose=0)
+    assert timed == []
+    assert again.device == device
+    assert capsys.readouterr().out == ""
+    assert "measured before" in again.explain_execution()
+    again.fit(x, y, batch_size=4, verbose=0)
+    assert set(timed) == {"cpu", "gpu"}
+
+
+def test_auto_trains_as_if_the_device_had_been_named(monkeypatch, card):
+    made_up_times(monkeypatch, cpu=2.0, gpu=1.0)
+    x, y = rows(40)
+    trained = []
+    for device in ("auto", "gpu"):
+        tinynet.utils.set_random_seed(3)
+        net = model(device=device)
+        history = net.fit(x, y, batch_size=8, epochs=2, verbose=0).history
+        trained.append((net.get_weights(), history, random.get_state()))
+    (w, h, s), (expected, history, state) = trained
+    for a, b in zip(w, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert h == history
+    assert str(s) == str(state)
+
+
+def test_moments_go_along_to_the_other_device(monkeypatch, card):
+    x, y = rows(40)
+    expected = model(device="cpu", dropout=0.0)
+    tinynet.utils.set_random_seed(3)
+    net = model(dropout=0.0)
+    expected.set_weights(net.get_weights())
+    for i, (cpu, gpu_) in enumerate([(1.0, 2.0), (2.0, 1.0), (1.0, 2.0)]):
+        made_up_times(monkeypatch, cpu=cpu, gpu=gpu_)
+        net.fit(x, y, batch_size=8 + i, shuffle=False, verbose=0)
+        expected.fit(x, y, batch_size=8 + i, shuffle=False, verbose=0)
+        assert net.device == ("gpu" if i == 1 else "cpu")
+    assert net.optimizer.iterations == expected.optimizer.iterations == 14
+    for a, b in zip(net.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_without_a_card_auto_is_cpu_without_a_word(monkeypatch, capsys):
+    monkeypatch.setattr(kernels, "why_not", lambda device: "no card in here")
+    timed = made_up_times(monkeypatch, cpu=1.0)
+    x, y = rows()
+    net = model()
+    net.fit(x, y, verbose=2)
+    assert net.device == "cpu"
+    assert "auto" not in capsys.readouterr().out
+    assert net.explain_execution().endswith(
+        "device auto: cpu, because there is no gpu to use: no card in here"
+    )
+    assert timed == []
+    assert not store.folder().exists()
+
+
+@pytest.mark.parametrize(("given", "variable", "open_"), [
+    ("auto", None, True), ("auto", "", True), ("auto", "auto", True), ("auto", "reference", False),
+    ("cpu", "auto", False), ("reference", None, False),
+])  # fmt: skip
+def test_who_names_a_device_gets_it(monkeypatch, card, given, variable, open_):
+    if variable is not None:
+        monkeypatch.setenv("TINYNET_DEVICE", variable)
+    made_up_times(monkeypatch, cpu=2.0, gpu=1.0, reference=3.0)
+    net = model(device=given)
+    net.fit(*rows(), verbose=0)
+    named = "reference" if variable == "reference" else given
+    assert net.device == ("gpu" if open_ else named)
+    assert ("device auto" in net.explain_execution()) == open_
+
+
+def test_a_gpu_that_disagrees_is_not_taken(monkeypatch, card):
+    real = subject.timed_fit
+    made_up_times(monkeypatch, cpu=2.0, gpu=1.0)
+
+    def fit(net, *args):
+        seconds, loss = real(net, *args)
+        return seconds, loss + (net.device == "gpu")
+
+    monkeypatch.setattr(subject, "timed_fit", fit)
+    net = model()
+    with pytest.warns(RuntimeWarning, match=r"gpu does not agree, batch 8: .*; the cpu is taken"):
+        net.fit(*rows(), batch_size=8, verbose=0)
+    assert net.device == "cpu"
+    assert "because gpu does not agree" in net.explain_execution()
+    assert not store.folder().exists()
+
+
+def test_a_model_that_can_not_be_copied_stays_on_the_cpu(card):
+    class Odd(Layer):
+        def forward(self, x, training=False):
+            return x
+
+        def backward(self, dy):
+            return dy
+
+    net = Sequential([Input((5,)), Odd(), Dense(3, "softmax")])
+    net.compile("sgd", "sparse_categorical_crossentropy")
+    net.fit(*rows(), verbose=0)
+    assert net.device == "cpu"
+    assert "nothing could be measured" in net.explain_execution()
+
+
+def test_auto_where_the_card_is_too_small(monkeypatch, card):
+    monkeypatch.setattr(fake_cupy.memory, "limit", 2000)
+    net = model(device="auto")
+    net.fit(*rows(300), batch_size=300, verbose=0)
+    assert net.device == "cpu"
+    assert "because the gpu has no room" in net.explain_execution()
+
+
+def test_auto_with_batches_from_elsewhere_and_with_zeros(monkeypatch, card):
+    made_up_times(monkeypatch, cpu=2.0, gpu=1.0)
+    seen = []
+    real = choice.store.key
+
+    def key(net, batch, devices, shapes, density):
+        seen.append((batch, shapes, density))
+        return real(net, batch, devices, shapes, density)
+
+    monkeypatch.setattr(choice.store, "key", key)
+    x, y = rows(12)
+    x[:, 1:] = 0
+    net = model()
+    net.fit(iter([(x, y)] * 2), steps_per_epoch=2, verbose=0)
+    net.fit(x, y, batch_size=4, verbose=0)
+    assert seen == [(12, (5,), 0.2), (4, (5,), 0.2)]
+    assert net.device == "gpu"
+
+
+def test_compile_with_another_device_keeps_the_optimizers_state(card):
+    x, y = rows(40)
+    nets = []
+    for second in ("cpu", "gpu", "reference"):
+        tinynet.utils.set_random_seed(3)
+        net = model(device="cpu", dropout=0.0)
+        net.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+        net.train_on_batch(x[:4], y[:4])  # leaves arrays behind
+        net.compile(net.optimizer, net.loss, device=second)
+        net.train_on_batch(x[:4], y[:4])
+        net.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+        assert net.optimizer.iterations == 12
+        nets.append(net.get_weights())
+    for other in nets[1:]:
+        for a, b in zip(nets[0], other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+# ------------------------------------------------------------------------ python -m tinynet bench
+
+
+def command(*arguments):
+    from tinynet.__main__ import main
+
+    main(["bench", *arguments])
+
+
+def test_bench_writes_table_json_and_picture(tmp_path, capsys, monkeypatch, card):
+    made_up_times(monkeypatch, reference=4.0, cpu=2.0, gpu=1.0)
+    json_, png = tmp_path / "b.json", tmp_path / "b.png"
+    command("--layers", "5", "4", "3", "--batch-sizes", "2", "8", "--rounds", "2",
+            "--devices", "reference", "cpu", "gpu",
+            "--json", str(json_), "--plot", str(png))  # fmt: skip
+    out = " ".join(capsys.readouterr().out.split())
+    assert "5-4-3: 39 parameters, Adam, sparse_categorical_crossentropy, float32" in out
+    assert "the gpu leads at every batch size" in out
+    assert "of the reference" in out
+    assert png.read_bytes().startswith(b"\x89PNG")
+    result = results.load(json_)
+    assert set(result["engines"]) == {"reference", "cpu", "gpu"}
+    np.testing.assert_allclose(results.rates(result, "cpu", 8), [4.0, 4.0])
+    np.testing.assert_allclose(results.ratio(result, "gpu", "cpu", 2), [2.0, 2.0])
+    # and auto knows it
+    timed = made_up_times(monkeypatch, cpu=1.0, gpu=9.0)
+    from tinynet.bench import dense
+
+    net = dense([5, 4, 3])
+    net.compile("adam", "sparse_categorical_crossentropy")
+    net.fit(*rows(), batch_size=8, verbose=0)
+    assert (net.device, timed) == ("gpu", [])
+
+
+def test_bench_reads_a_saved_model_compiled_or_not(tmp_path, capsys, monkeypatch):
+    made_up_times(monkeypatch, reference=4.0, cpu=2.0)
+    bare = Sequential([Input((3,)), Dense(2)], name="bare")
+    for net, words in ((functional(), "SGD, binary_crossent"), (bare, "Adam, mean_squared")):
+        net.save(tmp_path / "m.keras")
+        command("--model", str(tmp_path / "m.keras"), "--devices", "cpu", "--batch-sizes", "4",
+                "--rounds", "1")  # fmt: skip
+        assert words in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "nothing.keras"], "there is no file nothing.keras"),
+        (["--layers", "5"], "expected the input's size and one more"),
+        (["--layers", "5", "3", "--devices", "tpu"], "unknown device 'tpu'; there are: reference"),
+        (["--layers", "5", "3", "--devices", "gpu"], "no card in here"),
+    ],
+)
+def test_bench_says_what_does_not_fit(arguments, message, monkeypatch):
+    monkeypatch.setattr(kernels, "why_not",
+                        lambda device: "no card in here" if device == "gpu" else None)  # fmt: skip
+    with pytest.raises(SystemExit, match=message):
+        command(*arguments)
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["--layers", "5", "0"], ["--layers", "5", "3", "--density", "0"],
+    ["--layers", "5", "3", "--seconds", "x"], ["--layers", "5", "--model", "m.keras"],
+])  # fmt: skip
+def test_bench_refuses_arguments(arguments, capsys):
+    with pytest.raises(SystemExit):
+        command(*arguments)
+    assert "usage: python -m tinynet bench" in capsys.readouterr().err
+
+
+def test_bench_takes_no_time_of_a_device_that_is_wrong(monkeypatch):
+    real = subject.timed_fit
+    monkeypatch.setattr(subject, "timed_fit", lambda net, *a: (
+        1.0, real(net, *a)[1] + (net.device == "cpu")))  # fmt: skip
+    with pytest.raises(SystemExit, match="no time is taken: cpu does not agree"):
+        command("--layers", "5", "3", "--devices", "cpu", "--batch-sizes", "4")
+
+
+def test_bench_leaves_out_a_batch_that_does_not_fit(monkeypatch, capsys, card):
+    made_up_times(monkeypatch, reference=1.0, cpu=1.0, gpu=1.0)
+    real = gpu.Machine
+
+    def machine(instructions, n, *rest):
+        if n > 4:
+            raise MemoryError("no room for 5 rows")
+        return real(instructions, n, *rest)
+
+    monkeypatch.setattr(gpu, "Machine", machine)
+    command("--layers", "5", "3", "--batch-sizes", "4", "8", "--rounds", "1")
+    out = capsys.readouterr().out
+    assert "batch 8 is left out: " in out
+    with warnings.catch_warnings(), pytest.raises(SystemExit, match="nothing could be measured"):
+        command("--layers", "5", "3", "--batch-sizes", "8", "--rounds", "1")

@@ -1,0 +1,133 @@
+"""A copy of a model that is trained to be timed; the model itself is not touched."""
+
+import numpy as np
+
+from ..callbacks import Callback
+from .timing import timed_fit
+
+MOST_BYTES = 64 << 20  # of made-up inputs, where one batch is not larger
+MOST_ROWS = 1 << 16
+LOSS_BY_ACTIVATION = {
+    "softmax": "sparse_categorical_crossentropy", "sigmoid": "binary_crossentropy",
+}  # fmt: skip
+
+
+class NotMeasurable(Exception):
+    """Why no copy of a model can be trained."""
+
+
+class Subject:
+    """A copy of a model on one device, with data that are made up.
+
+    Inputs are drawn from the standard normal distribution, a share `1 - density` of them set to 0;
+    a model with an Embedding gets whole numbers below its smallest vocabulary. Targets are class
+    ids where the loss wants them, else one-hot rows (one output: 0 or 1). Which numbers these are
+    changes no device's speed, apart from the zeros, which the cpu leaves out.
+
+    Args:
+        model: built and compiled.
+        device: see `kernels.DEVICES`.
+        batch: rows of a step.
+        shapes: of one row of input, a list for several inputs; None: the model's.
+        density: share of the inputs that are not 0.
+
+    Raises:
+        NotMeasurable: no copy can be made, or its inputs' shape is not known.
+    """
+
+    def __init__(self, model, device, batch, shapes=None, density=1.0):
+        self.device, self.batch = device, batch
+        shapes = row_shapes(model) if shapes is None else shapes
+        self.model = copy_of(model, device)
+        self.start = model.get_weights()
+        self.x, self.y = made_up(self.model, rows_for(shapes, batch), shapes, density)
+
+    @property
+    def rows(self):
+        """How many rows there are."""
+        return len(self.y)
+
+    def train(self, steps, shuffle=True):
+        """(seconds, mean loss) of `steps` steps from the start; every call does the same work."""
+        self.reset()
+        return timed_fit(self.model, Callback, self.x, self.y, self.batch, steps, shuffle)
+
+    def reset(self):
+        """Back to the first weights, the moments at zero and the first masks."""
+        model, optimizer = self.model, self.model.optimizer
+        model.set_weights(self.start)
+        model.steps_taken = model.passes_taken = 0
+        if optimizer.parameters is not None:
+            optimizer.build(optimizer.parameters, optimizer.ops)
+
+    def losses(self, steps):
+        """Mean losses of the first 1, ..., `steps` steps, the rows in order."""
+        return [self.train(n + 1, shuffle=False)[1] for n in range(steps)]
+
+
+def copy_of(model, device):
+    """The same architecture, compiled the same way for another device, with the same weights."""
+    from ..saving import model_from_json, model_to_json
+
+    try:
+        twin = model_from_json(model_to_json(model))
+        if not twin.built:
+            twin.build(model.input_shape)
+        twin.set_weights(model.get_weights())
+        twin.compile(twin.optimizer, twin.loss, metrics=twin.metrics_given,
+                     weighted_metrics=twin.weighted_metrics_given, run_eagerly=model.run_eagerly,
+                     device=device)  # fmt: skip
+    except (TypeError, ValueError, NotImplementedError, AttributeError) as error:
+        raise NotMeasurable(f"{model.name} can't be copied to be measured: {error}") from error
+    return twin
+
+
+def compiled(model):
+    """The model, compiled with Adam and the loss of its last activation if it is not yet."""
+    if model.optimizer is None or model.loss is None:
+        last = getattr(model.activation, "name", None)
+        model.compile("adam", LOSS_BY_ACTIVATION.get(last, "mean_squared_error"))
+    return model
+
+
+def row_shapes(model):
+    """The shape of a row of input, a list for several inputs."""
+    several = isinstance(model.input_shape, list)
+    shapes = [tuple(s[1:]) for s in (model.input_shape if several else [model.input_shape])]
+    for shape in shapes:
+        if None in shape:
+            raise NotMeasurable(
+                f"{model.name} takes rows of shape {shape}, of which one axis is open: expected a "
+                "model that says how long its rows are"
+            )
+    return shapes if several else shapes[0]
+
+
+def rows_for(shapes, batch):
+    """How many rows to make up: whole batches, one at least."""
+    entries = sum(int(np.prod(s)) for s in (shapes if isinstance(shapes, list) else [shapes]))
+    most = min(MOST_ROWS, MOST_BYTES // max(4 * entries, 1))
+    return batch * max(most // batch, 1)
+
+
+def made_up(model, rows, shapes, density=1.0):
+    """(x, y) that fit the model; the same in every call."""
+    random = np.random.default_rng(0)
+    vocabularies = [leaf.input_dim for leaf in model.leaves() if hasattr(leaf, "mask_zero")]
+
+    def inputs(shape):
+        if vocabularies:
+            x = random.integers(0, min(vocabularies), (rows, *shape), dtype=np.int32)
+        else:
+            x = random.standard_normal((rows, *shape), dtype=np.float32)
+        if density < 1:
+            x[random.random(x.shape, dtype=np.float32) >= density] = 0
+        return x
+
+    x = [inputs(s) for s in shapes] if isinstance(shapes, list) else inputs(shapes)
+    *positions, C = model.output_shape[1:]
+    if model.loss.integer_targets:
+        return x, random.integers(0, C, (rows, *positions))
+    ids = random.integers(0, max(C, 2), (rows, *positions))
+    y = np.equal(ids[..., None], np.arange(C)) if C > 1 else ids[..., None]
+    return x, y.astype(model.dtype)

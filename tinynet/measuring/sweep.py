@@ -1,0 +1,108 @@
+"""Devices take turns on copies of one model, after they have proved that they compute the same."""
+
+import os
+import statistics
+import time
+
+import numpy as np
+
+from .subject import Subject
+from .timing import in_turns, steps_for
+
+PROOF_STEPS = 3
+PAUSE = 0.2  # seconds between turns: a pool of threads goes on spinning for 0.1 s after its work
+PILOT = 20  # steps of the stretch from which a device's speed is guessed, at most
+
+
+class Disagreement(Exception):
+    """A device computes something else than the one it is compared with."""
+
+
+def tolerance(dtype):
+    """Allowed difference of mean losses, relative where they are above 1."""
+    if os.environ.get("TINYNET_TF32") == "1":
+        return 1e-2  # products to about three digits
+    return 1e-3 if dtype == "float32" else 1e-6
+
+
+def check_agreement(subject, expected):
+    """How far the losses of the first steps are from `expected`; raises where that is too much.
+
+    Raises:
+        Disagreement: names both losses, and the tolerance.
+    """
+    found, allowed = subject.losses(len(expected)), tolerance(subject.model.dtype)
+    errors = [abs(a - b) / max(1.0, abs(b)) for a, b in zip(found, expected, strict=True)]
+    worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
+    if not errors[worst] <= allowed:
+        raise Disagreement(
+            f"{subject.device} does not agree, batch {subject.batch}: mean loss {found[worst]:.6g} "
+            f"after {worst + 1} steps, expected {expected[worst]:.6g} within {allowed:g}"
+        )
+    return errors[worst]
+
+
+def measure(model, devices, batch, *, judge=None, rounds=5, seconds=0.3, budget=None, shapes=None,
+            density=1.0, clock=time.perf_counter, pause=PAUSE):  # fmt: skip
+    """Time stretches of training steps, device after device, round after round.
+
+    Args:
+        model: built and compiled; only copies of it are trained.
+        devices: which, see `kernels.DEVICES`.
+        batch: rows of a step.
+        judge: the device whose losses the others must have; None: the first of `devices`.
+        rounds: of turns.
+        seconds: of a stretch, for a device of middling speed.
+        budget: seconds for all rounds and each device; a round that would go beyond it is left out,
+            all but the first. Copies, compilation and proof come before.
+        shapes, density: see Subject.
+        clock: for the budget.
+        pause: seconds between turns.
+
+    Returns:
+        dict: device -> {"seconds_per_step": one per round, "steps", "loss_error"}.
+
+    Raises:
+        Disagreement: no time is taken then.
+        NotMeasurable: see Subject.
+    """
+    from ..microscope.untouched import untouched
+    from ..utils import set_random_seed
+
+    with untouched():  # the copies draw seeds and names, which the model's user must not miss
+        subjects = {}
+        for device in dict.fromkeys([judge or devices[0], *devices]):
+            set_random_seed(0)
+            subjects[device] = Subject(model, device, batch, shapes, density)
+        first = next(iter(subjects.values()))
+        proof = min(PROOF_STEPS, first.rows // batch)
+        expected = first.losses(proof)
+        errors = {name: check_agreement(s, expected) for name, s in subjects.items()
+                  if s is not first}  # fmt: skip
+        subjects = {device: subjects[device] for device in devices}
+        steps = _steps(subjects.values(), seconds)
+        times, begun, longest = {name: [] for name in devices}, clock(), 0.0
+        order = list(in_turns(list(devices), [batch], rounds))
+        for r in range(rounds):
+            start = clock()
+            if r and budget is not None and start - begun + longest > budget * len(devices):
+                break
+            for _, _, name in order[r * len(devices) : (r + 1) * len(devices)]:
+                time.sleep(pause)
+                times[name].append(subjects[name].train(steps)[0] / steps)
+            longest = max(longest, clock() - start)
+    return {
+        name: {"seconds_per_step": times[name], "steps": steps, "loss_error": errors.get(name, 0.0)}
+        for name in devices
+    }
+
+
+def _steps(subjects, seconds):
+    """Steps of a stretch that a device of middling speed takes `seconds` for."""
+    speeds = []
+    for subject in subjects:
+        pilot = min(PILOT, subject.rows // subject.batch)
+        subject.train(pilot)  # records, compiles
+        speeds.append(subject.batch * pilot / max(subject.train(pilot)[0], 1e-9))
+    middling = statistics.median_low(speeds)
+    return steps_for(subject.batch, subject.rows, middling, seconds)
