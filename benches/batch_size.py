@@ -6,7 +6,8 @@
 Each engine lives in its own process and proves that it trains as the reference does before any
 time is taken (proof.py). Then they take turns (turns.py): in each round, for each batch size, one
 stretch of equally many steps for everyone, from the same initial weights, in an order that
-rotates. `--show sweep.json` prints and draws an old result again.
+rotates. `--time-to-accuracy 0.97` also trains each until it classifies that share of MNIST's
+validation rows (reaching.py). `--show sweep.json` prints and draws an old result again.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from rich.console import Console
 from tinynet.kernels import DEVICES, usable
 from tinynet.measuring import plot, results, tables
 
-BATCHES = (1, 8, 32, 128, 512, 2048, 5000)
+BATCHES = (1, 8, 32, 128, 512, 2048, 5000, 16384)
 PILOT = 20_000  # rows of the stretch from which an engine's speed is guessed, at most 100 steps
 
 
@@ -39,8 +40,8 @@ def main(arguments=None):
         results.save(result, options.json)
         console.print(f"saved {options.json}")
     if options.plot:
-        plot.save(result, options.plot)
-        console.print(f"saved {options.plot}")
+        for path in plot.save(result, options.plot):
+            console.print(f"saved {path}")
     return result
 
 
@@ -53,20 +54,37 @@ def parse(arguments=None):
     peers = list(engines.DEFAULT_PEERS)
     parser.add_argument("--peers", nargs="*", default=peers, metavar="PEER",
                         help=f"{' '.join(engines.PEERS)} (default: {' '.join(peers)})")  # fmt: skip
-    parser.add_argument("--batches", nargs="+", type=positive, default=list(BATCHES))
+    parser.add_argument(
+        "--batches",
+        nargs="+",
+        type=positive,
+        help=f"default: of {' '.join(map(str, BATCHES))} those that the data hold",
+    )
     parser.add_argument("--rounds", type=positive, default=5)
     parser.add_argument("--seconds", type=seconds, default=1.0,
                         help="of a stretch, for an engine of middling speed")  # fmt: skip
     parser.add_argument("--data", choices=images.KINDS, default="mnist")
     parser.add_argument("--gemm", action="store_true", help="also the matrix products alone")
+    parser.add_argument(
+        "--time-to-accuracy",
+        type=share,
+        metavar="SHARE",
+        help="also the time until so many of the validation rows are right",
+    )
+    parser.add_argument(
+        "--most-epochs", type=positive, default=30, help="of that, before it is given up (30)"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the result here")
     parser.add_argument("--plot", metavar="FILE", help="draw it here (.png, .svg, .pdf)")
     parser.add_argument("--show", metavar="FILE", help="measure nothing, show this JSON")
     options = parser.parse_args(arguments)
     for name in ("devices", "peers", "batches"):  # each once, in the order given
-        setattr(options, name, list(dict.fromkeys(getattr(options, name))))
+        given = getattr(options, name)
+        setattr(options, name, given and list(dict.fromkeys(given)))
     if options.show:  # needs none of the engines
         return options
+    if options.time_to_accuracy and options.data == "random":
+        parser.error("--time-to-accuracy: random rows have random labels, take --data mnist")
     try:
         engines.check(options.devices, options.peers)
     except engines.UnknownEngine as error:
@@ -80,6 +98,16 @@ def positive(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected an integer >= 1, received {text!r}")
     return int(text)
+
+
+def share(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"expected a share in (0, 1), received {text!r}")
+    return value
 
 
 def seconds(text):
@@ -98,6 +126,7 @@ def sweep(options, console):
         rows = len(images.load(options.data)[0])
     except OSError as error:
         raise SystemExit(f"{error}\n--data random needs no download") from error
+    options.batches = options.batches or [b for b in BATCHES if b <= rows]
     too_large = [b for b in options.batches if b > rows]
     if too_large:
         raise SystemExit(f"--batches {too_large[0]}: {options.data} has {rows} rows")
@@ -113,6 +142,7 @@ def sweep(options, console):
         console.print(machine)
         steps = prepare(options, rows, workers, about, excluded, console)
         measurements = measure(options, steps, workers, excluded, console)
+        reached = reach(options, workers, about, excluded, console)
     finally:
         for worker in workers.values():
             worker.close()
@@ -127,7 +157,8 @@ def sweep(options, console):
         "options": {k: v for k, v in vars(options).items() if k not in ("json", "plot", "show")},
         "engines": kept,
         "excluded": excluded,
-        "measurements": measurements,
+        "measurements": [m for m in measurements if m["engine"] in workers],
+        **({"time_to_accuracy": reached} if reached else {}),
     }
 
 
@@ -222,18 +253,39 @@ def measure(options, steps, workers, excluded, console):
     return [m for m in found if m["engine"] in workers]
 
 
+def reach(options, workers, about, excluded, console):
+    """Time to the accuracy that is asked for, by engine and batch size; None if none is asked."""
+    target = options.time_to_accuracy
+    if target is None:
+        return None
+    found = []
+    for _, batch, name in turns.in_turns(list(workers), options.batches, 1):
+        if name not in workers or about[name]["kind"] == "bound":
+            continue
+        with guarded(name, workers, excluded, console):
+            one = workers[name].call("reach", batch, target, options.most_epochs)
+            found.append({"engine": name, "batch": batch, **one})
+            how = f"{one['seconds']:.3g} s" if one["reached"] else "not reached"
+            console.print(f"batch {batch}, {name}: {how}, {one['epochs']} epochs", style="dim")
+    return {
+        "target": target, "most_epochs": options.most_epochs,
+        "validation": "the last 5,000 training rows of MNIST",
+        "found": [one for one in found if one["engine"] in workers],
+    }  # fmt: skip
+
+
 def report(result, console):
     """Machine line, tables, and who was left out and why."""
     console.print(f"\n{result['net']}\n{result['machine']}\n{result['date']}, {result['git']}\n",
                   markup=False)  # fmt: skip
-    shown = (tables.speed_table, tables.ratio_table, tables.preparation_table)
+    shown = (tables.speed_table, tables.ratio_table, tables.accuracy_table,
+             tables.preparation_table)  # fmt: skip
     for table in filter(None, (make(result) for make in shown)):
         console.print(table)
     for reason in result["excluded"].values():
         console.print(f"excluded: {reason}", style="bold red", markup=False)
     if {"cpu", "gpu"} <= set(result["engines"]):
-        at = results.crossover(result, "cpu", "gpu")
-        console.print(f"gpu is faster than cpu from batch {at:.0f}" if at else "no crossover")
+        console.print(results.crossing_in_words(result))
 
 
 def environment():

@@ -45,15 +45,19 @@ def parse(arguments):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", default="gpu.json", help="where to write (gpu.json)")
-    parser.add_argument("--batches", nargs="+", default=["8", "32", "128", "512", "2048", "5000"])
+    parser.add_argument(
+        "--batches", nargs="+", default=["1", "8", "32", "128", "512", "2048", "5000", "16384"]
+    )
     parser.add_argument("--rounds", default="5")
     parser.add_argument("--data", default="mnist", help="of the sweep: mnist or random")
+    parser.add_argument("--time-to-accuracy", default="0.97", help="of MNIST, in the sweep (0.97)")
     return parser.parse_args(arguments)
 
 
 def report(options, folder):
     """Everything as one dict."""
     tests, steps, sweep = folder / "tests.xml", folder / "steps.json", folder / "sweep.json"
+    accuracy = ["--time-to-accuracy", options.time_to_accuracy] if options.data == "mnist" else []
     parts = {
         "tests": run([sys.executable, "-m", "pytest", "tests", "-q", "-k", "gpu",
                       "-p", "no:cacheprovider", f"--junitxml={tests}"]),
@@ -61,7 +65,7 @@ def report(options, folder):
                       f"--benchmark-json={steps}"]),
         "sweep": run([sys.executable, "benches/batch_size.py", "--devices", "cpu", "gpu", "--peers",
                       "--batches", *options.batches, "--rounds", options.rounds,
-                      "--data", options.data, "--json", str(sweep)]),
+                      "--data", options.data, "--json", str(sweep), *accuracy]),
     }  # fmt: skip
     parts["tests"] |= outcomes(tests)
     return {

@@ -9,6 +9,7 @@ import traceback
 
 import engines
 import proof
+import reaching
 
 from tinynet.measuring.timing import in_turns, steps_for  # noqa: F401  the sweep's
 
@@ -39,7 +40,7 @@ class Worker:
         self.about = self._receive()  # settings, versions, machine line, seconds to start
 
     def call(self, what, *args):
-        """Let the engine do `what`: "prove" or "measure"."""
+        """Let the engine do `what`: "prove", "measure" or "reach"."""
         time.sleep(PAUSE)
         try:
             self.pipe.send((what, args))
@@ -92,7 +93,12 @@ def _serve(pipe, name, data):
             what, args = pipe.recv()
             slept = time.perf_counter() - asleep_since
             idle_cores = (time.process_time() - cpu_before) / slept
-            value = proof.record(engine) if what == "prove" else _measure(engine, *args)
+            if what == "prove":
+                value = proof.record(engine)
+            elif what == "reach":
+                value = reaching.reach(engine, *args, images.validation(data))
+            else:
+                value = _measure(engine, *args)
             if what == "measure":
                 value["idle_cores"] = (
                     idle_cores  # CPU seconds per second while others had their turn

@@ -12,8 +12,6 @@ import datetime
 import pathlib
 import statistics
 
-import numpy as np
-
 from . import devices as known
 from .layers import Dense, Input
 from .measuring import choice, results, store, sweep
@@ -111,13 +109,13 @@ def main(options):
     for table in filter(None, (tables.speed_table(result), tables.device_table(result))):
         console.print(table)
     if {"cpu", "gpu"} <= set(devices):
-        console.print(crossing(result))
+        console.print(results.crossing_in_words(result))
     if options.json:
         results.save(result, options.json)
         console.print(f"saved {options.json}")
     if options.plot:
-        plot.save(result, options.plot)
-        console.print(f"saved {options.plot}")
+        for path in plot.save(result, options.plot):
+            console.print(f"saved {path}")
     return result
 
 
@@ -169,17 +167,6 @@ def describe(model, density=1.0):
         f"{model.name}: {model.count_params():,} parameters, {type(model.optimizer).__name__}, "
         f"{model.loss.name}, {model.dtype}, {data}"
     )
-
-
-def crossing(result):
-    """From which batch size on the gpu is the faster one, in words."""
-    at = results.crossover(result, "cpu", "gpu")
-    if at is not None:
-        return f"the gpu leads from batch {at:,.0f} on"
-    ratios = [np.median(results.ratio(result, "gpu", "cpu", b)) for b in results.batches(result)]
-    if min(ratios) > 1:
-        return "the gpu leads at every batch size"
-    return "the gpu does not lead at the largest batch size"
 
 
 def _devices(asked):

@@ -1,5 +1,6 @@
-"""A sweep's result as a picture for a talk: images/s against batch size, log-log."""
+"""A sweep's result as pictures for a talk: speed, or time to an accuracy, against batch size."""
 
+import pathlib
 import textwrap
 
 import numpy as np
@@ -22,43 +23,85 @@ NAMES = {
 
 
 def draw(result):
-    """The figure; `result` as in `results`."""
+    """The figure of the speeds; `result` as in `results`."""
+    sizes, lines = results.batches(result), {}
+    for name in result["engines"]:
+        found = [results.quartiles(results.rates(result, name, b)) for b in sizes]
+        low, median, high = np.transpose(found)
+        lines[name] = (sizes, median, low, high)
+    crossing = None
+    if {"cpu", "gpu"} <= set(lines):
+        crossing = results.crossover(result, "cpu", "gpu")
+    line = f"{result['net']}; median and quartiles of {result['options']['rounds']} rounds"
+    return _figure(result, lines, f"training speed ({results.unit(result)} per second)", crossing,
+                   "Training speed against batch size", line)  # fmt: skip
+
+
+def draw_accuracy(result):
+    """The figure of the times to an accuracy; None where they were not asked for."""
+    asked, lines = result.get("time_to_accuracy"), {}
+    for name in result["engines"] if asked else ():
+        times = results.accuracy_times(result, name)
+        sizes = sorted(b for b, seconds in times.items() if seconds is not None)
+        if sizes:
+            seconds = [times[b] for b in sizes]
+            lines[name] = (sizes, seconds, seconds, seconds)
+    if not lines:
+        return None
+    crossing = None
+    if {"cpu", "gpu"} <= set(lines):
+        crossing = results.accuracy_crossover(result, "cpu", "gpu")
+    line = (f"{result['net']}; {asked['target']:.1%} of {asked['validation']}; one run each, where "
+            f"it took no more than {asked['most_epochs']} epochs")  # fmt: skip
+    return _figure(result, lines, "seconds of training", crossing,
+                   "Time to an accuracy against batch size", line)  # fmt: skip
+
+
+def save(result, path):
+    """Draw into a file, and times to an accuracy into one beside it; the ending says the format.
+
+    Returns:
+        The paths.
+    """
+    path = pathlib.Path(path)
+    draw(result).savefig(path, dpi=160)
+    second = draw_accuracy(result)
+    if second is None:
+        return [path]
+    beside = path.with_stem(f"{path.stem}-accuracy")
+    second.savefig(beside, dpi=160)
+    return [path, beside]
+
+
+def _figure(result, lines, label, crossing, title, subtitle):
+    """Engine -> (batch sizes, values, lower and upper quartiles) as lines on log axes."""
     from matplotlib.figure import Figure  # no pyplot: needs no display and leaves no global state
 
     figure = Figure(figsize=(11, 6.2), layout="none", facecolor="white")
     axes = figure.add_axes((0.075, 0.16, 0.71, 0.695))
-    sizes = results.batches(result)
-    ends = []
-    muted = iter(MUTED * 3)
-    for name, about in result["engines"].items():
-        low, median, high = np.transpose(
-            [results.quartiles(results.rates(result, name, b)) for b in sizes]
-        )
-        device, bound = about["kind"] == "device", about["kind"] == "bound"
+    ends, muted = [], iter(MUTED * 3)
+    for name, (sizes, median, low, high) in lines.items():
+        kind = result["engines"][name]["kind"]
+        device, bound = kind == "device", kind == "bound"
         color = STRONG.get(name, "#111111") if device else "#222222" if bound else next(muted)
         style = {"linestyle": ":", "linewidth": 1.6} if bound else {
             "marker": "o", "linewidth": 3.0 if device else 1.8, "markersize": 7 if device else 4.5
         }  # fmt: skip
         axes.plot(sizes, median, color=color, zorder=3 if device else 2, **style)
         axes.fill_between(sizes, low, high, color=color, alpha=0.18, linewidth=0)
-        ends.append((median[-1], NAMES.get(name, name), color, device))
-    _axes(axes, sizes, results.unit(result))
-    _label_ends(axes, sizes[-1], ends)
-    _mark_crossover(axes, result)
-    _words(figure, result)
+        ends.append((sizes[-1], median[-1], NAMES.get(name, name), color, device))
+    _axes(axes, results.batches(result), label)
+    _label_ends(axes, ends)
+    _mark_crossover(axes, crossing)
+    _words(figure, result, title, subtitle)
     return figure
 
 
-def save(result, path):
-    """Draw into a file; its ending says the format."""
-    draw(result).savefig(path, dpi=160)
-
-
-def _axes(axes, sizes, unit):
+def _axes(axes, sizes, label):
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     axes.set(xscale="log", yscale="log", xlabel="batch size (rows per step)")
-    axes.set_ylabel(f"training speed ({unit} per second)")
+    axes.set_ylabel(label)
     axes.set_xticks(sizes, [f"{b:,}" for b in sizes])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -82,11 +125,11 @@ def short(number):
     return f"{number:g}"
 
 
-def _label_ends(axes, x, ends):
+def _label_ends(axes, ends):
     """Each line's name at its right end, moved apart where they would touch."""
     low, high = np.log(axes.get_ylim())
-    places = spread([np.log(y) for y, *_ in ends], 0.052 * (high - low), high)
-    for (y, name, color, device), place in zip(ends, places, strict=True):
+    places = spread([np.log(y) for _, y, *_ in ends], 0.052 * (high - low), high)
+    for (x, y, name, color, device), place in zip(ends, places, strict=True):
         axes.annotate(
             name,
             (x, y),
@@ -119,10 +162,7 @@ def spread(wanted, gap, top):
     return places - max(0.0, places.max(initial=-np.inf) - top)
 
 
-def _mark_crossover(axes, result):
-    if not {"cpu", "gpu"} <= set(result["engines"]):
-        return
-    x = results.crossover(result, "cpu", "gpu")
+def _mark_crossover(axes, x):
     if x is None:
         return
     axes.axvline(x, color="#555555", linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
@@ -137,10 +177,8 @@ def _mark_crossover(axes, result):
     )
 
 
-def _words(figure, result):
-    figure.text(0.02, 0.945, "Training speed against batch size", fontsize=18, fontweight="bold",
-                color="#111111")  # fmt: skip
-    line = f"{result['net']}; median and quartiles of {result['options']['rounds']} rounds"
-    figure.text(0.02, 0.895, line, fontsize=11.5, color="#555555")
+def _words(figure, result, title, subtitle):
+    figure.text(0.02, 0.945, title, fontsize=18, fontweight="bold", color="#111111")
+    figure.text(0.02, 0.895, subtitle, fontsize=11.5, color="#555555")
     small = textwrap.fill(f"{result['date'][:10]}, {result['machine']}", 185)
     figure.text(0.02, 0.02, small, fontsize=7.5, color="#777777", va="bottom")

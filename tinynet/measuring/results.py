@@ -5,6 +5,9 @@
     engines       name -> {kind, settings, versions, start_s, prepare_s, proof}
     excluded      name -> reason
 
+    time_to_accuracy  where it was asked for: {target, most_epochs, validation, found: list of
+                  {engine, batch, reached, seconds, epochs, accuracies}}
+
 and options, net, machine, date; unit ("rows", where it is not "images"); from the sweep of
 `benches/` also git and environment. Ratios are taken within a round, where both
 sides saw the same machine, and only then summarised.
@@ -68,8 +71,35 @@ def unit(result):
 def crossover(result, one, other):
     """The batch size from which `other` stays the faster one, interpolated on log axes, or None."""
     sizes = batches(result)
-    gain = [math.log(np.median(rates(result, other, b)) / np.median(rates(result, one, b)))
-            for b in sizes]  # fmt: skip
+    return _crossing(sizes, [math.log(np.median(ratio(result, other, one, b))) for b in sizes])
+
+
+def crossing_in_words(result):
+    """From which batch size on the gpu is the faster one."""
+    at = crossover(result, "cpu", "gpu")
+    if at is not None:
+        return f"the gpu leads from batch {at:,.0f} on"
+    leads = [np.median(ratio(result, "gpu", "cpu", b)) > 1 for b in batches(result)]
+    return ("the gpu leads at every batch size" if all(leads)
+            else "the gpu does not lead at the largest batch size")  # fmt: skip
+
+
+def accuracy_times(result, engine):
+    """batch size -> seconds to the accuracy that was asked for, None where it was not reached."""
+    found = result.get("time_to_accuracy", {}).get("found", ())
+    return {one["batch"]: one["seconds"] if one["reached"] else None
+            for one in found if one["engine"] == engine}  # fmt: skip
+
+
+def accuracy_crossover(result, one, other):
+    """The batch size from which `other` stays the one that is there first, or None."""
+    a, b = accuracy_times(result, one), accuracy_times(result, other)
+    sizes = sorted(n for n in a if a[n] is not None and b.get(n) is not None)
+    return _crossing(sizes, [math.log(a[n] / b[n]) for n in sizes])
+
+
+def _crossing(sizes, gain):
+    """Where the last change from below 0 to above lies, by the logarithms of the sizes."""
     for i in range(len(sizes) - 1, 0, -1):
         if gain[i] <= 0:
             return None

@@ -49,6 +49,30 @@ def device_table(result):
     return table if table.rows else None
 
 
+def accuracy_table(result):
+    """Seconds of training, and epochs, until the accuracy that was asked for; one run each."""
+    asked = result.get("time_to_accuracy")
+    if not asked:
+        return None
+    table = _empty(
+        f"seconds of training to {asked['target']:.1%} of {asked['validation']}; one run each, "
+        f"at most {asked['most_epochs']} epochs", result,
+    )  # fmt: skip
+    for name in result["engines"]:
+        found = {one["batch"]: one for one in asked["found"] if one["engine"] == name}
+        if found:
+            table.add_row(name, *(_reached(found.get(b)) for b in results.batches(result)))
+    return table
+
+
+def _reached(one):
+    if one is None:
+        return "-"
+    if one["reached"]:
+        return f"{one['seconds']:.3g}\n[dim]{one['epochs']} epochs[/dim]"
+    return f"not reached\n[dim]best {max(one['accuracies']):.1%}[/dim]"
+
+
 def preparation_table(result):
     """What is not in the times: start, compilation, what a call of `fit` adds once; and the cores.
 
