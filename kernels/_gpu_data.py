@@ -1,13 +1,14 @@
-"""Data sets on the card: brought over once per fit, and given back after it."""
+"""Data sets on the card: brought over once per fit, or in pieces, and given back after it."""
 
 import weakref
 
 import numpy as np
 
 from . import _gpu_runtime
+from ._gpu_feed import Feed
 from ._gpu_sources import DTYPES
 
-SHARE = 0.8  # of the free memory that one data set may take
+SHARE = 0.8  # of the free memory that one data set may take; a larger one comes in pieces
 
 
 class Resident:
@@ -18,11 +19,14 @@ class Resident:
     """
 
     def __init__(self):
-        self.kept, self.seen = {}, {}
+        self.kept, self.seen, self.feeds = {}, {}, {}
+
+    def __contains__(self, array):
+        return _key(array) in self.kept
 
     def get(self, array):
         """The array on the card."""
-        key = (array.ctypes.data, array.shape, array.strides, array.dtype.str)
+        key = _key(array)
         if key in self.kept:
             return self.kept[key][1]
         there = _gpu_runtime.current().to_card(array.view(np.uint8) if array.dtype == bool
@@ -33,17 +37,36 @@ class Resident:
         self.seen[key] = weakref.ref(array)
         return there
 
+    def feed(self, rows, row_shape, dtype):
+        """The Feed for pieces of such rows, made once per fit."""
+        key = (rows, row_shape, np.dtype(dtype).str)
+        if key not in self.feeds:
+            self.feeds.clear()  # of another batch size
+            self.feeds[key] = Feed(*key)
+        return self.feeds[key]
+
     def clear(self):
         self.kept.clear()
         self.seen.clear()
+        self.feeds.clear()
+
+
+def _key(array):
+    return array.ctypes.data, array.shape, array.strides, array.dtype.str
 
 
 resident = Resident()
 
 
 def fits(*arrays):
-    """Whether there is room for these arrays beside all others."""
-    return sum(a.nbytes for a in arrays) <= SHARE * _gpu_runtime.current().free_bytes()[0]
+    """Whether these arrays are on the card, or have room there beside all others."""
+    new = sum(a.nbytes for a in arrays if a not in resident)
+    return new <= SHARE * _gpu_runtime.current().free_bytes()[0]
+
+
+def comes_in_pieces(x):
+    """Whether x is read in pieces: a mapped file, or an array for which there is no room."""
+    return getattr(x, "in_pieces", False) or (isinstance(x, np.ndarray) and not fits(x))
 
 
 def dtype_number(array):

@@ -7,11 +7,14 @@ all steps of a batch size, several steps fit into one graph, and Python comes in
 stretches of steps.
 """
 
+import math
+
 import numpy as np
 
 from . import _gpu_runtime
 from ._gpu_call import CONTROL, Launch, address_of, debug_level, execute
-from ._gpu_data import dtype_number, fits, resident
+from ._gpu_data import comes_in_pieces, dtype_number, fits, resident
+from ._gpu_feed import steps_of_a_piece
 from ._gpu_fusion import fused
 from ._recording import Unsupported
 
@@ -70,13 +73,15 @@ class Machine:
     # ----------------------------------------------------------------------------------- data
 
     def reads(self, x):
-        """Whether rows of x can be read on the card: its dtype is one of ours, and it fits.
+        """Whether rows of x can be read on the card: its dtype is one of ours.
 
         Args:
-            x: an ndarray, or a sparse matrix as `starts` (int64), `columns` and `values`.
+            x: an ndarray, which may be larger than the card; one that gives its rows when they are
+                asked for (`in_pieces`); or a sparse matrix that fits, as `starts` (int64),
+                `columns` and `values`.
         """
-        if isinstance(x, np.ndarray):
-            return dtype_number(x) is not None and fits(x)
+        if isinstance(x, np.ndarray) or getattr(x, "in_pieces", False):
+            return dtype_number(x) is not None
         return (
             hasattr(x, "starts")
             and dtype_number(x.values) is not None
@@ -108,12 +113,18 @@ class Machine:
 
     def _run(self, x, index, inputs, scalars, steps, first_step):
         runtime = self.runtime
-        to_card, outputs = runtime.to_card, None
-        fields, keep = self._place(x)
+        to_card = runtime.to_card
+        feed = self._feed(x, steps) if comes_in_pieces(x) else None
         losses = runtime.zeros((steps,), "float64")
         outputs = runtime.empty(inputs.outputs.shape, self.dtype)
+        if feed is None:
+            fields, keep = self._place(x)
+            place = index
+        else:
+            fields, keep = self._place_of(feed, x), [feed]
+            place = np.arange(len(index)) % (2 * feed.rows)  # pieces take turns in its halves
         fields |= {
-            "first_step": first_step, "index": to_card(index), "losses": losses,
+            "first_step": first_step, "index": to_card(place), "losses": losses,
             "outputs": outputs, "scalars": to_card(scalars), "scalar_count": scalars.shape[1],
         }  # fmt: skip
         for name, array in (("y", inputs.y), ("w", inputs.w)):
@@ -122,11 +133,56 @@ class Machine:
         words = [fields.get(name, 0) for name in FIELDS]
         words = [w if isinstance(w, (int, np.integer)) else address_of(w) for w in words]
         self.control[...] = to_card(np.array(words, np.int64))
-        self._run_steps(not isinstance(x, np.ndarray), scalars)
+        if feed is None:
+            self._run_steps(hasattr(x, "starts"), scalars)
+        else:
+            self._run_pieces(feed, x, index, scalars)
         inputs.outputs[...] = runtime.to_host(outputs)
         result = runtime.to_host(losses)
         del keep
         return result
+
+    def _feed(self, x, steps):
+        """Room for the pieces of x, two of which fit into what is free."""
+        row_shape = x.shape[1:]
+        dtype = np.dtype("uint8") if x.dtype == bool else x.dtype
+        row_bytes = dtype.itemsize * math.prod(row_shape)
+        free = self.runtime.free_bytes()[0]
+        some = steps_of_a_piece(row_bytes, self.rows, steps, free)
+        return resident.feed(some * self.rows, row_shape, dtype)
+
+    def _place_of(self, feed, x):
+        stride = feed.card.itemsize * math.prod(x.shape[1:])
+        return {"x": feed.card, "x_stride": stride, "x_dtype": dtype_number(x)}
+
+    def _run_pieces(self, feed, x, index, scalars):
+        """The same as `_run_steps` on rows of x that come in pieces.
+
+        Where a piece can't be read, the steps before it have been made: the error says how many
+        (`steps_done`).
+        """
+        some, done = feed.rows // self.rows, 0
+        parts = [scalars[i : i + some] for i in range(0, len(scalars), some)]
+        plans = None if debug_level() else [self._plan(False, part) for part in parts]
+        self.runtime.synchronize()
+        try:
+            for k, part in enumerate(parts):
+                rows = index[done * self.rows : (done + len(part)) * self.rows]
+                feed.put(k, x, rows)
+                if plans is None:
+                    feed.wait()
+                    self._run_steps(False, part)
+                else:
+                    with self.runtime.on_stream() as stream:
+                        for graph in plans[k]:
+                            graph.launch(stream)
+                feed.done(k)
+                done += len(part)
+        except Exception as error:
+            error.steps_done = done
+            raise
+        finally:
+            feed.wait()
 
     def _run_steps(self, sparse, scalars):
         """The steps with these scalars, (steps, K)."""

@@ -84,7 +84,7 @@ class Runtime:
     def __init__(self, cupy, cublas, threads=THREADS, warp=WARP):
         self.cupy, self.cublas, self.threads, self.warp = cupy, cublas, threads, warp
         self.functions, self.handles, self.modules = {}, {}, {}
-        self._stream = None
+        self._stream = self._copies = None
         self.lock = threading.RLock()  # what one thread launches must not get into another's graph
 
     # ------------------------------------------------------------------------------- arrays
@@ -118,6 +118,21 @@ class Runtime:
 
     def to_host(self, array):
         return self.cupy.asnumpy(array) if isinstance(array, self.cupy.ndarray) else array
+
+    def pinned(self, shape, dtype):
+        """An array of the host that the card can read by itself."""
+        dtype, size = np.dtype(dtype), int(np.prod(shape))
+        try:
+            memory = self.cupy.cuda.alloc_pinned_memory(max(size * dtype.itemsize, 1))
+        except Exception as error:
+            raise MemoryError(
+                f"gpu: the host has no {size * dtype.itemsize:,} bytes of pinned memory: {error}"
+            ) from error
+        return np.frombuffer(memory, dtype, size).reshape(shape)
+
+    def copy_to_card(self, there, here, stream):
+        """Start copying a pinned array to one on the card; both are contiguous."""
+        there.data.copy_from_host_async(here.ctypes.data, here.nbytes, stream)
 
     def free_bytes(self):
         """(what an array could take, what the card has)."""
@@ -199,6 +214,13 @@ class Runtime:
         if self._stream is None:
             self._stream = self.cupy.cuda.Stream()
         return self._stream
+
+    @property
+    def copies(self):
+        """Where pieces of data come over while recorded steps run."""
+        if self._copies is None:
+            self._copies = self.cupy.cuda.Stream()
+        return self._copies
 
     @contextlib.contextmanager
     def on_stream(self):

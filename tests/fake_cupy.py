@@ -26,13 +26,23 @@ class OutOfMemoryError(MemoryError):
     pass
 
 
+class MemoryPointer:
+    def __init__(self, ptr):
+        self.ptr = ptr
+
+    def copy_from_host_async(self, mem, size, stream):
+        """Reads the host's memory when the stream comes to it, not before."""
+        assert mem in pinned, "an asynchronous copy needs pinned memory"
+        stream.put(lambda: ctypes.memmove(self.ptr, mem, size))
+
+
 class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __init__(self, host):
         self.host = host
 
     @property
     def data(self):
-        return types.SimpleNamespace(ptr=self.host.ctypes.data)
+        return MemoryPointer(self.host.ctypes.data)
 
     @property
     def T(self):
@@ -178,14 +188,27 @@ class Graph:
 
     def launch(self, stream=None):
         for work in self.launches:
-            work()
+            stream.put(work) if stream is not None else work()
+
+
+class Event:
+    """A place in a stream."""
+
+    def __init__(self, stream):
+        self.stream, self.place = stream, stream.begun + len(stream.waiting)
+
+    def synchronize(self):
+        self.stream.run_to(self.place)
 
 
 class Stream:
+    """Work waits as long as it may: until somebody waits for it. So a missing event shows."""
+
     ptr = 0
 
     def __init__(self, ptr=None):
         self.ptr = id(self) if ptr is None else ptr
+        self.waiting, self.begun = [], 0
 
     def __enter__(self):
         _streams.append(self)
@@ -205,8 +228,44 @@ class Stream:
         graph, _capturing = Graph(_capturing), None
         return graph
 
+    def put(self, work):
+        _not_while_capturing()
+        self.waiting.append(work)
+
+    def record(self):
+        _not_while_capturing()
+        return Event(self)
+
+    def wait_event(self, event):
+        self.put(event.synchronize)
+
+    def run_to(self, place):
+        while self.begun < place:
+            self.begun += 1
+            self.waiting.pop(0)()
+
     def synchronize(self):
         _not_while_capturing()
+        self.run_to(self.begun + len(self.waiting))
+
+
+class Pinned:
+    """The addresses of the host's memory that is pinned."""
+
+    def __init__(self):
+        self.ranges = []
+
+    def __contains__(self, address):
+        return any(start <= address < end for start, end in self.ranges)
+
+    def alloc(self, size):
+        room = bytearray(size)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(room))
+        self.ranges.append((start, start + size))
+        return room
+
+
+pinned = Pinned()
 
 
 def _gemm(number):
@@ -249,6 +308,7 @@ _pool = types.SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=lambda: None
 get_default_memory_pool = lambda: _pool  # noqa: E731
 cuda = types.SimpleNamespace(
     Stream=Stream,
+    alloc_pinned_memory=pinned.alloc,
     get_current_stream=lambda: _streams[-1] if _streams else Stream(0),
     memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     runtime=types.SimpleNamespace(memGetInfo=lambda: (_free(), 1 << 40)),

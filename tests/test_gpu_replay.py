@@ -142,20 +142,6 @@ def test_a_data_set_is_brought_over_once_and_given_back(monkeypatch):
     np.testing.assert_allclose(before, np.tile(before[:1], (40, 1)), rtol=1e-6)
 
 
-def test_data_larger_than_the_card_comes_in_stretches():
-    x, y = data(64, (D,), "float32"), labels(64)
-    expected = compiled()
-    expected.fit(x, y, batch_size=8, epochs=2, verbose=0)
-    fits, _gpu_program.fits = _gpu_program.fits, lambda *arrays: len(arrays[0]) <= 16
-    try:
-        model = compiled()
-        model.fit(x, y, batch_size=8, epochs=2, verbose=0)
-        assert model.explain_execution() == replay_runs.RECORDED
-    finally:
-        _gpu_program.fits = fits
-    np.testing.assert_array_equal(weights_of(model), weights_of(expected))
-
-
 @pytest.mark.parametrize("columns", ["int32", "int64"])
 @pytest.mark.parametrize("values", ["float32", "float64", "int8"])
 def test_sparse_data_stay_sparse_on_the_card(values, columns):

@@ -238,6 +238,9 @@ class Program:
         except KeyboardInterrupt:  # comes through when the compiled loop has ended: all is done
             self._count(steps)
             raise
+        except Exception as error:  # rows that could not be read, after some steps were made
+            self._count(getattr(error, "steps_done", 0))
+            raise
         self._count(steps)
         return losses, outputs
 

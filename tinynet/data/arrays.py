@@ -132,6 +132,8 @@ class MappedRows:
         row_shape: of a row as wanted.
     """
 
+    in_pieces = True  # nobody should ask for all of them at once
+
     def __init__(self, array, check, row_shape):
         self.array, self.check = array, check
         self.shape, self.ndim = (len(array), *row_shape), 1 + len(row_shape)
