@@ -19,7 +19,8 @@ from ._gpu_fusion import fused
 from ._recording import Unsupported
 
 FIELDS = ("step", "first_step", "x", "x_stride", "x_dtype", "index", "starts", "columns",
-          "column_bytes", "y", "w", "outputs", "losses", "scalars", "scalar_count")  # fmt: skip
+          "column_bytes", "y", "w", "outputs", "losses", "scalars", "scalar_count",
+          "counts")  # fmt: skip
 TARGETS, WEIGHTS = 0, 1
 TOGETHER = 16  # steps in one graph, where there are many and their kernels are short
 SHORT = 1024  # rows of a batch up to which they are
@@ -32,7 +33,8 @@ class Machine:
         instructions: the launches, in order.
         rows: N, samples per step.
         known: arrays that keep their place.
-        inputs: (x, y, w, outputs), those that are replaced in every run; x is gathered.
+        inputs: (x, y, w, outputs), those that are replaced in every run; x is gathered. Without
+            outputs, what comes back from a run is what the steps have counted.
         flat: the model's FlatParameters.
         dtype: of the arithmetic.
     """
@@ -56,8 +58,9 @@ class Machine:
     def _stores(self):
         """Its predictions; and the step is counted."""
         outputs = self.inputs.outputs
-        words = outputs.nbytes // 4
-        yield self._launch("store_step", "entries", words, (CONTROL, outputs, words))
+        if outputs is not None:
+            words = outputs.nbytes // 4
+            yield self._launch("store_step", "entries", words, (CONTROL, outputs, words))
         yield self._launch("next_step", "blocks", 1, (CONTROL,))
 
     def _gather(self, sparse):
@@ -116,7 +119,8 @@ class Machine:
         to_card = runtime.to_card
         feed = self._feed(x, steps) if comes_in_pieces(x) else None
         losses = runtime.zeros((steps,), "float64")
-        outputs = runtime.empty(inputs.outputs.shape, self.dtype)
+        results = "counts" if self.inputs.outputs is None else "outputs"
+        outputs = runtime.empty(inputs.outputs.shape, inputs.outputs.dtype.name)
         if feed is None:
             fields, keep = self._place(x)
             place = index
@@ -125,7 +129,7 @@ class Machine:
             place = np.arange(len(index)) % (2 * feed.rows)  # pieces take turns in its halves
         fields |= {
             "first_step": first_step, "index": to_card(place), "losses": losses,
-            "outputs": outputs, "scalars": to_card(scalars), "scalar_count": scalars.shape[1],
+            results: outputs, "scalars": to_card(scalars), "scalar_count": scalars.shape[1],
         }  # fmt: skip
         for name, array in (("y", inputs.y), ("w", inputs.w)):
             if array is not None:

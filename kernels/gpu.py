@@ -5,11 +5,11 @@ as a function it starts them at once; `kernel.instructions(...)` returns them in
 how a whole training step is recorded, captured into a CUDA graph and replayed.
 
 The kernels by topic: `_gpu_products`, `_gpu_layers`, `_gpu_activations`, `_gpu_losses`,
-`_gpu_sums`, `_gpu_updates`, made of `_gpu_launches`. Behind them, from the top: `_gpu_program` (a
-recorded step as a graph), `_gpu_fusion`, `_gpu_data` (data sets on the card), `_gpu_call` (a call
-as launches), `_gpu_runtime` (CuPy, cuBLAS, streams), `_gpu_survey` (is there a card, and what is
-missing), `_gpu_sources` and `cuda/` (the arithmetic). Importing this needs neither CuPy
-nor a card; `require()` says whether both are there.
+`_gpu_metrics`, `_gpu_sums`, `_gpu_updates`, made of `_gpu_launches`. Behind them, from the top:
+`_gpu_program` (a recorded step as a graph), `_gpu_fusion`, `_gpu_data` (data sets on the card),
+`_gpu_feed` (larger ones in pieces), `_gpu_call` (a call as launches), `_gpu_runtime` (CuPy, cuBLAS,
+streams), `_gpu_survey` (is there a card, and what is missing), `_gpu_sources` and `cuda/` (the
+arithmetic). Importing this needs neither CuPy nor a card; `require()` says whether both are there.
 """
 
 import contextlib
@@ -75,6 +75,7 @@ from ._gpu_losses import (
     sparse_matches,
     sparse_softmax_crossentropy,
 )
+from ._gpu_metrics import count_matches_instructions
 from ._gpu_products import (
     add,
     affine,
@@ -145,6 +146,7 @@ __all__ = [
     "clip_by_norm",
     "clip_by_value",
     "cosine_similarity",
+    "count_matches_instructions",
     "crossentropy",
     "deviation",
     "dropout_mask",

@@ -93,11 +93,13 @@ class Program:
         model: built, and for "train" and "test" compiled.
         kind: "train", "test" or "predict".
         rows: N.
+        counted: metrics that the device counts, see `Collection.matches`; None: what `run` returns
+            are predictions.
     """
 
-    def __init__(self, model, kind, rows):
+    def __init__(self, model, kind, rows, counted=None):
         check_recordable(model)
-        self.model, self.kind, self.rows = model, kind, rows
+        self.model, self.kind, self.rows, self.counted = model, kind, rows, counted
         ops = model.own_context.ops
         self.recorder = Recorder(ops)
         self.context = StepContext(self.recorder, reuse=True)
@@ -159,7 +161,14 @@ class Program:
                 with self.recorder.only_when(slots.get("due")):
                     rule.descend(model.flat.trainable, model.flat.grads, slots)
                 rule.finish(model.flat.trainable, slots)
-            return Inputs(x, y, w, predictions)
+            if self.counted is None:
+                return Inputs(x, y, w, predictions)
+            for k, (name, *numbers) in enumerate(self.counted):
+                hits = context.empty((R,), model.dtype)
+                counting = ops.count_matches_instructions(name, predictions, y, numbers, hits, k,
+                                                          len(self.counted))  # fmt: skip
+                self.recorder.instructions.extend(counting)
+            return Inputs(x, y, w, None)
         finally:
             loss.context, model.optimizer.ops = before
             loss.dp = loss.probabilities = None
@@ -213,7 +222,8 @@ class Program:
             y, w: targets and weights of just these rows, in this order.
 
         Returns:
-            (losses (steps,), outputs): penalties are in the losses; outputs (steps * N, ..., C).
+            (losses (steps,), outputs): penalties are in the losses; outputs (steps * N, ..., C), or
+            what was counted, (steps, metrics) float64.
         """
         model, ops, steps = self.model, self.recorder.ops, len(index) // self.rows
         whole = x
@@ -228,8 +238,11 @@ class Program:
                 scalars[i, : len(self.scalar_names)] = list(
                     model.optimizer.numbers(first + i).values()
                 )
-        outputs = np.empty((steps * len(self.inputs.outputs), *self.inputs.outputs.shape[1:]),
-                           model.dtype)  # fmt: skip
+        if self.counted is None:
+            like = self.inputs.outputs
+            outputs = np.empty((steps * len(like), *like.shape[1:]), model.dtype)
+        else:
+            outputs = np.empty((steps, len(self.counted)))
         try:
             with ops.single_threaded_blas(self.rows):
                 losses = self.machine.run(

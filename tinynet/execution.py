@@ -75,13 +75,17 @@ class Replay(Eager):
             most = min(most, self.MOST_BYTES / self.copied)
         return max(1, int(most))
 
-    def program(self, kind, rows):
-        """The recorded step for batches of N rows, or None where it can't be recorded."""
-        key, state = (kind, rows), self._state(kind)
+    def program(self, kind, rows, counted=None):
+        """The recorded step for batches of N rows, or None where it can't be recorded.
+
+        Args:
+            counted: metrics that the device counts, see `Collection.matches`.
+        """
+        key, state = (kind, rows), (*self._state(kind), counted)
         known = self.programs.get(key)
         if known is None or known[0] != state:
             try:
-                program = Program(self.model, kind, rows)
+                program = Program(self.model, kind, rows, counted)
                 self.reasons.pop(kind, None)
             except NotRecordable as reason:
                 program = None
@@ -146,7 +150,7 @@ class Replay(Eager):
         model, index = self.model, _index(stretch)
         model.ensure_flat()
         rows = len(index) // len(stretch)
-        program = self.program(kind, rows)
+        program = self.program(kind, rows, self._counted(data.y))
         if program is None:
             return False
         y, weight = data.y[index], None
@@ -158,15 +162,27 @@ class Replay(Eager):
         )
         # the same sum as step by step: each batch's mean counts with its rows
         model.loss_tracker.update_state(losses, np.full(len(losses), rows))
+        if program.counted is not None:
+            model.compiled_metrics.count(outputs.sum(axis=0), len(index))
+            return True
         predictions = outputs.reshape(len(index), *model.output_shape[1:])
         model.compiled_metrics.update(y, predictions, weight, rows)
         return True
 
+    def _counted(self, y):
+        """The metrics, where the device counts all of them; None: it hands out predictions."""
+        model = self.model
+        if not hasattr(model.context.ops, "count_matches_instructions"):
+            return None
+        if model.loss.valid(y[:1]) is not None:  # targets that the loss leaves out are not kept
+            return None
+        return model.compiled_metrics.matches(y, model.output_shape, model.loss.integer_targets)
+
     def _targets(self, program, y, weight, rows, steps):
         """Targets and row weights of the stretch, as the program's loss wants them."""
-        loss, like = self.model.loss, program.inputs.outputs
+        loss = self.model.loss
         shape = (rows, *self.model.output_shape[1:])
-        template = np.broadcast_to(np.zeros((), like.dtype), shape)
+        template = np.broadcast_to(np.zeros((), self.model.dtype), shape)
         if weight is None and loss.valid(y) is None:
             w = np.tile(loss.as_rows(y[:rows], template, None)[2], steps)
             targets = y.reshape(-1) if loss.integer_targets else y.reshape(-1, shape[-1])

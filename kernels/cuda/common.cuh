@@ -34,6 +34,7 @@ struct Control {
     double* losses;         // (steps,)
     const double* scalars;  // (steps, scalar_count): learning rates and the like
     i64 scalar_count;
+    double* counts;         // (steps, metrics): rows that match
 };
 
 // A number of a launch: itself, or one that changes from step to step, an entry of the running

@@ -100,6 +100,14 @@ KERNEL add_penalty(const Control* control, const double* partial, i64 count) {
     if (first_entry() == 0) control->losses[control->step] += joined(partial, count);
 }
 
+// Rows of the step that match, for metric number k of K. One block.
+KERNEL count_hits(const Control* control, const real* hits, i64 n, i64 k, i64 K) {
+    double total = 0;
+    for (i64 i = threadIdx.x; i < n; i += blockDim.x) total += double(hits[i]);
+    total = block_sum(total);
+    if (threadIdx.x == 0) control->counts[control->step * K + k] = total;
+}
+
 // The last launch of a step.
 KERNEL next_step(Control* control) {
     if (first_entry() == 0) control->step += 1;

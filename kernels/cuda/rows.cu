@@ -168,13 +168,16 @@ KERNEL binary_crossentropy(const real* p, const real* targets, const real* w, i6
 
 // --------------------------------------------------------------------------------- metrics
 
+// Whether a comes before b; NaN before all others, as in NumPy.
+__device__ bool before(real a, real b) { return a > b || (a != a && b == b); }
+
 // The first of the largest entries of a row.
 __device__ i64 arg_max(const real* x, i64 C) {
     i64 best = lane() < C ? lane() : 0;
-    FOR_ROW_COLUMNS(c) if (x[c] > x[best]) best = c;
+    FOR_ROW_COLUMNS(c) if (before(x[c], x[best])) best = c;
     for (int o = WARP / 2; o > 0; o /= 2) {
         i64 other = __shfl_xor_sync(0xffffffffu, best, o, WARP);
-        if (x[other] > x[best] || (x[other] == x[best] && other < best)) best = other;
+        if (before(x[other], x[best]) || (!before(x[best], x[other]) && other < best)) best = other;
     }
     return best;
 }

@@ -102,6 +102,10 @@ class BinaryAccuracy(_Accuracy):
         super().__init__(name, dtype)
         self.threshold = threshold
 
+    @property
+    def match(self):
+        return "binary_matches", self.threshold
+
     def values(self, y_true, y_pred):
         return binary_accuracy(y_true, y_pred, self.threshold)
 
@@ -109,6 +113,8 @@ class BinaryAccuracy(_Accuracy):
 @register()
 class CategoricalAccuracy(_Accuracy):
     """Share of rows where the largest output is the target's; targets are one-hot (N, C)."""
+
+    match = ("categorical_matches",)
 
     def __init__(self, name="categorical_accuracy", dtype=None):
         super().__init__(name, dtype)
@@ -120,6 +126,8 @@ class CategoricalAccuracy(_Accuracy):
 @register()
 class SparseCategoricalAccuracy(_Accuracy):
     """Share of rows where the largest output is the target's; targets are class ids (N,)."""
+
+    match = ("sparse_matches",)
 
     def __init__(self, name="sparse_categorical_accuracy", dtype=None):
         super().__init__(name, dtype)

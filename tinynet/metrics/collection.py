@@ -52,6 +52,40 @@ class Collection:
                 part = None if weight is None else weight[rows]
                 metric.update_state(y_true[rows], y_pred[rows], part)
 
+    def matches(self, y, output_shape, integer_targets):
+        """What `update` would do, as matches of rows for a device to count; None if it is more.
+
+        Args:
+            y: the targets.
+            output_shape: of the model; rows (N, C) are counted.
+            integer_targets: whether y are class ids for the loss, or rows.
+
+        Returns:
+            For each metric (kernel, *numbers).
+        """
+        found = [getattr(metric, "match", None) if _ours(metric) and not weighted else None
+                 for _, metric, weighted in self.items]  # fmt: skip
+        if None in found or len(output_shape) != 2 or y.dtype.kind not in "biuf":
+            return None
+        names = {name for name, *_ in found}
+        fits = names <= ({"sparse_matches"} if integer_targets else
+                         {"binary_matches", "categorical_matches"})  # fmt: skip
+        if "binary_matches" in names and output_shape[-1] != 1:
+            return None  # a row counts with the share of its entries
+        exact = integer_targets or y.dtype.kind != "f" or y.dtype.itemsize <= 4
+        return found if fits and exact else None
+
+    def count(self, hits, rows):
+        """Count rows of which the device found so many to match, in the order of `matches`.
+
+        Args:
+            hits: (metrics,), whole numbers.
+            rows: how many there were.
+        """
+        for (_, metric, _), matching in zip(self.items, hits, strict=True):
+            metric.total.value += matching
+            metric.count.value += rows
+
     def results(self) -> dict:
         """name -> number, or array where a metric has several values.
 

@@ -1,0 +1,157 @@
+"""Metrics counted on the card within the recorded step: the same numbers as from predictions, and
+no predictions come back.
+"""
+
+import numpy as np
+import pytest
+import test_replay
+from test_gpu_replay import card, machine_of  # noqa: F401  `card` is used
+
+import tinynet
+from tinynet import Sequential, metrics
+from tinynet.kernels import _gpu_runtime
+from tinynet.layers import Dense, Input
+from tinynet.metrics.collection import Collection
+
+DRAW = np.random.default_rng(3)
+X = DRAW.standard_normal((45, 5)).astype("float32")
+IDS = DRAW.integers(0, 3, 45)
+ONE_HOT = np.eye(3, dtype="float32")[IDS]
+YES = (IDS > 0).astype("float32")
+
+SPARSE = "sparse_categorical_crossentropy"
+CASES = {
+    "accuracy of ids": (3, "softmax", SPARSE, ["accuracy"], IDS),
+    "ids in columns": (3, "softmax", SPARSE, ["accuracy"], IDS[:, None]),
+    "two of ids": (3, "softmax", SPARSE, ["accuracy", metrics.SparseCategoricalAccuracy("b")], IDS),
+    "one-hot": (3, "softmax", "categorical_crossentropy", ["accuracy"], ONE_HOT),
+    "one-hot integers": (3, "softmax", "categorical_crossentropy", ["acc"], ONE_HOT.astype(int)),
+    "mse": (3, None, "mse", [metrics.CategoricalAccuracy()], ONE_HOT),
+    "binary": (1, "sigmoid", "binary_crossentropy", ["accuracy"], YES),
+    "a threshold": (1, "sigmoid", "binary_crossentropy", [metrics.BinaryAccuracy(threshold=0.3)],
+                    YES[:, None]),
+    "none": (3, "softmax", SPARSE, None, IDS),
+}  # fmt: skip
+LEFT_TO_THE_HOST = {
+    "top k": (3, "softmax", SPARSE, [metrics.SparseTopKCategoricalAccuracy(2)], IDS),
+    "one of two": (3, "softmax", SPARSE, ["accuracy", metrics.SparseTopKCategoricalAccuracy(2)],
+                   IDS),
+    "entries of rows": (3, "sigmoid", "binary_crossentropy", ["binary_accuracy"], ONE_HOT),
+    "float64 targets": (3, "softmax", "categorical_crossentropy", ["accuracy"],
+                        ONE_HOT.astype("float64")),
+    "a class that is left out": (3, "softmax", tinynet.losses.SparseCategoricalCrossentropy(
+        ignore_class=1), ["accuracy"], IDS),
+    "a mean": (3, "softmax", SPARSE, [SPARSE], IDS),
+}  # fmt: skip
+
+
+def compiled(units, activation, loss, chosen, device):
+    tinynet.utils.set_random_seed(2)
+    model = Sequential([Input((5,)), Dense(4, "tanh"), Dense(units, activation)])
+    model.compile("sgd", loss, metrics=chosen, device=device)
+    return model
+
+
+def results(case, device):
+    *made, y = case
+    model = compiled(*made, device)
+    history = model.fit(X, y, batch_size=8, epochs=3, verbose=0, validation_data=(X[:20], y[:20]))
+    return model, history.history, model.evaluate(X, y, batch_size=16, verbose=0, return_dict=True)
+
+
+def counted(model):
+    """What the recorded steps count, see `Collection.matches`."""
+    programs = [program for _, program in model.execution.programs.values()]
+    return [program.counted for program in programs if program.kind != "predict"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_counted_on_the_card(name):
+    model, history, measured = results(CASES[name], "gpu")
+    assert model.explain_execution() == test_replay.RECORDED
+    assert all(one is not None for one in counted(model))
+    _, expected, expected_measured = results(CASES[name], "reference")
+    assert list(history) == list(expected)
+    for key, values in expected.items():
+        exact = "acc" in key or key.endswith("b")
+        np.testing.assert_allclose(history[key], values, rtol=1e-12 if exact else 1e-5)
+    assert list(measured) == list(expected_measured)
+    assert measured == pytest.approx(expected_measured, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", LEFT_TO_THE_HOST)
+def test_what_is_more_than_matches_is_left_to_the_host(name):
+    model, history, measured = results(LEFT_TO_THE_HOST[name], "gpu")
+    assert model.explain_execution() == test_replay.RECORDED
+    assert counted(model) == [None] * len(counted(model))
+    _, expected, expected_measured = results(LEFT_TO_THE_HOST[name], "reference")
+    for key, values in expected.items():
+        np.testing.assert_allclose(history[key], values, rtol=1e-5)
+    assert measured == pytest.approx(expected_measured, rel=1e-5)
+
+
+def test_weighted_metrics_are_left_to_the_host():
+    tinynet.utils.set_random_seed(2)
+    y, w = IDS, np.linspace(0, 1, 45)
+    model = compiled(3, "softmax", SPARSE, None, "gpu")
+    model.compile("sgd", SPARSE, weighted_metrics=["accuracy"], device="gpu")
+    found = model.evaluate(X, y, sample_weight=w, verbose=0, return_dict=True)
+    assert set(counted(model)) == {None}
+    right = model.predict(X, verbose=0).argmax(axis=1) == y
+    assert found["accuracy"] == pytest.approx((right * w).sum() / w.sum())
+
+
+def test_sample_weights_do_not_touch_metrics_that_ignore_them():
+    model = compiled(3, "softmax", SPARSE, ["accuracy"], "gpu")
+    found = model.evaluate(X, IDS, sample_weight=np.linspace(0, 1, 45), verbose=0, return_dict=True)
+    right = model.predict(X, verbose=0).argmax(axis=1) == IDS
+    assert found["accuracy"] == pytest.approx(right.mean(), rel=1e-12)
+
+
+def test_one_small_transfer_for_a_stretch(monkeypatch):
+    monkeypatch.setattr(tinynet.execution.Replay, "length", lambda self: 1000)
+    brought, to_host = [], _gpu_runtime.Runtime.to_host
+
+    def watched(self, array):
+        if not isinstance(array, np.ndarray):
+            brought.append(array.shape)
+        return to_host(self, array)
+
+    monkeypatch.setattr(_gpu_runtime.Runtime, "to_host", watched)
+    model = compiled(3, "softmax", SPARSE, ["accuracy"], "gpu")
+    brought.clear()
+    model.fit(X[:40], IDS[:40], batch_size=8, verbose=0)
+    assert brought == [(5, 1), (5,)]  # matches and losses of five steps
+
+
+def test_other_metrics_after_another_compile():
+    model = compiled(3, "softmax", SPARSE, ["accuracy"], "gpu")
+    model.fit(X, IDS, batch_size=45, verbose=0)
+    first = machine_of(model)
+    model.compile(model.optimizer, model.loss, metrics=["sparse_top_k_categorical_accuracy"],
+                  device="gpu")  # fmt: skip
+    history = model.fit(X, IDS, batch_size=45, verbose=0).history
+    assert history["sparse_top_k_categorical_accuracy"] == [1.0]  # 5 of 3
+    assert machine_of(model) is not first
+
+
+def test_predictions_that_are_nan_match_as_on_the_host():
+    model = compiled(3, "softmax", SPARSE, ["accuracy"], "gpu")
+    W, *rest = model.get_weights()
+    model.set_weights([W * np.nan, *rest])
+    found = model.evaluate(X, IDS, verbose=0, return_dict=True)
+    assert counted(model) != [None]
+    assert found["accuracy"] == pytest.approx(np.mean(IDS == 0), rel=1e-12)  # argmax of NaN is 0
+
+
+def test_matches_of_a_collection():
+    ids = Collection(["accuracy"], None, (9,), (None, 3))
+    assert ids.matches(IDS, (None, 3), True) == [("sparse_matches",)]
+    assert ids.matches(IDS, (None, 3), False) is None
+    assert ids.matches(IDS, (None, 7, 3), True) is None
+    assert Collection(["accuracy"], None, (9, 1), (None, 1)).matches(YES, (None, 1), False) == [
+        ("binary_matches", 0.5)
+    ]
+    ids.count(np.array([7.0]), 9)
+    ids.count(np.array([1.0]), 1)
+    assert ids.results() == {"accuracy": pytest.approx(0.8)}
