@@ -2,8 +2,8 @@
 
     pip install -e ".[test,cuda12]" && python benches/gpu_report.py --out gpu.json
 
-Runs the tests that have the gpu's id, the step bench, and the sweep over batch sizes against the
-cpu device; writes the machine, the counts, what failed, and the measurements. It ends with 1 where
+Runs the tests that have the gpu's id, the step bench, the sweep over batch sizes against the cpu
+device, and the gpu's again with cuBLASLt's epilogues (TINYNET_CUBLASLT=1); writes the machine, the counts, what failed, and the measurements. It ends with 1 where
 a test or a bench failed. Without a usable card it says what is missing, and writes nothing.
 """
 
@@ -57,6 +57,7 @@ def parse(arguments):
 def report(options, folder):
     """Everything as one dict."""
     tests, steps, sweep = folder / "tests.xml", folder / "steps.json", folder / "sweep.json"
+    light = folder / "cublaslt.json"
     accuracy = ["--time-to-accuracy", options.time_to_accuracy] if options.data == "mnist" else []
     parts = {
         "tests": run([sys.executable, "-m", "pytest", "tests", "-q", "-k", "gpu",
@@ -66,6 +67,9 @@ def report(options, folder):
         "sweep": run([sys.executable, "benches/batch_size.py", "--devices", "cpu", "gpu", "--peers",
                       "--batches", *options.batches, "--rounds", options.rounds,
                       "--data", options.data, "--json", str(sweep), *accuracy]),
+        "cublaslt": run([sys.executable, "benches/batch_size.py", "--devices", "gpu", "--peers",
+                         "--batches", *options.batches, "--rounds", options.rounds,
+                         "--data", options.data, "--json", str(light)], TINYNET_CUBLASLT="1"),
     }  # fmt: skip
     parts["tests"] |= outcomes(tests)
     return {
@@ -75,13 +79,15 @@ def report(options, folder):
         "parts": parts,
         "steps": read(steps, lambda d: [b["extra_info"] for b in d["benchmarks"]]),
         "sweep": read(sweep, lambda d: d),
+        "cublaslt": read(light, lambda d: d),  # the gpu again, with epilogues of cuBLASLt
     }
 
 
-def run(command):
+def run(command, **variables):
     """Run it in sight; its command and exit code. A crippled BLAS would falsify the cpu's part."""
     environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
-    print("$", " ".join(command), flush=True)
+    environment |= variables
+    print("$", *(f"{k}={v}" for k, v in variables.items()), *command, flush=True)
     done = subprocess.run(command, cwd=ROOT, env=environment)
     return {"command": command[1:], "exit": done.returncode}
 

@@ -14,6 +14,7 @@ import numpy as np
 from . import _gpu_runtime
 from ._gpu_call import CONTROL, Launch, address_of, debug_level, execute
 from ._gpu_data import comes_in_pieces, dtype_number, fits, resident
+from ._gpu_epilogues import with_epilogues
 from ._gpu_feed import steps_of_a_piece
 from ._gpu_fusion import fused
 from ._recording import Unsupported
@@ -46,6 +47,8 @@ class Machine:
         self.control = self.runtime.zeros((len(FIELDS),), "int64")
         _check_known(instructions, known)
         self.step = [*self._loads(), *fused(instructions), *self._stores()]
+        if self.runtime.light is not None:
+            self.step = with_epilogues(self.step)
         self.graphs = {}  # (whether x is sparse, steps, conditions met) -> graph, its launches
 
     def _loads(self):
@@ -193,7 +196,8 @@ class Machine:
         if debug_level():  # one kernel after another, each looked at
             for numbers in scalars:
                 for launch in self._launches(sparse, self._due(numbers)):
-                    execute(launch, self.runtime, address_of(self.control))
+                    for part in getattr(launch, "parts", (launch,)):
+                        execute(part, self.runtime, address_of(self.control))
             return
         plan = self._plan(sparse, scalars)
         self.runtime.synchronize()  # what the graphs read is there

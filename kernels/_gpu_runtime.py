@@ -10,7 +10,7 @@ import threading
 
 import numpy as np
 
-from . import _gpu_sources
+from . import _gpu_lt, _gpu_sources
 from ._gpu_survey import Unusable, explain
 
 THREADS, WARP = 256, 32  # of a block, of a warp
@@ -84,7 +84,8 @@ class Runtime:
     def __init__(self, cupy, cublas, threads=THREADS, warp=WARP):
         self.cupy, self.cublas, self.threads, self.warp = cupy, cublas, threads, warp
         self.functions, self.handles, self.modules = {}, {}, {}
-        self._stream = self._copies = None
+        self._stream = self._copies = self._light = None
+        self.load_light = _gpu_lt.load
         self.lock = threading.RLock()  # what one thread launches must not get into another's graph
 
     # ------------------------------------------------------------------------------- arrays
@@ -205,6 +206,26 @@ class Runtime:
             _check("setMathMode", lib.cublasSetMathMode(handle, mode))
             self.handles[stream] = (handle, room)
         return self.handles[stream][0]
+
+    workspace = WORKSPACE
+
+    @property
+    def light(self):
+        """cuBLASLt, where TINYNET_CUBLASLT=1 asks for it and it can be used; else None."""
+        if not _gpu_lt.wanted():
+            return None
+        if self._light is None:
+            try:
+                self._light = _gpu_lt.Light(self.load_light())
+            except _gpu_lt.NotSupported:  # `doctor` says why
+                self._light = False
+        return self._light or None
+
+    def start_plan(self, plan):
+        """Launch a product of cuBLASLt on the current stream, in the same room as cuBLAS."""
+        self._handle()
+        stream = self.cupy.cuda.get_current_stream().ptr
+        plan.start(stream, self.handles[stream][1].data.ptr, WORKSPACE)
 
     # --------------------------------------------------------------------------------- graphs
 

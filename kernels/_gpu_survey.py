@@ -112,5 +112,8 @@ def survey():
         found["card"] = f"{card['name'].decode()}, sm_{card['major']}{card['minor']}"
         found["memory"] = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
         found["CUDA runtime"] = str(cupy.cuda.runtime.runtimeGetVersion())
+        from ._gpu_lt import describe
+
+        found["cuBLASLt"] = describe()
         found["TF32"] = "on (TINYNET_TF32=1)" if os.environ.get("TINYNET_TF32") == "1" else "off"
     return {**found, "usable": "yes" if reason is None else f"no: {reason}"}

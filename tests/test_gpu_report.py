@@ -53,8 +53,8 @@ def test_one_json_with_machine_counts_failures_and_measurements(
     assert tests["failed"] == {"tests.test_fit::test_b[gpu]": "boom"}
     assert [c[1:3] for c in started] == [["-m", "pytest"]] * 2 + [
         ["benches/batch_size.py", "--devices"]
-    ]
-    assert ("FAILED: tests, steps, sweep" in capsys.readouterr().out) == bool(code)
+    ] * 2
+    assert ("FAILED: tests, steps, sweep, cublaslt" in capsys.readouterr().out) == bool(code)
 
 
 def test_the_parts_take_the_arguments_that_they_are_given():

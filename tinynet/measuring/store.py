@@ -63,7 +63,7 @@ def machine(with_gpu) -> str:
     parts = [machine_line(), f"{survey_of_cpu()['threads'].split()[0]} threads"]
     if with_gpu:
         found = survey_of_gpu()
-        parts += [f"{name} {found[name]}" for name in ("card", "driver", "CuPy", "TF32")
+        parts += [f"{name} {found[name]}" for name in ("card", "driver", "CuPy", "TF32", "cuBLASLt")
                   if name in found]  # fmt: skip
     return ", ".join(parts)
 

@@ -1,0 +1,180 @@
+"""cuBLASLt's epilogues (TINYNET_CUBLASLT=1): the same steps in fewer launches, or none of it and a
+reason. The library is a stand-in; where the real one is installed, it is asked what needs no card.
+"""
+
+import ctypes
+import gc
+
+import fake_cublaslt
+import fake_cupy
+import numpy as np
+import pytest
+
+import tinynet
+from tinynet import Sequential
+from tinynet.kernels import _gpu_epilogues, _gpu_fusion, _gpu_lt, _gpu_runtime, _gpu_survey
+from tinynet.layers import BatchNormalization, Dense, Input
+
+DRAW = np.random.default_rng(3)
+X, Y = DRAW.standard_normal((40, 5)), DRAW.integers(0, 3, 40)
+
+
+@pytest.fixture
+def library(monkeypatch):
+    """The stand-in for the card, with the stand-in for cuBLASLt asked for."""
+    monkeypatch.setenv("TINYNET_CUBLASLT", "1")
+    monkeypatch.setitem(fake_cublaslt.STAGE, "accept", True)
+    made = fake_cublaslt.make()
+    with fake_cupy.in_place_of_a_card():
+        _gpu_runtime.current().load_light = lambda: _gpu_lt.bind(made)
+        yield made
+
+
+def trained(device="gpu", activation="relu", dtype="float64", extra=(), **options):
+    tinynet.utils.set_random_seed(4)
+    model = Sequential([
+        Input((5,)), Dense(6, activation, dtype=dtype), *extra, Dense(4, activation, dtype=dtype),
+        Dense(3, "softmax", dtype=dtype),
+    ])  # fmt: skip
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], device=device)
+    model.fit(X, Y, batch_size=16, epochs=2, verbose=0, **options)
+    return model
+
+
+def machine_of(model, kind="train", rows=16):
+    return model.execution.programs[kind, rows][1].machine
+
+
+def epilogues(model, **which):
+    return [one.epilogue for one in machine_of(model, **which).step
+            if isinstance(one, _gpu_epilogues.Fused)]  # fmt: skip
+
+
+def same(model, other):
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9 if a.dtype == "float64" else 1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("few_rows", [1024, 0])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bias_relu_and_bias_gradients_go_along(library, monkeypatch, dtype, few_rows):
+    monkeypatch.setattr(_gpu_fusion, "FEW_ROWS", few_rows)
+    model = trained(dtype=dtype)
+    RELU, BIAS, SUM = _gpu_lt.RELU_BIAS, _gpu_lt.BIAS, _gpu_lt.BGRADA
+    sums = 1 if few_rows else 3  # of hidden layers they go with relu's gradient, up to so many rows
+    assert epilogues(model) == [RELU, RELU, BIAS] + [SUM] * sums
+    names = [one.name for one in machine_of(model).step]
+    for name in ("add_bias", "bias_elementwise", "sum_rows"):
+        assert name not in names
+    assert {epilogue for epilogue, _ in library.calls} == {RELU, BIAS, SUM}
+    assert all(stream == _gpu_runtime.current().stream.ptr for _, stream in library.calls)
+    same(model, trained("reference", dtype=dtype))
+    expected = trained("reference", dtype=dtype).evaluate(X, Y, verbose=0)
+    assert model.evaluate(X, Y, verbose=0) == pytest.approx(expected, rel=1e-4)
+
+
+def test_other_activations_and_layers_between(library):
+    model = trained(activation="tanh", extra=[BatchNormalization(dtype="float64")])
+    assert _gpu_lt.RELU_BIAS not in epilogues(model)
+    same(
+        model, trained("reference", activation="tanh", extra=[BatchNormalization(dtype="float64")])
+    )
+
+
+def test_where_there_is_no_algorithm_our_own_kernels_do_it(library, monkeypatch):
+    monkeypatch.setitem(fake_cublaslt.STAGE, "accept", False)
+    model = trained()
+    assert epilogues(model)
+    assert library.calls == []
+    same(model, trained("reference"))
+    refused = _gpu_runtime.current().light.refused
+    key = ("float64", (False, False), (6, 16, 5), _gpu_lt.RELU_BIAS)
+    assert refused[key] == "cublasLtMatmulAlgoGetHeuristic returned status 15"
+
+
+def test_off_unless_asked_for(library, monkeypatch):
+    monkeypatch.delenv("TINYNET_CUBLASLT")
+    assert epilogues(trained()) == []
+    assert library.things == {}
+    assert "off (TINYNET_CUBLASLT=1 turns it on" in _gpu_lt.describe()
+
+
+def test_without_the_library_it_is_left_out_with_a_reason(library, monkeypatch):
+    def none():
+        raise _gpu_lt.NotSupported("cuBLASLt was not found (no such file)")
+
+    _gpu_runtime.current().load_light = none
+    assert epilogues(trained()) == []
+    monkeypatch.setattr(_gpu_lt, "load", none)
+    assert _gpu_lt.describe() == (
+        "asked for by TINYNET_CUBLASLT=1, but cuBLASLt was not found (no such file): our own "
+        "kernels are used"
+    )
+
+
+def test_a_library_that_lacks_a_function():
+    old = fake_cublaslt.make()
+    del old.cublasLtMatmul
+    with pytest.raises(_gpu_lt.NotSupported, match="cuBLASLt has no cublasLtMatmul"):
+        _gpu_lt.bind(old)
+
+
+def test_doctor_has_a_line(monkeypatch):
+    monkeypatch.setattr(_gpu_survey, "explain", lambda: "no card")
+    assert "cuBLASLt" not in _gpu_survey.survey()  # nothing to say without a card
+
+
+def test_debugging_goes_kernel_by_kernel(library, monkeypatch):
+    monkeypatch.setenv("TINYNET_DEBUG", "1")
+    model = trained()
+    assert library.calls == []
+    same(model, trained("reference"))
+
+
+def test_what_was_made_is_destroyed(library):
+    model = trained()
+    assert len(library.things) > 10
+    model.execution.programs.clear()
+    del model
+    gc.collect()
+    assert [thing["kind"] for thing in library.things.values()] == ["light"]
+
+
+@pytest.mark.parametrize(("address", "bytes_"), [(4096, 256), (4, 4), (24, 8), (0, 256), (96, 32)])
+def test_alignment_of_an_address(address, bytes_):
+    assert _gpu_lt.aligned(address) == bytes_
+
+
+def test_the_real_library_takes_our_descriptors():
+    """Products and layouts are plain memory: the library checks and returns them, card or not."""
+    try:
+        library = _gpu_lt.load()
+    except _gpu_lt.NotSupported as reason:
+        pytest.skip(str(reason))
+    assert ctypes.sizeof(_gpu_lt.Found) == 96
+    read = library.cublasLtMatmulDescGetAttribute
+    read.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t,
+                     ctypes.c_void_p)  # fmt: skip
+
+    class Opened(_gpu_lt.Light):
+        def __init__(self):  # without a card it can't be opened
+            self.library, self.refused = library, {}
+
+    class Described(_gpu_lt.Plan):
+        def _algorithm(self, workspace):
+            preference = self._make("cublasLtMatmulPreference")
+            wishes = [(a, ctypes.c_uint32(16)) for a in _gpu_lt.ALIGNMENTS]
+            for attribute, value in [(_gpu_lt.WORKSPACE, ctypes.c_uint64(workspace)), *wishes]:
+                self.light.call("cublasLtMatmulPreferenceSetAttribute", preference, attribute,
+                                ctypes.byref(value), ctypes.sizeof(value))  # fmt: skip
+
+    plan = Described(Opened(), "float64", (False, True), (6, 5, 16), 256, 6, 512, 5, 1024, 6,
+                     _gpu_lt.BGRADA, 4096, workspace=1 << 20)  # fmt: skip
+    for attribute, kind, expected in (
+        (_gpu_lt.TRANSA, ctypes.c_int32, 0), (_gpu_lt.TRANSB, ctypes.c_int32, 1),
+        (_gpu_lt.EPILOGUE, ctypes.c_uint32, 256), (_gpu_lt.BIAS_POINTER, ctypes.c_uint64, 4096),
+    ):  # fmt: skip
+        found, size = kind(), ctypes.c_size_t()
+        assert read(plan.product, attribute, ctypes.byref(found), ctypes.sizeof(found),
+                    ctypes.byref(size)) == 0  # fmt: skip
+        assert (found.value, size.value) == (expected, ctypes.sizeof(kind))
