@@ -3,8 +3,9 @@
     pip install -e ".[test,cuda12]" && python benches/gpu_report.py --out gpu.json
 
 Runs the tests that have the gpu's id, the step bench, the sweep over batch sizes against the cpu
-device, and the gpu's again with cuBLASLt's epilogues (TINYNET_CUBLASLT=1); writes the machine, the counts, what failed, and the measurements. It ends with 1 where
-a test or a bench failed. Without a usable card it says what is missing, and writes nothing.
+device, and the gpu's again with cuBLASLt's epilogues (TINYNET_CUBLASLT=1); writes the machine, the
+counts, what failed, and the measurements. It ends with 1 where a test or a bench failed. Without a
+usable card it says what is missing, and writes nothing.
 """
 
 import argparse

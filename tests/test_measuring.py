@@ -98,10 +98,10 @@ def test_a_subject_trains_a_copy_on_data_that_fit(make):
 
 def test_every_stretch_begins_at_the_start():
     one = subject.Subject(model(), "cpu", batch=4)
-    first = one.losses(2)
+    first = one.loss_of(2)
     one.train(5)
-    assert one.losses(2) == first
-    assert first[0] != first[1]
+    assert one.loss_of(2) == first
+    assert one.loss_of(1) != first
 
 
 def test_ids_for_an_embedding_and_a_share_of_zeros():
@@ -521,3 +521,16 @@ def test_bench_leaves_out_a_batch_that_does_not_fit(monkeypatch, capsys, card):
     assert "batch 8 is left out: " in out
     with warnings.catch_warnings(), pytest.raises(SystemExit, match="nothing could be measured"):
         command("--layers", "5", "3", "--batch-sizes", "8", "--rounds", "1")
+
+
+def test_a_slow_device_makes_few_steps_before_the_rounds(monkeypatch):
+    made_up_times(monkeypatch, reference=50.0, cpu=100.0)
+    made, real = [], subject.Subject.train
+
+    def watched(self, steps, shuffle=True):
+        made.append(steps)
+        return real(self, steps, shuffle)
+
+    monkeypatch.setattr(subject.Subject, "train", watched)
+    sweep.measure(model(), ["cpu"], 8, judge="reference", rounds=1, seconds=0.2)
+    assert sorted(made) == [1, 1, 1, 1, 1, 3, 3]  # proofs of both, two pilots, a round

@@ -28,7 +28,7 @@ def key(model, batch, devices, shapes, density) -> dict:
         "architecture": architecture(model),
         "batch": batch,
         "rows": repr(shapes),
-        "density": density,
+        "density": max(round(density, 1), 0.1),
         "dtype": model.dtype,
         "devices": sorted(devices),
         "machine": machine("gpu" in devices),

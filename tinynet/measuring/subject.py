@@ -60,9 +60,9 @@ class Subject:
         if optimizer.parameters is not None:
             optimizer.build(optimizer.parameters, optimizer.ops)
 
-    def losses(self, steps):
-        """Mean losses of the first 1, ..., `steps` steps, the rows in order."""
-        return [self.train(n + 1, shuffle=False)[1] for n in range(steps)]
+    def loss_of(self, steps):
+        """Mean loss of the first so many steps, the rows in order."""
+        return self.train(steps, shuffle=False)[1]
 
 
 def copy_of(model, device):
