@@ -1,18 +1,15 @@
-"""Speed measured on copies of a model, device="auto", and what is kept of it. No test looks at how
-long anything takes: times are made up.
+"""Speed measured on copies of a model, and what is kept of it. No test looks at how long anything
+takes: times are made up.
 """
 
 import itertools
 import json
-import warnings
 
 import fake_cupy
 import numpy as np
 import pytest
 
-import tinynet
-from tinynet import Model, Sequential, kernels, random
-from tinynet.kernels import gpu
+from tinynet import Model, Sequential, random
 from tinynet.layers import (
     Concatenate,
     Dense,
@@ -22,7 +19,7 @@ from tinynet.layers import (
     Input,
     Layer,
 )
-from tinynet.measuring import choice, results, store, subject, sweep
+from tinynet.measuring import store, subject, sweep
 
 
 @pytest.fixture(autouse=True)
@@ -199,6 +196,19 @@ def test_a_device_that_computes_something_else_is_not_timed(monkeypatch, wrong):
     assert sweep.tolerance("float32") == 1e-2
 
 
+def test_a_slow_device_makes_few_steps_before_the_rounds(monkeypatch):
+    made_up_times(monkeypatch, reference=50.0, cpu=100.0)
+    made, real = [], subject.Subject.train
+
+    def watched(self, steps, shuffle=True):
+        made.append(steps)
+        return real(self, steps, shuffle)
+
+    monkeypatch.setattr(subject.Subject, "train", watched)
+    sweep.measure(model(), ["cpu"], 8, judge="reference", rounds=1, seconds=0.2)
+    assert sorted(made) == [1, 1, 1, 1, 1, 3, 3]  # proofs of both, two pilots, a round
+
+
 # ------------------------------------------------------------------------------------- the store
 
 
@@ -259,278 +269,3 @@ def test_a_folder_that_can_not_be_written(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYNET_CACHE_DIR", str(tmp_path / "file"))
     assert store.save(some_key(), RESULT) is None
     assert store.load(some_key()) is None
-
-
-# ---------------------------------------------------------------------------------- device="auto"
-
-
-@pytest.mark.parametrize(("cpu", "gpu_", "device"), [(4.0, 1.0, "gpu"), (1.0, 2.5, "cpu")])
-def test_auto_takes_the_faster_one_and_says_so_once(monkeypatch, capsys, card, cpu, gpu_, device):
-    timed = made_up_times(monkeypatch, cpu=cpu, gpu=gpu_)
-    x, y = rows()
-    net = model()
-    net.fit(x, y, batch_size=8, verbose=2)
-    assert net.device == device
-    ratio = {"gpu": "4", "cpu": "2.5"}[device]
-    other = {"gpu": "cpu", "cpu": "gpu"}[device]
-    line = f"device auto: {device}, {ratio} times as fast as {other} (batch 8, measured now)"
-    assert capsys.readouterr().out.splitlines()[0] == line
-    assert net.explain_execution() == f"recorded once and replayed; {line}"
-    assert net.own_context.ops is kernels.load(device)
-    assert set(timed) == {"cpu", "gpu"}
-    timed.clear()
-    again = model()  # other names, same architecture
-    again.fit(x, y, batch_size=8, verbose=0)
-    assert timed == []
-    assert again.device == device
-    assert capsys.readouterr().out == ""
-    assert "measured before" in again.explain_execution()
-    again.fit(x, y, batch_size=4, verbose=0)
-    assert set(timed) == {"cpu", "gpu"}
-
-
-def test_auto_trains_as_if_the_device_had_been_named(monkeypatch, card):
-    made_up_times(monkeypatch, cpu=2.0, gpu=1.0)
-    x, y = rows(40)
-    trained = []
-    for device in ("auto", "gpu"):
-        tinynet.utils.set_random_seed(3)
-        net = model(device=device)
-        history = net.fit(x, y, batch_size=8, epochs=2, verbose=0).history
-        trained.append((net.get_weights(), history, random.get_state()))
-    (w, h, s), (expected, history, state) = trained
-    for a, b in zip(w, expected, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert h == history
-    assert str(s) == str(state)
-
-
-def test_moments_go_along_to_the_other_device(monkeypatch, card):
-    x, y = rows(40)
-    expected = model(device="cpu", dropout=0.0)
-    tinynet.utils.set_random_seed(3)
-    net = model(dropout=0.0)
-    expected.set_weights(net.get_weights())
-    for i, (cpu, gpu_) in enumerate([(1.0, 2.0), (2.0, 1.0), (1.0, 2.0)]):
-        made_up_times(monkeypatch, cpu=cpu, gpu=gpu_)
-        net.fit(x, y, batch_size=8 + i, shuffle=False, verbose=0)
-        expected.fit(x, y, batch_size=8 + i, shuffle=False, verbose=0)
-        assert net.device == ("gpu" if i == 1 else "cpu")
-    assert net.optimizer.iterations == expected.optimizer.iterations == 14
-    for a, b in zip(net.get_weights(), expected.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
-
-
-def test_without_a_card_auto_is_cpu_without_a_word(monkeypatch, capsys):
-    monkeypatch.setattr(kernels, "why_not", lambda device: "no card in here")
-    timed = made_up_times(monkeypatch, cpu=1.0)
-    x, y = rows()
-    net = model()
-    net.fit(x, y, verbose=2)
-    assert net.device == "cpu"
-    assert "auto" not in capsys.readouterr().out
-    assert net.explain_execution().endswith(
-        "device auto: cpu, because there is no gpu to use: no card in here"
-    )
-    assert timed == []
-    assert not store.folder().exists()
-
-
-@pytest.mark.parametrize(("given", "variable", "open_"), [
-    ("auto", None, True), ("auto", "", True), ("auto", "auto", True), ("auto", "reference", False),
-    ("cpu", "auto", False), ("reference", None, False),
-])  # fmt: skip
-def test_who_names_a_device_gets_it(monkeypatch, card, given, variable, open_):
-    if variable is not None:
-        monkeypatch.setenv("TINYNET_DEVICE", variable)
-    made_up_times(monkeypatch, cpu=2.0, gpu=1.0, reference=3.0)
-    net = model(device=given)
-    net.fit(*rows(), verbose=0)
-    named = "reference" if variable == "reference" else given
-    assert net.device == ("gpu" if open_ else named)
-    assert ("device auto" in net.explain_execution()) == open_
-
-
-def test_a_gpu_that_disagrees_is_not_taken(monkeypatch, card):
-    real = subject.timed_fit
-    made_up_times(monkeypatch, cpu=2.0, gpu=1.0)
-
-    def fit(net, *args):
-        seconds, loss = real(net, *args)
-        return seconds, loss + (net.device == "gpu")
-
-    monkeypatch.setattr(subject, "timed_fit", fit)
-    net = model()
-    with pytest.warns(RuntimeWarning, match=r"gpu does not agree, batch 8: .*; the cpu is taken"):
-        net.fit(*rows(), batch_size=8, verbose=0)
-    assert net.device == "cpu"
-    assert "because gpu does not agree" in net.explain_execution()
-    assert not store.folder().exists()
-
-
-def test_a_model_that_can_not_be_copied_stays_on_the_cpu(card):
-    class Odd(Layer):
-        def forward(self, x, training=False):
-            return x
-
-        def backward(self, dy):
-            return dy
-
-    net = Sequential([Input((5,)), Odd(), Dense(3, "softmax")])
-    net.compile("sgd", "sparse_categorical_crossentropy")
-    net.fit(*rows(), verbose=0)
-    assert net.device == "cpu"
-    assert "nothing could be measured" in net.explain_execution()
-
-
-def test_auto_where_the_card_is_too_small(monkeypatch, card):
-    monkeypatch.setattr(fake_cupy.memory, "limit", 2000)
-    net = model(device="auto")
-    net.fit(*rows(300), batch_size=300, verbose=0)
-    assert net.device == "cpu"
-    assert "because the gpu has no room" in net.explain_execution()
-
-
-def test_auto_with_batches_from_elsewhere_and_with_zeros(monkeypatch, card):
-    made_up_times(monkeypatch, cpu=2.0, gpu=1.0)
-    seen = []
-    real = choice.store.key
-
-    def key(net, batch, devices, shapes, density):
-        seen.append((batch, shapes, density))
-        return real(net, batch, devices, shapes, density)
-
-    monkeypatch.setattr(choice.store, "key", key)
-    x, y = rows(12)
-    x[:, 1:] = 0
-    net = model()
-    net.fit(iter([(x, y)] * 2), steps_per_epoch=2, verbose=0)
-    net.fit(x, y, batch_size=4, verbose=0)
-    assert seen == [(12, (5,), 0.2), (4, (5,), 0.2)]
-    assert net.device == "gpu"
-
-
-def test_compile_with_another_device_keeps_the_optimizers_state(card):
-    x, y = rows(40)
-    nets = []
-    for second in ("cpu", "gpu", "reference"):
-        tinynet.utils.set_random_seed(3)
-        net = model(device="cpu", dropout=0.0)
-        net.fit(x, y, batch_size=8, shuffle=False, verbose=0)
-        net.train_on_batch(x[:4], y[:4])  # leaves arrays behind
-        net.compile(net.optimizer, net.loss, device=second)
-        net.train_on_batch(x[:4], y[:4])
-        net.fit(x, y, batch_size=8, shuffle=False, verbose=0)
-        assert net.optimizer.iterations == 12
-        nets.append(net.get_weights())
-    for other in nets[1:]:
-        for a, b in zip(nets[0], other, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
-
-
-# ------------------------------------------------------------------------ python -m tinynet bench
-
-
-def command(*arguments):
-    from tinynet.__main__ import main
-
-    main(["bench", *arguments])
-
-
-def test_bench_writes_table_json_and_picture(tmp_path, capsys, monkeypatch, card):
-    made_up_times(monkeypatch, reference=4.0, cpu=2.0, gpu=1.0)
-    json_, png = tmp_path / "b.json", tmp_path / "b.png"
-    command("--layers", "5", "4", "3", "--batch-sizes", "2", "8", "--rounds", "2",
-            "--devices", "reference", "cpu", "gpu",
-            "--json", str(json_), "--plot", str(png))  # fmt: skip
-    out = " ".join(capsys.readouterr().out.split())
-    assert "5-4-3: 39 parameters, Adam, sparse_categorical_crossentropy, float32" in out
-    assert "the gpu leads at every batch size" in out
-    assert "of the reference" in out
-    assert png.read_bytes().startswith(b"\x89PNG")
-    result = results.load(json_)
-    assert set(result["engines"]) == {"reference", "cpu", "gpu"}
-    np.testing.assert_allclose(results.rates(result, "cpu", 8), [4.0, 4.0])
-    np.testing.assert_allclose(results.ratio(result, "gpu", "cpu", 2), [2.0, 2.0])
-    # and auto knows it
-    timed = made_up_times(monkeypatch, cpu=1.0, gpu=9.0)
-    from tinynet.bench import dense
-
-    net = dense([5, 4, 3])
-    net.compile("adam", "sparse_categorical_crossentropy")
-    net.fit(*rows(), batch_size=8, verbose=0)
-    assert (net.device, timed) == ("gpu", [])
-
-
-def test_bench_reads_a_saved_model_compiled_or_not(tmp_path, capsys, monkeypatch):
-    made_up_times(monkeypatch, reference=4.0, cpu=2.0)
-    bare = Sequential([Input((3,)), Dense(2)], name="bare")
-    for net, words in ((functional(), "SGD, binary_crossent"), (bare, "Adam, mean_squared")):
-        net.save(tmp_path / "m.keras")
-        command("--model", str(tmp_path / "m.keras"), "--devices", "cpu", "--batch-sizes", "4",
-                "--rounds", "1")  # fmt: skip
-        assert words in " ".join(capsys.readouterr().out.split())
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--model", "nothing.keras"], "there is no file nothing.keras"),
-        (["--layers", "5"], "expected the input's size and one more"),
-        (["--layers", "5", "3", "--devices", "tpu"], "unknown device 'tpu'; there are: reference"),
-        (["--layers", "5", "3", "--devices", "gpu"], "no card in here"),
-    ],
-)
-def test_bench_says_what_does_not_fit(arguments, message, monkeypatch):
-    monkeypatch.setattr(kernels, "why_not",
-                        lambda device: "no card in here" if device == "gpu" else None)  # fmt: skip
-    with pytest.raises(SystemExit, match=message):
-        command(*arguments)
-
-
-@pytest.mark.parametrize("arguments", [
-    [], ["--layers", "5", "0"], ["--layers", "5", "3", "--density", "0"],
-    ["--layers", "5", "3", "--seconds", "x"], ["--layers", "5", "--model", "m.keras"],
-])  # fmt: skip
-def test_bench_refuses_arguments(arguments, capsys):
-    with pytest.raises(SystemExit):
-        command(*arguments)
-    assert "usage: python -m tinynet bench" in capsys.readouterr().err
-
-
-def test_bench_takes_no_time_of_a_device_that_is_wrong(monkeypatch):
-    real = subject.timed_fit
-    monkeypatch.setattr(subject, "timed_fit", lambda net, *a: (
-        1.0, real(net, *a)[1] + (net.device == "cpu")))  # fmt: skip
-    with pytest.raises(SystemExit, match="no time is taken: cpu does not agree"):
-        command("--layers", "5", "3", "--devices", "cpu", "--batch-sizes", "4")
-
-
-def test_bench_leaves_out_a_batch_that_does_not_fit(monkeypatch, capsys, card):
-    made_up_times(monkeypatch, reference=1.0, cpu=1.0, gpu=1.0)
-    real = gpu.Machine
-
-    def machine(instructions, n, *rest):
-        if n > 4:
-            raise MemoryError("no room for 5 rows")
-        return real(instructions, n, *rest)
-
-    monkeypatch.setattr(gpu, "Machine", machine)
-    command("--layers", "5", "3", "--batch-sizes", "4", "8", "--rounds", "1")
-    out = capsys.readouterr().out
-    assert "batch 8 is left out: " in out
-    with warnings.catch_warnings(), pytest.raises(SystemExit, match="nothing could be measured"):
-        command("--layers", "5", "3", "--batch-sizes", "8", "--rounds", "1")
-
-
-def test_a_slow_device_makes_few_steps_before_the_rounds(monkeypatch):
-    made_up_times(monkeypatch, reference=50.0, cpu=100.0)
-    made, real = [], subject.Subject.train
-
-    def watched(self, steps, shuffle=True):
-        made.append(steps)
-        return real(self, steps, shuffle)
-
-    monkeypatch.setattr(subject.Subject, "train", watched)
-    sweep.measure(model(), ["cpu"], 8, judge="reference", rounds=1, seconds=0.2)
-    assert sorted(made) == [1, 1, 1, 1, 1, 3, 3]  # proofs of both, two pilots, a round
