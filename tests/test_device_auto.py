@@ -128,6 +128,15 @@ def test_a_gpu_that_disagrees_is_not_taken(monkeypatch):
 
 
 @pytest.mark.usefixtures("card")
+def test_what_can_not_be_written_down_stays_on_the_cpu():
+    net = model(metrics=[lambda y, p: p.max(axis=-1)])
+    net.fit(*rows(), verbose=0)
+    assert net.device == "cpu"
+    assert "nothing could be measured: " in net.explain_execution()
+    assert "<lambda>" in net.explain_execution()
+
+
+@pytest.mark.usefixtures("card")
 def test_a_model_that_can_not_be_copied_stays_on_the_cpu():
     class Odd(Layer):
         def forward(self, x, training=False):

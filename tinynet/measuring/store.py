@@ -11,6 +11,7 @@ import pathlib
 
 from ..datasets._files import cache_folder
 from ..saving.atomic import atomic_write
+from .subject import as_json
 
 FORMAT = 1
 MOST_BYTES = 1 << 20  # of a file
@@ -39,9 +40,7 @@ def key(model, batch, devices, shapes, density) -> dict:
 
 def architecture(model) -> str:
     """A digest of layers, loss, optimizer and metrics, whatever they are named."""
-    from ..saving import model_to_json
-
-    config = json.loads(model_to_json(model))
+    config = json.loads(as_json(model))
     names = [layer.name for layer in (model, *model.parts())]
     numbers = {name: f"#{i}" for i, name in enumerate(dict.fromkeys(names))}
 

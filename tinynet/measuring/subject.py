@@ -65,12 +65,23 @@ class Subject:
         return self.train(steps, shuffle=False)[1]
 
 
-def copy_of(model, device):
-    """The same architecture, compiled the same way for another device, with the same weights."""
-    from ..saving import model_from_json, model_to_json
+def as_json(model):
+    """Architecture and compile options; NotMeasurable where a part can't be written down."""
+    from ..saving import model_to_json
 
     try:
-        twin = model_from_json(model_to_json(model))
+        return model_to_json(model)
+    except (TypeError, ValueError, NotImplementedError, AttributeError) as error:
+        raise NotMeasurable(f"{model.name} can't be copied to be measured: {error}") from error
+
+
+def copy_of(model, device):
+    """The same architecture, compiled the same way for another device, with the same weights."""
+    from ..saving import model_from_json
+
+    text = as_json(model)
+    try:
+        twin = model_from_json(text)
         if not twin.built:
             twin.build(model.input_shape)
         twin.set_weights(model.get_weights())
