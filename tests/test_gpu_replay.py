@@ -9,7 +9,7 @@ import fake_cupy
 import numpy as np
 import pytest
 import replay_runs
-from replay_runs import D, data, labels
+from replay_runs import data, labels
 from test_replay import (  # noqa: F401  run here too
     test_each_layer_between_dense_ones,
     test_each_layer_first_and_last,
