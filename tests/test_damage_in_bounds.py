@@ -12,8 +12,8 @@ import format_models as given
 import numpy as np
 import pytest
 from damage import bounds, damaged, misconfigured, repacked
-from test_datasets import idx, tiny_mnist, write_imdb
-from test_format_matrix import keras_files
+from dataset_files import idx, tiny_mnist, write_imdb
+from test_format_matrix import keras_matrix_files
 
 import tinynet
 from tinynet import models
@@ -174,7 +174,7 @@ def test_many_configs_with_wrong_values(good, tmp_path):
 def check_theirs(tmp_path, suffix, count, seed):
     """HDF5 by Keras has no checksums: a number may differ, but nothing may break."""
     path, rng, refused = tmp_path / f"m{suffix}", random.Random(seed), 0
-    data = keras_files("plain", "adam")[suffix].tobytes()
+    data = keras_matrix_files("plain", "adam")[suffix].tobytes()
     target = given.make(tinynet, "plain", "adam", 0)
     blank = state(target)
     for _ in range(count):

@@ -45,7 +45,7 @@ def test_the_matrix_has_every_layer_and_every_optimizer():
 
 
 @keras_case
-def keras_files(keras, net, optimizer):
+def keras_matrix_files(keras, net, optimizer):
     """A trained model's files, its predictions, and its weights before and after three steps."""
     model, (x, _), result = make(keras, net, optimizer), given.data(net), {}
     with tempfile.TemporaryDirectory() as folder:
@@ -67,7 +67,7 @@ def listed(expected, when):
 
 @pytest.mark.parametrize(("net", "optimizer", "suffix"), THEIRS)
 def test_we_go_on_from_keras(tmp_path, net, optimizer, suffix):
-    expected = keras_files(net, optimizer)
+    expected = keras_matrix_files(net, optimizer)
     path = tmp_path / f"theirs{suffix}"
     path.write_bytes(expected[suffix].tobytes())
     if suffix == ".weights.h5":
@@ -86,7 +86,7 @@ def test_we_go_on_from_keras(tmp_path, net, optimizer, suffix):
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_keras_weights_by_name(tmp_path, suffix):
     """The layer of the same name is read, the others stay."""
-    expected = keras_files("plain", "sgd")
+    expected = keras_matrix_files("plain", "sgd")
     path = tmp_path / f"theirs{suffix}"
     path.write_bytes(expected[suffix].tobytes())
     model = tinynet.Sequential([
