@@ -60,6 +60,13 @@ class Subject:
         if optimizer.parameters is not None:
             optimizer.build(optimizer.parameters, optimizer.ops)
 
+    def close(self):
+        """Give back what the steps were recorded into, and the moments; it can't train any more."""
+        self.model.execution = None
+        self.model.own_context.release()
+        self.model.optimizer.state.clear()
+        self.x = self.y = None
+
     def loss_of(self, steps):
         """Mean loss of the first so many steps, the rows in order."""
         return self.train(steps, shuffle=False)[1]
