@@ -114,6 +114,8 @@ class Trainer(Step):
                     if not train.ready():
                         _warn_of_the_end(train, epochs - epoch)
                         break
+                    if epoch != self.initial_epoch or not self.initial_batch:
+                        self.position = train.position()  # a pass that was at its end has ended
                     callbacks.call("on_epoch_begin", epoch, {})
                     self.reset_metrics()
                     run.restore(within_epoch=True)

@@ -175,6 +175,8 @@ class Stream:
         elif more := step != steps:  # within an epoch, so that its pass may be at its end
             self.waiting = self._take() if self.waiting is None else self.waiting
             more = self.waiting is not None
+        elif self.current is None and not self.once:  # nothing is left of it, but it counts
+            self.current = self._begin_pass()
         while more:
             data, self.waiting = self.waiting, None
             yield step, data, [slice(0, len(data))]
