@@ -56,14 +56,14 @@ def files(k, name, folder):
 
 
 @keras_case
-def keras_checkpoint_files(keras, name):
+def keras_checkpoints(keras, name):
     with tempfile.TemporaryDirectory() as folder:
         return files(keras, name, pathlib.Path(folder))
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_the_same_files_as_keras(tmp_path, name):
-    expected = keras_checkpoint_files(name)
+    expected = keras_checkpoints(name)
     ours = files(tinynet, name, tmp_path)
     assert set(ours) == set(expected)
     for path, kernel in ours.items():

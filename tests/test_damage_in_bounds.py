@@ -3,15 +3,17 @@
 `pytest -m slow tests/test_damage_in_bounds.py` makes 2,000 of each instead of 100.
 """
 
+import gzip
+import json
 import random
 import warnings
 import zipfile
 
-import damage
+import damage_bounds
 import format_models as given
 import numpy as np
 import pytest
-from damage import bounds, damaged, misconfigured, repacked
+from damage_bounds import bounds, damaged, misconfigured, repacked
 from dataset_files import idx, tiny_mnist, write_imdb
 from test_format_matrix import keras_matrix_files
 
@@ -60,9 +62,9 @@ def test_the_bounds_hold():
         with tinynet.saving.atomic.refusing("x", "no"):
             np.ones(200 << 20)
 
-    with pytest.raises(damage.TooLong):
-        attempt(forever)
-    if damage.sys.platform.startswith("linux"):
+    with pytest.raises(damage_bounds.TooLong), bounds(0.1):
+        forever()
+    if damage_bounds.sys.platform.startswith("linux"):
         with pytest.raises(AssertionError, match="too much"):
             attempt(large)
     assert attempt(len, [1, 2]) == (None, 2)
@@ -238,11 +240,28 @@ def test_many_damaged_snapshots(tmp_path):
 # ----------------------------------------------------------------------------------- data sets
 
 
+def tiny_mnist():
+    """Three images to train on, two to test."""
+    random = np.random.default_rng(0)
+    x, y = random.integers(0, 256, (5, 28, 28), "u1"), np.array([3, 0, 9, 1, 2], "u1")
+    return {"x_train": x[:3], "y_train": y[:3], "x_test": x[3:], "y_test": y[3:]}
+
+
+def write_imdb(path):
+    """Four reviews to train on, four to test."""
+    rows = np.empty(4, object)
+    rows[:] = [[1, 14, 22], [1, 300], [70_000, 5], [2]]
+    labels = np.array([0, 1, 1, 0])
+    np.savez(path, x_train=rows, y_train=labels, x_test=rows[::-1], y_test=labels)
+    return path
+
+
 def made(kind, folder):
     """A file of this kind, and what reads it."""
     if kind == "idx":
         path = folder / "x.gz"
-        path.write_bytes(idx(tiny_mnist()["x_train"]))
+        header = np.array([0x803, 3, 28, 28], ">u4").tobytes()
+        path.write_bytes(gzip.compress(header + tiny_mnist()["x_train"].tobytes()))
         return path, lambda: [_arrays.read_idx(path, (3, 28, 28), 256)]
     if kind == "imdb.npz":
         path = write_imdb(folder / kind)
@@ -307,6 +326,58 @@ def test_a_config_that_unfolds(good, tmp_path, kind):
     message, _ = attempt(models.load_model, path)
     assert "characters, at most" in message
     assert len(message) < 3000
+
+
+def many_layers(count, entry):
+    return {"name": "s", "build_input_shape": [None, 1], "layers": [entry] * count}
+
+
+def backwards(count):
+    """A graph that is listed from its end."""
+    layers = [{"class_name": "InputLayer", "name": "0", "inbound_nodes": [],
+               "config": {"name": "0", "batch_shape": [None, 1]}}]  # fmt: skip
+    layers += [{"class_name": "Identity", "name": str(i), "config": {"name": str(i)},
+                "inbound_nodes": [[[str(i - 1), 0, 0, {}]]]}
+               for i in range(count - 1, 0, -1)]  # fmt: skip
+    return {"name": "s", "layers": layers, "input_layers": ["0", 0, 0],
+            "output_layers": [str(count - 1), 0, 0]}  # fmt: skip
+
+
+LARGE = {
+    "Sequential": lambda n: many_layers(n, {"class_name": "Dense", "config": {"units": 1}}),
+    "Functional": backwards,
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_many_layers(name):
+    """What is small enough to be read is read in time; what is not is neither read nor written."""
+    config = {"class_name": name, "config": LARGE[name](990)}
+    message, model = attempt(models.model_from_json, json.dumps(config))
+    assert message is None
+    assert len(model.layers) >= 990
+    config = {"class_name": name, "config": LARGE[name](20_000)}
+    message, _ = attempt(models.model_from_json, json.dumps(config))
+    assert "layers than 2000 in one file" in message
+
+
+def test_too_many_layers_are_not_written(tmp_path):
+    stack = [tinynet.layers.Identity() for _ in range(2001)]
+    model = tinynet.Sequential([tinynet.layers.Input((1,)), *stack])
+    for name in ("m.keras", "m.h5"):
+        with pytest.raises(ValueError, match="layers than 2000 in one file"):
+            model.save(tmp_path / name)
+    with pytest.raises(ValueError, match="layers than 2000 in one file"):
+        model.to_json()
+    assert list(tmp_path.iterdir()) == []
+    model.save_weights(tmp_path / "w.weights.h5")
+
+
+def test_many_metrics():
+    config = json.loads(given.make(tinynet, "plain", "adam", 0).to_json())
+    config["compile_config"]["metrics"] = ["mae"] * 500_000
+    message, _ = attempt(models.model_from_json, json.dumps(config))
+    assert "compiled with more than 20000 parts" in message
 
 
 def test_a_header_that_unfolds(tmp_path):

@@ -145,9 +145,9 @@ def test_keras_goes_on_from_us(tmp_path, net, optimizer, suffix):
 def test_what_keras_gets_wrong_about_h5(tmp_path, whose):
     """Why the test above helps it: it can't go on from its own `.h5` either.
 
-    Keras 3.15 builds the optimizer from a list that holds none of the layers' weights, and does not
-    know its own Lamb by the name it gives it. When this test fails, Keras has mended it, and
-    `keras_model` can do without the help.
+    Keras 3.15 (on any backend) builds the optimizer from a list that holds none of the layers'
+    weights, and does not know its own Lamb by the name it gives it. When this test fails, Keras has
+    mended it, and `keras_model` can do without the help.
     """
     keras = live_keras()
     k = keras if whose == "keras" else tinynet

@@ -365,8 +365,8 @@ while time.monotonic() < until:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows replaces no file that is open")
 @pytest.mark.parametrize("name", [
-    *("m.keras", "m.h5", "m.onnx"), *(pytest.param(name, marks=pytest.mark.slow) for name in
-                                      ("m.weights.h5", "m.npz", "m.safetensors")),
+    *("m.h5", "m.onnx"), *(pytest.param(name, marks=pytest.mark.slow) for name in
+                                      ("m.keras", "m.weights.h5", "m.npz", "m.safetensors")),
 ])  # fmt: skip
 def test_a_fit_after_two_processes_wrote_one_file(tmp_path, name):
     """Whenever it is read it is whole; and training with that file goes on."""

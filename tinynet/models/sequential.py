@@ -55,11 +55,17 @@ class Sequential(Model):
                 f"{self.name}: layer {layer.name!r} is {layer.dtype}, the others are "
                 f"{self.layers[0].dtype}"
             )
-        if self.built:
-            layer.build_once(self.output_shape)
-            layer.check_input_shape(self.output_shape)
+        if not self.built:
+            self.layers.append(layer)
+            self._stack_changed()
+            return
+        layer.build_once(self.output_shape)
+        layer.check_input_shape(self.output_shape)
+        layer.context = self.context
+        self.output_shape = layer.compute_output_shape(self.output_shape)
         self.layers.append(layer)
-        self._stack_changed()
+        self.chain.append(Node(layer, [self.chain[-1].output], False, self.output_shape))
+        self.flat = self.compiled_metrics = None
 
     def pop(self):
         """Take the last layer off and return it."""

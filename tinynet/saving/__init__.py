@@ -224,7 +224,8 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
 
 def model_to_json(model, **options) -> str:
     """The architecture, and how the model was compiled, as JSON; `options` are json.dumps's."""
-    return json.dumps(config.model_config(model), default=config.plain, **options)
+    found = config.check_size(config.model_config(model))
+    return json.dumps(found, default=config.plain, **options)
 
 
 def model_from_json(json_string, custom_objects=None):

@@ -17,6 +17,8 @@ from . import keras_2
 
 KERAS_VERSION = "3.15.1"  # whose formats these are
 MOST_JSON = 8 << 20  # characters; parsed, they can take thirty times as much memory
+MOST_LAYERS = 1000  # in one file, and as many calls of layers
+MOST_PARTS = 20_000  # of how a model is compiled
 
 models = Registry("model", "models")  # the model classes: they register themselves
 
@@ -101,7 +103,7 @@ def _serialize(module, value):
 
 def legacy_config(model) -> dict:
     """The architecture as in a `.h5`: layers by class name only."""
-    config = model_config(model)
+    config = check_size(model_config(model))
     return {"class_name": _legacy_name(config), "config": _legacy_layers(config["config"])}
 
 
@@ -163,8 +165,40 @@ def parse(text):
     return found
 
 
+def check_size(config):
+    """Raise if a config has more layers than a file may, so that none takes minutes to build.
+
+    Raises:
+        ValueError: more than MOST_LAYERS layers or calls.
+    """
+    left, count = [config], 0
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            count += sum(len(node[key]) for key in ("layers", "inbound_nodes")
+                         if isinstance(node.get(key), list))  # fmt: skip
+            left.extend(node.values())
+        elif isinstance(node, list):
+            left.extend(node)
+        if count > 2 * MOST_LAYERS:
+            raise ValueError(f"more layers and calls of layers than {2 * MOST_LAYERS} in one file")
+    return config
+
+
+def check_parts(config):
+    """Raise if a compile_config names more than MOST_PARTS things."""
+    left, count = [config], 0
+    while left and count <= MOST_PARTS:
+        node, count = left.pop(), count + 1
+        if isinstance(node, (dict, list)):
+            left.extend(node.values() if isinstance(node, dict) else node)
+    if left:
+        raise ValueError(f"it is compiled with more than {MOST_PARTS} parts")
+
+
 def build_model(config, custom_objects=None):
     """A model from its config, built where the config says for what, not compiled."""
+    check_size(config)
     name, inner = config.get("class_name"), config.get("config")
     if isinstance(inner, list):  # Keras 1 and 2.0
         inner = {"name": None, "layers": inner}
@@ -200,6 +234,7 @@ def _model_class(name, config):
 
 def compile_model(model, config, custom_objects=None):
     """Compile with what `compile_config` wrote, Keras's or ours."""
+    check_parts(config)
     with custom_object_scope(custom_objects):
         options = {
             "optimizer": optimizers.deserialize(keras_2.optimizer(config.get("optimizer"))),

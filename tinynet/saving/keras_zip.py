@@ -16,7 +16,7 @@ MOST_MEMBERS = 10_000
 
 def write(model, path):
     """Write a whole model to the file `path`."""
-    config = json.dumps(configs.model_config(model), default=configs.plain)
+    config = json.dumps(configs.check_size(configs.model_config(model)), default=configs.plain)
     metadata = {
         "keras_version": configs.KERAS_VERSION,
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
