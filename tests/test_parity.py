@@ -142,6 +142,30 @@ def test_a_difference_is_seen():
         assert found[0].startswith(name), name
 
 
+def test_what_comes_after_nan():
+    theirs = {"1 fit: history loss": [1.0, 0.5], "3 fit: history loss": [0.4, float("nan")]}
+    for line in ("3 fit: weight 0 kernel: x", "end: weight 0 kernel: x", "4 load_weights: weight 1",
+                 "3 fit: EarlyStopping.best: x", "3 fit: saved weight 0: x"):  # fmt: skip
+        assert compare.comes_after_nan(line, theirs), line
+        assert not compare.comes_after_nan(line, {"1 fit: history loss": [1.0]}), line
+    for line in ("1 fit: weight 0 kernel: x", "3 fit: history loss: x", "3 fit: epochs: x",
+                 "4 predict: x", "error: x", "events: x"):  # fmt: skip
+        assert not compare.comes_after_nan(line, theirs), line
+
+
+@pytest.mark.parity
+def test_means_of_float64_throughout():
+    keras = live_keras()
+    import jax
+
+    x = np.array([1.0, 1e-10])
+    with jax.enable_x64(True):
+        assert float(keras.ops.mean(x)) == 0.5
+        with compare.float64_throughout():
+            assert float(keras.ops.mean(x)) == x.mean() != 0.5
+        assert float(keras.ops.mean(x)) == 0.5
+
+
 def test_a_failing_case_is_made_smaller():
     case = next(c for c in (cases.draw(3, n) for n in range(99)) if len(c["layers"]) > 4)
     small = shrink(case, lambda c: any(call["call"] == "fit" for call in c["calls"]))
