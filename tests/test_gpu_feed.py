@@ -7,7 +7,7 @@ step with the rows of another piece.
 import fake_cupy
 import numpy as np
 import pytest
-import test_replay
+import replay_runs
 from test_gpu_replay import card, compiled, data, labels, weights_of  # noqa: F401  `card` is used
 
 import tinynet
@@ -49,7 +49,7 @@ def inputs(dtype, n=84):
 def fitted(x, y, epochs=2, **options):
     model = compiled()
     model.fit(x, y, batch_size=8, epochs=epochs, verbose=0, **options)
-    assert model.explain_execution() == test_replay.RECORDED
+    assert model.explain_execution() == replay_runs.RECORDED
     return model
 
 

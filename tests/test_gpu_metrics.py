@@ -4,7 +4,7 @@ no predictions come back.
 
 import numpy as np
 import pytest
-import test_replay
+import replay_runs
 from test_gpu_replay import card, machine_of  # noqa: F401  `card` is used
 
 import tinynet
@@ -68,7 +68,7 @@ def counted(model):
 @pytest.mark.parametrize("name", CASES)
 def test_counted_on_the_card(name):
     model, history, measured = results(CASES[name], "gpu")
-    assert model.explain_execution() == test_replay.RECORDED
+    assert model.explain_execution() == replay_runs.RECORDED
     assert all(one is not None for one in counted(model))
     _, expected, expected_measured = results(CASES[name], "reference")
     assert list(history) == list(expected)
@@ -82,7 +82,7 @@ def test_counted_on_the_card(name):
 @pytest.mark.parametrize("name", LEFT_TO_THE_HOST)
 def test_what_is_more_than_matches_is_left_to_the_host(name):
     model, history, measured = results(LEFT_TO_THE_HOST[name], "gpu")
-    assert model.explain_execution() == test_replay.RECORDED
+    assert model.explain_execution() == replay_runs.RECORDED
     assert counted(model) == [None] * len(counted(model))
     _, expected, expected_measured = results(LEFT_TO_THE_HOST[name], "reference")
     for key, values in expected.items():
