@@ -59,7 +59,6 @@ def swap_averages(d, case):
         elif call["call"] == "reload" and call.get("compile") is False:
             averaged = False
         elif call["call"] == "fit" and averaged:
-            case["keras"] = {"run_eagerly": True}  # see purpose.py
             callbacks = call["callbacks"] = [*call.get("callbacks", ())]
             swap = new("callbacks.SwapEMAWeights")
             stopping = any(c["new"] in STOPPING for c in callbacks)
@@ -113,6 +112,8 @@ def steadier(case):
     if '"l1"' in json.dumps(case["layers"]):
         allow_negative(case["layers"])
     averaged = "use_ema" in calls
+    if averaged:  # in compiled steps Keras fails: see purpose.py
+        case["keras"] = {"run_eagerly": True}
     for call in case["calls"]:
         if call["call"] == "fit" and averaged and call.get("initial_epoch", 0) >= call["epochs"]:
             del call["initial_epoch"]
