@@ -14,7 +14,6 @@ import format_models as given
 import numpy as np
 import pytest
 from damage_bounds import bounds, damaged, misconfigured, repacked
-from dataset_files import tiny_mnist, write_imdb
 from test_format_matrix import keras_matrix_files
 
 import tinynet
