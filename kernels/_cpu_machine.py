@@ -34,7 +34,7 @@ WORDS = HEAD + 3 * OPERANDS
  BATCH_VALUES, TURNED_DY, TURNED_DX) = range(31)  # fmt: skip
 SCRATCH = 31
 
-BLOCK = 32  # rows whose entries are sorted by column together: their dy fits the nearest cache
+BLOCK = 64  # rows whose entries are sorted by column together: dW is read and written once for them
 LINE = 64  # bytes of a cache line
 
 

@@ -12,10 +12,10 @@ from ._cpu_machine import COLUMNS, FLAT, HEAD, ROWS, WORDS
 from ._cpu_threads import run_together, small_products, threads
 from ._recording import Unsupported
 
-PARTS_UP_TO = 127  # rows of a batch; above, the threads split the rows
+PARTS_UP_TO = 128  # rows of a batch; above, the threads split the rows
 # share of entries of x that are not zero; MNIST's pixels (0.19) gain, others were not timed yet
 SPARSE_BELOW = 0.25
-OWN_FROM = 128  # rows of a batch from which each thread has gradients of its own
+OWN_FROM = 129  # rows of a batch from which each thread has gradients of its own
 
 OWN = {"linear_dW": "linear_dW_own", "sum_rows": "sum_rows_own"}
 SPARSE = ("linear", "linear_part")  # products that can leave zeros out
