@@ -8,7 +8,6 @@ import signal
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
-os.environ.setdefault("TINYNET_DEVICE", "cpu")  # where a test names none: "auto" would measure
 
 import hypothesis
 import pytest

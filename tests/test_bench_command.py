@@ -46,7 +46,7 @@ def test_bench_writes_table_json_and_picture(tmp_path, capsys, monkeypatch):
     from tinynet.bench import dense
 
     net = dense([5, 4, 3])
-    net.compile("adam", "sparse_categorical_crossentropy")
+    net.compile("adam", "sparse_categorical_crossentropy", device="auto")
     net.fit(*rows(), batch_size=8, verbose=0)
     assert (net.device, timed) == ("gpu", [])
 

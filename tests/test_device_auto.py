@@ -94,8 +94,9 @@ def test_without_a_card_auto_is_cpu_without_a_word(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(("given", "variable", "open_"), [
-    ("auto", None, True), ("auto", "", True), ("auto", "auto", True), ("auto", "reference", False),
-    ("cpu", "auto", False), ("reference", None, False),
+    ("auto", None, True), ("auto", "", True), ("auto", "reference", True), (None, "auto", True),
+    (None, None, False), (None, "", False), (None, "reference", False), ("cpu", "auto", False),
+    ("reference", None, False),
 ])  # fmt: skip
 @pytest.mark.usefixtures("card")
 def test_who_names_a_device_gets_it(monkeypatch, given, variable, open_):
@@ -104,7 +105,7 @@ def test_who_names_a_device_gets_it(monkeypatch, given, variable, open_):
     made_up_times(monkeypatch, cpu=2.0, gpu=1.0, reference=3.0)
     net = model(device=given)
     net.fit(*rows(), verbose=0)
-    named = "reference" if variable == "reference" else given
+    named = given or variable or "cpu"
     assert net.device == ("gpu" if open_ else named)
     assert ("device auto" in net.explain_execution()) == open_
 
@@ -146,7 +147,7 @@ def test_a_model_that_can_not_be_copied_stays_on_the_cpu():
             return dy
 
     net = Sequential([Input((5,)), Odd(), Dense(3, "softmax")])
-    net.compile("sgd", "sparse_categorical_crossentropy")
+    net.compile("sgd", "sparse_categorical_crossentropy", device="auto")
     net.fit(*rows(), verbose=0)
     assert net.device == "cpu"
     assert "nothing could be measured" in net.explain_execution()

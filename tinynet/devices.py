@@ -10,19 +10,18 @@ import pathlib
 from . import kernels
 
 
-def resolve(device: str = "auto") -> str:
+def resolve(device=None) -> str:
     """The name of the device to use.
 
-    "auto" is the environment variable TINYNET_DEVICE where it is set; where that is not, or is
-    "auto" itself, it is "cpu" until `fit` has measured (see `is_open`).
+    None is the environment variable TINYNET_DEVICE where it is set, else "cpu". "auto" is "cpu"
+    until `fit` has measured (see `is_open`).
 
     Raises:
         ValueError: a device that this version does not have.
     """
-    if is_open(device):
-        return "cpu"
+    device = _named(device)
     if device == "auto":
-        device = os.environ["TINYNET_DEVICE"]
+        return "cpu"
     if device not in kernels.DEVICES:
         raise ValueError(
             f'device must be "auto" or one of {", ".join(kernels.DEVICES)}, received {device!r}'
@@ -30,9 +29,13 @@ def resolve(device: str = "auto") -> str:
     return device
 
 
-def is_open(device: str) -> bool:
-    """Whether the choice is left to `fit`: nobody has named a device."""
-    return device == "auto" and (os.environ.get("TINYNET_DEVICE") or "auto") == "auto"
+def is_open(device) -> bool:
+    """Whether the choice is left to `fit`."""
+    return _named(device) == "auto"
+
+
+def _named(device):
+    return (os.environ.get("TINYNET_DEVICE") or "cpu") if device is None else device
 
 
 def why_not(device: str):

@@ -18,7 +18,7 @@ class Step:
 
     def __init__(self):
         self.optimizer = self.loss = self.flat = self.execution = None
-        self.device, self.run_eagerly, self.fused = resolve("auto"), False, False
+        self.device, self.run_eagerly, self.fused = resolve(), False, False
         self.choosing, self.choice = False, None  # device="auto": whether, and what was taken
         self.compiled_metrics = None  # made when the shapes of targets and outputs are known
         self.loss_tracker = metrics.Mean(name="loss")
@@ -46,7 +46,7 @@ class Step:
         steps_per_execution=1,
         jit_compile="auto",
         auto_scale_loss=True,
-        device="auto",
+        device=None,
     ):
         """Choose optimizer, loss, metrics and device; the same optimizer object keeps its state.
 
@@ -59,10 +59,10 @@ class Step:
             run_eagerly: step through the kernels one by one instead of replaying a recorded step;
                 "reference" always does.
             device: "cpu" (compiled), "gpu" (an NVIDIA card), "reference" (NumPy, the readable
-                one), or "auto": the environment variable TINYNET_DEVICE; where that is not set, or
-                "auto", the faster of cpu and gpu: where there is a usable card, `fit` measures both
-                for some seconds on copies of the model, for its batch size, and keeps what it found
-                (see `measuring.choice`); else "cpu".
+                one), or "auto", the faster of cpu and gpu: where there is a usable card, `fit`
+                measures both for some seconds on copies of the model, for its batch size, and keeps
+                what it found (see `measuring.choice`). None: the environment variable
+                TINYNET_DEVICE, else "cpu".
             loss_weights: None: there is one output.
             steps_per_execution, jit_compile, auto_scale_loss: accepted as in Keras; they change
                 nothing here.

@@ -55,7 +55,7 @@ class Model(Trainer, Layer):
         self.input_shape = self.output_shape = None
         self.built = False
         self.needs_dx = True
-        self.own_context = StepContext(load_ops(resolve("auto")), reuse=True)
+        self.own_context = StepContext(load_ops(resolve()), reuse=True)
         self._context = self.own_context
 
     names_of_inputs = None  # where x may be a list or a dict of arrays
