@@ -5,6 +5,7 @@ import textwrap
 
 import numpy as np
 
+from ..saving.atomic import atomic_write
 from . import results
 
 STRONG = {"cpu": "#0b5fd8", "gpu": "#d9480f", "reference": "#2b8a3e"}
@@ -64,13 +65,14 @@ def save(result, path):
         The paths.
     """
     path = pathlib.Path(path)
-    draw(result).savefig(path, dpi=160)
+    pictures = {path: draw(result)}
     second = draw_accuracy(result)
-    if second is None:
-        return [path]
-    beside = path.with_stem(f"{path.stem}-accuracy")
-    second.savefig(beside, dpi=160)
-    return [path, beside]
+    if second is not None:
+        pictures[path.with_stem(f"{path.stem}-accuracy")] = second
+    for name, picture in pictures.items():
+        with atomic_write(name) as file:
+            picture.savefig(file, format=name.suffix[1:] or "png", dpi=160)
+    return list(pictures)
 
 
 def _figure(result, lines, label, crossing, title, subtitle):

@@ -15,10 +15,10 @@ sides saw the same machine, and only then summarised.
 
 import json
 import math
-import os
-import tempfile
 
 import numpy as np
+
+from ..saving.atomic import atomic_write
 
 FORMAT = 1
 
@@ -111,12 +111,8 @@ def _crossing(sizes, gain):
 
 def save(result, path):
     """Write the JSON, whole or not at all."""
-    folder = os.path.dirname(os.path.abspath(path))
-    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as file:
-        json.dump({"format": FORMAT, **result}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(file.name, path)
+    with atomic_write(path) as file:
+        file.write(json.dumps({"format": FORMAT, **result}, indent=1).encode())
 
 
 def load(path):
