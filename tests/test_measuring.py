@@ -8,6 +8,7 @@ import json
 import fake_cupy
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from tinynet import Model, Sequential, random
 from tinynet.layers import (
@@ -232,6 +233,15 @@ def test_what_is_kept_is_found_again_and_only_that():
     for other in ({"batch": 9}, {"machine": "another"}, {"tinynet": "0"}, {"kernels": "0"},
                   {"dtype": "float64"}, {"architecture": "0"}, {"density": 0.5}):  # fmt: skip
         assert store.load(some_key(**other)) is None
+
+
+def test_threads_of_blas_change_and_the_key_does_not(monkeypatch):
+    net = model()
+    before = store.key(net, 8, ["cpu"], (5,), 1.0)
+    with threadpool_limits(1):
+        assert store.key(net, 8, ["cpu"], (5,), 1.0) == before
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "77")
+    assert store.key(net, 8, ["cpu"], (5,), 1.0) != before
 
 
 def test_the_architecture_counts_and_names_do_not():

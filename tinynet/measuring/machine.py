@@ -25,8 +25,10 @@ def blas() -> str:
     np.ones((2, 2)) @ np.ones((2, 2))
     found = [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
     return ", ".join(
-        f"{e['internal_api']} {e['version']} {e.get('architecture', '?')} x{e['num_threads']}"
-        for e in found
+        sorted(
+            f"{e['internal_api']} {e['version']} {e.get('architecture', '?')} x{e['num_threads']}"
+            for e in found
+        )
     )
 
 

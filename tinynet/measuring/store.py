@@ -7,6 +7,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import os
 import pathlib
 
 from ..datasets._files import cache_folder
@@ -55,11 +56,17 @@ def architecture(model) -> str:
 
 
 def machine(with_gpu) -> str:
-    """Processor, BLAS, threads; and card, driver and CuPy."""
-    from ..devices import survey_of_cpu, survey_of_gpu
-    from .machine import machine_line
+    """Processor, threads, versions; and card, driver and CuPy.
 
-    parts = [machine_line(), f"{survey_of_cpu()['threads'].split()[0]} threads"]
+    BLAS follows from these; which libraries are loaded just now, and at how many threads they are,
+    changes while a program runs.
+    """
+    from ..devices import survey_of_cpu, survey_of_gpu
+    from .machine import processor
+
+    parts = [processor(), f"{survey_of_cpu()['threads'].split()[0]} threads"]
+    parts += [f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "scipy", "numba")]
+    parts += [os.environ.get("OPENBLAS_CORETYPE", "BLAS's own choice")]
     if with_gpu:
         found = survey_of_gpu()
         parts += [f"{name} {found[name]}" for name in ("card", "driver", "CuPy", "TF32", "cuBLASLt")
