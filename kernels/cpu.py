@@ -3,14 +3,15 @@
 A kernel here is written as instructions for the machine in `_cpu_machine.py`: which arrays, which
 sizes, which numbers. Called as a function it runs them at once; `kernel.instructions(...)` returns
 them instead, and that is how a whole training step is recorded and replayed. What the machine has
-no instruction for (a broadcast, an unusual layout) is left to the reference.
+no instruction for (a broadcast, an unusual layout) is left to the reference. Denormal numbers
+(below 1.2e-38 in float32) count as zero.
 
 Behind it, from the top: `_cpu_call` (a call as an instruction), `_cpu_program` (a recorded step,
 bound to its arrays and split over threads), `_cpu_machine` (the loop), `_cpu_operands` and the
-instructions (`_cpu_instructions`, `_cpu_products`, `_cpu_csr`, `_cpu_layer_instructions`,
-`_cpu_loss_instructions`, `_cpu_updates`, `_cpu_rules`), and the arithmetic (`_cpu_ops`,
-`_cpu_elementwise`, `_cpu_losses`, `_cpu_sparse`, ...; `_cpu_low` for BLAS, atomics). More kernels,
-for layers beyond Dense: `_cpu_layers`.
+instructions (`_cpu_instructions`, `_cpu_products`, `_cpu_entries`, `_cpu_csr`,
+`_cpu_layer_instructions`, `_cpu_loss_instructions`, `_cpu_updates`, `_cpu_rules`), and the
+arithmetic (`_cpu_ops`, `_cpu_elementwise`, `_cpu_losses`, `_cpu_sparse`, ...; `_cpu_vectors`;
+`_cpu_low` for BLAS, atomics). More kernels, for layers beyond Dense: `_cpu_layers`.
 """
 
 import dataclasses
