@@ -120,12 +120,13 @@ def test_a_kernel_that_the_gpu_lacks_is_named(monkeypatch):
 
 
 @emulated_only
-def test_without_a_card_the_error_says_what_is_missing(monkeypatch):
-    monkeypatch.setattr(_gpu_runtime, "_current", None)
-    monkeypatch.setattr(_gpu_runtime, "explain", lambda: "this and that is missing")
-    for call in (gpu.require, lambda: gpu.empty((1,), "float32")):
-        with pytest.raises(gpu.Unusable, match="this and that is missing"):
-            call()
+def test_without_a_card_the_error_says_what_is_missing():
+    with pytest.MonkeyPatch.context() as patch:  # undone before `card` takes its stand-in away
+        patch.setattr(_gpu_runtime, "_current", None)
+        patch.setattr(_gpu_runtime, "explain", lambda: "this and that is missing")
+        for call in (gpu.require, lambda: gpu.empty((1,), "float32")):
+            with pytest.raises(gpu.Unusable, match="this and that is missing"):
+                call()
 
 
 @emulated_only
