@@ -34,7 +34,7 @@ from ._cpu_operands import (
     word_of,
 )
 from ._cpu_products import DTYPES
-from ._cpu_vectors import SLACK, fetch, not_zero
+from ._cpu_vectors import SLACK, fetch, not_zero, not_zero_plain
 
 
 @jit
@@ -61,20 +61,23 @@ def read(data, index, stride, kind, low, high, mine, like):
         if i + 1 < index.size:  # rows lie anywhere in memory
             fetch(data + index[i + 1] * stride + low * size, D * size)
         if kind == 0:
-            part = vector(row + low, D, np.uint8(0))
+            pixels = vector(row + low, D, np.uint8(0))
+            count = not_zero(pixels, low, columns, values, count)
+        elif kind == 1 + (size_of(like) == 8):  # the dtype of the arithmetic
+            part = vector(row + low * size, D, like)
             count = not_zero(part, low, columns, values, count)
         elif kind == 1:
-            part32 = vector(row + low * 4, D, np.float32(0))
-            count = not_zero(part32, low, columns, values, count)
+            part32 = vector(row + low * size, D, np.float32(0))
+            count = not_zero_plain(part32, low, columns, values, count)
         elif kind == 2:
-            part64 = vector(row + low * 8, D, 0.0)
-            count = not_zero(part64, low, columns, values, count)
+            part64 = vector(row + low * size, D, 0.0)
+            count = not_zero_plain(part64, low, columns, values, count)
         elif kind == 3:
-            whole64 = vector(row + low * 8, D, np.int64(0))
-            count = not_zero(whole64, low, columns, values, count)
+            whole64 = vector(row + low * size, D, np.int64(0))
+            count = not_zero_plain(whole64, low, columns, values, count)
         else:
-            whole32 = vector(row + low * 4, D, np.int32(0))
-            count = not_zero(whole32, low, columns, values, count)
+            whole32 = vector(row + low * size, D, np.int32(0))
+            count = not_zero_plain(whole32, low, columns, values, count)
     starts[index.size] = count
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "matrix",
     "multiply_high",
     "not_zero",
+    "not_zero_plain",
     "set_float_mode",
     "size_of",
     "sum_rows_times",
@@ -124,3 +125,6 @@ def not_zero(row, low, columns, values, count):
     end = count + len(places)
     columns[count:end], values[count:end] = low + places, row[places]
     return end
+
+
+not_zero_plain = not_zero

@@ -106,20 +106,25 @@ def transpose(a, b):
 
 @instruction
 def linear(words, numbers, first, last, step, scratch, like):
-    """y = x W + b; k0: whether x is sparse."""
+    """y = x W + b."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H, y = (last - first) * word[2], word[3], word[4], at(word, 3, first, step)
+    product(at(word, 0, first, step), n, D, D, word[HEAD + 3], H, y, H, mine, like)
+    b = whole(word, 2, H, like)
+    if b.size:
+        ops.add_bias(b, matrix(y, n, H, like))
+
+
+@instruction
+def linear_zeros(words, numbers, first, last, step, scratch, like):
+    """The same for few rows, or an x with zeros, which are left out."""
     word, mine = word_of(words), scratch_of(scratch)
     n, D, H = (last - first) * word[2], word[3], word[4]
-    x, W, y = at(word, 0, first, step), word[HEAD + 3], at(word, 3, first, step)
-    b, out = whole(word, 2, H, like), matrix(y, n, H, like)
-    if word[6] or n <= FEW_ROWS:
-        sparse.sparse_linear(
-            matrix(x, n, D, like), matrix(W, D, H, like), b, out,
-            vector(mine[LIST], D + SLACK, np.int32(0)), vector(mine[VALUES], D + SLACK, like),
-        )  # fmt: skip
-    else:
-        product(x, n, D, D, W, H, y, H, mine, like)
-        if b.size:
-            ops.add_bias(b, out)
+    sparse.sparse_linear(
+        matrix(at(word, 0, first, step), n, D, like), matrix(word[HEAD + 3], D, H, like),
+        whole(word, 2, H, like), matrix(at(word, 3, first, step), n, H, like),
+        vector(mine[LIST], D + SLACK, np.int32(0)), vector(mine[VALUES], D + SLACK, like),
+    )  # fmt: skip
 
 
 @instruction
@@ -137,20 +142,28 @@ def linear_dx(words, numbers, first, last, step, scratch, like):
 
 @instruction
 def linear_part(words, numbers, first, last, step, scratch, like):
-    """parts[thread] = x[:, own] W[own]; k0: whether x is sparse."""
+    """parts[thread] = x[:, own] W[own]."""
     word, mine = word_of(words), scratch_of(scratch)
     n, D, H, item = last * word[2], word[3], word[4], size_of(like)
     low, high = share(D, mine)
     x, W = at(word, 0, 0, step) + low * item, word[HEAD + 3] + low * H * item
     part = word[HEAD + 6] + mine[THREAD] * n * H * item
-    if word[6] or n <= FEW_ROWS:
-        sparse.sparse_linear(
-            matrix(x - low * item, n, D, like)[:, low:high], matrix(W, high - low, H, like),
-            vector(x, 0, like), matrix(part, n, H, like),
-            vector(mine[LIST], D + SLACK, np.int32(0)), vector(mine[VALUES], D + SLACK, like),
-        )  # fmt: skip
-    else:
-        product(x, n, high - low, D, W, H, part, H, mine, like)
+    product(x, n, high - low, D, W, H, part, H, mine, like)
+
+
+@instruction
+def linear_part_zeros(words, numbers, first, last, step, scratch, like):
+    """The same for few rows, or an x with zeros, which are left out."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H, item = last * word[2], word[3], word[4], size_of(like)
+    low, high = share(D, mine)
+    part = word[HEAD + 6] + mine[THREAD] * n * H * item
+    sparse.sparse_linear(
+        matrix(at(word, 0, 0, step), n, D, like)[:, low:high],
+        matrix(word[HEAD + 3] + low * H * item, high - low, H, like),
+        vector(part, 0, like), matrix(part, n, H, like),
+        vector(mine[LIST], D + SLACK, np.int32(0)), vector(mine[VALUES], D + SLACK, like),
+    )  # fmt: skip
 
 
 @instruction
@@ -183,26 +196,32 @@ def linear_dx_part(words, numbers, first, last, step, scratch, like):
 
 @instruction
 def linear_dW(words, numbers, first, last, step, scratch, like):
-    """dW = x^T dy for this thread's rows of dW; k0: whether x is sparse."""
+    """dW = x^T dy for this thread's rows of dW."""
     word, mine = word_of(words), scratch_of(scratch)
-    n, D, H = last * word[2], word[3], word[4]
+    n, D, H, item = last * word[2], word[3], word[4], size_of(like)
     x, dy, dW = at(word, 0, 0, step), at(word, 1, 0, step), word[HEAD + 6]
     low, high = share(D, mine)
-    if word[6] or n <= FEW_ROWS:
-        tile = (sparse.TILE, n + 1)
-        sparse.sparse_dW(
-            matrix(x, n, D, like), matrix(dy, n, H, like), low, high, matrix(dW, D, H, like),
-            matrix(mine[TILE_ROWS], tile[0], tile[1], np.int32(0)),
-            matrix(mine[TILE_VALUES], tile[0], tile[1], like),
-            vector(mine[TILE_COUNTS], sparse.TILE, np.int64(0)),
-        )  # fmt: skip
-        return
-    block, item = max(high - low, 1), size_of(like)
+    block = max(high - low, 1)
     if mine[SMALL] and n <= TURNED and n * H * 8 <= SMALL_PRODUCT:
         block = max(SMALL_PRODUCT // (n * H), 1)
     for i in range(low, high, block):
         gemm(x + i * item, min(block, high - i), n, D, 1, dy, H, 0,
              H, 0.0, dW + i * H * item, H, mine[ROOM], like)  # fmt: skip
+
+
+@instruction
+def linear_dW_zeros(words, numbers, first, last, step, scratch, like):
+    """The same for few rows; zeros of x are left out."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H = last * word[2], word[3], word[4]
+    low, high = share(D, mine)
+    sparse.sparse_dW(
+        matrix(at(word, 0, 0, step), n, D, like), matrix(at(word, 1, 0, step), n, H, like), low,
+        high, matrix(word[HEAD + 6], D, H, like),
+        matrix(mine[TILE_ROWS], sparse.TILE, n + 1, np.int32(0)),
+        matrix(mine[TILE_VALUES], sparse.TILE, n + 1, like),
+        vector(mine[TILE_COUNTS], sparse.TILE, np.int64(0)),
+    )  # fmt: skip
 
 
 # Many rows: each thread sums over its own, while they are in its cache, into a vector of gradients

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _cpu_machine as machine
 from ._cpu_call import Instruction, Scratch, address_of, zeros
-from ._cpu_instructions import DTYPES, INSTRUCTIONS
+from ._cpu_instructions import DTYPES, FEW_ROWS, INSTRUCTIONS
 from ._cpu_machine import COLUMNS, FLAT, HEAD, ROWS, WORDS
 from ._cpu_threads import run_together, small_products, threads
 from ._recording import Unsupported
@@ -19,7 +19,12 @@ SPARSE_BELOW = 0.35
 OWN_FROM = 129  # rows of a batch from which each thread has gradients of its own
 
 OWN = {"linear_dW": "linear_dW_own", "sum_rows": "sum_rows_own"}
-SPARSE = ("linear", "linear_part")  # products that can leave zeros out
+# products of few rows, for which BLAS would only read W and multiply by zeros
+ZEROS = {
+    "linear": "linear_zeros",
+    "linear_part": "linear_part_zeros",
+    "linear_dW": "linear_dW_zeros",
+}
 # The same for inputs that are mostly zeros, all that may read x: by each thread for its rows, ...
 ENTRIES = {
     "gather": ("gather_entries", ROWS),
@@ -42,7 +47,11 @@ CSR = {
 }
 LATE = ("linear_dW", "sum_rows", "prelu_da", "prelu_shared_da", "embedding_dW",
         "moving_average")  # read by nobody within the pass  # fmt: skip
-BY_ROWS = ("linear_dW", "embedding_dW")  # gradients that threads split by rows; operand 2
+BY_ROWS = (
+    "linear_dW",
+    "linear_dW_zeros",
+    "embedding_dW",
+)  # gradients that threads split by rows; operand 2
 
 
 def in_order(instructions):
@@ -83,17 +92,15 @@ class Machine:
                 instructions = list(self._in_parts(instructions))
         for one in instructions:
             self._check(one)
+            if one.op in ZEROS and one.count <= FEW_ROWS:
+                one = dataclasses.replace(one, op=ZEROS[one.op])
             encoded.append(one.encode(rows, self._start(one, flat) if one.mode == FLAT else 0))
         self.words = np.array([words for words, _ in encoded])
         self.numbers = np.array([numbers for _, numbers in encoded])
         self.places = [self._places(a) for a in inputs[1:]]
-        products = [INSTRUCTIONS[name].addresses.get(self.dtype) for name in SPARSE]
-        x = address_of(inputs[0])
-        self.first_products = [
-            i for i, w in enumerate(self.words) if w[0] in products and w[HEAD] == x
-        ]
         self.seen = None  # a reference to the data whose density is known
         self.by_entries = self._entries_twins(trains)
+        self.by_zeros = {} if self.by_entries else self._first_products()
         self.by_csr = None  # found when a sparse matrix comes
         self.room = 0  # entries of a batch for which there is room
         self._make_threads(flat)
@@ -170,21 +177,33 @@ class Machine:
 
     def _twins(self, names):
         """Instructions that can do with the entries of x that are not zero: number -> their code
-        and mode, and those of the twin. Empty, if something else reads x as well.
+        and mode, the twin's name and mode. Empty, if something else reads x as well.
         """
         twins = {}
         for name, (twin, mode) in names.items():
-            twins[INSTRUCTIONS[name].addresses.get(self.dtype)] = (twin, mode)
+            for one in (name, ZEROS.get(name, name)):
+                twins[INSTRUCTIONS[one].addresses.get(self.dtype)] = (twin, mode)
         x, found = address_of(self.inputs[0]), {}
         for i, word in enumerate(self.words):
             if x in word[HEAD::3]:
                 if word[0] not in twins or word[2] != 1:
                     return {}
                 found[i] = (word[:2].copy(), twins[word[0]])
-        return {
-            i: (now, (INSTRUCTIONS[twin].address(self.dtype), mode))
-            for i, (now, (twin, mode)) in found.items()
-        }
+        return found
+
+    def _first_products(self):
+        """Where entries are not enough: products that can leave zeros of x out; as `_twins`."""
+        x, found = address_of(self.inputs[0]), {}
+        for i, word in enumerate(self.words):
+            for name in ("linear", "linear_part"):
+                if word[HEAD] == x and word[0] == INSTRUCTIONS[name].addresses.get(self.dtype):
+                    found[i] = (word[:2].copy(), (ZEROS[name], word[1]))
+        return found
+
+    def _use(self, twins, which):
+        """Have these instructions be themselves (0) or their twins (1), compiled now if need be."""
+        for i, (now, (twin, mode)) in twins.items():
+            self.words[i, :2] = (INSTRUCTIONS[twin].address(self.dtype), mode) if which else now
 
     def _places(self, array):
         """Where an input's address stands in the words: (instruction, word, offset) each."""
@@ -258,20 +277,16 @@ class Machine:
     def _read(self, x):
         """Have the program gather rows of an ndarray."""
         words = self.words
-        for i, (dense, _) in (self.by_csr or {}).items():
-            words[i, :2] = dense
+        self._use(self.by_csr or {}, 0)
         words[0, HEAD], words[0, 6], words[0, 7] = address_of(x), dtype_number(x), x.strides[0]
         if self.seen is None or self.seen() is not x:
             self.look_at(x)
-        words[self.first_products, 6] = self.sparse
-        for i, twins in self.by_entries.items():
-            words[i, :2] = twins[self.sparse]
+        self._use(self.by_zeros or self.by_entries, self.sparse)
 
     def _read_entries(self, x, index):
         """Have the program gather the entries of a sparse matrix; returns what must be kept."""
         words, N = self.words, self.rows
-        for i, (_, twin) in self.by_csr.items():
-            words[i, :2] = twin
+        self._use(self.by_csr, 1)
         counts = (x.starts[index + 1] - x.starts[index]).reshape(-1, N)
         starts = np.zeros((len(counts), N + 1), np.int64)
         np.cumsum(counts, axis=1, out=starts[:, 1:])

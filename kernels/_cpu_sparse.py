@@ -64,7 +64,7 @@ def entries_linear(starts, columns, values, low, high, W, near, stride, cursors,
     """The same where columns are in low..high; `near` is room for FEATURES rows, `stride` bytes
     apart, to which so many rows of W are copied at a time and used for all rows of x.
     """
-    if n < 16 or (starts[n] - starts[0]) * FEATURES < 2 * n * (high - low):
+    if n < 64 or (starts[n] - starts[0]) * FEATURES < 2 * n * (high - low):
         rows_linear(starts, columns, values, W, b, y, n, H)  # not worth the trouble
         return
     like, item = values.dtype.type(0), values.itemsize

@@ -14,13 +14,14 @@ from numba.extending import intrinsic
 from ._cpu_low import I64, size_of
 
 _features = llvm.get_host_cpu_features()
-# Bytes of a vector, and how many of them a sum may take so that registers are left for the rest.
+# Bytes of a vector, and numbers of them for which there is code: the most for which registers are
+# left for the rest (19 hold 300 float32), and few, since each takes its time to compile.
 if _features.get("avx512f"):
-    VECTOR, SUMS = 64, (1, 2, 4, 6, 8, 10, 13, 16, 19, 24)
+    VECTOR, SUMS = 64, (1, 2, 4, 8, 13, 19)
 elif _features.get("avx2"):
-    VECTOR, SUMS = 32, (1, 2, 4, 6, 8, 10, 12)
+    VECTOR, SUMS = 32, (1, 2, 4, 8, 12)
 else:
-    VECTOR, SUMS = 16, (1, 2, 4, 6, 8, 10, 12)
+    VECTOR, SUMS = 16, (1, 2, 4, 8, 12)
 MOST = SUMS[-1]
 COMPRESSES = VECTOR == 64  # whether a vector's numbers can be chosen by a mask and written together
 SLACK = 16  # entries beyond the last that `not_zero` may write to
@@ -206,6 +207,16 @@ def not_zero(row, low, columns, values, count):
         columns[count], values[count] = low + k, T(row[k])
         count += row[k] != nothing
         k += 1
+    return count
+
+
+@njit(nogil=True)
+def not_zero_plain(row, low, columns, values, count):
+    """The same, one number after another: less to compile."""
+    nothing, T = row.dtype.type(0), values.dtype.type
+    for k in range(row.size):
+        columns[count], values[count] = low + k, T(row[k])
+        count += row[k] != nothing
     return count
 
 

@@ -9,7 +9,14 @@ from numba import config, njit
 from tinynet import Sequential
 from tinynet.kernels import _cpu_low as low
 from tinynet.kernels import cpu
-from tinynet.kernels._cpu_vectors import MOST, SLACK, VECTOR, not_zero, sum_rows_times
+from tinynet.kernels._cpu_vectors import (
+    MOST,
+    SLACK,
+    VECTOR,
+    not_zero,
+    not_zero_plain,
+    sum_rows_times,
+)
 from tinynet.layers import Dense, Input
 
 PRECISION = {
@@ -44,11 +51,12 @@ def test_sums_of_rows(dtype, n, count, on_top, gap):
     np.testing.assert_array_equal(out[-3:], expected[-3:])
 
 
+@pytest.mark.parametrize("found", [not_zero, not_zero_plain])
 @pytest.mark.parametrize("values", ["float32", "float64"])
 @pytest.mark.parametrize("given_", ["uint8", "int32", "int64", "float32", "float64"])
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 16, 39, 784])
 @pytest.mark.parametrize("share", [0, 0.2, 1])
-def test_what_is_not_zero(size, share, given_, values):
+def test_what_is_not_zero(size, share, given_, values, found):
     rng = np.random.Generator(np.random.PCG64(size))
     row = (rng.integers(1, 200, size) * (rng.random(size) < share)).astype(given_)
     if row.dtype.kind == "f":
@@ -56,7 +64,7 @@ def test_what_is_not_zero(size, share, given_, values):
         row[1::5] *= -1
         row[2::9] = np.nan
     columns, entries = np.full(2 * size + SLACK, -1, "int32"), np.full(2 * size + SLACK, -1, values)
-    end = not_zero(row, 100, columns, entries, 3)
+    end = found(row, 100, columns, entries, 3)
     expected = np.flatnonzero(row)
     assert end == 3 + len(expected)
     np.testing.assert_array_equal(columns[3:end], 100 + expected)
