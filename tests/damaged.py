@@ -51,36 +51,6 @@ def write(model, path):
     return path.read_bytes()
 
 
-def mutated(data, rng):
-    """The bytes with one kind of damage."""
-    data, size = bytearray(data), len(data)
-    kind = rng.choice(["flip", "flip", "flips", "cut", "zeros", "ones", "swap", "drop", "header"])
-    at = rng.randrange(size)
-    if kind == "flip":
-        data[at] ^= 1 << rng.randrange(8)
-    elif kind == "flips":
-        for _ in range(rng.choice([2, 8, 64])):
-            data[rng.randrange(size)] ^= 1 << rng.randrange(8)
-    elif kind == "cut":
-        del data[at:]
-    elif kind in ("zeros", "ones"):
-        length = rng.choice([1, 4, 8, 64, 512])
-        data[at : at + length] = (b"\0" if kind == "zeros" else b"\xff") * len(
-            data[at : at + length]
-        )
-    elif kind == "swap":  # two blocks change places
-        length, other = rng.choice([4, 8, 40, 512]), rng.randrange(size)
-        a, b = data[at : at + length], data[other : other + length]
-        if len(a) == len(b) and abs(at - other) >= length:
-            data[at : at + length], data[other : other + length] = b, a
-    elif kind == "drop":
-        del data[at : at + rng.choice([1, 8, 100])]
-    else:  # a huge number where an address or a length may be
-        place = rng.randrange(min(size, 4096)) // 8 * 8
-        data[place : place + 8] = rng.choice([2**31, 2**40, 2**62, 2**64 - 2]).to_bytes(8, "little")
-    return bytes(data)
-
-
 def refuses(path, *reasons, into=None):
     """Loading raises ValueError that names the file and the reasons."""
     model = into or build()

@@ -6,6 +6,7 @@ k is keras or tinynet everywhere.
 import functools
 
 import numpy as np
+import saved_nets
 
 FORMATS = (".keras", ".h5", ".weights.h5")
 
@@ -119,27 +120,7 @@ NETS = {
     "words": words,
     "graph": graph,
 }
-OPTIMIZERS = {
-    "sgd": lambda k: k.optimizers.SGD(0.1),
-    "momentum": lambda k: k.optimizers.SGD(0.1, momentum=0.9, nesterov=True, clipvalue=0.5),
-    "rmsprop": lambda k: k.optimizers.RMSprop(0.01),
-    "centered": lambda k: k.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
-    "adam": lambda k: k.optimizers.Adam(
-        k.optimizers.schedules.ExponentialDecay(0.01, 2, 0.9), clipnorm=1.0
-    ),
-    "amsgrad": lambda k: k.optimizers.Adam(0.01, amsgrad=True),
-    "adamw": lambda k: k.optimizers.AdamW(0.01, weight_decay=0.02),
-    "nadam": lambda k: k.optimizers.Nadam(0.01),
-    "adamax": lambda k: k.optimizers.Adamax(0.01),
-    "adagrad": lambda k: k.optimizers.Adagrad(0.05),
-    "adadelta": lambda k: k.optimizers.Adadelta(0.5),
-    "lion": lambda k: k.optimizers.Lion(0.01),
-    "ftrl": lambda k: k.optimizers.Ftrl(0.05),
-    "lamb": lambda k: k.optimizers.Lamb(0.01),
-    "adafactor": lambda k: k.optimizers.Adafactor(0.01),
-    "averaged": lambda k: k.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.8),
-    "accumulated": lambda k: k.optimizers.SGD(0.1, momentum=0.9, gradient_accumulation_steps=2),
-}
+OPTIMIZERS = {**saved_nets.OPTIMIZERS, "lamb": lambda k: k.optimizers.Lamb(0.01)}
 
 
 @functools.cache

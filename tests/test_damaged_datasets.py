@@ -10,7 +10,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from damaged import mutated
+from damage_bounds import damaged
 from dataset_files import TRAIN_REVIEWS, idx, ragged, tiny_mnist, write_imdb
 
 from tinynet.datasets import _arrays, fashion_mnist, imdb, mnist
@@ -65,7 +65,7 @@ def check_mutants(kind, folder, count, seed):
     content, right, rng, refused = path.read_bytes(), read(), random.Random(seed), 0
     tracemalloc.start()
     for _ in range(count):
-        path.write_bytes(mutated(content, rng))
+        path.write_bytes(damaged(content, rng))
         try:
             found = read()
         except (ValueError, OSError) as error:
@@ -103,7 +103,7 @@ def check_contents(kind, folder, count, seed):
     tracemalloc.start()
     for _ in range(count):
         name = rng.choice(list(members))
-        changed = {**members, name: mutated(members[name], rng)}
+        changed = {**members, name: damaged(members[name], rng)}
         if kind == "idx":
             path.write_bytes(gzip.compress(changed[""]))
         else:

@@ -11,7 +11,8 @@ import warnings
 import zipfile
 
 import pytest
-from damaged import WEIGHTS, WHOLE, build, good, members, mutated, pack, refuses, state, write
+from damage_bounds import damaged
+from damaged import WEIGHTS, WHOLE, build, good, members, pack, refuses, state, write
 
 from tinynet import models, saving
 from tinynet.saving import keras_zip
@@ -27,7 +28,7 @@ def check_mutants(good, tmp_path, name, count, seed):
     blank = state(model)
     tracemalloc.start()
     for _ in range(count):
-        path.write_bytes(mutated(data, rng))
+        path.write_bytes(damaged(data, rng))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
