@@ -15,7 +15,7 @@ import statistics
 from . import devices as known
 from .layers import Dense, Input
 from .measuring import choice, results, store, sweep
-from .measuring.machine import forced_blas
+from .measuring.machine import blas, forced_blas
 from .measuring.subject import NotMeasurable, compiled, row_shapes
 from .models import Sequential
 from .saving import load_model
@@ -153,7 +153,7 @@ def run(model, devices, options, say=print):
     kinds = {name: {"kind": "device", "loss_error": errors[name]} for name in devices}
     return {
         "net": describe(model, density), "unit": "rows", "engines": kinds, "excluded": skipped,
-        "machine": store.machine("gpu" in devices), "measurements": measurements,
+        "machine": f"{blas()}, {store.machine('gpu' in devices)}", "measurements": measurements,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "options": {"batch_sizes": options.batch_sizes, "rounds": options.rounds,
                     "seconds": options.seconds, "density": density},

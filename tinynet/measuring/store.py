@@ -66,7 +66,8 @@ def machine(with_gpu) -> str:
 
     parts = [processor(), f"{survey_of_cpu()['threads'].split()[0]} threads"]
     parts += [f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "scipy", "numba")]
-    parts += [os.environ.get("OPENBLAS_CORETYPE", "BLAS's own choice")]
+    forced = os.environ.get("OPENBLAS_CORETYPE")
+    parts += [f"OPENBLAS_CORETYPE={forced}"] if forced else []
     if with_gpu:
         found = survey_of_gpu()
         parts += [f"{name} {found[name]}" for name in ("card", "driver", "CuPy", "TF32", "cuBLASLt")
