@@ -66,7 +66,7 @@ class Launch:
 
     def start(self, runtime, control=0):
         if self.count:
-            args = tuple(_encoded(a, control) for a in self.args)
+            args = tuple(encoded(a, control) for a in self.args)
             runtime.launch(self.name, self.dtype, runtime.blocks(self.over, self.count), args)
 
     def work(self):
@@ -118,7 +118,7 @@ class Product:
         return sum(a.nbytes for a in self.arrays), 2 * m * n * k
 
 
-def _encoded(value, control):
+def encoded(value, control):
     if value is None:
         return np.int64(0)
     if value is CONTROL:

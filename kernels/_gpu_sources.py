@@ -5,7 +5,7 @@ import pathlib
 import re
 
 FILES = ("common.cuh", "elementwise.cu", "rows.cu", "columns.cu", "losses.cu", "layers.cu",
-         "dropout.cu", "updates.cu", "rules.cu", "data.cu")  # fmt: skip
+         "dropout.cu", "updates.cu", "rules.cu", "data.cu", "products.cu")  # fmt: skip
 REAL = {"float32": "float", "float64": "double"}
 DTYPES = ("float32", "float64", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64",
           "uint64", "float16")  # fmt: skip
@@ -27,16 +27,26 @@ def options(dtype):
 
 
 @functools.cache
+def bodies():
+    """Name -> the kernel's text, up to where the next one begins."""
+    texts = re.split(r"^KERNEL (?=\w+\()", source(), flags=re.MULTILINE)[1:]
+    return {text[: text.index("(")]: text for text in texts}
+
+
+@functools.cache
 def changing():
     """Name -> which of its parameters may change from step to step: the kernel asks `number`."""
-    bodies = re.split(r"^KERNEL (?=\w+\()", source(), flags=re.MULTILINE)[1:]
     return {
-        body[: body.index("(")]: {
-            i for i, p in enumerate(kernels()[body[: body.index("(")]])
-            if f"number(control, {p.split()[-1]})" in body
-        }
-        for body in bodies
-    }  # fmt: skip
+        name: {i for i, p in enumerate(kernels()[name]) if f"number(control, {p.split()[-1]})" in b}
+        for name, b in bodies().items()
+    }
+
+
+@functools.cache
+def counting():
+    """Name -> fields of the control that the kernel adds to: two of them must not do so at once."""
+    found = r"control->(\w+)[^;=]*\+="
+    return {name: set(re.findall(found, body)) for name, body in bodies().items()}
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 // Just enough of CUDA for g++ to run the kernels of kernels/cuda on a CPU, one block after another.
 // The threads of a block are fibers that take turns at barriers and shuffles: slow, and the same
-// at every run. Grids and blocks have one dimension.
+// at every run. Grids and blocks have one dimension. With TOGETHER the blocks of a launch run at the
+// same time, each on a thread of the CPU.
 #pragma once
 #include <math.h>
 #include <setjmp.h>
@@ -13,12 +14,22 @@
 #include <utility>
 #include <vector>
 
-#define __global__
+#ifdef TOGETHER
+#include <sched.h>
+
+#include <thread>
+#define OF_A_BLOCK static thread_local
+#define __device__ inline  // members of a struct among them
+#else
+#define OF_A_BLOCK static
 #define __device__ static inline
-#define __shared__ static
+#endif
+#define __global__
+#define __shared__ OF_A_BLOCK
+#define __launch_bounds__(...)
 
 struct Place { int x; };
-static Place threadIdx, blockIdx, blockDim, gridDim;
+OF_A_BLOCK Place threadIdx, blockIdx, blockDim, gridDim;
 
 struct Fiber {
     ucontext_t begin;
@@ -28,13 +39,13 @@ struct Fiber {
 };
 struct Barrier { int arrived = 0, live = 0; unsigned generation = 0; };
 
-static std::vector<Fiber> fibers;
-static std::vector<Barrier> warps;
-static Barrier block;
-static std::vector<unsigned long long> slots;
-static jmp_buf scheduler;
-static std::function<void()>* body;
-static bool moved;  // whether anything happened in a round; else the threads wait for each other
+OF_A_BLOCK std::vector<Fiber> fibers;
+OF_A_BLOCK std::vector<Barrier> warps;
+OF_A_BLOCK Barrier block;
+OF_A_BLOCK std::vector<unsigned long long> slots;
+OF_A_BLOCK jmp_buf scheduler;
+OF_A_BLOCK std::function<void()>* body;
+OF_A_BLOCK bool moved;  // whether anything happened in a round; else the threads wait for each other
 
 static void pause_fiber() {
     int me = threadIdx.x;
@@ -85,6 +96,27 @@ static long long __double_as_longlong(double value) {
     return bits;
 }
 
+static double __longlong_as_double(long long bits) {
+    double value;
+    memcpy(&value, &bits, 8);
+    return value;
+}
+
+#ifdef TOGETHER
+static void __threadfence() { __sync_synchronize(); }
+static unsigned atomicAdd(unsigned* place, unsigned value) {
+    return __sync_fetch_and_add(place, value);
+}
+static void __nanosleep(unsigned) {
+    OF_A_BLOCK int turns = 0;
+    if (++turns == 1 << 26) {
+        fprintf(stderr, "cuda_on_cpu: the blocks of a launch wait for each other\n");
+        abort();
+    }
+    sched_yield();
+}
+#endif
+
 static unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
     return (unsigned long long)((unsigned __int128)a * b >> 64);
 }
@@ -124,10 +156,8 @@ static void run_block(int threads) {
     } while (block.live);
 }
 
-template <class... A, size_t... I>
-static void run(void (*kernel)(A...), int blocks, int threads, void** args,
-                std::index_sequence<I...>) {
-    std::function<void()> call = [&] { kernel(*(A*)args[I]...); };
+// The blocks from `first` to before `end`, one after another.
+static void run_blocks(std::function<void()> call, int first, int end, int blocks, int threads) {
     body = &call;
     if ((int)fibers.size() < threads) {
         fibers.resize(threads);
@@ -135,10 +165,25 @@ static void run(void (*kernel)(A...), int blocks, int threads, void** args,
     }
     blockDim.x = threads;
     gridDim.x = blocks;
+    for (blockIdx.x = first; blockIdx.x < end; blockIdx.x++) run_block(threads);
+}
+
+template <class... A, size_t... I>
+static void run(void (*kernel)(A...), int blocks, int threads, void** args,
+                std::index_sequence<I...>) {
+    std::function<void()> call = [&] { kernel(*(A*)args[I]...); };
+#ifdef TOGETHER
+    std::vector<std::thread> all;
     for (int b = 0; b < blocks; b++) {
-        blockIdx.x = b;
-        run_block(threads);
+        all.emplace_back([=] {
+            run_blocks(call, b, b + 1, blocks, threads);
+            for (Fiber& fiber : fibers) free(fiber.stack);
+        });
     }
+    for (std::thread& one : all) one.join();
+#else
+    run_blocks(call, 0, blocks, blocks, threads);
+#endif
 }
 
 template <class... A> static void run(void (*kernel)(A...), int blocks, int threads, void** args) {

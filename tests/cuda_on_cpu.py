@@ -15,7 +15,7 @@ import pytest
 from tinynet.kernels import _gpu_sources
 
 HEADER = pathlib.Path(__file__).with_suffix(".h")
-FLAGS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-U_FORTIFY_SOURCE", "-w")
+FLAGS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-pthread", "-U_FORTIFY_SOURCE", "-w")
 
 
 def compiler():
@@ -25,12 +25,30 @@ def compiler():
     return found
 
 
+def sizes(dtype, warp):
+    """How a block is laid out; small ones run faster here, and use all of their code as well."""
+    small = warp < 32
+    return {"WARP": warp, "SIDE": 4 if small else 16,
+            "EACH": 4 if small else 32 // np.dtype(dtype).itemsize}  # fmt: skip
+
+
 @functools.cache
 def library(dtype, warp=32):
-    """The program of all kernels for a dtype, with warps of so many threads; kept on disk."""
+    """The program of all kernels for a dtype, with warps of so many threads."""
+    return _built(_gpu_sources.source(), _gpu_sources.kernels(), dtype, warp)
+
+
+@functools.cache
+def together(text, dtype, warp):
+    """The program of a persistent kernel, all blocks of which run at the same time."""
+    return _built(text, ["persistent"], dtype, warp, "#define TOGETHER")
+
+
+def _built(source, kernels, dtype, warp, *first):
+    """Compile a program for the CPU, or take what is kept on disk of an earlier time."""
     text = "\n".join([
-        f'#define WARP {warp}\n#include "{HEADER}"', _gpu_sources.source(),
-        *(f"ON_CPU({name})" for name in _gpu_sources.kernels()),
+        *first, *(f"#define {name} {value}" for name, value in sizes(dtype, warp).items()),
+        f'#include "{HEADER}"', source, *(f"ON_CPU({name})" for name in kernels),
     ])  # fmt: skip
     real = _gpu_sources.REAL[dtype]
     command = [compiler(), *FLAGS, f"-DREAL={real}"]
@@ -59,6 +77,11 @@ def launch(name, blocks, threads, args, dtype, warp=32):
         wanted = np.integer if "*" in parameter else wanted
         assert isinstance(value, wanted), f"{name}: {parameter} received {type(value).__name__}"
         assert value.itemsize == 8
+    run(library(str(dtype), warp), name, blocks, threads, args)
+
+
+def run(program, name, blocks, threads, args):
+    """Run a kernel of a program with arguments of 8 bytes."""
     room = np.array([np.asarray(a).view(np.int64) for a in args])
     pointers = (ctypes.c_void_p * len(args))(*(room.ctypes.data + 8 * i for i in range(len(args))))
-    getattr(library(str(dtype), warp), f"on_cpu_{name}")(int(blocks), int(threads), pointers)
+    getattr(program, f"on_cpu_{name}")(int(blocks), int(threads), pointers)

@@ -9,12 +9,20 @@ typedef unsigned long long u64;
 typedef unsigned int u32;
 typedef REAL real;
 
+// The persistent kernel (persistent.cu) is made of the same text: there a kernel is a function, and
+// its blocks are numbers that a running block works through.
+#ifndef KERNEL
 #define KERNEL extern "C" __global__ void
+#define BLOCK_INDEX blockIdx.x
+#define BLOCK_COUNT gridDim.x
+#endif
 
 #ifndef WARP
 #define WARP 32
+#define SIDE 16  // a block that multiplies matrices has SIDE * SIDE threads,
+#define EACH (32 / int(sizeof(real)))  // which fetch so many numbers of either at a time
 #endif
-#define MOST_THREADS 256  // of a block, at most; `_gpu_call.THREADS` says how many are launched
+#define MOST_THREADS 256  // of a block, at most; `_gpu_runtime.THREADS` says how many are launched
 
 // What changes from step to step of a recording: the same launches serve all steps, because they
 // read from here. Mirrored by `_gpu_program.FIELDS`.
@@ -46,8 +54,8 @@ __device__ double number(const Control* control, double value) {
 }
 
 // This thread's entries of a vector: for (i64 i = first_entry(); i < n; i += entries()).
-__device__ i64 first_entry() { return i64(blockIdx.x) * blockDim.x + threadIdx.x; }
-__device__ i64 entries() { return i64(gridDim.x) * blockDim.x; }
+__device__ i64 first_entry() { return i64(BLOCK_INDEX) * blockDim.x + threadIdx.x; }
+__device__ i64 entries() { return i64(BLOCK_COUNT) * blockDim.x; }
 
 // i % D; the division of 32-bit numbers is several times faster.
 __device__ i64 modulo(i64 i, i64 D) {
@@ -96,7 +104,7 @@ __device__ double block_sum(double v) {
 
 // A block works on WARP columns, with blockDim / WARP threads for each; they take every
 // `row_step()`th row from `first_row()` on.
-__device__ i64 own_column() { return i64(blockIdx.x) * WARP + lane(); }
+__device__ i64 own_column() { return i64(BLOCK_INDEX) * WARP + lane(); }
 __device__ int first_row() { return threadIdx.x / WARP; }
 __device__ int row_step() { return blockDim.x / WARP; }
 

@@ -65,7 +65,7 @@ KERNEL gather_csr_step(const Control* control, i64 N, i64 C, real* out) {
 // With the entries of x^T this is x^T dy.
 KERNEL csr_product(const i64* starts, const int* columns, const real* values, const real* W,
                    i64 H, real* y) {
-    i64 r = blockIdx.x;
+    i64 r = BLOCK_INDEX;
     for (i64 j = threadIdx.x; j < H; j += blockDim.x) {
         real total = 0;
         for (i64 e = starts[r]; e < starts[r + 1]; e++) total += values[e] * W[columns[e] * H + j];

@@ -55,7 +55,7 @@ KERNEL embedding(const real* ids, const real* table, i64 n, i64 V, i64 D, real* 
 
 // A block sums the gradient of one row of the table, in the order of the ids.
 KERNEL embedding_grad(const real* ids, const real* dy, i64 count, i64 V, i64 D, real* dW) {
-    i64 row = blockIdx.x;
+    i64 row = BLOCK_INDEX;
     for (i64 j = threadIdx.x; j < D; j += blockDim.x) {
         real total = 0;
         for (i64 e = 0; e < count; e++) {

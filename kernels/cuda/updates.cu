@@ -12,7 +12,7 @@ KERNEL partial_sums(i64 kind, const real* x, i64 n, double a, double b, double* 
     double total = 0;
     for (i64 i = first_entry(); i < n; i += entries()) total += term(kind, double(x[i]), a, b);
     total = block_sum(total);
-    if (threadIdx.x == 0) partial[blockIdx.x] = total;
+    if (threadIdx.x == 0) partial[BLOCK_INDEX] = total;
 }
 
 // Second pass.

@@ -1,0 +1,86 @@
+"""Which launches of a step wait for which, against what another order of them would do."""
+
+import itertools
+
+import fake_cupy
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinynet.kernels import _gpu_order, _gpu_sources, gpu
+from tinynet.kernels._gpu_call import CONTROL, Launch
+
+
+@pytest.fixture(autouse=True, scope="module")
+def card():
+    with fake_cupy.in_place_of_a_card():
+        yield
+
+
+def test_what_each_kernel_reads_and_writes_is_what_it_declares():
+    a, b, c = (gpu.zeros((4,), "float32") for _ in range(3))
+    span = {id(x): (x.data.ptr, x.data.ptr + 16) for x in (a, b, c)}
+    one = Launch(
+        "adam", "entries", 4, (CONTROL, a, 0.1, 0.9, 0.9, 1e-7, 4, b, c, c, None), "float32"
+    )
+    reads, writes = _gpu_order.accesses(one)
+    assert reads == ["step", span[id(a)]]
+    assert writes == [span[id(b)], span[id(c)], span[id(c)]]
+    (product,) = gpu.linear.instructions(a.reshape(2, 2), b.reshape(2, 2), None, y=c.reshape(2, 2))
+    assert _gpu_order.accesses(product) == ([span[id(b)], span[id(a)]], [span[id(c)]])
+
+
+def test_two_that_add_to_the_loss_of_a_step_do_not_meet():
+    losses = gpu.zeros((4,), "float64")
+    first, second = gpu.add_loss_instruction(losses), gpu.add_loss_instruction(losses)
+    counted = Launch("next_step", "blocks", 1, (CONTROL,), "float64")
+    assert [len(group) for group in _gpu_order.levels([first, second, counted])] == [1, 1, 1]
+    assert {name for name, fields in _gpu_sources.counting().items() if fields} == {
+        "add_loss", "add_penalty", "next_step"
+    }  # fmt: skip
+
+
+def test_a_dense_layer_backward_runs_at_once():
+    x, dy, W = (gpu.zeros(s, "float32") for s in ((3, 4), (3, 5), (4, 5)))
+    dW, db, dx = (gpu.zeros(s, "float32") for s in ((4, 5), (5,), (3, 4)))
+    launches = [
+        *gpu.linear_dW.instructions(x, dy, dW=dW), *gpu.sum_rows.instructions(dy, out=db),
+        *gpu.linear_dx.instructions(dy, W, dx=dx), *gpu.affine.instructions(dx, 2.0, 0.0, y=dx),
+    ]  # fmt: skip
+    groups = _gpu_order.levels(launches)
+    assert [[one.name for one in group] for group in groups] == [
+        ["gemm", "sum_rows", "gemm"], ["affine"]
+    ]  # fmt: skip
+
+
+# adds to some of four numbers what others hold: the result of a program shows its order
+additions = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=7)
+
+
+@given(additions)
+def test_any_order_within_a_group_gives_the_same(program):
+    numbers = gpu.zeros((4,), "float64")
+    launches = []
+    for source, target in program:
+        x, total = numbers[source : source + 1], numbers[target : target + 1]
+        launches.append(Launch("add_to", "entries", 1, (x, 1, total), "float64"))
+    groups = _gpu_order.levels(launches)
+    assert sorted(map(id, itertools.chain(*groups))) == sorted(map(id, launches))
+
+    def outcome(order):
+        values = np.array([1.0, 10.0, 100.0, 1000.0])
+        for one in order:
+            source, target = program[launches.index(one)]
+            values[target] += values[source]
+        return values.tolist()
+
+    expected = outcome(launches)
+    for turned in (False, True):
+        order = [one for group in groups for one in (group[::-1] if turned else group)]
+        assert outcome(order) == expected
+    for one in groups[-1]:  # no launch waits longer than it must
+        if len(groups) > 1:
+            mine = _gpu_order.accesses(one)
+            before = [_gpu_order.accesses(other) for other in groups[-2]]
+            assert any(_gpu_order.conflict(mine, theirs) for theirs in before)
