@@ -3,12 +3,12 @@
 import dataclasses
 import functools
 import inspect
-import os
 import time
 
 import numpy as np
 
 from . import _gpu_runtime, _gpu_sources, reference
+from ._gpu_options import debug_level
 from ._recording import Slot, Unsupported
 
 
@@ -157,16 +157,6 @@ def execute(launch, runtime, control=0):
     if debug_level() > 1:
         _report(launch, time.perf_counter() - start)
     _check_finite(launch, runtime)
-
-
-def debug_level():
-    """0; 1: check after each kernel; 2: print its time as well. Read at every call."""
-    try:
-        return int(os.environ.get("TINYNET_DEBUG") or 0)
-    except ValueError:
-        raise ValueError(
-            f"TINYNET_DEBUG must be 0, 1 or 2, received {os.environ['TINYNET_DEBUG']!r}"
-        ) from None
 
 
 def _report(launch, seconds):

@@ -9,7 +9,8 @@ those of NVIDIA's cublasLt.h, where each value is written out.
 
 import contextlib
 import ctypes
-import os
+
+from . import _gpu_options
 
 DEFAULT, RELU_BIAS, BIAS, BGRADA = 1, 2 | 4, 4, 256  # cublasLtEpilogue_t
 COMPUTE_32F, COMPUTE_64F, COMPUTE_TF32 = 68, 70, 77  # cublasComputeType_t
@@ -53,11 +54,6 @@ SIGNATURES = {
     "cublasLtMatmulAlgoGetHeuristic": (_P, _P, _P, _P, _P, _P, _P, _INT, _P, _P),
     "cublasLtMatmul": (_P, _P, _P, _P, _P, _P, _P, _P, _P, _P, _P, _P, _P, _P, _SIZE, _P),
 }
-
-
-def wanted():
-    """Whether TINYNET_CUBLASLT asks for it."""
-    return os.environ.get("TINYNET_CUBLASLT") == "1"
 
 
 def load():
@@ -141,8 +137,7 @@ class Plan:
         self.light, self.addresses = light, (A, B, C)
         single, (m, n, k) = dtype == "float32", sizes
         real = REAL_32F if single else REAL_64F
-        tf32 = os.environ.get("TINYNET_TF32") == "1"
-        compute = (COMPUTE_TF32 if tf32 else COMPUTE_32F) if single else COMPUTE_64F
+        compute = (COMPUTE_TF32 if _gpu_options.tf32() else COMPUTE_32F) if single else COMPUTE_64F
         self.number = ctypes.c_float if single else ctypes.c_double
         self.made = []  # what has to be destroyed
         self.product = self._make("cublasLtMatmulDesc", compute, real)
@@ -205,7 +200,7 @@ def aligned(address):
 
 def describe():
     """For `doctor`: whether it is on, and if that does not work, why."""
-    if not wanted():
+    if not _gpu_options.cublaslt():
         return "off (TINYNET_CUBLASLT=1 turns it on; not yet timed on a card)"
     try:
         Light(load())

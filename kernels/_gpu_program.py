@@ -12,11 +12,13 @@ import math
 import numpy as np
 
 from . import _gpu_runtime
-from ._gpu_call import CONTROL, Launch, address_of, debug_level, execute
+from ._gpu_call import CONTROL, Launch, address_of, execute
 from ._gpu_data import comes_in_pieces, dtype_number, fits, resident
 from ._gpu_epilogues import with_epilogues
 from ._gpu_feed import steps_of_a_piece
 from ._gpu_fusion import fused
+from ._gpu_options import debug_level, persistent_rows
+from ._gpu_persistent import Persistent
 from ._recording import Unsupported
 
 FIELDS = ("step", "first_step", "x", "x_stride", "x_dtype", "index", "starts", "columns",
@@ -46,10 +48,13 @@ class Machine:
         self.keep = (known, flat)  # their memory is addressed from here on
         self.control = self.runtime.zeros((len(FIELDS),), "int64")
         _check_known(instructions, known)
-        self.step = [*self._loads(), *fused(instructions), *self._stores()]
+        around = [*self._loads()], [*self._stores()]
+        self.bare = [*around[0], *instructions, *around[1]]
+        self.step = [*around[0], *fused(instructions), *around[1], self._counts()]
         if self.runtime.light is not None:
             self.step = with_epilogues(self.step)
         self.graphs = {}  # (whether x is sparse, steps, conditions met) -> graph, its launches
+        self.persistent = {}  # whether x is sparse -> Persistent, where the step runs that way
 
     def _loads(self):
         """Targets and weights of the step."""
@@ -59,12 +64,15 @@ class Machine:
                 yield self._launch("load_step", "entries", words, (CONTROL, which, words, array))
 
     def _stores(self):
-        """Its predictions; and the step is counted."""
+        """Its predictions."""
         outputs = self.inputs.outputs
         if outputs is not None:
             words = outputs.nbytes // 4
             yield self._launch("store_step", "entries", words, (CONTROL, outputs, words))
-        yield self._launch("next_step", "blocks", 1, (CONTROL,))
+
+    def _counts(self):
+        """The last launch of a step."""
+        return self._launch("next_step", "blocks", 1, (CONTROL,))
 
     def _gather(self, sparse):
         x, N = self.inputs.x, self.rows
@@ -180,9 +188,8 @@ class Machine:
                     feed.wait()
                     self._run_steps(False, part)
                 else:
-                    with self.runtime.on_stream() as stream:
-                        for graph in plans[k]:
-                            graph.launch(stream)
+                    with self.runtime.on_stream():
+                        plans[k]()
                 feed.done(k)
                 done += len(part)
         except Exception as error:
@@ -202,11 +209,29 @@ class Machine:
         plan = self._plan(sparse, scalars)
         self.runtime.synchronize()  # what the graphs read is there
         with self.runtime.on_stream() as stream:
-            for graph in plan:
-                graph.launch(stream)
+            plan()
             stream.synchronize()
 
     def _plan(self, sparse, scalars):
+        """A function that starts the steps with these scalars on the current stream; all that
+        takes time once has been done."""
+        persistent = self._persistent(sparse)
+        if persistent is not None:
+            return lambda: persistent.start(self.control, len(scalars))
+        graphs = self._graphs(sparse, scalars)
+        return lambda: [graph.launch(self.runtime.stream) for graph in graphs]
+
+    def _persistent(self, sparse):
+        """The step as a program of the persistent kernel; None where it goes into graphs."""
+        if self.rows > persistent_rows():
+            return None
+        if sparse not in self.persistent:
+            launches = [self._gather(sparse), *self.bare]
+            self.persistent[sparse] = Persistent(launches, self.runtime, self.dtype)
+        made = self.persistent[sparse]
+        return made if made.fits else None
+
+    def _graphs(self, sparse, scalars):
         """The graphs to launch, in order: of many steps first, then one by one."""
         steps = len(scalars)
         if any(launch.when is not None for launch in self.step):

@@ -5,12 +5,13 @@ cuBLAS is called by its C interface, because CuPy's own refuses to be captured i
 
 import contextlib
 import ctypes
-import os
+import functools
+import math
 import threading
 
 import numpy as np
 
-from . import _gpu_lt, _gpu_sources
+from . import _gpu_lt, _gpu_options, _gpu_sources
 from ._gpu_survey import Unusable, explain
 
 THREADS, WARP = 256, 32  # of a block, of a warp
@@ -83,7 +84,8 @@ class Runtime:
 
     def __init__(self, cupy, cublas, threads=THREADS, warp=WARP):
         self.cupy, self.cublas, self.threads, self.warp = cupy, cublas, threads, warp
-        self.functions, self.handles, self.modules = {}, {}, {}
+        self.side = math.isqrt(threads)  # of the smallest tile of products.cu
+        self.functions, self.handles, self.modules, self.programs = {}, {}, {}, {}
         self._stream = self._copies = self._light = None
         self.load_light = _gpu_lt.load
         self.lock = threading.RLock()  # what one thread launches must not get into another's graph
@@ -171,6 +173,38 @@ class Runtime:
             return -(-count * self.warp // self.threads)
         return -(-count // self.warp) if over == "columns" else count
 
+    @functools.cached_property
+    def multiprocessors(self):
+        return self.cupy.cuda.Device().attributes["MultiProcessorCount"]
+
+    def persistent(self, text, dtype):
+        """The function of a persistent kernel, see `_gpu_sources.persistent`."""
+        key = (text, dtype)
+        if key not in self.programs:
+            module = self.cupy.RawModule(code=text, options=_gpu_sources.options(dtype))
+            self.programs[key] = module.get_function("persistent")
+        return self.programs[key]
+
+    def most_blocks(self, function):
+        """How many blocks of a function the card can run at the same time."""
+        each = self.cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
+            function.kernel.ptr, self.threads, 0
+        )
+        return each * self.multiprocessors
+
+    def launch_together(self, function, blocks, args):
+        """Start a function whose blocks wait for each other: all of them run, or none and an error.
+
+        Args:
+            args: NumPy scalars of 8 bytes.
+        """
+        values = np.array([a.view(np.int64) for a in args])
+        places = np.array([values.ctypes.data + 8 * i for i in range(len(values))], np.uintp)
+        stream = self.cupy.cuda.get_current_stream().ptr
+        self.cupy.cuda.driver.launchCooperativeKernel(
+            function.kernel.ptr, blocks, 1, 1, self.threads, 1, 1, 0, stream, places.ctypes.data
+        )
+
     # -------------------------------------------------------------------------- matrix products
 
     def gemm(self, dtype, transposed, sizes, A, lda, B, ldb, C, ldc):
@@ -202,7 +236,7 @@ class Runtime:
             _check("setStream", lib.cublasSetStream_v2(handle, ctypes.c_void_p(stream)))
             place = (ctypes.c_void_p(room.data.ptr), ctypes.c_size_t(WORKSPACE))
             _check("setWorkspace", lib.cublasSetWorkspace_v2(handle, *place))
-            mode = TF32 if os.environ.get("TINYNET_TF32") == "1" else FP32
+            mode = TF32 if _gpu_options.tf32() else FP32
             _check("setMathMode", lib.cublasSetMathMode(handle, mode))
             self.handles[stream] = (handle, room)
         return self.handles[stream][0]
@@ -212,7 +246,7 @@ class Runtime:
     @property
     def light(self):
         """cuBLASLt, where TINYNET_CUBLASLT=1 asks for it and it can be used; else None."""
-        if not _gpu_lt.wanted():
+        if not _gpu_options.cublaslt():
             return None
         if self._light is None:
             try:

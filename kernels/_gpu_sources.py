@@ -54,3 +54,46 @@ def kernels():
     """Name -> its parameters' declarations, read from the sources: {"scale_": ["i64 n", ...]}."""
     found = re.findall(r"^KERNEL (\w+)\(([^)]*)\)", source(), re.MULTILINE)
     return {name: [" ".join(p.split()) for p in text.split(",")] for name, text in found}
+
+
+ROOM = 12 << 10  # bytes of shared memory for the instructions of a persistent kernel
+
+
+def persistent(names):
+    """The program of a persistent kernel (persistent.cu) that can run these kernels.
+
+    Returns:
+        (text, words of an instruction's arguments, most instructions).
+    """
+    words = max(len(kernels()[name]) for name in names)
+    length = ROOM // (8 * (words + 5))
+    cases = "\n".join(_case(i, name) for i, name in enumerate(names))
+    text = f"""#define KERNEL __device__ void
+#define BLOCK_INDEX block_index
+#define BLOCK_COUNT block_count
+#define WORDS {words}
+#define LENGTH {length}
+struct Block {{
+long long block_index, block_count;
+{source()}
+}};
+__device__ void start(Block at, long long kernel, const long long* w, Block::Control* control) {{
+    switch (kernel) {{
+{cases}
+    }}
+}}
+#line 1 "persistent.cu"
+{(FOLDER / "persistent.cu").read_text()}"""
+    return text, words, length
+
+
+def _case(i, name):
+    """The call of kernel number i, its arguments taken from words as they are declared."""
+    arguments = []
+    for k, parameter in enumerate(kernels()[name]):
+        kind = parameter.rpartition(" ")[0].removeprefix("const ")
+        ours = "Block::" if kind.rstrip("*") in ("real", "i64", "u64", "u32") else ""
+        arguments.append("control" if kind == "Control*"
+                         else f"__longlong_as_double(w[{k}])" if kind == "double"
+                         else f"({ours}{kind})w[{k}]")  # fmt: skip
+    return f"    case {i}: at.{name}({', '.join(arguments)}); break;"

@@ -6,6 +6,8 @@ import importlib.util
 import os
 import sys
 
+from . import _gpu_lt, _gpu_options
+
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the CUDA major version
 
@@ -112,8 +114,5 @@ def survey():
         found["card"] = f"{card['name'].decode()}, sm_{card['major']}{card['minor']}"
         found["memory"] = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
         found["CUDA runtime"] = str(cupy.cuda.runtime.runtimeGetVersion())
-        from ._gpu_lt import describe
-
-        found["cuBLASLt"] = describe()
-        found["TF32"] = "on (TINYNET_TF32=1)" if os.environ.get("TINYNET_TF32") == "1" else "off"
+        found |= {"cuBLASLt": _gpu_lt.describe(), **_gpu_options.described()}
     return {**found, "usable": "yes" if reason is None else f"no: {reason}"}

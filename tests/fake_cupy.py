@@ -94,7 +94,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         return self.get().tobytes()
 
     def fill(self, value):
-        self.host.fill(value)
+        _on_current_stream(lambda: self.host.fill(value))
 
 
 def _method(name):
@@ -163,6 +163,7 @@ def broadcast_to(array, shape):
 
 class RawModule:
     def __init__(self, code, options):
+        self.code = code
         (real,) = (re.fullmatch("-DREAL=(.*)", o)[1] for o in options if o.startswith("-DREAL"))
         self.dtype = {"float": "float32", "double": "float64"}[real]
 
@@ -171,7 +172,30 @@ class RawModule:
             assert 1 <= grid[0] < 2**31
             do(lambda: cuda_on_cpu.launch(name, grid[0], block[0], args, self.dtype, WARP))
 
+        if name == "persistent":
+            program = cuda_on_cpu.together(self.code, self.dtype, WARP)
+            cooperative.append(program)
+            launch.kernel = types.SimpleNamespace(ptr=len(cooperative) - 1)
         return launch
+
+
+cooperative = []  # programs of persistent kernels
+PER_MULTIPROCESSOR, MULTIPROCESSORS = 1, 3  # how many blocks of these run at the same time
+
+
+def launchCooperativeKernel(f, gx, gy, gz, bx, by, bz, shared, stream, params):
+    _not_while_capturing()
+    assert (gy, gz, by, bz, shared) == (1, 1, 1, 1, 0)
+    assert 1 <= gx <= PER_MULTIPROCESSOR * MULTIPROCESSORS, "too many blocks to run together"
+    assert stream == cuda.get_current_stream().ptr
+    args = [np.int64(ctypes.c_int64.from_address(p).value)
+            for p in (ctypes.c_void_p * 5).from_address(params)]  # fmt: skip
+    _on_current_stream(lambda: cuda_on_cpu.run(cooperative[f], "persistent", gx, bx, args))
+
+
+def _on_current_stream(work):
+    """Now on the default stream, and else when the stream comes to it."""
+    _streams[-1].put(work) if _streams else work()
 
 
 def do(work):
@@ -311,6 +335,11 @@ cuda = types.SimpleNamespace(
     alloc_pinned_memory=pinned.alloc,
     get_current_stream=lambda: _streams[-1] if _streams else Stream(0),
     memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+    driver=types.SimpleNamespace(
+        launchCooperativeKernel=launchCooperativeKernel,
+        occupancyMaxActiveBlocksPerMultiprocessor=lambda f, threads, shared: PER_MULTIPROCESSOR,
+    ),
+    Device=lambda: types.SimpleNamespace(attributes={"MultiProcessorCount": MULTIPROCESSORS}),
     runtime=types.SimpleNamespace(memGetInfo=lambda: (_free(), 1 << 40)),
 )
 

@@ -38,12 +38,11 @@ def sizes(*values):
 # ------------------------------------------------------------------------------------- NVRTC
 
 
-def compiled(nvrtc, dtype, architecture):
+def compiled(nvrtc, dtype, architecture, source):
     """(whether NVRTC takes the program, its messages)."""
-    source = _gpu_sources.source().encode()
     options = [o.encode() for o in (*_gpu_sources.options(dtype),
                                     f"--gpu-architecture={architecture}")]  # fmt: skip
-    _, program = nvrtc.nvrtcCreateProgram(source, b"tinynet.cu", 0, [], [])
+    _, program = nvrtc.nvrtcCreateProgram(source.encode(), b"tinynet.cu", 0, [], [])
     (result,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
     _, length = nvrtc.nvrtcGetProgramLogSize(program)
     messages = b" " * length
@@ -51,9 +50,21 @@ def compiled(nvrtc, dtype, architecture):
     return result == nvrtc.nvrtcResult.NVRTC_SUCCESS, messages.decode().strip("\0 \n")
 
 
+# a step of Dense, Dropout and BatchNormalization with Adam, in one persistent kernel
+STEP = ["gather_step", "gather_csr_step", "load_step", "dropout_mask", "product", "multiply",
+        "batchnorm_statistics", "batchnorm_apply", "batchnorm_sums", "batchnorm_dx", "sum_rows",
+        "sparse_softmax_crossentropy", "add_loss", "adam", "sparse_matches",
+        "count_hits"]  # fmt: skip
+SOURCES = {
+    "kernels": _gpu_sources.source,
+    "persistent": lambda: _gpu_sources.persistent(STEP)[0],
+}
+
+
 @both
 @pytest.mark.parametrize("architecture", _gpu_sources.ARCHITECTURES)
-def test_nvrtc_compiles_all_kernels(dtype, architecture):
+@pytest.mark.parametrize("which", SOURCES)
+def test_nvrtc_compiles_all_kernels(which, dtype, architecture):
     nvrtc = pytest.importorskip(
         "cuda.bindings.nvrtc", reason="cuda-bindings is not installed: pip install -e '.[test]'"
     )
@@ -61,25 +72,25 @@ def test_nvrtc_compiles_all_kernels(dtype, architecture):
         version = nvrtc.nvrtcVersion()
     except Exception as error:  # the bindings are there, NVRTC is not
         pytest.skip(f"no NVRTC: {error}")
-    known = repr((_gpu_sources.source(), _gpu_sources.options(dtype), architecture, version))
+    source = SOURCES[which]()
+    known = repr((source, _gpu_sources.options(dtype), architecture, version))
     known = hashlib.sha256(known.encode()).hexdigest()[:24]
     before = pathlib.Path(tempfile.gettempdir()) / f"tinynet-nvrtc-{known}"
     if before.exists():  # the same sources, options and compiler: nothing can have changed
         return
-    taken, messages = compiled(nvrtc, dtype, architecture)
+    taken, messages = compiled(nvrtc, dtype, architecture, source)
     assert taken, messages
     assert not messages, messages
     before.touch()
 
 
-def test_nvrtc_refuses_what_is_wrong(monkeypatch):
+def test_nvrtc_refuses_what_is_wrong():
     nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-bindings is not installed")
     try:
         nvrtc.nvrtcVersion()
     except Exception as error:
         pytest.skip(f"no NVRTC: {error}")
-    monkeypatch.setattr(_gpu_sources, "source", lambda: '#line 7 "x.cu"\nKERNEL f(')
-    taken, messages = compiled(nvrtc, "float32", "sm_80")
+    taken, messages = compiled(nvrtc, "float32", "sm_80", '#line 7 "x.cu"\nKERNEL f(')
     assert not taken
     assert "x.cu(7)" in messages
 
@@ -89,7 +100,7 @@ def test_nvrtc_refuses_what_is_wrong(monkeypatch):
 
 def test_every_file_is_part_of_the_program_and_every_kernel_is_found():
     on_disk = {p.name for p in _gpu_sources.FOLDER.iterdir()}
-    assert on_disk == set(_gpu_sources.FILES)
+    assert on_disk == {*_gpu_sources.FILES, "persistent.cu"}
     assert len(_gpu_sources.kernels()) == len(
         re.findall("^KERNEL ", _gpu_sources.source(), re.MULTILINE)
     )
@@ -99,7 +110,8 @@ def test_every_file_is_part_of_the_program_and_every_kernel_is_found():
 
 
 def test_no_float_is_added_atomically():
-    assert "atomic" not in _gpu_sources.source().replace("added atomically", "")
+    text = _gpu_sources.persistent(["adam"])[0].replace("added atomically", "")
+    assert re.findall(r"\w*atomic\w*\([^)]*\)", text) == ["atomicAdd(arrived, 1u)"]
 
 
 def test_kinds_are_numbered_as_in_the_reference():

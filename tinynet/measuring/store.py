@@ -70,7 +70,8 @@ def machine(with_gpu) -> str:
     parts += [f"OPENBLAS_CORETYPE={forced}"] if forced else []
     if with_gpu:
         found = survey_of_gpu()
-        parts += [f"{name} {found[name]}" for name in ("card", "driver", "CuPy", "TF32", "cuBLASLt")
+        parts += [f"{name} {found[name]}" for name in ("card", "driver", "CuPy", "TF32", "cuBLASLt",
+                  "persistent kernel")
                   if name in found]  # fmt: skip
     return ", ".join(parts)
 

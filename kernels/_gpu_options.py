@@ -1,0 +1,41 @@
+"""What the environment asks of the gpu device. Read at every call; nothing here needs a card."""
+
+import os
+
+
+def tf32():
+    """TINYNET_TF32=1: products by tensor cores, which keep about three digits of float32."""
+    return os.environ.get("TINYNET_TF32") == "1"
+
+
+def cublaslt():
+    """TINYNET_CUBLASLT=1: bias and ReLU as part of the products, see `_gpu_epilogues`."""
+    return os.environ.get("TINYNET_CUBLASLT") == "1"
+
+
+def persistent_rows():
+    """TINYNET_PERSISTENT=256: up to 256 rows a step runs in one kernel, see `_gpu_persistent`."""
+    text = os.environ.get("TINYNET_PERSISTENT") or "0"
+    if not text.isdecimal():
+        raise ValueError(
+            "TINYNET_PERSISTENT must be the number of rows up to which a step runs in one "
+            f"persistent kernel, received {text!r}"
+        )
+    return int(text)
+
+
+def debug_level():
+    """TINYNET_DEBUG: 0; 1: look for NaN after each kernel; 2: print its time as well."""
+    try:
+        return int(os.environ.get("TINYNET_DEBUG") or 0)
+    except ValueError:
+        raise ValueError(
+            f"TINYNET_DEBUG must be 0, 1 or 2, received {os.environ['TINYNET_DEBUG']!r}"
+        ) from None
+
+
+def described():
+    """For `doctor`: name -> what is on."""
+    rows = persistent_rows()
+    persistent = f"on for steps of up to {rows} rows" if rows else "off; not yet timed on a card"
+    return {"TF32": "on" if tf32() else "off", "persistent kernel": persistent}
