@@ -190,3 +190,17 @@ def test_swapped_averages_in_a_replay():
         results.append((history.history["val_loss"], model.predict(data(), verbose=0)))
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
+@pytest.mark.parametrize("options", [None, *OPTIONS])
+@pytest.mark.parametrize("name", RULES)
+def test_the_numbers_of_many_steps_are_those_of_each(name, options):
+    rule = RULES[name](**OPTIONS.get(options, {}))
+    rule.learning_rate = schedules.ExponentialDecay(0.1, 3, 0.5)
+    rule.build([])
+    rows = rule.numbers_of(range(5, 9))
+    assert rows == [tuple(rule.numbers(step).values()) for step in (5, 6, 7, 8)]
+    assert len(set(rows)) == 4
+    rule.use_ema = not rule.use_ema
+    with pytest.raises(RuntimeError, match="use_ema was changed after the first step"):
+        rule.numbers_of(range(1))

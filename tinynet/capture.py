@@ -234,10 +234,8 @@ class Program:
         scalars = np.zeros((steps, max(len(self.scalar_names), 1)))
         if self.kind == "train":
             first = model.optimizer.step_number
-            for i in range(steps):
-                scalars[i, : len(self.scalar_names)] = list(
-                    model.optimizer.numbers(first + i).values()
-                )
+            numbers = model.optimizer.numbers_of(range(first, first + steps))
+            scalars[:, : len(self.scalar_names)] = numbers
         if self.counted is None:
             like = self.inputs.outputs
             outputs = np.empty((steps * len(like), *like.shape[1:]), model.dtype)
