@@ -39,9 +39,10 @@ KERNEL dropout_mask(const Control* control, double rate, u64 key0, u64 key1, i64
         i64 j = modulo(b, blocks), i = (b - j) / blocks;
         u64 words[4];
         words_of(blocks, row + i, j, step, key0, key1, words);
-        for (i64 k = 0; k < 8 && 8 * j + k < D; k++) {
+#pragma unroll  // so that the words stay in registers
+        for (int k = 0; k < 8; k++) {
             u32 u = u32(words[k / 2] >> (k % 2 ? 32 : 0));
-            mask[i * D + 8 * j + k] = u >= threshold ? kept : real(0);
+            if (8 * j + k < D) mask[i * D + 8 * j + k] = u >= threshold ? kept : real(0);
         }
     }
 }
