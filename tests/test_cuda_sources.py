@@ -96,6 +96,22 @@ def test_every_file_is_part_of_the_program_and_every_kernel_is_found():
             assert re.match(r"(i64|u64|double) \w+$|(const )?\w+\* \w+$", p), (name, p)
 
 
+def test_the_program_of_one_kernel_is_that_of_all_without_the_others():
+    whole = _gpu_sources.source().splitlines()
+    kept = [set(), set()]  # lines of every program, lines of some
+    for name in _gpu_sources.kernels():
+        program = _gpu_sources.source_of(name).splitlines()
+        (heading,) = (line for line in program if line.startswith("KERNEL "))
+        assert heading.startswith(f"KERNEL {name}(")
+        assert len(program) == len(whole)
+        same = {i for i, line in enumerate(program) if line == whole[i]}
+        assert not any(line for i, line in enumerate(program) if i not in same)
+        kept = [kept[0] & same if kept[1] else same, kept[1] | same]
+    assert len(kept[1]) == len(whole)  # nothing is lost
+    shared = ("__device__", "template", "#define", "enum")
+    assert not any(whole[i].startswith(shared) for i in kept[1] - kept[0])
+
+
 def test_no_float_is_added_atomically():
     assert "atomic" not in _gpu_sources.source().replace("added atomically", "")
 
