@@ -60,7 +60,7 @@ KERNEL normal_mask(const Control* control, double mean, double stddev, u64 key0,
         for (i64 k = 0; k < 4 && 4 * j + k < D; k++) {
             double u = (double(u32(words[k])) + 1) / 4294967296.0;
             double v = double(words[k] >> 32) / 4294967296.0;
-            double n = sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
+            double n = sqrt(-2 * log(u)) * cospi(2 * v);
             mask[i * D + 4 * j + k] = real(mean + stddev * n);
         }
     }
