@@ -91,6 +91,9 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def tolist(self):
         return self.get().tolist()
 
+    def tobytes(self):
+        return self.get().tobytes()
+
     def fill(self, value):
         do(lambda: self.host.fill(value))
 
