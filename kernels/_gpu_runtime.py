@@ -17,7 +17,7 @@ from ._gpu_survey import Unusable, explain
 THREADS, WARP = 256, 32  # of a block, of a warp
 MOST_BLOCKS = 4096  # of a launch over entries; threads take several entries beyond
 WORKSPACE = 32 << 20  # bytes that cuBLAS may use, of our own: a graph must not allocate any
-AT_ONCE = 16 << 20  # bytes of an array with gaps that are copied together
+AT_ONCE = 16 << 20  # bytes of a large array that are copied together
 TRANSPOSED, AS_IS = 1, 0  # CUBLAS_OP_T, CUBLAS_OP_N
 FP32, TF32 = 0, 3  # CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENSOR_OP_MATH
 
@@ -85,8 +85,8 @@ class Runtime:
     def __init__(self, cupy, cublas, threads=THREADS, warp=WARP):
         self.cupy, self.cublas, self.threads, self.warp = cupy, cublas, threads, warp
         self.side = math.isqrt(threads)  # of the smallest tile of products.cu
-        self.functions, self.handles, self.modules, self.programs = {}, {}, {}, {}
-        self._stream = self._copies = self._light = None
+        self.functions, self.handles, self.programs = {}, {}, {}
+        self._stream = self._copies = self._recorder = self._light = None
         self.load_light = _gpu_lt.load
         self.lock = threading.RLock()  # what one thread launches must not get into another's graph
 
@@ -109,12 +109,15 @@ class Runtime:
             return array
         array = np.asarray(array)
         try:
-            if array.flags.c_contiguous:
-                return self.cupy.asarray(array)
+            if array.nbytes <= AT_ONCE:
+                return self.cupy.asarray(array, order="C")
             there = self.empty(array.shape, array.dtype)
-            some = max(1, AT_ONCE // max(array[:1].nbytes, 1))
-            for i in range(0, len(array), some):  # never a copy of the whole in the host's memory
-                there[i : i + some] = self.cupy.asarray(np.ascontiguousarray(array[i : i + some]))
+            some = max(1, AT_ONCE // array[:1].nbytes)
+            # `asarray` would make a pinned copy of the whole, in room for the next power of two
+            for i in range(0, len(array), some):
+                piece = np.ascontiguousarray(array[i : i + some])
+                there[i : i + some].set(piece)
+                self.synchronize()  # before the piece is given up
             return there
         except self.cupy.cuda.memory.OutOfMemoryError:
             raise self.out_of_memory(array.nbytes) from None
@@ -146,8 +149,9 @@ class Runtime:
         return OutOfMemory(asked, *self.free_bytes())
 
     def trim(self):
-        """Give memory that no array uses back to the card."""
+        """Give memory that no array uses back to the card, and pinned memory to the host."""
         self.cupy.get_default_memory_pool().free_all_blocks()
+        self.cupy.get_default_pinned_memory_pool().free_all_blocks()
 
     # ------------------------------------------------------------------------------ launches
 
@@ -158,11 +162,10 @@ class Runtime:
     def function(self, name, dtype):
         key = (name, dtype)
         if key not in self.functions:
-            if dtype not in self.modules:
-                self.modules[dtype] = self.cupy.RawModule(
-                    code=_gpu_sources.source(), options=_gpu_sources.options(dtype)
-                )
-            self.functions[key] = self.modules[dtype].get_function(name)
+            module = self.cupy.RawModule(
+                code=_gpu_sources.source_of(name), options=_gpu_sources.options(dtype)
+            )
+            self.functions[key] = module.get_function(name)
         return self.functions[key]
 
     def blocks(self, over, count):
@@ -277,6 +280,17 @@ class Runtime:
             self._copies = self.cupy.cuda.Stream()
         return self._copies
 
+    @property
+    def recorder(self):
+        """Where steps are captured; nothing runs here.
+
+        It does not wait for the default stream: what other threads launch there while a stream
+        that does is captured fails, and spoils the capture.
+        """
+        if self._recorder is None:
+            self._recorder = self.cupy.cuda.Stream(non_blocking=True)
+        return self._recorder
+
     @contextlib.contextmanager
     def on_stream(self):
         with self.stream:
@@ -284,7 +298,7 @@ class Runtime:
 
     def capture(self, work):
         """A CUDA graph of everything that `work()` launches; nothing is run."""
-        with self.stream as stream:
+        with self.recorder as stream:
             self._handle()  # made outside of the capture
             stream.begin_capture()
             try:

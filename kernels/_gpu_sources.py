@@ -21,8 +21,18 @@ def source():
     return "\n".join(parts)
 
 
+@functools.cache
+def source_of(kernel):
+    """The program with one kernel, lines as they were; to compile all takes 9 s, one 0.2 s."""
+    others = re.compile(r"^KERNEL (?!" + kernel + r"\().*?^}$", re.MULTILINE | re.DOTALL)
+    return others.sub(lambda body: "\n" * body[0].count("\n"), source())
+
+
 def options(dtype):
-    """Compiler options for a dtype; the arithmetic is IEEE, but for products fused with sums."""
+    """Compiler options for a dtype; the arithmetic is IEEE, but for products fused with sums.
+
+    CuPy adds -ftz=true, which can't be taken back: float32 numbers below 1.2e-38 count as 0.
+    """
     return ("-std=c++17", f"-DREAL={REAL[str(dtype)]}")
 
 

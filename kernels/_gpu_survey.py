@@ -10,6 +10,7 @@ from . import _gpu_lt, _gpu_options
 
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 WHEELS = {12: "cupy-cuda12x", 13: "cupy-cuda13x"}  # by the CUDA major version
+TURING = (7, 5)  # the oldest cards that CUDA 13 compiles for
 
 
 class Unusable(RuntimeError):
@@ -33,6 +34,17 @@ def cards():
     driver, count = ctypes.CDLL(DRIVER), ctypes.c_int()
     status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
     return count.value if status == 0 else f"CUDA error {status}"
+
+
+def capability():
+    """The first card's compute capability, as (major, minor); after `cards`."""
+    driver, card, numbers = ctypes.CDLL(DRIVER), ctypes.c_int(), []
+    driver.cuDeviceGet(ctypes.byref(card), 0)
+    for attribute in (75, 76):  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
+        number = ctypes.c_int()
+        driver.cuDeviceGetAttribute(ctypes.byref(number), attribute, card)
+        numbers.append(number.value)
+    return tuple(numbers)
 
 
 def wheels():
@@ -63,12 +75,13 @@ def explain():
             f"the gpu device needs a card, and the driver shows {count}{why}: look at what "
             'nvidia-smi prints, or use device="cpu"'
         )
-    fitting = WHEELS[13 if driver[0] >= 13 else 12]
     if driver[0] < 12:
         return (
             f"the gpu device needs a driver for CUDA 12 or later, this one supports "
             f"{driver[0]}.{driver[1]}: update it from https://www.nvidia.com/drivers"
         )
+    card = capability()
+    fitting = WHEELS[13 if driver[0] >= 13 and card >= TURING else 12]
     if not installed or importlib.util.find_spec("cupy") is None:
         return (
             "the gpu device needs CuPy, which is not installed: "
@@ -86,6 +99,11 @@ def explain():
             f"{name} is for CUDA {major}, and the driver supports only up to "
             f"{driver[0]}.{driver[1]}: pip uninstall -y {name} && pip install '{fitting}[ctk]'"
         )
+    if major == 13 and card < TURING:
+        return (
+            f"{name} is for cards from sm_75 on, and this one is sm_{card[0]}{card[1]}: "
+            f"pip uninstall -y {name} && pip install '{fitting}[ctk]'"
+        )
     try:
         import cupy
 
@@ -93,7 +111,8 @@ def explain():
     except Exception as error:
         return (
             f"{name} {installed[name]} is installed, but does not run "
-            f"({type(error).__name__}: {error}): pip install --force-reinstall '{fitting}[ctk]'"
+            f"({type(error).__name__}: {error}): pip uninstall -y {name} && "
+            f"pip install '{name if major else fitting}[ctk]'"
         )
     return None
 

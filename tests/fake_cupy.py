@@ -2,7 +2,8 @@
 
 Kernels run through cuda_on_cpu, arrays lie in the host's memory, graphs are lists of what was
 launched. Like CuPy's, these arrays are never turned into NumPy's unasked, and an array of NumPy is
-no operand: a transfer that was forgotten is an error here as well.
+no operand: a transfer that was forgotten is an error here as well. What is here has the signatures
+that CuPy's has, or fewer parameters; test_real_cupy.py compares them.
 """
 
 import contextlib
@@ -16,6 +17,9 @@ import cuda_on_cpu
 import numpy as np
 
 THREADS, WARP = 16, 4  # of a block, of a warp: small ones run much faster, and change no result
+# what tinynet calls on arrays of the card, as np.sqrt(x) or x + y; CuPy lacks some of NumPy's
+UFUNCS = ("add", "divide", "multiply", "power", "sqrt", "subtract")
+FUNCTIONS = ("clip", "may_share_memory")
 
 _capturing = None  # launches of the graph that is being captured
 _streams = []
@@ -42,11 +46,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def data(self):
-        return MemoryPointer(self.host.ctypes.data)
-
-    @property
-    def T(self):
-        return ndarray(self.host.T)
+        return MemoryPointer(self.host.ctypes.data if self.host.size else 0)
 
     def __len__(self):
         return len(self.host)
@@ -63,29 +63,30 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __array__(self, *args, **kwargs):
         raise TypeError("Implicit conversion to a NumPy array is not allowed")
 
-    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None):
         _not_while_capturing()
         _only_ours(inputs)
-        if out is not None:
-            kwargs["out"] = tuple(_inner(o) for o in out)
-        result = getattr(ufunc, method)(*map(_inner, inputs), **kwargs)
+        assert (ufunc.__name__ in UFUNCS, method) == (True, "__call__"), f"{ufunc} is not listed"
+        outputs = {} if out is None else {"out": tuple(_inner(o) for o in out)}
+        result = ufunc(*map(_inner, inputs), **outputs)
         return out[0] if out is not None else ndarray(np.asarray(result))
 
     def __array_function__(self, function, kinds, args, kwargs):
         _only_ours(args)
-        kwargs = {k: _inner(v) for k, v in kwargs.items()}
-        result = function(*map(_inner, args), **kwargs)
+        assert (function.__name__ in FUNCTIONS, kwargs) == (True, {}), f"{function} is not listed"
+        result = function(*map(_inner, args))
         return ndarray(result) if isinstance(result, np.ndarray) else result
-
-    def __float__(self):
-        return float(self.host)
-
-    def __bool__(self):
-        return bool(self.host)
 
     def get(self):
         _not_while_capturing()
         return self.host.copy()
+
+    def set(self, arr):
+        _not_while_capturing()
+        assert type(arr) is np.ndarray
+        assert (arr.dtype, arr.shape) == (self.dtype, self.shape)
+        assert self.flags.c_contiguous
+        self.host[...] = arr
 
     def tolist(self):
         return self.get().tolist()
@@ -94,18 +95,27 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         return self.get().tobytes()
 
     def fill(self, value):
-        _on_current_stream(lambda: self.host.fill(value))
+        do(lambda: self.host.fill(value))
+
+    def reshape(self, *shape):
+        return ndarray(self.host.reshape(*shape))
+
+    def astype(self, dtype):
+        return ndarray(self.host.astype(dtype))
+
+    def view(self, dtype):
+        return ndarray(self.host.view(dtype))
+
+    def copy(self):
+        return ndarray(self.host.copy())
+
+    def sum(self, *, axis=None, keepdims=False):
+        return ndarray(np.asarray(self.host.sum(axis=axis, keepdims=keepdims)))
+
+    def mean(self, *, axis=None):
+        return ndarray(np.asarray(self.host.mean(axis=axis)))
 
 
-def _method(name):
-    def call(self, *args, **kwargs):
-        return ndarray(np.asarray(getattr(self.host, name)(*map(_inner, args), **kwargs)))
-
-    return call
-
-
-for _name in ("reshape", "astype", "swapaxes", "sum", "copy", "view", "ravel", "mean", "max"):
-    setattr(ndarray, _name, _method(_name))
 for _name in ("shape", "dtype", "ndim", "size", "nbytes", "itemsize", "strides", "flags"):
     setattr(ndarray, _name, property(operator.attrgetter(f"host.{_name}")))
 
@@ -141,19 +151,18 @@ def zeros(shape, dtype=float):
     return ndarray(np.zeros(shape, dtype))
 
 
-def asarray(array):
-    if isinstance(array, ndarray):
-        return array
+def asarray(array, /, *, order):
+    assert order == "C", "by default the order of the array's axes in memory is kept"
     copy = empty(array.shape, array.dtype)
     copy.host[...] = array
     return copy
 
 
-def asnumpy(array):
-    return array.get() if isinstance(array, ndarray) else np.asarray(array)
+def asnumpy(array, /):
+    return array.get()
 
 
-def ascontiguousarray(array):
+def ascontiguousarray(array, /):
     return array if array.flags.c_contiguous else ndarray(np.ascontiguousarray(array.host))
 
 
@@ -162,48 +171,63 @@ def broadcast_to(array, shape):
 
 
 class RawModule:
-    def __init__(self, code, options):
-        self.code = code
+    def __init__(self, code, *, options):
+        assert type(options) is tuple
         (real,) = (re.fullmatch("-DREAL=(.*)", o)[1] for o in options if o.startswith("-DREAL"))
-        self.dtype = {"float": "float32", "double": "float64"}[real]
+        self.code, self.dtype = code, {"float": "float32", "double": "float64"}[real]
 
     def get_function(self, name):
-        def launch(grid, block, args):
-            assert 1 <= grid[0] < 2**31
-            do(lambda: cuda_on_cpu.launch(name, grid[0], block[0], args, self.dtype, WARP))
-
-        if name == "persistent":
-            program = cuda_on_cpu.together(self.code, self.dtype, WARP)
-            cooperative.append(program)
-            launch.kernel = types.SimpleNamespace(ptr=len(cooperative) - 1)
-        return launch
+        _not_while_capturing()
+        assert re.search(rf"^(KERNEL |extern .*\n){name}\(", self.code, re.MULTILINE)
+        return RawKernel(name, self.dtype, self.code)
 
 
-cooperative = []  # programs of persistent kernels
+class RawKernel:
+    def __init__(self, name, dtype, code):
+        self.name, self.dtype, self.code = name, dtype, code
+
+    @property
+    def kernel(self):
+        """What the driver launches."""
+        program = cuda_on_cpu.together(self.code, self.dtype, WARP)
+        return types.SimpleNamespace(ptr=_number_of(program))
+
+    def __call__(self, grid, block, args):
+        assert type(grid) is type(block) is type(args) is tuple
+        assert 1 <= grid[0] < 2**31
+        do(lambda: cuda_on_cpu.launch(self.name, grid[0], block[0], args, self.dtype, WARP))
+
+
+_programs = []  # of persistent kernels
 PER_MULTIPROCESSOR, MULTIPROCESSORS = 1, 3  # how many blocks of these run at the same time
 
 
-def launchCooperativeKernel(f, gx, gy, gz, bx, by, bz, shared, stream, params):
+def _number_of(program):
+    if program not in _programs:
+        _programs.append(program)
+    return 1 + _programs.index(program)
+
+
+def _launch_cooperative(f, grid_dim_x, grid_dim_y, grid_dim_z, block_dim_x, block_dim_y,
+                        block_dim_z, shared_mem_bytes, stream, kernel_params):  # fmt: skip
     _not_while_capturing()
-    assert (gy, gz, by, bz, shared) == (1, 1, 1, 1, 0)
-    assert 1 <= gx <= PER_MULTIPROCESSOR * MULTIPROCESSORS, "too many blocks to run together"
+    assert (grid_dim_y, grid_dim_z, block_dim_y, block_dim_z, shared_mem_bytes) == (1, 1, 1, 1, 0)
+    assert 1 <= grid_dim_x <= PER_MULTIPROCESSOR * MULTIPROCESSORS, "they can't all run together"
     assert stream == cuda.get_current_stream().ptr
-    args = [np.int64(ctypes.c_int64.from_address(p).value)
-            for p in (ctypes.c_void_p * 5).from_address(params)]  # fmt: skip
-    _on_current_stream(lambda: cuda_on_cpu.run(cooperative[f], "persistent", gx, bx, args))
-
-
-def _on_current_stream(work):
-    """Now on the default stream, and else when the stream comes to it."""
-    _streams[-1].put(work) if _streams else work()
+    program = _programs[f - 1]
+    args = [np.int64(ctypes.c_int64.from_address(place).value)
+            for place in (ctypes.c_void_p * 5).from_address(kernel_params)]  # fmt: skip
+    do(lambda: cuda_on_cpu.run(program, "persistent", grid_dim_x, block_dim_x, args))
 
 
 def do(work):
-    """Run a launch, or keep it for the graph that is being captured."""
-    if _capturing is None:
-        work()
-    else:
+    """Run a launch, leave it to the stream, or keep it for the graph that is being captured."""
+    if _capturing is not None:
         _capturing.append(work)
+    elif _streams:
+        _streams[-1].put(work)
+    else:
+        work()
 
 
 class Graph:
@@ -228,10 +252,8 @@ class Event:
 class Stream:
     """Work waits as long as it may: until somebody waits for it. So a missing event shows."""
 
-    ptr = 0
-
-    def __init__(self, ptr=None):
-        self.ptr = id(self) if ptr is None else ptr
+    def __init__(self, null=False, non_blocking=False):
+        self.ptr, self.non_blocking = 0 if null else id(self), non_blocking
         self.waiting, self.begun = [], 0
 
     def __enter__(self):
@@ -243,7 +265,7 @@ class Stream:
 
     def begin_capture(self):
         global _capturing
-        assert self.ptr, "the default stream can't be captured"
+        assert self.non_blocking, "what others launch on the default stream would spoil it"
         assert _capturing is None
         _capturing = []
 
@@ -283,7 +305,8 @@ class Pinned:
         return any(start <= address < end for start, end in self.ranges)
 
     def alloc(self, size):
-        room = bytearray(size)
+        room = bytearray(max(512, 1 << (size - 1).bit_length()))  # as its pool rounds it up
+        size = len(room)
         start = ctypes.addressof(ctypes.c_char.from_buffer(room))
         self.ranges.append((start, start + size))
         return room
@@ -294,6 +317,7 @@ pinned = Pinned()
 
 def _gemm(number):
     def gemm(handle, ta, tb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc):
+        assert _handles[handle.value] == {"stream": cuda.get_current_stream().ptr, "room": True}
         assert alpha._obj.value == 1
         assert beta._obj.value == 0
 
@@ -312,15 +336,32 @@ def _gemm(number):
     return gemm
 
 
-def _none(*_):
+_handles = {}  # of cuBLAS -> the stream that it was given, and whether it was given room
+
+
+def _create(handle):
     _not_while_capturing()
+    handle._obj.value = len(_handles) + 1
+    _handles[handle._obj.value] = {"stream": 0, "room": False}
+    return 0
+
+
+def _set_stream(handle, stream):
+    _not_while_capturing()
+    _handles[handle.value] = {"stream": stream.value or 0, "room": False}  # its own room again
+    return 0
+
+
+def _set_workspace(handle, room, size):
+    _not_while_capturing()
+    _handles[handle.value]["room"] = bool(room.value and size.value)
     return 0
 
 
 cublas = types.SimpleNamespace(
     cublasSgemm_v2=_gemm(ctypes.c_float), cublasDgemm_v2=_gemm(ctypes.c_double),
-    cublasCreate_v2=_none, cublasSetStream_v2=_none, cublasSetWorkspace_v2=_none,
-    cublasSetMathMode=_none,
+    cublasCreate_v2=_create, cublasSetStream_v2=_set_stream, cublasSetWorkspace_v2=_set_workspace,
+    cublasSetMathMode=lambda handle, mode: 0,
 )  # fmt: skip
 
 
@@ -329,15 +370,17 @@ def _free():
 
 
 _pool = types.SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=lambda: None)
-get_default_memory_pool = lambda: _pool  # noqa: E731
+get_default_memory_pool = get_default_pinned_memory_pool = lambda: _pool
 cuda = types.SimpleNamespace(
     Stream=Stream,
     alloc_pinned_memory=pinned.alloc,
-    get_current_stream=lambda: _streams[-1] if _streams else Stream(0),
+    get_current_stream=lambda: _streams[-1] if _streams else Stream(null=True),
     memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     driver=types.SimpleNamespace(
-        launchCooperativeKernel=launchCooperativeKernel,
-        occupancyMaxActiveBlocksPerMultiprocessor=lambda f, threads, shared: PER_MULTIPROCESSOR,
+        launchCooperativeKernel=_launch_cooperative,
+        occupancyMaxActiveBlocksPerMultiprocessor=(
+            lambda func, blockSize, dynamicSMemSize: PER_MULTIPROCESSOR
+        ),
     ),
     Device=lambda: types.SimpleNamespace(attributes={"MultiProcessorCount": MULTIPROCESSORS}),
     runtime=types.SimpleNamespace(memGetInfo=lambda: (_free(), 1 << 40)),

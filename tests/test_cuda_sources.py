@@ -6,6 +6,7 @@ What each kernel computes is held against the reference in test_gpu_kernels.py.
 
 import hashlib
 import pathlib
+import platform
 import re
 import subprocess
 import sys
@@ -24,6 +25,12 @@ from tinynet.kernels._gpu_sums import SUMS
 
 both = pytest.mark.parametrize("dtype", ["float32", "float64"])
 BLOCKS = [(32, 32), (64, 32), (256, 32), (8, 4), (24, 8)]  # threads of a block, of a warp
+# beside our own options: what CuPy adds, and that ptxas says what each kernel takes
+OTHERS = ("-ftz=true", "--device-as-default-execution-space", "--ptxas-options=-v")
+SIZES = (
+    r"Compiling entry function '(\w+)'.*\n.*\n"
+    r"\D*(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads"
+)
 blocks = pytest.mark.parametrize(("threads", "warp"), BLOCKS)
 
 
@@ -40,7 +47,7 @@ def sizes(*values):
 
 def compiled(nvrtc, dtype, architecture, source):
     """(whether NVRTC takes the program, its messages)."""
-    options = [o.encode() for o in (*_gpu_sources.options(dtype),
+    options = [o.encode() for o in (*_gpu_sources.options(dtype), *OTHERS,
                                     f"--gpu-architecture={architecture}")]  # fmt: skip
     _, program = nvrtc.nvrtcCreateProgram(source.encode(), b"tinynet.cu", 0, [], [])
     (result,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
@@ -73,14 +80,23 @@ def test_nvrtc_compiles_all_kernels(which, dtype, architecture):
     except Exception as error:  # the bindings are there, NVRTC is not
         pytest.skip(f"no NVRTC: {error}")
     source = SOURCES[which]()
-    known = repr((source, _gpu_sources.options(dtype), architecture, version))
+    known = repr((source, _gpu_sources.options(dtype), OTHERS, architecture, version, SIZES))
     known = hashlib.sha256(known.encode()).hexdigest()[:24]
     before = pathlib.Path(tempfile.gettempdir()) / f"tinynet-nvrtc-{known}"
     if before.exists():  # the same sources, options and compiler: nothing can have changed
         return
     taken, messages = compiled(nvrtc, dtype, architecture, source)
     assert taken, messages
-    assert not messages, messages
+    found = re.findall(SIZES, messages)
+    if which == "kernels":
+        assert {name for name, *_ in found} == set(_gpu_sources.kernels())
+        # nothing lies in local memory, where each access goes through the caches
+        assert [name for name, *sizes in found if sizes != ["0", "0", "0"]] == []
+    else:  # a few words do, of the loop around the kernels: two blocks are to fit
+        assert [name for name, *_ in found] == ["persistent"]
+        assert max(map(int, found[0][1:])) < 1000
+    said = [line for line in messages.splitlines() if line.strip()]
+    assert [line for line in said if not re.match(r"ptxas (info|   *\.) ", line)] == []
     before.touch()
 
 
@@ -107,6 +123,22 @@ def test_every_file_is_part_of_the_program_and_every_kernel_is_found():
     for name, parameters in _gpu_sources.kernels().items():
         for p in parameters:  # launches pass only these
             assert re.match(r"(i64|u64|double) \w+$|(const )?\w+\* \w+$", p), (name, p)
+
+
+def test_the_program_of_one_kernel_is_that_of_all_without_the_others():
+    whole = _gpu_sources.source().splitlines()
+    kept = [set(), set()]  # lines of every program, lines of some
+    for name in _gpu_sources.kernels():
+        program = _gpu_sources.source_of(name).splitlines()
+        (heading,) = (line for line in program if line.startswith("KERNEL "))
+        assert heading.startswith(f"KERNEL {name}(")
+        assert len(program) == len(whole)
+        same = {i for i, line in enumerate(program) if line == whole[i]}
+        assert not any(line for i, line in enumerate(program) if i not in same)
+        kept = [kept[0] & same if kept[1] else same, kept[1] | same]
+    assert len(kept[1]) == len(whole)  # nothing is lost
+    shared = ("__device__", "template", "#define", "enum")
+    assert not any(whole[i].startswith(shared) for i in kept[1] - kept[0])
 
 
 def test_no_float_is_added_atomically():
@@ -145,6 +177,15 @@ def test_reductions_do_not_depend_on_the_shape_of_a_block(R, C, dtype, threads, 
     np.testing.assert_allclose(mean, wide.mean(axis=0), **tight)
     np.testing.assert_allclose(var, wide.var(axis=0), **tight, atol=tight["rtol"])
     np.testing.assert_allclose(total, wide.sum(axis=0), **tight)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="only there")
+def test_tiny_numbers_of_float32_count_as_zero_like_on_a_card():
+    for dtype, kept in (("float32", 0), ("float64", 1e-40)):
+        x, y = np.array([1e-40, 1.0], dtype), np.full(2, np.nan, dtype)
+        arguments = (at(x), np.float64(1), np.float64(0), np.int64(2), at(y))
+        launch("affine", 1, 32, arguments, dtype)
+        assert y.tolist() == [kept, 1]
 
 
 @blocks

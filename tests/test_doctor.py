@@ -4,13 +4,15 @@ import re
 import subprocess
 import sys
 
+import cuda_on_cpu
 import pytest
 
 import tinynet
 from tinynet import kernels
 from tinynet.kernels import _gpu_runtime, _gpu_survey
 
-# what is there: (driver, cards, wheels, CuPy importable) -> what the one message says
+# what is there: (driver, cards, wheels, CuPy importable, the card if it is not an sm_80)
+# -> what the one message says
 MACHINES = {
     "no driver": ((None, 0, {}, False), [r"needs an NVIDIA driver", r"nvidia\.com/drivers"]),
     "no card": (((12, 4), 0, {}, False), [r"the driver shows 0", "nvidia-smi"]),
@@ -26,12 +28,21 @@ MACHINES = {
         ((12, 4), 1, {"cupy-cuda13x": "14.2"}, True),
         [r"for CUDA 13.*up to 12\.4", r"uninstall -y cupy-cuda13x && pip install 'cupy-cuda12x"],
     ),
+    "a card too old for CUDA 13": (
+        ((13, 0), 1, {"cupy-cuda13x": "14.2"}, True, (7, 0)),
+        [r"from sm_75 on, .*sm_70", r"uninstall -y cupy-cuda13x && pip install 'cupy-cuda12x"],
+    ),
+    "no CuPy on such a card": (
+        ((13, 0), 1, {}, False, (6, 1)),
+        [r"pip install 'cupy-cuda12x\[ctk\]'"],
+    ),
 }
 
 
-def pretend(monkeypatch, driver, cards, wheels, importable):
+def pretend(monkeypatch, driver, cards, wheels, importable, card=(8, 0)):
     monkeypatch.setattr(_gpu_survey, "driver_version", lambda: driver)
     monkeypatch.setattr(_gpu_survey, "cards", lambda: cards)
+    monkeypatch.setattr(_gpu_survey, "capability", lambda: card)
     monkeypatch.setattr(_gpu_survey, "wheels", lambda: wheels)
     found = object() if importable else None
     monkeypatch.setattr(_gpu_survey.importlib.util, "find_spec", lambda name: found)
@@ -48,10 +59,27 @@ def test_one_message_says_what_is_wrong_and_what_to_type(name, monkeypatch):
         assert re.search(part, message), message
 
 
-def test_a_cupy_that_does_not_run(monkeypatch):
-    pretend(monkeypatch, (12, 4), 1, {"cupy-cuda12x": "14.2"}, True)
+@pytest.mark.parametrize("driver", [(12, 4), (13, 0)])
+def test_a_cupy_that_does_not_run(monkeypatch, driver):
+    pretend(monkeypatch, driver, 1, {"cupy-cuda12x": "14.2"}, True)
     monkeypatch.setitem(sys.modules, "cupy", None)  # its import fails
-    assert "cupy-cuda12x 14.2 is installed, but does not run" in kernels.why_not("gpu")
+    message = kernels.why_not("gpu")
+    assert "cupy-cuda12x 14.2 is installed, but does not run" in message
+    # the same wheel again: one for CUDA 13 beside it would only hide it
+    assert message.endswith("pip uninstall -y cupy-cuda12x && pip install 'cupy-cuda12x[ctk]'")
+
+
+def test_the_capability_is_asked_of_the_driver(monkeypatch, tmp_path):
+    (tmp_path / "driver.c").write_text(
+        "int cuDeviceGet(int* card, int i) { *card = i + 40; return 0; }\n"
+        "int cuDeviceGetAttribute(int* value, int what, int card) {\n"
+        "    *value = card != 40 ? -1 : what == 75 ? 8 : what == 76 ? 9 : -1; return 0; }\n"
+    )
+    command = [cuda_on_cpu.compiler(), "-x", "c", "-shared", "-fPIC", "-o",
+               tmp_path / "driver.so", tmp_path / "driver.c"]  # fmt: skip
+    subprocess.run(command, check=True)
+    monkeypatch.setattr(_gpu_survey, "DRIVER", str(tmp_path / "driver.so"))
+    assert _gpu_survey.capability() == (8, 9)
 
 
 def test_hidden_cards_are_mentioned(monkeypatch):

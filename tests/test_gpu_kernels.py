@@ -5,6 +5,7 @@ The tests are those of the cpu kernels, with the gpu's in their place.
 """
 
 import inspect
+import types
 
 import fake_cupy
 import kernel_pairs
@@ -139,3 +140,30 @@ def test_tf32_only_on_demand(monkeypatch):
         _gpu_runtime.current().handles.clear()
         gpu.linear(one, one, None, y=one)
     assert modes == [_gpu_runtime.FP32, _gpu_runtime.TF32]
+
+
+@emulated_only
+def test_a_large_array_comes_over_in_pieces(monkeypatch):
+    """CuPy's asarray would pin a copy of the whole in the host's memory."""
+    monkeypatch.setattr(_gpu_runtime, "AT_ONCE", 100)
+    monkeypatch.setattr(fake_cupy, "asarray", None)
+    set_, seen = fake_cupy.ndarray.set, []
+    monkeypatch.setattr(
+        fake_cupy.ndarray, "set", lambda self, piece: seen.append(piece.nbytes) or set_(self, piece)
+    )
+    x = np.arange(84.0).reshape(21, 4)  # 32 bytes a row
+    for source in (x, np.asfortranarray(x), np.repeat(x, 2, axis=0)[::2]):
+        seen.clear()
+        assert gpu.to_host(gpu.from_host(source)).tolist() == x.tolist()
+        assert seen == [96] * 7
+    assert gpu.to_host(gpu.from_host(x[:2].repeat(9, axis=1))).shape == (2, 36)  # a row is larger
+
+
+@emulated_only
+def test_release_gives_pinned_memory_back_too(monkeypatch):
+    freed = []
+    for name in ("get_default_memory_pool", "get_default_pinned_memory_pool"):
+        pool = types.SimpleNamespace(free_all_blocks=lambda name=name: freed.append(name))
+        monkeypatch.setattr(fake_cupy, name, lambda pool=pool: pool)
+    gpu.release()
+    assert freed == ["get_default_memory_pool", "get_default_pinned_memory_pool"]

@@ -39,9 +39,10 @@ KERNEL dropout_mask(const Control* control, double rate, u64 key0, u64 key1, i64
         i64 j = modulo(b, blocks), i = (b - j) / blocks;
         u64 words[4];
         words_of(blocks, row + i, j, step, key0, key1, words);
-        for (i64 k = 0; k < 8 && 8 * j + k < D; k++) {
+#pragma unroll  // so that the words stay in registers
+        for (int k = 0; k < 8; k++) {
             u32 u = u32(words[k / 2] >> (k % 2 ? 32 : 0));
-            mask[i * D + 8 * j + k] = u >= threshold ? kept : real(0);
+            if (8 * j + k < D) mask[i * D + 8 * j + k] = u >= threshold ? kept : real(0);
         }
     }
 }
@@ -59,7 +60,7 @@ KERNEL normal_mask(const Control* control, double mean, double stddev, u64 key0,
         for (i64 k = 0; k < 4 && 4 * j + k < D; k++) {
             double u = (double(u32(words[k])) + 1) / 4294967296.0;
             double v = double(words[k] >> 32) / 4294967296.0;
-            double n = sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
+            double n = sqrt(-2 * log(u)) * cospi(2 * v);
             mask[i * D + 4 * j + k] = real(mean + stddev * n);
         }
     }
