@@ -53,7 +53,7 @@ def written(line):
     """The signature of a text like "Pool.free(self, size_t size, *, bool all=True) -> int"."""
     inside = re.search(r"\((.*)\)", line)[1]
     names = [part.strip().replace("\\", "") for part in inside.split(",")]
-    names = [re.sub(r"^[\w.]+ (?=\w)", "", name) for name in names]  # its type in C
+    names = [re.sub(r"^([\w.]+ )+(?=\w)", "", name) for name in names]  # its type in C
     namespace = {}
     exec(f"def function({', '.join(names)}): pass", namespace)
     return inspect.signature(namespace["function"])
