@@ -103,7 +103,9 @@ class Product:
         return [self.C]
 
     def prepare(self, runtime):
-        """cuBLAS is ready with its handle."""
+        """Make it once: cuBLAS may load its kernels now, while nothing is captured. What is written
+        the step overwrites."""
+        self.start(runtime)
 
     def start(self, runtime, control=0):
         if all(self.sizes):

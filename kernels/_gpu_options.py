@@ -15,12 +15,19 @@ def cublaslt():
 
 def persistent_rows():
     """TINYNET_PERSISTENT=256: up to 256 rows a step runs in one kernel, see `_gpu_persistent`."""
-    text = os.environ.get("TINYNET_PERSISTENT") or "0"
-    if not text.isdecimal():
-        raise ValueError(
-            "TINYNET_PERSISTENT must be the number of rows up to which a step runs in one "
-            f"persistent kernel, received {text!r}"
-        )
+    what = "the number of rows up to which a step runs in one persistent kernel"
+    return _whole_number("TINYNET_PERSISTENT", 0, what)
+
+
+def branches():
+    """TINYNET_BRANCHES=4: a graph has up to 4 branches, see `_gpu_branches`; 1 unless set."""
+    return _whole_number("TINYNET_BRANCHES", 1, "how many branches a graph may have, 1 or more")
+
+
+def _whole_number(name, least, what):
+    text = os.environ.get(name) or str(least)
+    if not text.isdecimal() or int(text) < least:
+        raise ValueError(f"{name} must be {what}, received {text!r}")
     return int(text)
 
 
@@ -38,4 +45,8 @@ def described():
     """For `doctor`: name -> what is on."""
     rows = persistent_rows()
     persistent = f"on for steps of up to {rows} rows" if rows else "off; not yet timed on a card"
-    return {"TF32": "on" if tf32() else "off", "persistent kernel": persistent}
+    return {
+        "TF32": "on" if tf32() else "off",
+        "persistent kernel": persistent,
+        "branches of a graph": str(branches()),
+    }

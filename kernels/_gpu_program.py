@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from . import _gpu_runtime
+from . import _gpu_branches, _gpu_runtime
 from ._gpu_call import CONTROL, Launch, address_of, execute
 from ._gpu_data import comes_in_pieces, dtype_number, fits, resident
 from ._gpu_epilogues import with_epilogues
@@ -257,15 +257,18 @@ class Machine:
         key = (sparse, steps, due)
         if key not in self.graphs:
             launches, control = self._launches(sparse, due), address_of(self.control)
-            for launch in launches:
-                launch.prepare(self.runtime)
+            with self.runtime.streams_to_record(1)[0] as stream:
+                for launch in launches:
+                    launch.prepare(self.runtime)
+                stream.synchronize()
+            plan = _gpu_branches.plan(launches)
 
-            def work():
+            def work(streams):
                 for _ in range(steps):
-                    for launch in launches:
-                        launch.start(self.runtime, control)
+                    _gpu_branches.start(launches, plan, self.runtime, streams, control)
 
-            self.graphs[key] = (self.runtime.capture(work), launches)
+            count = 1 + max(branch for branch, _ in plan)
+            self.graphs[key] = (self.runtime.capture(work, count), launches)
         return self.graphs[key][0]
 
 

@@ -6,12 +6,12 @@ how a whole training step is recorded, captured into a CUDA graph and replayed.
 
 The kernels by topic: `_gpu_products`, `_gpu_layers`, `_gpu_activations`, `_gpu_losses`,
 `_gpu_metrics`, `_gpu_sums`, `_gpu_updates`, made of `_gpu_launches`. Behind them, from the top:
-`_gpu_program` (a recorded step as a graph), `_gpu_fusion`, `_gpu_epilogues`, `_gpu_persistent` (or
-in one kernel that stays), `_gpu_tiles`, `_gpu_order` (which launches wait for which), `_gpu_data`
-(data sets on the card), `_gpu_feed` (larger ones in pieces), `_gpu_call` (a call as launches),
-`_gpu_runtime` (CuPy, cuBLAS, streams), `_gpu_lt` (cuBLASLt), `_gpu_options` (the environment),
-`_gpu_survey` (is there a card, and what is missing), `_gpu_sources` and `cuda/` (the arithmetic).
-Importing this needs neither CuPy nor a card; `require()` says whether both are there.
+`_gpu_program` (a recorded step as a graph), `_gpu_fusion`, `_gpu_epilogues`, `_gpu_branches`,
+`_gpu_persistent` (or in one kernel that stays), `_gpu_tiles`, `_gpu_order` (which launches wait
+for which), `_gpu_data` (data sets on the card), `_gpu_feed` (larger ones in pieces), `_gpu_call` (a
+call as launches), `_gpu_runtime` (CuPy, cuBLAS, streams), `_gpu_lt` (cuBLASLt), `_gpu_options` (the
+environment), `_gpu_survey` (is there a card, and what is missing), `_gpu_sources` and `cuda/` (the
+arithmetic). Importing this needs neither CuPy nor a card; `require()` says whether both are there.
 """
 
 import contextlib

@@ -223,19 +223,68 @@ def _launch_cooperative(f, grid_dim_x, grid_dim_y, grid_dim_z, block_dim_x, bloc
 def do(work):
     """Run a launch, leave it to the stream, or keep it for the graph that is being captured."""
     if _capturing is not None:
-        _capturing.append(work)
+        _capturing.add(work, _streams[-1])
     elif _streams:
         _streams[-1].put(work)
     else:
         work()
 
 
+class Capture:
+    """What is launched on a stream, and on those that wait for it.
+
+    Attributes:
+        nodes: (work, the nodes that it waits for).
+        fronts: stream -> the nodes that what comes next on it waits for.
+    """
+
+    def __init__(self, origin):
+        self.nodes, self.origin, self.fronts = [], origin, {origin.ptr: set()}
+
+    def add(self, work, stream):
+        assert stream.ptr in self.fronts, "this stream is not captured: the work would run at once"
+        self.nodes.append((work, self.fronts[stream.ptr]))
+        self.fronts[stream.ptr] = {len(self.nodes) - 1}
+
+    def mark(self, stream):
+        assert stream.ptr in self.fronts, "this stream is not captured"
+        return Mark(set(self.fronts[stream.ptr]))
+
+    def join(self, stream, mark):
+        self.fronts[stream.ptr] = self.fronts.get(stream.ptr, set()) | mark.nodes
+
+    def finished(self):
+        """The nodes; all have to lead to the end of the first stream."""
+        done, waiting = set(), set(self.fronts[self.origin.ptr])
+        while waiting:
+            node = waiting.pop()
+            done.add(node)
+            waiting |= self.nodes[node][1] - done
+        assert done == set(range(len(self.nodes))), "a stream was not joined again"
+        return self.nodes
+
+
+class Mark:
+    """An event of a stream that is being captured."""
+
+    def __init__(self, nodes):
+        self.nodes = nodes
+
+
 class Graph:
-    def __init__(self, launches):
-        self.launches = launches
+    """Its launches run in the latest order that their waiting allows: one that is missing shows."""
+
+    def __init__(self, nodes):
+        self.nodes = nodes
 
     def launch(self, stream=None):
-        for work in self.launches:
+        done = set()
+        while len(done) < len(self.nodes):
+            ready = (i for i, (_, needed) in enumerate(self.nodes)
+                     if i not in done and needed <= done)  # fmt: skip
+            latest = max(ready)
+            done.add(latest)
+            work = self.nodes[latest][0]
             stream.put(work) if stream is not None else work()
 
 
@@ -267,23 +316,26 @@ class Stream:
         global _capturing
         assert self.non_blocking, "what others launch on the default stream would spoil it"
         assert _capturing is None
-        _capturing = []
+        _capturing = Capture(self)
 
     def end_capture(self):
         global _capturing
-        graph, _capturing = Graph(_capturing), None
-        return graph
+        captured, _capturing = _capturing, None
+        assert captured.origin is self
+        return Graph(captured.finished())
 
     def put(self, work):
         _not_while_capturing()
         self.waiting.append(work)
 
     def record(self):
-        _not_while_capturing()
-        return Event(self)
+        return Event(self) if _capturing is None else _capturing.mark(self)
 
     def wait_event(self, event):
-        self.put(event.synchronize)
+        if isinstance(event, Mark):
+            _capturing.join(self, event)
+        else:
+            self.put(event.synchronize)
 
     def run_to(self, place):
         while self.begun < place:
@@ -318,6 +370,9 @@ pinned = Pinned()
 def _gemm(number):
     def gemm(handle, ta, tb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc):
         assert _handles[handle.value] == {"stream": cuda.get_current_stream().ptr, "room": True}
+        shape = (number, ta, tb, m, n, k)
+        assert _capturing is None or shape in _loaded, "its kernel would be loaded in a capture"
+        _loaded.add(shape)
         assert alpha._obj.value == 1
         assert beta._obj.value == 0
 
@@ -336,6 +391,7 @@ def _gemm(number):
     return gemm
 
 
+_loaded = set()  # products that have been made before
 _handles = {}  # of cuBLAS -> the stream that it was given, and whether it was given room
 
 

@@ -67,7 +67,7 @@ def test_bias_relu_and_bias_gradients_go_along(library, monkeypatch, dtype, few_
     for name in ("add_bias", "bias_elementwise", "sum_rows"):
         assert name not in names
     assert {epilogue for epilogue, _ in library.calls} == {RELU, BIAS, SUM}
-    assert all(stream == _gpu_runtime.current().recorder.ptr for _, stream in library.calls)
+    assert all(stream == _gpu_runtime.current().recorders[0].ptr for _, stream in library.calls)
     same(model, trained("reference", dtype=dtype))
     expected = trained("reference", dtype=dtype).evaluate(X, Y, verbose=0)
     assert model.evaluate(X, Y, verbose=0) == pytest.approx(expected, rel=1e-4)

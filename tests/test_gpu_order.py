@@ -58,29 +58,65 @@ def test_a_dense_layer_backward_runs_at_once():
 additions = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=7)
 
 
-@given(additions)
-def test_any_order_within_a_group_gives_the_same(program):
-    numbers = gpu.zeros((4,), "float64")
+def adding(program, numbers):
+    """A launch for each addition."""
     launches = []
     for source, target in program:
         x, total = numbers[source : source + 1], numbers[target : target + 1]
         launches.append(Launch("add_to", "entries", 1, (x, 1, total), "float64"))
+    return launches
+
+
+def outcome(program):
+    """The numbers after the additions, in this order."""
+    values = np.array([1.0, 10.0, 100.0, 1000.0])
+    for source, target in program:
+        values[target] += values[source]
+    return values.tolist()
+
+
+@given(additions)
+def test_any_order_within_a_group_gives_the_same(program):
+    launches = adding(program, gpu.zeros((4,), "float64"))
     groups = _gpu_order.levels(launches)
     assert sorted(map(id, itertools.chain(*groups))) == sorted(map(id, launches))
-
-    def outcome(order):
-        values = np.array([1.0, 10.0, 100.0, 1000.0])
-        for one in order:
-            source, target = program[launches.index(one)]
-            values[target] += values[source]
-        return values.tolist()
-
-    expected = outcome(launches)
+    number = {id(one): i for i, one in enumerate(launches)}
     for turned in (False, True):
         order = [one for group in groups for one in (group[::-1] if turned else group)]
-        assert outcome(order) == expected
+        assert outcome([program[number[id(one)]] for one in order]) == outcome(program)
     for one in groups[-1]:  # no launch waits longer than it must
         if len(groups) > 1:
             mine = _gpu_order.accesses(one)
             before = [_gpu_order.accesses(other) for other in groups[-2]]
             assert any(_gpu_order.conflict(mine, theirs) for theirs in before)
+
+
+@given(additions, st.integers(1, 4), st.randoms(use_true_random=False))
+def test_branches_run_at_the_same_time_and_give_the_same(program, most, random):
+    numbers = gpu.zeros((4,), "float64")
+    launches = adding(program, numbers)
+    plan = _gpu_order.branches(launches, most)
+    assert {branch for branch, _ in plan} <= set(range(most))
+    # run them in any order that branches and waiting allow
+    values, done = np.array([1.0, 10.0, 100.0, 1000.0]), []
+    while len(done) < len(plan):
+        ready = [
+            j
+            for j, (branch, others) in enumerate(plan)
+            if j not in done
+            and all(i in done for i in others)
+            and all(i in done for i in range(j) if plan[i][0] == branch)
+        ]
+        j = random.choice(ready)
+        done.append(j)
+        source, target = program[j]
+        values[target] += values[source]
+    assert values.tolist() == outcome(program)
+
+
+def test_nobody_waits_for_what_another_has_waited_for():
+    numbers = gpu.zeros((4,), "float64")
+    chain = adding([(0, 1), (1, 2), (1, 3), (2, 3)], numbers)
+    assert list(_gpu_order.waits(chain)) == [[], [0], [0], [1, 2]]
+    assert _gpu_order.branches(chain, 2) == [(0, []), (0, []), (1, [0]), (1, [1])]
+    assert _gpu_order.branches(chain, 1) == [(0, [])] * 4
