@@ -5,6 +5,7 @@ the start again 3 steps of 512, through the very `train` that is timed.
 """
 
 import itertools
+import os
 
 import numpy as np
 from products import WIDTHS
@@ -14,6 +15,9 @@ LOSS_TOLERANCE = 1e-4  # absolute, of a stretch's mean loss
 WEIGHT_TOLERANCE = 1e-3  # |w - reference| / |reference - initial|, Euclidean, over all weights
 # Engines that are right differ by 1e-5 at most (order of summation, float32 powers of beta); a
 # learning rate that is 0.1 % off already gives 1e-3.
+# The same for products in TF32. Operands rounded to its 11 bits move these 23 steps by 1.3e-3 and
+# 0.08 on MNIST, by 4e-3 and 0.23 on random rows: Adam makes a step of any gradient, however small.
+TF32_TOLERANCES = 1e-2, 0.3
 
 
 def initial_weights():
@@ -40,8 +44,19 @@ def record(engine):
     return found
 
 
-def compare(found, expected):
+def tolerances(place):
+    """(of the loss, of the weights) for an engine on "cpu" or "gpu"."""
+    if place == "gpu" and os.environ.get("TINYNET_TF32") == "1":
+        return TF32_TOLERANCES
+    return LOSS_TOLERANCE, WEIGHT_TOLERANCE
+
+
+def compare(found, expected, place="cpu"):
     """The largest errors against the reference's record, and whether they pass.
+
+    Args:
+        found, expected: as `record` returns them.
+        place: where the engine computes, "cpu" or "gpu".
 
     Returns:
         dict: loss_error, weight_error (see the tolerances above), passed.
@@ -54,7 +69,8 @@ def compare(found, expected):
         # np.max, unlike max, hands a NaN on
         loss_error = float(np.max([loss_error, *np.abs(np.subtract(losses, right_losses))]))
         weight_error = float(np.max([weight_error, error]))
-    passed = loss_error <= LOSS_TOLERANCE and weight_error <= WEIGHT_TOLERANCE
+    allowed_loss, allowed_weight = tolerances(place)
+    passed = loss_error <= allowed_loss and weight_error <= allowed_weight
     return {"loss_error": loss_error, "weight_error": weight_error, "passed": passed}
 
 

@@ -71,8 +71,8 @@ def test_ratios_are_paired_by_round():
     # the fastest peer of each round: torch then jax at 8, jax then torch at 512
     assert results.lead(result, "cpu", 8) == pytest.approx([400 / 250, 480 / 320])
     assert results.lead(result, "cpu", 512) == pytest.approx([1000 / 800, 1200 / 800])
-    assert results.fastest_peer(result, 8) == "jax"
-    assert results.fastest_peer(result, 512) == "jax"
+    assert results.fastest_peer(result, "cpu", 8) == "jax"
+    assert results.fastest_peer(result, "cpu", 512) == "jax"
 
 
 def test_crossover_lies_where_the_lines_cross():
