@@ -15,6 +15,7 @@ import types
 import cuda_on_cpu
 import numpy as np
 
+CACHE = 1 << 12  # bytes of the L2 cache
 THREADS, WARP = 8, 4  # of a block, of a warp: small ones run much faster, and change no result
 
 _capturing = None  # launches of the graph that is being captured
@@ -34,6 +35,9 @@ class MemoryPointer:
         """Reads the host's memory when the stream comes to it, not before."""
         assert mem in pinned, "an asynchronous copy needs pinned memory"
         stream.put(lambda: ctypes.memmove(self.ptr, mem, size))
+
+    def copy_from_device_async(self, src, size, stream):
+        do(lambda: ctypes.memmove(self.ptr, src.ptr, size))
 
 
 class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -304,6 +308,13 @@ def _free():
     return memory.limit if memory.limit is not None else 1 << 40
 
 
+def _elapsed(start, end):
+    """Milliseconds between two events: one for every launch."""
+    assert start.stream is end.stream
+    assert end.place <= end.stream.begun, "the end has not come yet"
+    return float(end.place - start.place)
+
+
 _pool = types.SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=lambda: None)
 get_default_memory_pool = lambda: _pool  # noqa: E731
 cuda = types.SimpleNamespace(
@@ -311,7 +322,11 @@ cuda = types.SimpleNamespace(
     alloc_pinned_memory=pinned.alloc,
     get_current_stream=lambda: _streams[-1] if _streams else Stream(0),
     memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
-    runtime=types.SimpleNamespace(memGetInfo=lambda: (_free(), 1 << 40)),
+    runtime=types.SimpleNamespace(
+        memGetInfo=lambda: (_free(), 1 << 40), getDeviceProperties=lambda _: {"l2CacheSize": CACHE}
+    ),
+    Device=lambda: types.SimpleNamespace(id=0),
+    get_elapsed_time=_elapsed,
 )
 
 
