@@ -77,8 +77,8 @@ def test_kernel(benchmark, record_property, name):
         took = statistics.median(a for a, _ in pairs)
         rate, unit = case.rate(took)
         values = {
-            "kernel": name, "device": "cpu", "rows": N, "us": took * 1e6, "rate": rate, "unit": unit,
-            "share": statistics.median(b / a for a, b in pairs),
+            "kernel": name, "device": "cpu", "rows": N, "us": took * 1e6, "rate": rate,
+            "unit": unit, "share": statistics.median(b / a for a, b in pairs),
         }  # fmt: skip
         for key, value in values.items():
             record_property(key, value)

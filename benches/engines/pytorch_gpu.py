@@ -10,7 +10,6 @@ import time
 
 import torch
 
-from .base import LEARNING_RATE
 from .pytorch import TorchCompiled, rate_at
 
 TOGETHER = 16  # steps in one graph, as many as in tinynet's
@@ -78,7 +77,7 @@ class TorchGpu(TorchCompiled):
         return time.perf_counter() - start, loss
 
     def prepare(self, batch):
-        """(graph of TOGETHER steps, of one, the tensor that they read); all state stays as it is."""
+        """(graph of TOGETHER steps, of one step, what both read); no step remains made."""
         offsets = torch.arange(batch, device=self.place)
         changing = [*self.parameters, self.at, self.t]
         for state in self.optimizer.state.values():
