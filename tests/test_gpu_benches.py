@@ -14,10 +14,10 @@ pytest.importorskip("threadpoolctl")
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "benches"))
 
 import engines
+import gpu_kernels as bench
 import kernel_cases
 import on_the_card
 import products
-import test_gpu_kernels as bench
 
 from tinynet.kernels import gpu, reference
 
