@@ -12,6 +12,7 @@ validation rows (reaching.py). `--show sweep.json` prints and draws an old resul
 
 import argparse
 import datetime
+import itertools
 import os
 import platform
 import subprocess
@@ -123,13 +124,7 @@ def seconds(text):
 
 def sweep(options, console):
     """Start, prove, prepare and measure; returns the result (see `results`)."""
-    try:
-        rows = len(images.load(options.data)[0])
-    except (OSError, ImportError) as error:  # no mirror can be reached; pooch is not installed
-        raise SystemExit(
-            f"{error}\nput mnist.npz into a folder named by TINYNET_DATA_DIR, or take "
-            "--data random, which needs no download"
-        ) from error
+    rows = images.require(options.data)
     options.batches = options.batches or [b for b in BATCHES if b <= rows]
     too_large = [b for b in options.batches if b > rows]
     if too_large:
@@ -147,24 +142,47 @@ def sweep(options, console):
             machine = f"{card_line()}; {machine}"
         console.print(machine)
         steps = prepare(options, rows, workers, about, excluded, console)
-        measurements = measure(options, steps, workers, excluded, console)
+        known = describe(options, machine)
+        for found in measure(options, steps, workers, excluded, console):
+            if options.json:  # a sweep that is stopped keeps its rounds
+                results.save(complete(known, found, workers, about, excluded), options.json)
         reached = reach(options, workers, about, excluded, console)
     finally:
         for worker in workers.values():
             worker.close()
-    kept = {name: about[name] for name in workers}
-    versions = {k: v for name in kept for k, v in kept[name]["versions"].items() if k != "numpy"}
+    result = complete(known, found, workers, about, excluded)
+    return {**result, **({"time_to_accuracy": reached} if reached else {})}
+
+
+def describe(options, machine):
+    """What is known of a result before anything is measured."""
+    numbers = "float32"
+    if os.environ.get("TINYNET_TF32") == "1":
+        numbers += " (on a card TF32)"
     return {
-        "net": f"{'-'.join(map(str, WIDTHS))}, Adam, float32, {options.data}",
-        "machine": ", ".join([machine, *(f"{k} {v}" for k, v in sorted(versions.items()))]),
+        "net": f"{'-'.join(map(str, WIDTHS))}, Adam, {numbers}, {options.data}",
+        "machine": machine,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "git": git_revision(),
         "environment": environment(),
         "options": {k: v for k, v in vars(options).items() if k not in ("json", "plot", "show")},
+    }
+
+
+def complete(known, measurements, workers, about, excluded):
+    """The result of the rounds so far, of the engines that are still there."""
+    kept = {name: about[name] for name in workers}
+    versions = {k: v for name in kept for k, v in kept[name]["versions"].items() if k != "numpy"}
+    measurements = [m for m in measurements if m["engine"] in kept]
+    rounds = 1 + max((m["round"] for m in measurements), default=-1)
+    machine = [known["machine"], *(f"{k} {v}" for k, v in sorted(versions.items()))]
+    return {
+        **known,
+        "machine": ", ".join(machine),
+        "options": {**known["options"], "rounds": rounds},
         "engines": kept,
         "excluded": excluded,
-        "measurements": [m for m in measurements if m["engine"] in workers],
-        **({"time_to_accuracy": reached} if reached else {}),
+        "measurements": measurements,
     }
 
 
@@ -247,19 +265,20 @@ def prepare(options, rows, workers, about, excluded, console):
 
 
 def measure(options, steps, workers, excluded, console):
-    """The rounds; returns the measurements of the engines that went through all of them."""
+    """The rounds; after each, yields the measurements so far."""
     found = []
-    for r, batch, name in turns.in_turns(list(workers), options.batches, options.rounds):
-        if name not in workers:
-            continue
-        with guarded(name, workers, excluded, console):
-            turn = workers[name].call("measure", batch, steps[batch])
-            found.append(
-                {"engine": name, "batch": batch, "round": r, "steps": steps[batch], **turn}
-            )
-        if name == list(workers)[-1] and batch == options.batches[-1]:
-            console.print(f"round {r + 1} of {options.rounds}", style="dim")
-    return [m for m in found if m["engine"] in workers]
+    turns_of_all = turns.in_turns(list(workers), options.batches, options.rounds)
+    for r, turns_of_round in itertools.groupby(turns_of_all, key=lambda turn: turn[0]):
+        for _, batch, name in turns_of_round:
+            if name not in workers:
+                continue
+            with guarded(name, workers, excluded, console):
+                turn = workers[name].call("measure", batch, steps[batch])
+                found.append(
+                    {"engine": name, "batch": batch, "round": r, "steps": steps[batch], **turn}
+                )
+        console.print(f"round {r + 1} of {options.rounds}", style="dim")
+        yield found
 
 
 def reach(options, workers, about, excluded, console):
