@@ -75,6 +75,24 @@ def test_ratios_are_paired_by_round():
     assert results.fastest_peer(result, "cpu", 512) == "jax"
 
 
+def test_rivals_compute_in_the_same_place():
+    result = made_up()
+    for name, about in result["engines"].items():
+        about["place"] = "gpu" if name in ("gpu", "jax") else "cpu"
+    assert results.rivals(result, "gpu", "peer") == ["jax"]
+    assert results.rivals(result, "cpu", "peer") == ["torch"]
+    assert results.rivals(result, "gpu", "bound") == []
+    assert results.lead(result, "cpu", 8) == pytest.approx([400 / 250, 480 / 240])
+    assert results.lead(result, "gpu", 512) == pytest.approx([2000 / 800, 2400 / 600])
+    assert results.fastest_peer(result, "gpu", 512) == "jax"
+    assert results.fastest_peer(result, "cpu", 512) == "torch"
+    ratios = text_of(tables.ratio_table(result))
+    assert "cpu / gemm" in ratios
+    assert "gpu / gemm" not in ratios
+    del result["engines"]["jax"]
+    assert "gpu / fastest peer" not in text_of(tables.ratio_table(result))
+
+
 def test_crossover_lies_where_the_lines_cross():
     result = made_up()
     # gpu : cpu is 1/2 at batch 8 and 2 at 512: equal halfway, on log axes
@@ -245,29 +263,36 @@ def test_children_start_without_the_forced_core_type(monkeypatch):
     assert os.environ["OPENBLAS_CORETYPE"] == "Haswell"
 
 
-def test_what_fails_is_left_out_and_the_rest_goes_on(monkeypatch, rows, expected):
-    class InProcess:
-        """Worker without a process; scikit-learn is wrong, torch fails at its third stretch."""
+class InProcess:
+    """Worker without a process, which proves what it is told."""
 
-        def __init__(self, name, data):
-            self.name, self.calls = name, 0
-            self.about = {"settings": "", "versions": {}, "machine": "none", "start_s": 0.0}
+    def __init__(self, name, expected):
+        self.name, self.calls, self.expected = name, 0, expected
+        self.about = {"settings": "", "versions": {}, "machine": "none", "start_s": 0.0}
+
+    def call(self, what, *args):
+        if what == "prove":
+            return self.expected
+        self.calls += 1
+        return {"seconds": 0.1, "call_seconds": 0.1, "loss": 1.0, "cores": 1.0, "idle_cores": 0.0}
+
+    def close(self):
+        pass
+
+
+def test_what_fails_is_left_out_and_the_rest_goes_on(monkeypatch, rows, expected):
+    class Failing(InProcess):
+        """scikit-learn is wrong, torch fails at its third stretch."""
 
         def call(self, what, *args):
-            if what == "prove":
-                if self.name != "scikit-learn":
-                    return expected
-                return [([loss + 1 for loss in losses], w) for losses, w in expected]
-            self.calls += 1
+            found = super().call(what, *args)
+            if what == "prove" and self.name == "scikit-learn":
+                return [([loss + 1 for loss in losses], w) for losses, w in found]
             if self.name == "torch" and self.calls == 3:
                 raise turns.EngineError("torch: its process ended with code -9")
-            return {"seconds": 0.1, "call_seconds": 0.1, "loss": 1.0, "cores": 1.0,
-                    "idle_cores": 0.0}  # fmt: skip
+            return found
 
-        def close(self):
-            pass
-
-    monkeypatch.setattr(turns, "Worker", InProcess)
+    monkeypatch.setattr(turns, "Worker", lambda name, data: Failing(name, expected))
     monkeypatch.setattr(engines, "check", lambda devices, peers: None)
     arguments = ["--devices", "--peers", "jax", "torch", "scikit-learn", "--data", "random"]
     result = batch_size.main([*arguments, "--batches", "8", "32", "--rounds", "2"])
@@ -276,6 +301,30 @@ def test_what_fails_is_left_out_and_the_rest_goes_on(monkeypatch, rows, expected
     assert "code -9" in result["excluded"]["torch"]
     assert {m["engine"] for m in result["measurements"]} == {"jax"}
     assert len(result["measurements"]) == 4
+
+
+def test_a_sweep_that_is_stopped_keeps_its_rounds(monkeypatch, tmp_path, expected):
+    class Stopped(InProcess):
+        def call(self, what, *args):
+            found = super().call(what, *args)
+            if self.calls == 2 * 3 + 2 * 2 + 1:  # prepared for two sizes; after two whole rounds
+                raise KeyboardInterrupt
+            return found
+
+    monkeypatch.setattr(turns, "Worker", lambda name, data: Stopped(name, expected))
+    monkeypatch.setattr(engines, "check", lambda devices, peers: None)
+    monkeypatch.setattr(batch_size, "card_line", lambda: "a card")
+    path = tmp_path / "sweep.json"
+    with pytest.raises(KeyboardInterrupt):
+        batch_size.main(["--devices", "gpu", "--peers", "jax-gpu", "--data", "random", "--batches",
+                         "8", "32", "--rounds", "5", "--json", str(path)])  # fmt: skip
+    result = results.load(path)
+    assert result["options"]["rounds"] == 2
+    assert [m["round"] for m in result["measurements"]] == [0] * 4 + [1] * 4
+    assert {name: about["place"] for name, about in result["engines"].items()} == {
+        "gpu": "gpu", "jax-gpu": "gpu",
+    }  # fmt: skip
+    assert result["machine"] == "a card; none"
 
 
 # -------------------------------------------------------------------------------------- arguments

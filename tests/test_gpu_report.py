@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import time
 
@@ -20,6 +21,8 @@ import images
 import precision
 import running
 import verdicts
+
+from tinynet.measuring import machine
 
 JUNIT = """<testsuites><testsuite tests="3" failures="1" errors="0" skipped="1">
 <testcase classname="tests.test_fit" name="test_a[gpu]"/>
@@ -215,6 +218,26 @@ def test_a_report_is_shown(runs, tmp_path, capsys):
     gpu_report.main(["--out", str(out), "--parts", "tf32"])
     with pytest.raises(SystemExit, match=r"in part sweep, found it in \['tf32'\]"):
         gpu_report.main(["--markdown", str(out)])
+
+
+@pytest.mark.parametrize(
+    ("shown", "line"),
+    [
+        ("NVIDIA H200, 550.54.15, 1980 MHz, 1980 MHz, 700.00 W\n",
+         "NVIDIA H200, driver 550.54.15, SM at 1980 MHz of at most 1980 MHz, power limit 700.00 W"),
+        ("No devices were found\n", "a card that nvidia-smi does not show"),
+        (None, "a card that nvidia-smi does not show"),
+    ],
+)  # fmt: skip
+def test_the_line_of_the_card(monkeypatch, shown, line):
+    def run(command, **options):
+        assert command[0] == "nvidia-smi"
+        if shown is None:
+            raise FileNotFoundError("nvidia-smi")
+        return subprocess.CompletedProcess(command, 0, stdout=shown)
+
+    monkeypatch.setattr(machine.subprocess, "run", run)
+    assert machine.card_line() == line
 
 
 # ------------------------------------------------------------------------------------ running
