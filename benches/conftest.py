@@ -4,13 +4,15 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from tinynet.measuring.machine import forced_blas, machine_line
+from tinynet.kernels import why_not
+from tinynet.measuring.machine import card_line, forced_blas, machine_line
 
 
 def pytest_report_header():
     if forced_blas():
         raise SystemExit(forced_blas())
-    return f"machine: {machine_line()}"
+    cards = [f"card: {card_line()}"] if why_not("gpu") is None else []
+    return [f"machine: {machine_line()}", *cards]
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -18,6 +18,9 @@ import engines
 import images
 import proof
 
+# PyTorch warns of it where it sees a card
+pytestmark = pytest.mark.filterwarnings("ignore:This instance was constructed with capturable")
+
 
 @pytest.fixture(scope="module")
 def rows():
