@@ -11,6 +11,10 @@ import numpy as np
 from products import WIDTHS
 
 CASES = ((32, 5, 4), (512, 3, 1))  # rows per step, steps per stretch, stretches
+# Now and then a unit lies so close to the kink of relu that the order of summation decides on which
+# side: Adam makes 1e-3 to 1e-1 of it. Of 48 cases on MNIST with engines that are right this came to
+# 3. So whoever fails has two more tries, with other orders of the rows; what is wrong fails in all.
+ORDERS = (2, 3, 4)
 LOSS_TOLERANCE = 1e-4  # absolute, of a stretch's mean loss
 WEIGHT_TOLERANCE = 1e-3  # |w - reference| / |reference - initial|, Euclidean, over all weights
 # Engines that are right differ by 1e-5 at most (order of summation, float32 powers of beta); a
@@ -30,11 +34,15 @@ def initial_weights():
     return weights
 
 
-def record(engine):
-    """What `engine` makes of the cases: a list of (mean loss per stretch, final weights)."""
+def record(engine, order=ORDERS[0]):
+    """What `engine` makes of the cases: a list of (mean loss per stretch, final weights).
+
+    Args:
+        order: the seed of the rows' order.
+    """
     found = []
     for batch, steps, stretches in CASES:
-        random = np.random.default_rng(2)
+        random = np.random.default_rng(order)
         engine.load(initial_weights())
         losses = []
         for _ in range(stretches):

@@ -303,6 +303,41 @@ def test_what_fails_is_left_out_and_the_rest_goes_on(monkeypatch, rows, expected
     assert len(result["measurements"]) == 4
 
 
+@pytest.mark.parametrize(("wrong_in", "left"), [((2, 3), True), ((2, 3, 4), False)])
+def test_an_engine_has_three_tries(monkeypatch, expected, wrong_in, left, capsys):
+    asked = []
+
+    class AtTheKink(InProcess):
+        def call(self, what, *args):
+            found = super().call(what, *args)
+            if what == "prove" and self.name == "jax":
+                asked.append(args[0])
+                if args[0] in wrong_in:
+                    return [([loss + 1 for loss in losses], w) for losses, w in found]
+            return found
+
+    monkeypatch.setattr(turns, "Worker", lambda name, data: AtTheKink(name, expected))
+    monkeypatch.setattr(engines, "check", lambda devices, peers: None)
+    result = batch_size.main(["--devices", "cpu", "--peers", "jax", "--data", "random",
+                              "--batches", "8", "--rounds", "1"])  # fmt: skip
+    assert asked == [2, 3, 4]
+    assert ("jax" in result["engines"]) == left
+    assert result["engines"]["cpu"]["proof"]["order"] == 2
+    if left:
+        assert result["engines"]["jax"]["proof"]["order"] == 4
+    assert capsys.readouterr().out.count("jax: NOT as the reference") == len(wrong_in)
+
+
+def test_orders_differ(rows):
+    engine, orders = engines.make("reference", *rows), []
+    engine.load(proof.initial_weights())
+    engine.train = lambda batch, steps, order: (orders.append(order), (0.0, 0.0))[1]
+    for order in proof.ORDERS:
+        proof.record(engine, order)
+    seen = {tuple(order[:5]) for order in orders[::5]}
+    assert len(seen) == len(proof.ORDERS)
+
+
 def test_a_sweep_that_is_stopped_keeps_its_rounds(monkeypatch, tmp_path, expected):
     class Stopped(InProcess):
         def call(self, what, *args):
