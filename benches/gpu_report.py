@@ -81,7 +81,8 @@ def main(arguments=None):
     reason = kernels.why_not("gpu")
     if reason is not None:
         raise SystemExit(reason)
-    images.require(options.data)
+    rows = images.require(options.data)
+    options.batches = options.batches or [b for b in batch_size.BATCHES if b <= rows]
     peers, missing = peers_here()
     report = {
         "machine": machine_line(), "card": card_line(), "gpu": survey_of_gpu(),
@@ -109,7 +110,7 @@ def parse(arguments):
     parser.add_argument("--minutes", type=batch_size.positive, default=60,
                         help="after which a part is stopped (60)")  # fmt: skip
     parser.add_argument("--batches", nargs="+", type=batch_size.positive,
-                        default=list(batch_size.BATCHES))  # fmt: skip
+                        help="default: those of batch_size.py that the data hold")  # fmt: skip
     parser.add_argument("--rounds", type=batch_size.positive, default=5)
     parser.add_argument("--data", choices=images.KINDS, default="mnist", help="of the sweeps")
     parser.add_argument("--time-to-accuracy", type=batch_size.share, default=0.97, metavar="SHARE",

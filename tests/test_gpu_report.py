@@ -126,9 +126,12 @@ def test_the_parts_take_the_arguments_that_they_are_given(runs, tmp_path, monkey
         assert all((gpu_report.ROOT / file).exists() for file in files)
 
 
-def test_random_rows_have_no_accuracy_to_reach(runs, tmp_path):
+def test_random_rows_have_no_accuracy_to_reach_and_are_fewer(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu_report.images, "require", lambda kind: 10_000)
     gpu_report.main(["--out", str(tmp_path / "x.json"), "--data", "random"])
     assert "accuracy" not in json.loads((tmp_path / "x.json").read_text())["parts"]
+    (sweep, *_) = [c for c, _, _ in runs.started if c[0] == "benches/batch_size.py"]
+    assert batch_size.parse([*sweep[1:], "--show", "x.json"]).batches[-2:] == [5000, 8192]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +149,7 @@ def test_a_part_that_fails_is_named_and_the_rest_is_run(runs, tmp_path, capsys, 
 
 @pytest.mark.parametrize("part", ["tests", "steps"])
 def test_a_file_that_was_cut_is_no_end_of_the_report(runs, tmp_path, monkeypatch, part):
-    option = gpu_report.make_parts(gpu_report.parse([]), tmp_path, [])[part].option
+    option = gpu_report.make_parts(gpu_report.parse(["--batches", "8"]), tmp_path, [])[part].option
     monkeypatch.setitem(WRITTEN, option, WRITTEN[option][:-9])
     runs.codes["-m"] = 1
     assert gpu_report.main(["--out", str(tmp_path / "x.json"), "--parts", part]) == 1
