@@ -12,6 +12,7 @@ validation rows (reaching.py). `--show sweep.json` prints and draws an old resul
 
 import argparse
 import datetime
+import itertools
 import os
 import platform
 import subprocess
@@ -26,8 +27,9 @@ from rich.console import Console
 
 from tinynet.kernels import DEVICES, usable
 from tinynet.measuring import plot, results, tables
+from tinynet.measuring.machine import card_line
 
-BATCHES = (1, 8, 32, 128, 512, 2048, 5000, 16384)
+BATCHES = (1, 8, 32, 128, 512, 2048, 5000, 8192, 16384)
 PILOT = 20_000  # rows of the stretch from which an engine's speed is guessed, at most 100 steps
 
 
@@ -122,10 +124,7 @@ def seconds(text):
 
 def sweep(options, console):
     """Start, prove, prepare and measure; returns the result (see `results`)."""
-    try:
-        rows = len(images.load(options.data)[0])
-    except OSError as error:
-        raise SystemExit(f"{error}\n--data random needs no download") from error
+    rows = images.require(options.data)
     options.batches = options.batches or [b for b in BATCHES if b <= rows]
     too_large = [b for b in options.batches if b > rows]
     if too_large:
@@ -139,57 +138,99 @@ def sweep(options, console):
         if not workers:
             raise SystemExit("no engine is left to measure")
         machine = next(iter(workers.values())).about["machine"]
+        if any(about[name]["place"] == "gpu" for name in workers):
+            machine = f"{card_line()}; {machine}"
         console.print(machine)
         steps = prepare(options, rows, workers, about, excluded, console)
-        measurements = measure(options, steps, workers, excluded, console)
+        known = describe(options, machine)
+        for found in measure(options, steps, workers, excluded, console):
+            if options.json:  # a sweep that is stopped keeps its rounds
+                results.save(complete(known, found, workers, about, excluded), options.json)
         reached = reach(options, workers, about, excluded, console)
     finally:
         for worker in workers.values():
             worker.close()
-    kept = {name: about[name] for name in workers}
-    versions = {k: v for name in kept for k, v in kept[name]["versions"].items() if k != "numpy"}
+    result = complete(known, found, workers, about, excluded)
+    return {**result, **({"time_to_accuracy": reached} if reached else {})}
+
+
+def describe(options, machine):
+    """What is known of a result before anything is measured."""
+    numbers = "float32"
+    if os.environ.get("TINYNET_TF32") == "1":
+        numbers += " (on a card TF32)"
     return {
-        "net": f"{'-'.join(map(str, WIDTHS))}, Adam, float32, {options.data}",
-        "machine": ", ".join([machine, *(f"{k} {v}" for k, v in sorted(versions.items()))]),
+        "net": f"{'-'.join(map(str, WIDTHS))}, Adam, {numbers}, {options.data}",
+        "machine": machine,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "git": git_revision(),
         "environment": environment(),
         "options": {k: v for k, v in vars(options).items() if k not in ("json", "plot", "show")},
+    }
+
+
+def complete(known, measurements, workers, about, excluded):
+    """The result of the rounds so far, of the engines that are still there."""
+    kept = {name: about[name] for name in workers}
+    versions = {k: v for name in kept for k, v in kept[name]["versions"].items() if k != "numpy"}
+    measurements = [m for m in measurements if m["engine"] in kept]
+    rounds = 1 + max((m["round"] for m in measurements), default=-1)
+    machine = [known["machine"], *(f"{k} {v}" for k, v in sorted(versions.items()))]
+    return {
+        **known,
+        "machine": ", ".join(machine),
+        "options": {**known["options"], "rounds": rounds},
         "engines": kept,
         "excluded": excluded,
-        "measurements": [m for m in measurements if m["engine"] in workers],
-        **({"time_to_accuracy": reached} if reached else {}),
+        "measurements": measurements,
     }
 
 
 def start(options, workers, about, excluded, console):
     """Start every engine and let it prove itself against the reference."""
-    names = [*options.devices, *options.peers, *([engines.GEMM] if options.gemm else [])]
-    expected = None
+    bounds = engines.bounds_of(options.devices) if options.gemm else []
+    names = [*options.devices, *options.peers, *bounds]
+    expected = {}
     for name in ["reference", *(n for n in names if n != "reference")]:
         with guarded(name, workers, excluded, console):
             workers[name] = worker = turns.Worker(name, options.data)
-            checked = None
-            if name != engines.GEMM:
-                found = worker.call("prove")
-                expected = found if expected is None else expected
-                checked = proof.compare(found, expected)
-                console.print(
-                    f"{name}: {'as' if checked['passed'] else 'NOT as'} the reference: "
-                    f"loss within {checked['loss_error']:.1e} (allowed {proof.LOSS_TOLERANCE:g}), "
-                    f"weights {checked['weight_error']:.1e} ({proof.WEIGHT_TOLERANCE:g})"
-                )
+            checked, place = None, engines.place_of(name)
+            if name not in engines.BOUNDS:
+                checked = prove(worker, workers["reference"], expected, place, console)
                 if not checked["passed"]:
                     raise turns.EngineError(f"{name}: trains differently from the reference")
             about[name] = {
-                "kind": engines.kind_of(name), "settings": worker.about["settings"],
+                "kind": engines.kind_of(name), "place": place,
+                "settings": worker.about["settings"],
                 "versions": worker.about["versions"], "start_s": worker.about["start_s"],
                 "prepare_s": {}, "proof": checked,
             }  # fmt: skip
-        if expected is None:
+        if not expected:
             raise SystemExit("the reference does not run, so nothing can be compared with it")
     if "reference" not in options.devices:  # it was started to be compared with
         workers.pop("reference").close()
+
+
+def prove(worker, reference, expected, place, console):
+    """The comparison with the reference in the first of proof.ORDERS in which they agree.
+
+    Args:
+        expected: order -> record of the reference; what is missing is added.
+    """
+    for order in proof.ORDERS:
+        if order not in expected:
+            expected[order] = reference.call("prove", order)
+        found = expected[order] if worker is reference else worker.call("prove", order)
+        checked = {**proof.compare(found, expected[order], place), "order": order}
+        allowed = proof.tolerances(place)
+        console.print(
+            f"{worker.name}: {'as' if checked['passed'] else 'NOT as'} the reference: "
+            f"loss within {checked['loss_error']:.1e} (allowed {allowed[0]:g}), "
+            f"weights {checked['weight_error']:.1e} ({allowed[1]:g})"
+        )
+        if checked["passed"]:
+            break
+    return checked
 
 
 class guarded:
@@ -238,19 +279,20 @@ def prepare(options, rows, workers, about, excluded, console):
 
 
 def measure(options, steps, workers, excluded, console):
-    """The rounds; returns the measurements of the engines that went through all of them."""
+    """The rounds; after each, yields the measurements so far."""
     found = []
-    for r, batch, name in turns.in_turns(list(workers), options.batches, options.rounds):
-        if name not in workers:
-            continue
-        with guarded(name, workers, excluded, console):
-            turn = workers[name].call("measure", batch, steps[batch])
-            found.append(
-                {"engine": name, "batch": batch, "round": r, "steps": steps[batch], **turn}
-            )
-        if name == list(workers)[-1] and batch == options.batches[-1]:
-            console.print(f"round {r + 1} of {options.rounds}", style="dim")
-    return [m for m in found if m["engine"] in workers]
+    turns_of_all = turns.in_turns(list(workers), options.batches, options.rounds)
+    for r, turns_of_round in itertools.groupby(turns_of_all, key=lambda turn: turn[0]):
+        for _, batch, name in turns_of_round:
+            if name not in workers:
+                continue
+            with guarded(name, workers, excluded, console):
+                turn = workers[name].call("measure", batch, steps[batch])
+                found.append(
+                    {"engine": name, "batch": batch, "round": r, "steps": steps[batch], **turn}
+                )
+        console.print(f"round {r + 1} of {options.rounds}", style="dim")
+        yield found
 
 
 def reach(options, workers, about, excluded, console):
@@ -291,7 +333,8 @@ def report(result, console):
 def environment():
     """Whatever in the environment may change a speed."""
     parts = ("OPENBLAS_", "OMP_", "MKL_", "NUMBA_", "XLA_", "JAX_", "TINYNET_NUM", "GOMP_",
-             "TINYNET_TF32", "TINYNET_CUBLASLT", "TINYNET_PERSISTENT", "TINYNET_BRANCHES")  # fmt: skip
+             "TINYNET_TF32", "TINYNET_CUBLASLT", "TINYNET_PERSISTENT",
+             "TINYNET_BRANCHES")  # fmt: skip
     kept = {k: v for k, v in os.environ.items() if k.startswith(parts)}
     kept.pop("OPENBLAS_CORETYPE", None)  # no engine sees it (turns.py)
     return {**kept, "platform": platform.platform(), "load": list(os.getloadavg())}

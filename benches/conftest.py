@@ -4,18 +4,20 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from tinynet.measuring.machine import forced_blas, machine_line
+from tinynet.kernels import why_not
+from tinynet.measuring.machine import card_line, forced_blas, machine_line
 
 
 def pytest_report_header():
     if forced_blas():
         raise SystemExit(forced_blas())
-    return f"machine: {machine_line()}"
+    cards = [f"card: {card_line()}"] if why_not("gpu") is None else []
+    return [f"machine: {machine_line()}", *cards]
 
 
 def pytest_terminal_summary(terminalreporter):
     passed = [dict(r.user_properties) for r in terminalreporter.stats.get("passed", [])]
-    steps, kernels = ([r for r in passed if key in r] for key in ("batch", "kernel"))
+    steps, kernels = ([r for r in passed if key in r] for key in ("step_ms", "kernel"))
     if steps:
         _table_of_steps(terminalreporter, steps)
     if kernels:
@@ -34,8 +36,16 @@ def _table_of_steps(reporter, rows):
 
 
 def _table_of_kernels(reporter, rows):
-    reporter.section("kernels on one thread, 512 rows (medians)")
+    for device, where in (("cpu", "on one thread"), ("gpu", "on the card")):
+        for size in sorted({r["rows"] for r in rows if r["device"] == device}):
+            chosen = [r for r in rows if (r["device"], r["rows"]) == (device, size)]
+            reporter.section(f"kernels {where}, {size} rows (medians)")
+            _lines_of_kernels(reporter, chosen)
+
+
+def _lines_of_kernels(reporter, rows):
     reporter.write_line(f"{'kernel':<30}{'us':>10}{'rate':>18}   share of BLAS, or of a copy")
     for r in rows:
         rate = f"{r['rate']:.1f} {r['unit']:<7}"
-        reporter.write_line(f"{r['kernel']:<30}{r['us']:>10.1f}{rate:>18}   {r['share']:.2f}")
+        note = "  (in the L2 cache)" if r.get("in_cache") else ""
+        reporter.write_line(f"{r['kernel']:<30}{r['us']:>10.1f}{rate:>18}   {r['share']:.2f}{note}")

@@ -33,6 +33,17 @@ def validation(kind):
     return x[55_000:], y[55_000:]
 
 
+def require(kind):
+    """How many rows there are; SystemExit, with what to do, where they can't be had."""
+    try:
+        return len(load(kind)[0])
+    except (OSError, ImportError) as error:  # no mirror answers; what downloads is not installed
+        raise SystemExit(
+            f"{kind} can't be loaded: {error}\nput mnist.npz into a folder that TINYNET_DATA_DIR "
+            "names, or take --data random, which needs no download"
+        ) from error
+
+
 def _mnist():
     import tinynet
 

@@ -22,23 +22,20 @@ def make_products(batch):
     return run
 
 
-def make_products_on_the_card(batch, ops):
-    """The same on the gpu device; the function returns when they are done."""
-    jobs = []
+def make_products_on_the_card(batch):
+    """The same on the gpu device, captured: its `run(steps)` returns when they are done."""
+    from on_the_card import Captured
+
+    from tinynet.kernels import gpu
+
+    launches = []
     for arrays in _arrays(batch):
-        x, W, dy, y, dx, dW = (None if a is None else ops.from_host(a) for a in arrays)
-        jobs += [lambda x=x, W=W, y=y: ops.linear(x, W, None, y=y),
-                 lambda x=x, dy=dy, dW=dW: ops.linear_dW(x, dy, dW=dW)]  # fmt: skip
+        x, W, dy, y, dx, dW = (None if a is None else gpu.from_host(a) for a in arrays)
+        launches += [*gpu.linear.instructions(x, W, None, y=y),
+                     *gpu.linear_dW.instructions(x, dy, dW=dW)]  # fmt: skip
         if dx is not None:
-            jobs.append(lambda dy=dy, W=W, dx=dx: ops.linear_dx(dy, W, dx=dx))
-    last = y
-
-    def run():
-        for job in jobs:
-            job()
-        ops.to_host(last[:1])  # waits
-
-    return run
+            launches += gpu.linear_dx.instructions(dy, W, dx=dx)
+    return Captured(launches)
 
 
 def _arrays(batch):

@@ -5,15 +5,23 @@ the start again 3 steps of 512, through the very `train` that is timed.
 """
 
 import itertools
+import os
 
 import numpy as np
 from products import WIDTHS
 
 CASES = ((32, 5, 4), (512, 3, 1))  # rows per step, steps per stretch, stretches
+# Now and then a unit lies so close to the kink of relu that the order of summation decides on which
+# side: Adam makes 1e-3 to 1e-1 of it. Of 48 cases on MNIST with engines that are right this came to
+# 3. So whoever fails has two more tries, with other orders of the rows; what is wrong fails in all.
+ORDERS = (2, 3, 4)
 LOSS_TOLERANCE = 1e-4  # absolute, of a stretch's mean loss
 WEIGHT_TOLERANCE = 1e-3  # |w - reference| / |reference - initial|, Euclidean, over all weights
 # Engines that are right differ by 1e-5 at most (order of summation, float32 powers of beta); a
 # learning rate that is 0.1 % off already gives 1e-3.
+# The same for products in TF32. Operands rounded to its 11 bits move these 23 steps by 1.3e-3 and
+# 0.08 on MNIST, by 4e-3 and 0.23 on random rows: Adam makes a step of any gradient, however small.
+TF32_TOLERANCES = 1e-2, 0.3
 
 
 def initial_weights():
@@ -26,11 +34,15 @@ def initial_weights():
     return weights
 
 
-def record(engine):
-    """What `engine` makes of the cases: a list of (mean loss per stretch, final weights)."""
+def record(engine, order=ORDERS[0]):
+    """What `engine` makes of the cases: a list of (mean loss per stretch, final weights).
+
+    Args:
+        order: the seed of the rows' order.
+    """
     found = []
     for batch, steps, stretches in CASES:
-        random = np.random.default_rng(2)
+        random = np.random.default_rng(order)
         engine.load(initial_weights())
         losses = []
         for _ in range(stretches):
@@ -40,8 +52,19 @@ def record(engine):
     return found
 
 
-def compare(found, expected):
+def tolerances(place):
+    """(of the loss, of the weights) for an engine on "cpu" or "gpu"."""
+    if place == "gpu" and os.environ.get("TINYNET_TF32") == "1":
+        return TF32_TOLERANCES
+    return LOSS_TOLERANCE, WEIGHT_TOLERANCE
+
+
+def compare(found, expected, place="cpu"):
     """The largest errors against the reference's record, and whether they pass.
+
+    Args:
+        found, expected: as `record` returns them.
+        place: where the engine computes, "cpu" or "gpu".
 
     Returns:
         dict: loss_error, weight_error (see the tolerances above), passed.
@@ -54,7 +77,8 @@ def compare(found, expected):
         # np.max, unlike max, hands a NaN on
         loss_error = float(np.max([loss_error, *np.abs(np.subtract(losses, right_losses))]))
         weight_error = float(np.max([weight_error, error]))
-    passed = loss_error <= LOSS_TOLERANCE and weight_error <= WEIGHT_TOLERANCE
+    allowed_loss, allowed_weight = tolerances(place)
+    passed = loss_error <= allowed_loss and weight_error <= allowed_weight
     return {"loss_error": loss_error, "weight_error": weight_error, "passed": passed}
 
 

@@ -94,7 +94,7 @@ def _serve(pipe, name, data):
             slept = time.perf_counter() - asleep_since
             idle_cores = (time.process_time() - cpu_before) / slept
             if what == "prove":
-                value = proof.record(engine)
+                value = proof.record(engine, *args)
             elif what == "reach":
                 value = reaching.reach(engine, *args, images.validation(data))
             else:

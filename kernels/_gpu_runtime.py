@@ -146,6 +146,11 @@ class Runtime:
         free, total = self.cupy.cuda.runtime.memGetInfo()
         return free + self.cupy.get_default_memory_pool().free_bytes(), total
 
+    def cache_bytes(self):
+        """Of the card's L2 cache."""
+        cuda = self.cupy.cuda
+        return cuda.runtime.getDeviceProperties(cuda.Device().id)["l2CacheSize"]
+
     def out_of_memory(self, asked):
         return OutOfMemory(asked, *self.free_bytes())
 

@@ -16,6 +16,7 @@ import types
 import cuda_on_cpu
 import numpy as np
 
+CACHE = 1 << 12  # bytes of the L2 cache
 THREADS, WARP = 16, 4  # of a block, of a warp: small ones run much faster, and change no result
 # what tinynet calls on arrays of the card, as np.sqrt(x) or x + y; CuPy lacks some of NumPy's
 UFUNCS = ("add", "divide", "multiply", "power", "sqrt", "subtract")
@@ -38,6 +39,9 @@ class MemoryPointer:
         """Reads the host's memory when the stream comes to it, not before."""
         assert mem in pinned, "an asynchronous copy needs pinned memory"
         stream.put(lambda: ctypes.memmove(self.ptr, mem, size))
+
+    def copy_from_device_async(self, src, size, stream):
+        do(lambda: ctypes.memmove(self.ptr, src.ptr, size))
 
 
 class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -425,6 +429,13 @@ def _free():
     return memory.limit if memory.limit is not None else 1 << 40
 
 
+def _elapsed(start, end):
+    """Milliseconds between two events: one for every launch."""
+    assert start.stream is end.stream
+    assert end.place <= end.stream.begun, "the end has not come yet"
+    return float(end.place - start.place)
+
+
 _pool = types.SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=lambda: None)
 get_default_memory_pool = get_default_pinned_memory_pool = lambda: _pool
 cuda = types.SimpleNamespace(
@@ -438,8 +449,11 @@ cuda = types.SimpleNamespace(
             lambda func, blockSize, dynamicSMemSize: PER_MULTIPROCESSOR
         ),
     ),
-    Device=lambda: types.SimpleNamespace(attributes={"MultiProcessorCount": MULTIPROCESSORS}),
-    runtime=types.SimpleNamespace(memGetInfo=lambda: (_free(), 1 << 40)),
+    runtime=types.SimpleNamespace(
+        memGetInfo=lambda: (_free(), 1 << 40), getDeviceProperties=lambda _: {"l2CacheSize": CACHE}
+    ),
+    Device=lambda: types.SimpleNamespace(id=0, attributes={"MultiProcessorCount": MULTIPROCESSORS}),
+    get_elapsed_time=_elapsed,
 )
 
 

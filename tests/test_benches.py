@@ -1,12 +1,10 @@
-"""The batch-size sweep: its statistics, its proof, its arguments; nothing here depends on speed."""
+"""The batch-size sweep: its proof, its turns, its arguments; nothing here depends on speed."""
 
-import json
 import os
 import pathlib
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 pytest.importorskip("threadpoolctl")
@@ -18,134 +16,8 @@ import engines  # noqa: E402
 import images  # noqa: E402
 import proof  # noqa: E402
 import turns  # noqa: E402
-from rich.console import Console  # noqa: E402
 
-from tinynet.measuring import plot, results, tables  # noqa: E402
-
-SPEEDS = {  # images/s by batch size, in two rounds
-    "reference": {8: [100, 120], 512: [500, 400]},
-    "cpu": {8: [400, 480], 512: [1000, 1200]},
-    "gpu": {8: [200, 240], 512: [2000, 2400]},
-    "jax": {8: [200, 320], 512: [800, 600]},
-    "torch": {8: [250, 240], 512: [400, 800]},
-    "gemm": {8: [500, 480], 512: [1000, 1000]},
-}
-
-
-def made_up():
-    measurements = [
-        {"engine": name, "batch": batch, "round": r, "steps": 10, "seconds": 10 * batch / speed,
-         "call_seconds": 10 * batch / speed + 0.25, "loss": 1.5, "cores": 1.9, "idle_cores": 0.0}
-        for name, by_batch in SPEEDS.items()
-        for batch, speeds in by_batch.items()
-        for r, speed in enumerate(speeds)
-    ]  # fmt: skip
-    kinds = {"jax": "peer", "torch": "peer", "gemm": "bound"}
-    about = {
-        name: {"kind": kinds.get(name, "device"), "settings": f"how {name} runs", "versions": {},
-               "start_s": 0.5, "prepare_s": {"8": 1.0, "512": 2.0}, "proof": None}
-        for name in SPEEDS
-    }  # fmt: skip
-    return {
-        "net": "784-10, made up", "machine": "no machine, 2 cores", "date": "2026-01-02T03:04:05",
-        "git": "abc", "environment": {}, "options": {"rounds": 2}, "engines": about,
-        "excluded": {"scikit-learn": "scikit-learn: trains differently"},
-        "measurements": measurements,
-    }  # fmt: skip
-
-
-# ------------------------------------------------------------------------------------- statistics
-
-
-def test_rates_and_quartiles():
-    result = made_up()
-    assert results.rates(result, "cpu", 8) == pytest.approx([400, 480])
-    assert results.batches(result) == [8, 512]
-    assert results.quartiles([1, 2, 3, 4, 5]) == (2, 3, 4)
-
-
-def test_ratios_are_paired_by_round():
-    result = made_up()
-    result["measurements"].reverse()  # the order of the records doesn't matter
-    assert results.ratio(result, "cpu", "jax", 8) == pytest.approx([2.0, 1.5])
-    # the fastest peer of each round: torch then jax at 8, jax then torch at 512
-    assert results.lead(result, "cpu", 8) == pytest.approx([400 / 250, 480 / 320])
-    assert results.lead(result, "cpu", 512) == pytest.approx([1000 / 800, 1200 / 800])
-    assert results.fastest_peer(result, 8) == "jax"
-    assert results.fastest_peer(result, 512) == "jax"
-
-
-def test_crossover_lies_where_the_lines_cross():
-    result = made_up()
-    # gpu : cpu is 1/2 at batch 8 and 2 at 512: equal halfway, on log axes
-    assert results.crossover(result, "cpu", "gpu") == pytest.approx(64)
-    assert results.crossover(result, "gpu", "cpu") is None
-    assert results.crossover(result, "cpu", "reference") is None
-
-
-# ------------------------------------------------------------------------- JSON, tables and plot
-
-
-def text_of(*renderables):
-    console = Console(width=160, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    with console.file:
-        for renderable in renderables:
-            console.print(renderable)
-        return console.export_text()
-
-
-def test_result_survives_json_and_is_shown(tmp_path):
-    result = made_up()
-    path = tmp_path / "sweep.json"
-    results.save(result, path)
-    assert results.load(path) == result
-    assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]
-    shown = batch_size.main(["--show", str(path), "--plot", str(tmp_path / "sweep.png")])
-    assert shown == result
-    assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_other_json_is_refused(tmp_path):
-    (tmp_path / "a.json").write_text(json.dumps({"format": 99}))
-    with pytest.raises(ValueError, match=r"a\.json: expected a batch-size result of format 1"):
-        results.load(tmp_path / "a.json")
-
-
-def test_tables():
-    result = made_up()
-    speed = text_of(tables.speed_table(result))
-    assert "440" in speed  # cpu at 8, the median
-    assert "18.2 ms ±5%" in speed  # 8 / 440 s; quartiles 420 and 460
-    ratios = text_of(tables.ratio_table(result))
-    assert "cpu / fastest peer" in ratios
-    assert "1.55x" in ratios  # median of 1.6 and 1.5
-    assert "cpu / gemm" in ratios
-    rest = text_of(tables.preparation_table(result))
-    assert "how cpu runs" in rest
-    assert "0.250" in rest  # call_seconds - seconds
-
-
-def test_a_result_without_rivals_has_no_ratios():
-    result = made_up()
-    result["engines"] = {"cpu": result["engines"]["cpu"]}
-    assert tables.ratio_table(result) is None
-    plot.draw(result)
-
-
-def test_plot_names_every_line_and_marks_the_crossover():
-    (axes,) = plot.draw(made_up()).axes
-    texts = [t.get_text() for t in axes.texts]
-    assert {plot.NAMES[name] for name in SPEEDS} <= set(texts)
-    assert "the GPU leads from about 64 rows" in texts
-
-
-def test_labels_keep_their_distance_and_order():
-    places = plot.spread([1.0, 1.01, 3.0, 0.99], gap=0.5, top=3.2)
-    assert np.diff(np.sort(places)).min() >= 0.5 - 1e-12
-    assert list(np.argsort(places)) == [3, 0, 1, 2]
-    assert places[2] == 3.0  # had room
-    assert plot.spread([1.0, 1.0], gap=0.5, top=1.0).max() <= 1.0
-
+from tinynet.measuring import results  # noqa: E402
 
 # -------------------------------------------------------------------------------------- the proof
 
@@ -245,29 +117,36 @@ def test_children_start_without_the_forced_core_type(monkeypatch):
     assert os.environ["OPENBLAS_CORETYPE"] == "Haswell"
 
 
-def test_what_fails_is_left_out_and_the_rest_goes_on(monkeypatch, rows, expected):
-    class InProcess:
-        """Worker without a process; scikit-learn is wrong, torch fails at its third stretch."""
+class InProcess:
+    """Worker without a process, which proves what it is told."""
 
-        def __init__(self, name, data):
-            self.name, self.calls = name, 0
-            self.about = {"settings": "", "versions": {}, "machine": "none", "start_s": 0.0}
+    def __init__(self, name, expected):
+        self.name, self.calls, self.expected = name, 0, expected
+        self.about = {"settings": "", "versions": {}, "machine": "none", "start_s": 0.0}
+
+    def call(self, what, *args):
+        if what == "prove":
+            return self.expected
+        self.calls += 1
+        return {"seconds": 0.1, "call_seconds": 0.1, "loss": 1.0, "cores": 1.0, "idle_cores": 0.0}
+
+    def close(self):
+        pass
+
+
+def test_what_fails_is_left_out_and_the_rest_goes_on(monkeypatch, rows, expected):
+    class Failing(InProcess):
+        """scikit-learn is wrong, torch fails at its third stretch."""
 
         def call(self, what, *args):
-            if what == "prove":
-                if self.name != "scikit-learn":
-                    return expected
-                return [([loss + 1 for loss in losses], w) for losses, w in expected]
-            self.calls += 1
+            found = super().call(what, *args)
+            if what == "prove" and self.name == "scikit-learn":
+                return [([loss + 1 for loss in losses], w) for losses, w in found]
             if self.name == "torch" and self.calls == 3:
                 raise turns.EngineError("torch: its process ended with code -9")
-            return {"seconds": 0.1, "call_seconds": 0.1, "loss": 1.0, "cores": 1.0,
-                    "idle_cores": 0.0}  # fmt: skip
+            return found
 
-        def close(self):
-            pass
-
-    monkeypatch.setattr(turns, "Worker", InProcess)
+    monkeypatch.setattr(turns, "Worker", lambda name, data: Failing(name, expected))
     monkeypatch.setattr(engines, "check", lambda devices, peers: None)
     arguments = ["--devices", "--peers", "jax", "torch", "scikit-learn", "--data", "random"]
     result = batch_size.main([*arguments, "--batches", "8", "32", "--rounds", "2"])
@@ -276,6 +155,65 @@ def test_what_fails_is_left_out_and_the_rest_goes_on(monkeypatch, rows, expected
     assert "code -9" in result["excluded"]["torch"]
     assert {m["engine"] for m in result["measurements"]} == {"jax"}
     assert len(result["measurements"]) == 4
+
+
+@pytest.mark.parametrize(("wrong_in", "left"), [((2, 3), True), ((2, 3, 4), False)])
+def test_an_engine_has_three_tries(monkeypatch, expected, wrong_in, left, capsys):
+    asked = []
+
+    class AtTheKink(InProcess):
+        def call(self, what, *args):
+            found = super().call(what, *args)
+            if what == "prove" and self.name == "jax":
+                asked.append(args[0])
+                if args[0] in wrong_in:
+                    return [([loss + 1 for loss in losses], w) for losses, w in found]
+            return found
+
+    monkeypatch.setattr(turns, "Worker", lambda name, data: AtTheKink(name, expected))
+    monkeypatch.setattr(engines, "check", lambda devices, peers: None)
+    result = batch_size.main(["--devices", "cpu", "--peers", "jax", "--data", "random",
+                              "--batches", "8", "--rounds", "1"])  # fmt: skip
+    assert asked == [2, 3, 4]
+    assert ("jax" in result["engines"]) == left
+    assert result["engines"]["cpu"]["proof"]["order"] == 2
+    if left:
+        assert result["engines"]["jax"]["proof"]["order"] == 4
+    assert capsys.readouterr().out.count("jax: NOT as the reference") == len(wrong_in)
+
+
+def test_orders_differ(rows):
+    engine, orders = engines.make("reference", *rows), []
+    engine.load(proof.initial_weights())
+    engine.train = lambda batch, steps, order: (orders.append(order), (0.0, 0.0))[1]
+    for order in proof.ORDERS:
+        proof.record(engine, order)
+    seen = {tuple(order[:5]) for order in orders[::5]}
+    assert len(seen) == len(proof.ORDERS)
+
+
+def test_a_sweep_that_is_stopped_keeps_its_rounds(monkeypatch, tmp_path, expected):
+    class Stopped(InProcess):
+        def call(self, what, *args):
+            found = super().call(what, *args)
+            if self.calls == 2 * 3 + 2 * 2 + 1:  # prepared for two sizes; after two whole rounds
+                raise KeyboardInterrupt
+            return found
+
+    monkeypatch.setattr(turns, "Worker", lambda name, data: Stopped(name, expected))
+    monkeypatch.setattr(engines, "check", lambda devices, peers: None)
+    monkeypatch.setattr(batch_size, "card_line", lambda: "a card")
+    path = tmp_path / "sweep.json"
+    with pytest.raises(KeyboardInterrupt):
+        batch_size.main(["--devices", "gpu", "--peers", "jax-gpu", "--data", "random", "--batches",
+                         "8", "32", "--rounds", "5", "--json", str(path)])  # fmt: skip
+    result = results.load(path)
+    assert result["options"]["rounds"] == 2
+    assert [m["round"] for m in result["measurements"]] == [0] * 4 + [1] * 4
+    assert {name: about["place"] for name, about in result["engines"].items()} == {
+        "gpu": "gpu", "jax-gpu": "gpu",
+    }  # fmt: skip
+    assert result["machine"] == "a card; none"
 
 
 # -------------------------------------------------------------------------------------- arguments

@@ -17,7 +17,7 @@ import proof
 import reaching
 import turns
 from rich.console import Console
-from test_benches import made_up
+from test_sweep_results import made_up
 
 from tinynet.measuring import plot, results, tables
 

@@ -4,7 +4,7 @@ import functools
 import os
 import time
 
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # engines share the card's memory
 
 import jax
 import jax.numpy as jnp
@@ -46,9 +46,12 @@ def train_stretch(state, order, x, y):
 
 class JaxScan(Engine):
     settings = "one jitted lax.scan per stretch, data resident, state donated"
+    place, precision = "cpu", None  # JAX's names of the platform, and of how it multiplies
 
     def __init__(self, x, y):
         super().__init__(x, y)
+        jax.config.update("jax_platforms", self.place)
+        jax.config.update("jax_default_matmul_precision", self.precision)
         self.device_x, self.device_y = jnp.asarray(x), jnp.asarray(y.astype(np.int32))
 
     def load(self, weights):
@@ -68,3 +71,14 @@ class JaxScan(Engine):
         self.state, loss = train_stretch(self.state, order, self.device_x, self.device_y)
         jax.block_until_ready(self.state)
         return time.perf_counter() - start, float(loss)
+
+
+class JaxScanGpu(JaxScan):
+    """float32 means float32 here; of itself JAX multiplies in TF32 on a card."""
+
+    place = "cuda"
+
+    def __init__(self, x, y):
+        tf32 = os.environ.get("TINYNET_TF32") == "1"
+        self.precision = "tensorfloat32" if tf32 else "highest"
+        super().__init__(x, y)

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 
 import numpy as np
 
@@ -38,6 +39,20 @@ def machine_line() -> str:
         f"{processor()}, {os.cpu_count()} cores, {blas()}, Python {platform.python_version()}, "
         f"NumPy {np.__version__}"
     )
+
+
+def card_line() -> str:
+    """The card, its driver and clocks in one line, as far as nvidia-smi tells them."""
+    asked = "name,driver_version,clocks.sm,clocks.max.sm,power.limit"
+    try:
+        found = subprocess.run(
+            ["nvidia-smi", f"--query-gpu={asked}", "--format=csv,noheader"],
+            capture_output=True, text=True, check=True, timeout=30,
+        ).stdout.splitlines()  # fmt: skip
+        name, driver, clock, most, power = found[0].split(", ")
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return "a card that nvidia-smi does not show"
+    return f"{name}, driver {driver}, SM at {clock} of at most {most}, power limit {power}"
 
 
 def forced_blas():

@@ -19,7 +19,10 @@ NAMES = {
     "torch": "PyTorch",
     "torch-compile": "PyTorch, compiled",
     "scikit-learn": "scikit-learn",
+    "torch-gpu": "PyTorch, CUDA graphs",
+    "jax-gpu": "JAX's scan on the GPU",
     "gemm": "matrix products alone",
+    "gemm-gpu": "cuBLAS products alone",
 }
 
 

@@ -2,7 +2,7 @@
 
     measurements  list of {engine, batch, round, steps, seconds, call_seconds, loss,
                   cores, idle_cores}
-    engines       name -> {kind, settings, versions, start_s, prepare_s, proof}
+    engines       name -> {kind, place, settings, versions, start_s, prepare_s, proof}
     excluded      name -> reason
 
     time_to_accuracy  where it was asked for: {target, most_epochs, validation, found: list of
@@ -49,18 +49,26 @@ def ratio(result, engine, other, batch):
     return rates(result, engine, batch) / rates(result, other, batch)
 
 
+def rivals(result, engine, kind):
+    """The engines of a kind that compute where `engine` does: on the same processor, or card."""
+    place = result["engines"][engine].get("place")
+    return [name for name in of_kind(result, kind) if result["engines"][name].get("place") == place]
+
+
 def lead(result, engine, batch):
     """Speed of `engine` by that of the fastest peer of the same round, round by round.
 
     Whoever is fastest in that round: a peer's lucky round counts for it.
     """
-    peers = [rates(result, peer, batch) for peer in of_kind(result, "peer")]
+    peers = [rates(result, peer, batch) for peer in rivals(result, engine, "peer")]
     return rates(result, engine, batch) / np.max(peers, axis=0)
 
 
-def fastest_peer(result, batch):
-    """Name of the peer with the highest median."""
-    return max(of_kind(result, "peer"), key=lambda peer: np.median(rates(result, peer, batch)))
+def fastest_peer(result, engine, batch):
+    """Name of the peer with the highest median, of those where `engine` is."""
+    return max(
+        rivals(result, engine, "peer"), key=lambda peer: np.median(rates(result, peer, batch))
+    )
 
 
 def unit(result):

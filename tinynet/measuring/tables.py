@@ -22,11 +22,11 @@ def speed_table(result):
 def ratio_table(result):
     """Each device's speed by that of its rivals: median and quartiles of the rounds' ratios."""
     table = _empty("speed of a device by that of ... (paired by round)", result)
-    rivals = results.of_kind(result, "peer") + results.of_kind(result, "bound")
     for device in results.of_kind(result, "device"):
-        if results.of_kind(result, "peer"):
+        rivals = results.of_kind(result, "peer") + results.rivals(result, device, "bound")
+        if results.rivals(result, device, "peer"):
             leads = {b: results.lead(result, device, b) for b in results.batches(result)}
-            names = {b: results.fastest_peer(result, b) for b in leads}
+            names = {b: results.fastest_peer(result, device, b) for b in leads}
             cells = [f"{_ratio(leads[b])}\n[dim]{names[b]}[/dim]" for b in leads]
             table.add_row(f"[bold]{device} / fastest peer[/bold]", *cells)
         for rival in rivals:

@@ -1,0 +1,66 @@
+"""How far the card's products are from float64's, in float32 and in TF32.
+
+    python benches/precision.py --json errors.json
+
+The error is |out - right| / |right|, Euclidean, of normal matrices; `right` is computed in float64
+from the same float32 factors.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+
+import numpy as np
+
+from tinynet.kernels import _gpu_runtime, gpu
+from tinynet.saving.atomic import atomic_write
+
+SIZES = ((512, 784, 300), (8192, 784, 300))  # N, D, H
+MODES = {"float32": "0", "tf32": "1"}  # TINYNET_TF32
+
+
+@contextlib.contextmanager
+def multiplying(mode):
+    """Within: products in this mode. It is looked at when cuBLAS is opened."""
+    before = os.environ.get("TINYNET_TF32")
+    os.environ["TINYNET_TF32"] = MODES[mode]
+    _gpu_runtime.current().handles.clear()
+    try:
+        yield
+    finally:
+        os.environ.pop("TINYNET_TF32") if before is None else os.environ.update(TINYNET_TF32=before)
+        _gpu_runtime.current().handles.clear()
+
+
+def errors():
+    """A list of {size, mode, error}."""
+    random, found = np.random.default_rng(0), []
+    for N, D, H in SIZES:
+        x, W = (random.standard_normal(shape, dtype=np.float32) for shape in ((N, D), (D, H)))
+        right = x.astype(np.float64) @ W.astype(np.float64)
+        for mode in MODES:
+            with multiplying(mode):
+                y = gpu.empty((N, H), "float32")
+                gpu.linear(gpu.from_host(x), gpu.from_host(W), None, y=y)
+                error = np.linalg.norm(gpu.to_host(y) - right) / np.linalg.norm(right)
+            found.append({"size": f"{N}x{D}x{H}", "mode": mode, "error": float(error)})
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", required=True, metavar="FILE", help="write the errors here")
+    options = parser.parse_args()
+    gpu.require()
+    found = errors()
+    for one in found:
+        print(f"{one['size']:>14} {one['mode']:<8} {one['error']:.2e}")
+    with atomic_write(options.json) as file:
+        file.write(json.dumps(found).encode())
+
+
+if __name__ == "__main__":
+    main()
