@@ -36,7 +36,8 @@ class Fused:
         return self.product.dtype
 
     def prepare(self, runtime):
-        """Look for an algorithm, and have the kernels ready in case there is none."""
+        """Look for an algorithm, and have the kernels ready in case there is none. It is run once,
+        like every product (`Product.prepare`)."""
         for part in self.parts:
             part.prepare(runtime)
         p = self.product
@@ -46,6 +47,7 @@ class Fused:
                 p.dtype, p.transposed, p.sizes, A, p.lda, B, p.ldb, C, p.ldc, self.epilogue,
                 address_of(self.bias), workspace=runtime.workspace,
             )  # fmt: skip
+            self.start(runtime)
 
     def start(self, runtime, control=0):
         if self.plan is not None:
