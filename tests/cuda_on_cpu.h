@@ -207,8 +207,10 @@ template <class... A> static void run(void (*kernel)(A...), int blocks, int thre
     run(kernel, blocks, threads, args, std::index_sequence_for<A...>());
 }
 
-// What the program of the kernels ends with: one entry per kernel, callable through ctypes.
+// What the program of the kernels ends with: one entry per kernel, callable through ctypes. Nothing
+// else is visible: what two programs call the same would be shared among them, whatever its size.
 #define ON_CPU(name) \
-    extern "C" void on_cpu_##name(int blocks, int threads, void** args) { \
+    extern "C" __attribute__((visibility("default"))) \
+    void on_cpu_##name(int blocks, int threads, void** args) { \
         run(name, blocks, threads, args); \
     }

@@ -15,7 +15,16 @@ import pytest
 from tinynet.kernels import _gpu_sources
 
 HEADER = pathlib.Path(__file__).with_suffix(".h")
-FLAGS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-pthread", "-U_FORTIFY_SOURCE", "-w")
+FLAGS = (
+    "-std=c++17",
+    "-O1",
+    "-fPIC",
+    "-shared",
+    "-fvisibility=hidden",
+    "-pthread",
+    "-U_FORTIFY_SOURCE",
+    "-w",
+)
 
 
 def compiler():

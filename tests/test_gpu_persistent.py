@@ -118,6 +118,23 @@ def test_how_many_blocks_run_changes_no_bit(monkeypatch, blocks):
         np.testing.assert_array_equal(weights_of(model), expected)
 
 
+@emulated_only
+def test_blocks_as_large_as_on_a_card(monkeypatch, own_kernels):
+    monkeypatch.setattr(fake_cupy, "THREADS", 256)
+    monkeypatch.setattr(fake_cupy, "WARP", 32)
+    x, y, results = data(64, (70,), "float32"), labels(64), []
+    with fake_cupy.in_place_of_a_card():
+        for device in ("gpu", "reference"):
+            tinynet.utils.set_random_seed(1)
+            hidden = [Dense(100, "relu"), Dense(33, "tanh")]
+            model = Sequential([Input((70,)), *hidden, Dense(3, "softmax")])
+            model.compile("adam", "sparse_categorical_crossentropy", device=device)
+            history = model.fit(x, y, batch_size=32, epochs=2, verbose=0).history
+            results.append((weights_of(model), history["loss"]))
+    np.testing.assert_allclose(*(loss for _, loss in results), rtol=1e-5)
+    np.testing.assert_allclose(*(weights for weights, _ in results), rtol=1e-3, atol=1e-5)
+
+
 def test_many_steps_are_several_launches(monkeypatch):
     monkeypatch.setattr(tinynet.execution.Replay, "length", lambda self: 1000)
     expected = weights_of(fitted())
