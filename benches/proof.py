@@ -46,8 +46,8 @@ def record(engine, order=ORDERS[0]):
         engine.load(initial_weights())
         losses = []
         for _ in range(stretches):
-            order = random.permutation(len(engine.x))[: batch * steps]
-            losses.append(engine.train(batch, steps, order)[1])
+            rows = random.permutation(len(engine.x))[: batch * steps]
+            losses.append(engine.train(batch, steps, rows)[1])
         found.append((losses, engine.weights()))
     return found
 
