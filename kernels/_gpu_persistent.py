@@ -42,8 +42,7 @@ class Persistent:
 
     def __init__(self, launches, runtime, dtype):
         self.runtime = runtime
-        most = PER_MULTIPROCESSOR * runtime.multiprocessors
-        launches = in_tiles(launches, runtime.side, most)
+        launches = in_tiles(launches, runtime.side, runtime.multiprocessors)
         self.groups = levels([one for one in launches if one.count])
         self.names = _kernels(self.groups)
         text, self.words, self.length = _gpu_sources.persistent(self.names)
@@ -51,6 +50,7 @@ class Persistent:
         if not self.fits:
             return
         self.function = runtime.persistent(text, dtype)
+        most = PER_MULTIPROCESSOR * runtime.multiprocessors
         most = min(most, runtime.most_blocks(self.function))
         self.fits = most > 0
         if not self.fits:

@@ -12,7 +12,7 @@ def in_tiles(launches, side, blocks):
 
     Args:
         side: of the smallest tile.
-        blocks: how many can work at a time; tiles are small enough for all of them, if possible.
+        blocks: that ought to have work; tiles are small enough for that, if possible.
     """
     launches, made = list(launches), []
     while launches:
