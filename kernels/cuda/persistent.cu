@@ -27,7 +27,10 @@ __device__ void wait_for_all(u32* arrived, u32 goal) {
     if (threadIdx.x == 0) {
         __threadfence();
         atomicAdd(arrived, 1u);
-        while (int(*(volatile u32*)arrived - goal) < 0) __nanosleep(20);
+        for (u32 turns = 0; int(*(volatile u32*)arrived - goal) < 0; turns++) {
+            if (turns >> 26) __trap();  // half a minute: an error instead of a card that hangs
+            __nanosleep(20);
+        }
         __threadfence();
     }
     __syncthreads();
