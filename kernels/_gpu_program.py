@@ -257,6 +257,7 @@ class Machine:
         key = (sparse, steps, due)
         if key not in self.graphs:
             launches, control = self._launches(sparse, due), address_of(self.control)
+            self.runtime.synchronize()  # nobody reads any more what `prepare` overwrites
             with self.runtime.streams_to_record(1)[0] as stream:
                 for launch in launches:
                     launch.prepare(self.runtime)
