@@ -15,6 +15,7 @@ import types
 
 import cuda_on_cpu
 import numpy as np
+from fake_streams import Stream, current, do, not_while_capturing, state
 
 CACHE = 1 << 12  # bytes of the L2 cache
 THREADS, WARP = 16, 4  # of a block, of a warp: small ones run much faster, and change no result
@@ -22,8 +23,6 @@ THREADS, WARP = 16, 4  # of a block, of a warp: small ones run much faster, and 
 UFUNCS = ("add", "divide", "multiply", "power", "sqrt", "subtract")
 FUNCTIONS = ("clip", "may_share_memory")
 
-_capturing = None  # launches of the graph that is being captured
-_streams = []
 memory = types.SimpleNamespace(limit=None)  # bytes that an array may take
 
 
@@ -59,7 +58,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         return ndarray(self.host[_inner(place)])
 
     def __setitem__(self, place, value):
-        _not_while_capturing()
+        not_while_capturing()
         if isinstance(value, np.ndarray) and value.ndim:
             raise ValueError("non-scalar numpy.ndarray cannot be used")
         self.host[_inner(place)] = _inner(value)
@@ -68,7 +67,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         raise TypeError("Implicit conversion to a NumPy array is not allowed")
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None):
-        _not_while_capturing()
+        not_while_capturing()
         _only_ours(inputs)
         assert (ufunc.__name__ in UFUNCS, method) == (True, "__call__"), f"{ufunc} is not listed"
         outputs = {} if out is None else {"out": tuple(_inner(o) for o in out)}
@@ -82,11 +81,11 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         return ndarray(result) if isinstance(result, np.ndarray) else result
 
     def get(self):
-        _not_while_capturing()
+        not_while_capturing()
         return self.host.copy()
 
     def set(self, arr):
-        _not_while_capturing()
+        not_while_capturing()
         assert type(arr) is np.ndarray
         assert (arr.dtype, arr.shape) == (self.dtype, self.shape)
         assert self.flags.c_contiguous
@@ -136,14 +135,9 @@ def _only_ours(values):
             raise TypeError("Unsupported type <class 'numpy.ndarray'>")
 
 
-def _not_while_capturing():
-    if _capturing is not None:
-        raise RuntimeError("operation not permitted when stream is capturing")
-
-
 def empty(shape, dtype=float):
     """Undefined content shows: floats are NaN, integers far out of range."""
-    _not_while_capturing()
+    not_while_capturing()
     host = np.empty(shape, dtype)
     if memory.limit is not None and host.nbytes > memory.limit:
         raise OutOfMemoryError(f"Out of memory allocating {host.nbytes} bytes")
@@ -181,7 +175,7 @@ class RawModule:
         self.code, self.dtype = code, {"float": "float32", "double": "float64"}[real]
 
     def get_function(self, name):
-        _not_while_capturing()
+        not_while_capturing()
         assert re.search(rf"^(KERNEL |extern .*\n){name}\(", self.code, re.MULTILINE)
         return RawKernel(name, self.dtype, self.code)
 
@@ -214,7 +208,7 @@ def _number_of(program):
 
 def _launch_cooperative(f, grid_dim_x, grid_dim_y, grid_dim_z, block_dim_x, block_dim_y,
                         block_dim_z, shared_mem_bytes, stream, kernel_params):  # fmt: skip
-    _not_while_capturing()
+    not_while_capturing()
     assert (grid_dim_y, grid_dim_z, block_dim_y, block_dim_z, shared_mem_bytes) == (1, 1, 1, 1, 0)
     assert 1 <= grid_dim_x <= PER_MULTIPROCESSOR * MULTIPROCESSORS, "they can't all run together"
     assert stream == cuda.get_current_stream().ptr
@@ -222,133 +216,6 @@ def _launch_cooperative(f, grid_dim_x, grid_dim_y, grid_dim_z, block_dim_x, bloc
     args = [np.int64(ctypes.c_int64.from_address(place).value)
             for place in (ctypes.c_void_p * 5).from_address(kernel_params)]  # fmt: skip
     do(lambda: cuda_on_cpu.run(program, "persistent", grid_dim_x, block_dim_x, args))
-
-
-def do(work):
-    """Run a launch, leave it to the stream, or keep it for the graph that is being captured."""
-    if _capturing is not None:
-        _capturing.add(work, _streams[-1])
-    elif _streams:
-        _streams[-1].put(work)
-    else:
-        work()
-
-
-class Capture:
-    """What is launched on a stream, and on those that wait for it.
-
-    Attributes:
-        nodes: (work, the nodes that it waits for).
-        fronts: stream -> the nodes that what comes next on it waits for.
-    """
-
-    def __init__(self, origin):
-        self.nodes, self.origin, self.fronts = [], origin, {origin.ptr: set()}
-
-    def add(self, work, stream):
-        assert stream.ptr in self.fronts, "this stream is not captured: the work would run at once"
-        self.nodes.append((work, self.fronts[stream.ptr]))
-        self.fronts[stream.ptr] = {len(self.nodes) - 1}
-
-    def mark(self, stream):
-        assert stream.ptr in self.fronts, "this stream is not captured"
-        return Mark(set(self.fronts[stream.ptr]))
-
-    def join(self, stream, mark):
-        self.fronts[stream.ptr] = self.fronts.get(stream.ptr, set()) | mark.nodes
-
-    def finished(self):
-        """The nodes; all have to lead to the end of the first stream."""
-        done, waiting = set(), set(self.fronts[self.origin.ptr])
-        while waiting:
-            node = waiting.pop()
-            done.add(node)
-            waiting |= self.nodes[node][1] - done
-        assert done == set(range(len(self.nodes))), "a stream was not joined again"
-        return self.nodes
-
-
-class Mark:
-    """An event of a stream that is being captured."""
-
-    def __init__(self, nodes):
-        self.nodes = nodes
-
-
-class Graph:
-    """Its launches run in the latest order that their waiting allows: one that is missing shows."""
-
-    def __init__(self, nodes):
-        self.nodes = nodes
-
-    def launch(self, stream=None):
-        done = set()
-        while len(done) < len(self.nodes):
-            ready = (i for i, (_, needed) in enumerate(self.nodes)
-                     if i not in done and needed <= done)  # fmt: skip
-            latest = max(ready)
-            done.add(latest)
-            work = self.nodes[latest][0]
-            stream.put(work) if stream is not None else work()
-
-
-class Event:
-    """A place in a stream."""
-
-    def __init__(self, stream):
-        self.stream, self.place = stream, stream.begun + len(stream.waiting)
-
-    def synchronize(self):
-        self.stream.run_to(self.place)
-
-
-class Stream:
-    """Work waits as long as it may: until somebody waits for it. So a missing event shows."""
-
-    def __init__(self, null=False, non_blocking=False):
-        self.ptr, self.non_blocking = 0 if null else id(self), non_blocking
-        self.waiting, self.begun = [], 0
-
-    def __enter__(self):
-        _streams.append(self)
-        return self
-
-    def __exit__(self, *_):
-        _streams.pop()
-
-    def begin_capture(self):
-        global _capturing
-        assert self.non_blocking, "what others launch on the default stream would spoil it"
-        assert _capturing is None
-        _capturing = Capture(self)
-
-    def end_capture(self):
-        global _capturing
-        captured, _capturing = _capturing, None
-        assert captured.origin is self
-        return Graph(captured.finished())
-
-    def put(self, work):
-        _not_while_capturing()
-        self.waiting.append(work)
-
-    def record(self):
-        return Event(self) if _capturing is None else _capturing.mark(self)
-
-    def wait_event(self, event):
-        if isinstance(event, Mark):
-            _capturing.join(self, event)
-        else:
-            self.put(event.synchronize)
-
-    def run_to(self, place):
-        while self.begun < place:
-            self.begun += 1
-            self.waiting.pop(0)()
-
-    def synchronize(self):
-        _not_while_capturing()
-        self.run_to(self.begun + len(self.waiting))
 
 
 class Pinned:
@@ -375,7 +242,9 @@ def _gemm(number):
     def gemm(handle, ta, tb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc):
         assert _handles[handle.value] == {"stream": cuda.get_current_stream().ptr, "room": True}
         shape = (number, ta, tb, m, n, k)
-        assert _capturing is None or shape in _loaded, "its kernel would be loaded in a capture"
+        assert state.capturing is None or shape in _loaded, (
+            "its kernel would be loaded in a capture"
+        )
         _loaded.add(shape)
         assert alpha._obj.value == 1
         assert beta._obj.value == 0
@@ -400,20 +269,20 @@ _handles = {}  # of cuBLAS -> the stream that it was given, and whether it was g
 
 
 def _create(handle):
-    _not_while_capturing()
+    not_while_capturing()
     handle._obj.value = len(_handles) + 1
     _handles[handle._obj.value] = {"stream": 0, "room": False}
     return 0
 
 
 def _set_stream(handle, stream):
-    _not_while_capturing()
+    not_while_capturing()
     _handles[handle.value] = {"stream": stream.value or 0, "room": False}  # its own room again
     return 0
 
 
 def _set_workspace(handle, room, size):
-    _not_while_capturing()
+    not_while_capturing()
     _handles[handle.value]["room"] = bool(room.value and size.value)
     return 0
 
@@ -429,11 +298,12 @@ def _free():
     return memory.limit if memory.limit is not None else 1 << 40
 
 
-def _elapsed(start, end):
+def _elapsed(start_event, end_event):
     """Milliseconds between two events: one for every launch."""
-    assert start.stream is end.stream
-    assert end.place <= end.stream.begun, "the end has not come yet"
-    return float(end.place - start.place)
+    stream = start_event.stream
+    assert end_event.stream is stream
+    assert end_event.place <= stream.begun, "the end has not come yet"
+    return float(end_event.place - start_event.place)
 
 
 _pool = types.SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=lambda: None)
@@ -441,7 +311,7 @@ get_default_memory_pool = get_default_pinned_memory_pool = lambda: _pool
 cuda = types.SimpleNamespace(
     Stream=Stream,
     alloc_pinned_memory=pinned.alloc,
-    get_current_stream=lambda: _streams[-1] if _streams else Stream(null=True),
+    get_current_stream=current,
     memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     driver=types.SimpleNamespace(
         launchCooperativeKernel=_launch_cooperative,
@@ -450,7 +320,8 @@ cuda = types.SimpleNamespace(
         ),
     ),
     runtime=types.SimpleNamespace(
-        memGetInfo=lambda: (_free(), 1 << 40), getDeviceProperties=lambda _: {"l2CacheSize": CACHE}
+        memGetInfo=lambda: (_free(), 1 << 40),
+        getDeviceProperties=lambda device: {"l2CacheSize": CACHE},
     ),
     Device=lambda: types.SimpleNamespace(id=0, attributes={"MultiProcessorCount": MULTIPROCESSORS}),
     get_elapsed_time=_elapsed,

@@ -5,6 +5,7 @@ step with the rows of another piece.
 """
 
 import fake_cupy
+import fake_streams
 import numpy as np
 import pytest
 import replay_runs
@@ -95,12 +96,12 @@ def test_a_forgotten_event_would_show(monkeypatch, no_room, forgotten):
     x, y = inputs("float32"), labels(84)
     expected = weights_of(fitted(x, y, epochs=1, shuffle=False))
     if forgotten == "host":
-        monkeypatch.setattr(fake_cupy.Event, "synchronize", lambda self: None)
+        monkeypatch.setattr(fake_streams.Event, "synchronize", lambda self: None)
     else:
         number = {"card": 0, "steps": 1}[forgotten]
-        real, runtime = fake_cupy.Stream.wait_event, _gpu_runtime.current()
+        real, runtime = fake_streams.Stream.wait_event, _gpu_runtime.current()
         stream = (runtime.copies, runtime.stream)[number]
-        monkeypatch.setattr(fake_cupy.Stream, "wait_event", lambda self, event: (
+        monkeypatch.setattr(fake_streams.Stream, "wait_event", lambda self, event: (
             None if self is stream else real(self, event)))  # fmt: skip
     found = weights_of(fitted(x, y, epochs=1, shuffle=False))
     assert not np.array_equal(found, expected)

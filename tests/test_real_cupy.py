@@ -12,6 +12,7 @@ import re
 import struct
 
 import fake_cupy
+import fake_streams
 import numpy as np
 import pytest
 
@@ -27,12 +28,12 @@ CLASSES = {
     fake_cupy.MemoryPointer: (cupy.cuda.MemoryPointer, set()),
     fake_cupy.RawModule: (cupy.RawModule, set()),
     fake_cupy.RawKernel: (cupy.RawKernel, set()),
-    fake_cupy.Graph: (cupy.cuda.Graph, set()),
-    fake_cupy.Event: (cupy.cuda.Event, set()),
-    fake_cupy.Stream: (cupy.cuda.Stream, {"put", "run_to"}),
+    fake_streams.Graph: (cupy.cuda.Graph, set()),
+    fake_streams.Event: (cupy.cuda.Event, set()),
+    fake_streams.Stream: (cupy.cuda.Stream, {"put", "run_to"}),
 }
-MADE = (fake_cupy.RawModule, fake_cupy.Stream)  # by tinynet; CuPy makes the others
-OWN = {"do", "in_place_of_a_card"}  # the stage of the tests
+MADE = (fake_cupy.RawModule, fake_streams.Stream)  # by tinynet; CuPy makes the others
+OWN = {"current", "do", "in_place_of_a_card", "not_while_capturing"}  # the stage of the tests
 
 
 # --------------------------------------------------------------------------------- signatures
