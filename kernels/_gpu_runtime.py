@@ -195,7 +195,10 @@ class Runtime:
         return self.programs[key]
 
     def most_blocks(self, function):
-        """How many blocks of a function the card can run at the same time."""
+        """How many blocks of a function the card can run at the same time; 0 where it can't start
+        them together."""
+        if not self.cupy.cuda.Device().attributes["CooperativeLaunch"]:  # before sm_60
+            return 0
         each = self.cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
             function.kernel.ptr, self.threads, 0
         )

@@ -198,6 +198,7 @@ class RawKernel:
 
 _programs = []  # of persistent kernels
 PER_MULTIPROCESSOR, MULTIPROCESSORS = 1, 3  # how many blocks of these run at the same time
+COOPERATIVE = 1  # whether they can be started so that all of them do
 
 
 def _number_of(program):
@@ -210,6 +211,7 @@ def _launch_cooperative(f, grid_dim_x, grid_dim_y, grid_dim_z, block_dim_x, bloc
                         block_dim_z, shared_mem_bytes, stream, kernel_params):  # fmt: skip
     not_while_capturing()
     assert (grid_dim_y, grid_dim_z, block_dim_y, block_dim_z, shared_mem_bytes) == (1, 1, 1, 1, 0)
+    assert COOPERATIVE
     assert 1 <= grid_dim_x <= PER_MULTIPROCESSOR * MULTIPROCESSORS, "they can't all run together"
     assert stream == cuda.get_current_stream().ptr
     program = _programs[f - 1]
@@ -323,7 +325,9 @@ cuda = types.SimpleNamespace(
         memGetInfo=lambda: (_free(), 1 << 40),
         getDeviceProperties=lambda device: {"l2CacheSize": CACHE},
     ),
-    Device=lambda: types.SimpleNamespace(id=0, attributes={"MultiProcessorCount": MULTIPROCESSORS}),
+    Device=lambda: types.SimpleNamespace(
+        id=0, attributes={"MultiProcessorCount": MULTIPROCESSORS, "CooperativeLaunch": COOPERATIVE}
+    ),
     get_elapsed_time=_elapsed,
 )
 

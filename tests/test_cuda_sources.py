@@ -100,6 +100,18 @@ def test_nvrtc_compiles_all_kernels(which, dtype, architecture):
     before.touch()
 
 
+def test_the_oldest_cards_that_nvrtc_knows_are_served_too():
+    """NVRTC of CUDA 12 compiles for cards before Turing."""
+    nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-bindings is not installed")
+    try:
+        _, architectures = nvrtc.nvrtcGetSupportedArchs()
+    except Exception as error:
+        pytest.skip(f"no NVRTC: {error}")
+    source = _gpu_sources.persistent(["product"])[0]
+    taken, messages = compiled(nvrtc, "float32", f"sm_{min(architectures)}", source)
+    assert taken, messages
+
+
 def test_nvrtc_refuses_what_is_wrong():
     nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-bindings is not installed")
     try:

@@ -159,6 +159,15 @@ def test_what_does_not_fit_goes_into_graphs(monkeypatch):
     assert machine_of_rows(model, 8).graphs
 
 
+@emulated_only
+def test_a_card_that_can_not_start_all_blocks_at_once_runs_graphs(monkeypatch):
+    fitted()
+    monkeypatch.setattr(fake_cupy, "COOPERATIVE", 0)
+    model = fitted()
+    assert not program_of(model).fits
+    assert machine_of_rows(model, 8).graphs
+
+
 def test_the_variable_is_a_number(monkeypatch):
     fitted()
     monkeypatch.setenv("TINYNET_PERSISTENT", "yes")

@@ -29,7 +29,9 @@ __device__ void wait_for_all(u32* arrived, u32 goal) {
         atomicAdd(arrived, 1u);
         for (u32 turns = 0; int(*(volatile u32*)arrived - goal) < 0; turns++) {
             if (turns >> 26) __trap();  // half a minute: an error instead of a card that hangs
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 700  // older cards can't
             __nanosleep(20);
+#endif
         }
         __threadfence();
     }
