@@ -42,11 +42,20 @@ def debug_level():
 
 
 def described():
-    """For `doctor`: name -> what is on."""
-    rows = persistent_rows()
-    persistent = f"on for steps of up to {rows} rows" if rows else "off; not yet timed on a card"
+    """For `doctor`: name -> what is on, or what is wrong with the variable."""
     return {
         "TF32": "on" if tf32() else "off",
-        "persistent kernel": persistent,
-        "branches of a graph": str(branches()),
+        "persistent kernel": _text(persistent_rows, _persistent),
+        "branches of a graph": _text(branches, str),
     }
+
+
+def _persistent(rows):
+    return f"on for steps of up to {rows} rows" if rows else "off; not yet timed on a card"
+
+
+def _text(option, words):
+    try:
+        return words(option())
+    except ValueError as error:
+        return str(error)

@@ -9,7 +9,7 @@ import pytest
 
 import tinynet
 from tinynet import kernels
-from tinynet.kernels import _gpu_runtime, _gpu_survey
+from tinynet.kernels import _gpu_options, _gpu_runtime, _gpu_survey
 
 # what is there: (driver, cards, wheels, CuPy importable, the card if it is not an sm_80)
 # -> what the one message says
@@ -110,6 +110,15 @@ def test_doctor_prints_what_there_is():
     for line in ("cpu", "  cores: ", "  BLAS: ", "  threads: ", "  Numba: ", "gpu", "  driver: ",
                  "  CuPy: ", "  usable: "):  # fmt: skip
         assert any(text.startswith(line) for text in done.stdout.splitlines()), line
+
+
+def test_what_the_environment_asks_of_the_gpu_is_told_and_so_is_what_makes_no_sense(monkeypatch):
+    for rows, found in (("", "off; .*"), ("256", "on for .* up to 256 rows"), ("x", ".*'x'")):
+        monkeypatch.setenv("TINYNET_PERSISTENT", rows)
+        assert re.fullmatch(found, _gpu_options.described()["persistent kernel"])
+    for most, found in (("", "1"), ("4", "4"), ("0", "TINYNET_BRANCHES must be .*'0'")):
+        monkeypatch.setenv("TINYNET_BRANCHES", most)
+        assert re.fullmatch(found, _gpu_options.described()["branches of a graph"])
 
 
 def test_importing_tinynet_asks_for_no_card():
