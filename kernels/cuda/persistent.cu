@@ -1,5 +1,5 @@
 // Many steps of a recording in one launch. The blocks stay on the card; where one launch of the
-// step waits for another, they wait for each other, which is several times faster than to end a
+// step waits for another, they wait for each other, which is meant to take less time than to end a
 // kernel and begin the next.
 //
 // The text of all kernels stands above, within `struct Block`; `start`, written by

@@ -1,5 +1,5 @@
-// Matrix products of our own, with what follows them: for small ones, which a launch of its own
-// costs more than the arithmetic, and for the persistent kernel, which can't call cuBLAS.
+// Matrix products of our own, with what follows them, for the persistent kernel: it can't call
+// cuBLAS.
 
 #define MICRO 4                  // a thread sums up MICRO x MICRO numbers of a tile
 #define SQUARE (SIDE * SIDE)     // threads
