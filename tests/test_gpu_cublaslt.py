@@ -73,6 +73,16 @@ def test_bias_relu_and_bias_gradients_go_along(library, monkeypatch, dtype, few_
     assert model.evaluate(X, Y, verbose=0) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("few_rows", [1024, 0])
+def test_in_branches_of_a_graph(library, monkeypatch, few_rows):
+    """What such a product stands for is what others wait for."""
+    monkeypatch.setenv("TINYNET_BRANCHES", "4")
+    monkeypatch.setattr(_gpu_fusion, "FEW_ROWS", few_rows)
+    model = trained()
+    assert len({stream for _, stream in library.calls}) > 1
+    same(model, trained("reference"))
+
+
 def test_other_activations_and_layers_between(library):
     model = trained(activation="tanh", extra=[BatchNormalization(dtype="float64")])
     assert _gpu_lt.RELU_BIAS not in epilogues(model)
