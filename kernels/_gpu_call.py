@@ -134,6 +134,11 @@ def encoded(value, control):
     return np.int64(value) if isinstance(value, (int, np.integer)) else np.int64(address_of(value))
 
 
+def same(a, b):
+    """Whether two arrays on the card are one."""
+    return address_of(a) == address_of(b) and a.size == b.size
+
+
 def address_of(array):
     """Where an array lies on the card."""
     try:

@@ -3,7 +3,7 @@
 import dataclasses
 
 from ._gpu_activations import KINDS
-from ._gpu_call import Launch, Product, address_of
+from ._gpu_call import Launch, Product, address_of, same
 from ._gpu_lt import BGRADA, BIAS, RELU_BIAS
 
 
@@ -73,10 +73,6 @@ def _is(launch, name):
     return isinstance(launch, Launch) and launch.name == name and launch.when is None
 
 
-def _same(a, b):
-    return address_of(a) == address_of(b) and a.size == b.size
-
-
 def _after(launches, i, name):
     """The launch after number i, if it is of this name."""
     return launches[i + 1] if i + 1 < len(launches) and _is(launches[i + 1], name) else None
@@ -88,7 +84,7 @@ def _bias(launches, i):
     if after is None:
         return False
     b, _, H, y = after.args
-    if not _same(y, launches[i].C) or launches[i].sizes[0] != H:
+    if not same(y, launches[i].C) or launches[i].sizes[0] != H:
         return False
     launches[i : i + 2] = [Fused([launches[i], after], launches[i], BIAS, b)]
     return True
@@ -103,10 +99,10 @@ def _relu(launches, i):
     if after is None or after.args[0] != KINDS["relu"]:
         return False
     _, b, _, H, *_, z, y = after.args
-    if not _same(z, launches[i].C) or launches[i].sizes[0] != H:
+    if not same(z, launches[i].C) or launches[i].sizes[0] != H:
         return False
     others = launches[:i] + launches[i + 2 :]
-    readers = [one for one in others if any(_same(a, z) for a in one.arrays)]
+    readers = [one for one in others if any(same(a, z) for a in one.arrays)]
     grads = [one for one in readers if _is_grad_of_relu(one, z)]
     if len(readers) != len(grads):
         return False
@@ -122,7 +118,7 @@ def _is_grad_of_relu(launch, z):
         return False
     kind, x, *others = launch.args
     arrays = [a for a in others if hasattr(a, "dtype") and hasattr(a, "shape") and a.shape]
-    return kind == KINDS["relu"] and _same(x, z) and not any(_same(a, z) for a in arrays)
+    return kind == KINDS["relu"] and same(x, z) and not any(same(a, z) for a in arrays)
 
 
 def _bias_gradient(launches, i):
@@ -133,15 +129,15 @@ def _bias_gradient(launches, i):
     dy = product.A
     for j in range(i + 1, len(launches)):
         one = launches[j]
-        if _is(one, "sum_rows") and _same(one.args[0], dy) and one.args[2] == product.sizes[0]:
+        if _is(one, "sum_rows") and same(one.args[0], dy) and one.args[2] == product.sizes[0]:
             db = one.args[-1]
             between = launches[i + 1 : j]
-            if any(_same(a, db) for other in between for a in other.arrays):
+            if any(same(a, db) for other in between for a in other.arrays):
                 return False
             del launches[j]
             launches[i] = Fused([product, one], product, BGRADA, db)
             return True
-        if any(_same(a, dy) for a in _written(one)):
+        if any(same(a, dy) for a in _written(one)):
             return False
     return False
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ._gpu_call import Launch, address_of
+from ._gpu_call import Launch, same
 
 FEW_ROWS = 1024  # up to here a sum over rows beside the gradient costs less than a second launch
 
@@ -22,17 +22,13 @@ def _is(launch, name):
     return isinstance(launch, Launch) and launch.name == name
 
 
-def _same(a, b):
-    return address_of(a) == address_of(b) and a.size == b.size
-
-
 def _bias_and_activation(launches, i):
     """z += b; y = f(z)"""
     if i + 1 == len(launches) or not _is(launches[i], "add_bias"):
         return
     b, n, H, z = launches[i].args
     after = launches[i + 1]
-    if _is(after, "elementwise") and _same(after.args[1], z):
+    if _is(after, "elementwise") and same(after.args[1], z):
         kind, _, _, *options, y = after.args
         args = (kind, b, n, H, *options, z, y)
         launches[i : i + 2] = [dataclasses.replace(after, name="bias_elementwise", args=args)]
@@ -44,12 +40,12 @@ def _gradient_and_bias(launches, i):
         return
     kind, x, y, dy, _, *options, dz = launches[i].args
     j = i + 1
-    while j < len(launches) and launches[j].name == "gemm" and not _same(launches[j].C, dz):
+    while j < len(launches) and launches[j].name == "gemm" and not same(launches[j].C, dz):
         j += 1
     if j == len(launches) or not _is(launches[j], "sum_rows"):
         return
     summed, N, H, db = launches[j].args
-    if N > FEW_ROWS or not _same(summed, dz):
+    if N > FEW_ROWS or not same(summed, dz):
         return
     args = (kind, x, y, dy, N, H, *options, dz, db)
     dtype = launches[i].dtype

@@ -17,13 +17,19 @@ from ._gpu_order import accesses, conflict, levels
 from ._gpu_tiles import in_tiles
 
 HEAD = ("kernel", "blocks", "first", "wait", "when")  # of an instruction, before its arguments
-MOST_STEPS = 1024  # of one launch: a card that also draws a screen stops kernels of seconds
+# Of one launch, which is to end within a fraction of a second: Ctrl-C waits for it, and a card that
+# also draws a screen stops kernels that take seconds.
+MOST_STEPS, MOST_OPERATIONS = 1024, 2e11
 PER_MULTIPROCESSOR = 2  # blocks; more would fit for some programs, and wait longer
 
 
 def _kernels(groups):
     """Those that a program needs; they decide what has to be compiled."""
     return sorted({one.name for group in groups for one in group})
+
+
+def _wait_for_each_other(some, others):
+    return any(conflict(accesses(a), accesses(b)) for a in some for b in others)
 
 
 class Persistent:
@@ -38,10 +44,13 @@ class Persistent:
         groups: the launches that run at the same time, group after group.
         fits: whether the kernel has room for all of them, and the card for its blocks.
         blocks: how many run.
+        steps: how many one launch makes, at most.
     """
 
     def __init__(self, launches, runtime, dtype):
         self.runtime = runtime
+        operations = sum(one.work()[1] for one in launches)
+        self.steps = int(max(1, min(MOST_STEPS, MOST_OPERATIONS / max(operations, 1))))
         launches = in_tiles(launches, runtime.side, runtime.multiprocessors)
         self.groups = levels([one for one in launches if one.count])
         self.names = _kernels(self.groups)
@@ -67,7 +76,7 @@ class Persistent:
         rows, first = [], 0
         for k, group in enumerate(self.groups):
             # the first group runs beside the last one of the step before, where it can
-            wait = k > 0 or self._meet(self.groups[-1], group)
+            wait = k > 0 or _wait_for_each_other(self.groups[-1], group)
             first = 0 if wait else self._wanted(self.groups[-1])
             for one in group:
                 blocks = self.runtime.blocks(one.over, one.count)
@@ -80,13 +89,10 @@ class Persistent:
                 first, wait = first + blocks, False
         return rows
 
-    def _meet(self, some, others):
-        return any(conflict(accesses(a), accesses(b)) for a in some for b in others)
-
     def start(self, control, steps):
         """Launch so many steps on the current stream; `control` is the array."""
-        for done in range(0, steps, MOST_STEPS):
+        for done in range(0, steps, self.steps):
             self.arrived.fill(0)
             args = (address_of(control), address_of(self.program), sum(map(len, self.groups)),
-                    min(MOST_STEPS, steps - done), address_of(self.arrived))  # fmt: skip
+                    min(self.steps, steps - done), address_of(self.arrived))  # fmt: skip
             self.runtime.launch_together(self.function, self.blocks, list(map(np.int64, args)))

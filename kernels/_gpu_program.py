@@ -257,20 +257,25 @@ class Machine:
         key = (sparse, steps, due)
         if key not in self.graphs:
             launches, control = self._launches(sparse, due), address_of(self.control)
-            self.runtime.synchronize()  # nobody reads any more what `prepare` overwrites
-            with self.runtime.streams_to_record(1)[0] as stream:
-                for launch in launches:
-                    launch.prepare(self.runtime)
-                stream.synchronize()
             plan = _gpu_branches.plan(launches)
+            count = 1 + max(branch for branch, _ in plan)
+            self._prepare(launches, plan, self.runtime.streams_to_record(count))
 
             def work(streams):
                 for _ in range(steps):
                     _gpu_branches.start(launches, plan, self.runtime, streams, control)
 
-            count = 1 + max(branch for branch, _ in plan)
             self.graphs[key] = (self.runtime.capture(work, count), launches)
         return self.graphs[key][0]
+
+    def _prepare(self, launches, plan, streams):
+        """Have everything compiled and loaded on the streams that are going to be captured."""
+        self.runtime.synchronize()  # nobody reads any more what is overwritten here
+        for launch, (branch, _) in zip(launches, plan, strict=True):
+            with streams[branch]:
+                launch.prepare(self.runtime)
+        for stream in streams:
+            stream.synchronize()
 
 
 def _check_known(launches, known):

@@ -66,7 +66,7 @@ def kernels():
     return {name: [" ".join(p.split()) for p in text.split(",")] for name, text in found}
 
 
-ROOM = 12 << 10  # bytes of shared memory for the instructions of a persistent kernel
+INSTRUCTIONS = 12 << 10  # bytes of shared memory for those of a persistent kernel
 
 
 def persistent(names):
@@ -76,7 +76,7 @@ def persistent(names):
         (text, words of an instruction's arguments, most instructions).
     """
     words = max(len(kernels()[name]) for name in names)
-    length = ROOM // (8 * (words + 5))
+    length = INSTRUCTIONS // (8 * (words + 5))
     cases = "\n".join(_case(i, name) for i, name in enumerate(names))
     text = f"""#define KERNEL __device__ void
 #define BLOCK_INDEX block_index

@@ -2,7 +2,7 @@
 bias, activation, or the derivative that a gradient meets next.
 """
 
-from ._gpu_call import Launch, Product, address_of
+from ._gpu_call import Launch, Product, address_of, same
 
 SIDES = (4, 2, 1)  # of a tile: so many times the side of the smallest
 
@@ -30,21 +30,21 @@ def _taken_along(product, after):
     C, bias = product.C, None
 
     def next_is(name):
-        return bool(after) and after[0].name == name and after[0].when == product.when
+        return bool(after) and after[0].name == name and after[0].when is product.when
 
     if next_is("add_bias"):
         b, _, H, y = after[0].args
-        if _same(y, C) and product.sizes[0] == H:
+        if same(y, C) and product.sizes[0] == H:
             bias = b
             del after[0]
     if next_is("elementwise"):
         kind, x, _, *numbers, out = after[0].args
-        if _same(x, C) and _apart(out, product):
+        if same(x, C) and _apart(out, product):
             del after[0]
             return bias, kind, numbers, None, None, out
     elif next_is("elementwise_grad") and bias is None:
         kind, x, y, dy, _, *numbers, out = after[0].args
-        if _same(dy, C) and _apart(out, product):
+        if same(dy, C) and _apart(out, product):
             del after[0]
             return bias, kind, numbers, x, y, out
     return bias, 0, (0.0, 0.0, 0.0), None, None, None
@@ -59,13 +59,8 @@ def _launch(product, side, blocks, bias, kind, numbers, x, y, out):
         ((s, t) for s in SIDES if (t := -(-M // (s * side)) * -(-N // (s * side))) >= blocks),
         (1, -(-M // side) * -(-N // side)),
     )
-    C = None if out is not None and _same(out, product.C) else product.C
-    args = (sides, *left, *right, M, N, K, bias, kind, *numbers, x, y, C, out)
+    args = (sides, *left, *right, M, N, K, bias, kind, *numbers, x, y, product.C, out)
     return Launch("product", "blocks", tiles, args, product.dtype, product.own, when=product.when)
-
-
-def _same(a, b):
-    return address_of(a) == address_of(b) and a.size == b.size
 
 
 def _apart(array, product):

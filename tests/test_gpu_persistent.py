@@ -142,6 +142,12 @@ def test_many_steps_are_several_launches(monkeypatch):
     np.testing.assert_array_equal(weights_of(fitted()), expected)
 
 
+def test_large_steps_are_fewer_in_a_launch(monkeypatch):
+    operations = 2 * 8 * (2 * (5 * 4 + 4 * 3) + 4 * 3)  # y and dW of both layers, dx of the second
+    monkeypatch.setattr(_gpu_persistent, "MOST_OPERATIONS", 7.5 * operations)
+    assert program_of(fitted()).steps == 7
+
+
 def test_rows_up_to_which(monkeypatch, started):
     monkeypatch.setenv("TINYNET_PERSISTENT", "8")
     model = compiled()
@@ -153,7 +159,7 @@ def test_rows_up_to_which(monkeypatch, started):
 
 def test_what_does_not_fit_goes_into_graphs(monkeypatch):
     fitted()
-    monkeypatch.setattr(_gpu_sources, "ROOM", 8 * (20 + 5) * 4)  # four instructions
+    monkeypatch.setattr(_gpu_sources, "INSTRUCTIONS", 8 * (20 + 5) * 4)  # four instructions
     model = fitted()
     assert not program_of(model).fits
     assert machine_of_rows(model, 8).graphs
@@ -255,7 +261,7 @@ def test_the_head_is_laid_out_as_in_the_source():
     fitted()
 
 
-def test_groups_do_not_meet_within_and_wait_for_no_one_else():
+def test_launches_of_a_group_do_not_meet():
     program = program_of(fitted())
     for group in program.groups:
         seen = [_gpu_order.accesses(one) for one in group]

@@ -12,7 +12,7 @@ struct Operand {
 };
 
 // What becomes of an entry of the product: v = sum + bias; C = v; out = f(v), or v f'(x) where
-// there is an x, with y = f(x). What has the address 0 is left out.
+// there is an x, with y = f(x). Bias and out with the address 0 are left out; out may be C.
 struct Finish {
     const real* bias;
     i64 kind;
@@ -26,7 +26,7 @@ __device__ void finish(const Finish& f, i64 i, i64 j, real v) {
     if (i >= f.rows || j >= f.columns) return;
     i64 at = i * f.columns + j;
     if (f.bias) v += f.bias[j];
-    if (f.C) f.C[at] = v;
+    f.C[at] = v;
     if (!f.out) return;
     f.out[at] = f.x ? v * slope(f.kind, f.x[at], f.y[at], f.a, f.b, f.c)
                     : activation(f.kind, v, f.a, f.b, f.c);
