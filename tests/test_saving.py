@@ -132,9 +132,19 @@ def test_a_compressed_archive_loads(path):
 
 
 def test_truncated_anywhere(saved, path):
-    for length in [*range(0, len(saved), 61), 1, 4, 21, 22, len(saved) - 1]:
+    model = filled(7.0)
+    before = snapshot(model)
+    for length in range(len(saved)):
         path.write_bytes(saved[:length])
-        refused(path)
+        assert refusal(model, path), f"{length} of {len(saved)} bytes were taken for all"
+    assert snapshot(model) == before
+    path.write_bytes(saved[: len(saved) // 2])
+    refused(path)
+
+
+def test_what_follows_the_end_of_an_archive_is_refused(saved, path):
+    path.write_bytes(saved + b"more")
+    refused(path, "it does not end where it should")
 
 
 def refusal(model, path):

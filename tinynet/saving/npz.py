@@ -15,6 +15,7 @@ from .plan import Plan
 
 HEADER = 1 << 16  # bytes that the header of an array may have
 SEAL = b"tinynet crc32 "  # begins the archive's comment
+RECORD = 22  # bytes at the end of a zip archive, before its comment, whose length is the last two
 
 
 def write(parameters, file):
@@ -39,10 +40,15 @@ def save_sealed(file, arrays):
 
 
 def check_seal(archive):
-    """Raise if the names of an open zip archive's members were given to others.
+    """Raise if an open zip archive has lost its end, or its members' names were given to others.
 
-    An archive that somebody else wrote, or packed again, has no seal and is believed.
+    An archive that somebody else wrote, or packed again, has no seal and is believed. zipfile takes
+    what is left of a comment for the whole of it, so its length is looked at here.
     """
+    archive.fp.seek(-RECORD - len(archive.comment), 2)
+    record = archive.fp.read(RECORD)
+    if record[:4] != b"PK\5\6" or int.from_bytes(record[-2:], "little") != len(archive.comment):
+        raise ValueError("it does not end where it should: this is not all of it, or too much")
     if archive.comment.startswith(SEAL) and archive.comment[len(SEAL) :] != b"%d" % _seal(archive):
         raise ValueError("its arrays have changed places or names since they were written")
 
