@@ -288,7 +288,7 @@ class Functional(Model):
                     tensors[name, number] = made[name].connect(x, training)
             if len(later) == len(waiting):
                 raise ValueError(f"functional config: {later[0][0]!r} reads what no layer gives")
-            waiting = later
+            waiting = later[::-1]  # so a graph that is listed from its end takes one turn more
         inputs = _places(config["input_layers"], tensors)
         return cls(inputs, _places(config["output_layers"], tensors), name=config.get("name"))
 
