@@ -68,18 +68,23 @@ SOURCES = {
 }
 
 
-@both
-@pytest.mark.parametrize("architecture", _gpu_sources.ARCHITECTURES)
-@pytest.mark.parametrize("which", SOURCES)
-def test_nvrtc_compiles_all_kernels(which, dtype, architecture):
-    nvrtc = pytest.importorskip(
+@pytest.fixture
+def nvrtc():
+    found = pytest.importorskip(
         "cuda.bindings.nvrtc", reason="cuda-bindings is not installed: pip install -e '.[test]'"
     )
     try:
-        version = nvrtc.nvrtcVersion()
+        found.nvrtcVersion()
     except Exception as error:  # the bindings are there, NVRTC is not
         pytest.skip(f"no NVRTC: {error}")
-    source = SOURCES[which]()
+    return found
+
+
+@both
+@pytest.mark.parametrize("architecture", _gpu_sources.ARCHITECTURES)
+@pytest.mark.parametrize("which", SOURCES)
+def test_nvrtc_compiles_all_kernels(nvrtc, which, dtype, architecture):
+    source, version = SOURCES[which](), nvrtc.nvrtcVersion()
     known = repr((source, _gpu_sources.options(dtype), OTHERS, architecture, version, SIZES))
     known = hashlib.sha256(known.encode()).hexdigest()[:24]
     before = pathlib.Path(tempfile.gettempdir()) / f"tinynet-nvrtc-{known}"
@@ -100,24 +105,15 @@ def test_nvrtc_compiles_all_kernels(which, dtype, architecture):
     before.touch()
 
 
-def test_the_oldest_cards_that_nvrtc_knows_are_served_too():
+def test_the_oldest_cards_that_nvrtc_knows_are_served_too(nvrtc):
     """NVRTC of CUDA 12 compiles for cards before Turing."""
-    nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-bindings is not installed")
-    try:
-        _, architectures = nvrtc.nvrtcGetSupportedArchs()
-    except Exception as error:
-        pytest.skip(f"no NVRTC: {error}")
+    _, architectures = nvrtc.nvrtcGetSupportedArchs()
     source = _gpu_sources.persistent(["product"])[0]
     taken, messages = compiled(nvrtc, "float32", f"sm_{min(architectures)}", source)
     assert taken, messages
 
 
-def test_nvrtc_refuses_what_is_wrong():
-    nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-bindings is not installed")
-    try:
-        nvrtc.nvrtcVersion()
-    except Exception as error:
-        pytest.skip(f"no NVRTC: {error}")
+def test_nvrtc_refuses_what_is_wrong(nvrtc):
     taken, messages = compiled(nvrtc, "float32", "sm_80", '#line 7 "x.cu"\nKERNEL f(')
     assert not taken
     assert "x.cu(7)" in messages
