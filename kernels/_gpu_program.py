@@ -48,9 +48,9 @@ class Machine:
         self.keep = (known, flat)  # their memory is addressed from here on
         self.control = self.runtime.zeros((len(FIELDS),), "int64")
         _check_known(instructions, known)
-        around = [*self._loads()], [*self._stores()]
-        self.bare = [*around[0], *instructions, *around[1]]
-        self.step = [*around[0], *fused(instructions), *around[1], self._counts()]
+        loads, stores = [*self._loads()], [*self._stores()]
+        self.bare = [*loads, *instructions, *stores]  # for the persistent kernel, which fuses more
+        self.step = [*loads, *fused(instructions), *stores, self._counts()]
         if self.runtime.light is not None:
             self.step = with_epilogues(self.step)
         self.graphs = {}  # (whether x is sparse, steps, conditions met) -> graph, its launches
