@@ -16,20 +16,11 @@ import engines  # noqa: E402
 import images  # noqa: E402
 import proof  # noqa: E402
 import turns  # noqa: E402
+from proof_rows import expected, rows  # noqa: E402
 
 from tinynet.measuring import results  # noqa: E402
 
 # -------------------------------------------------------------------------------------- the proof
-
-
-@pytest.fixture(scope="module")
-def rows():
-    return images.load("random")
-
-
-@pytest.fixture(scope="module")
-def expected(rows):
-    return proof.record(engines.make("reference", *rows))
 
 
 def test_every_device_and_peer_passes(rows, expected):

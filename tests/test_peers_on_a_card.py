@@ -15,21 +15,11 @@ pytest.importorskip("threadpoolctl")
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "benches"))
 
 import engines
-import images
 import proof
+from proof_rows import expected, rows
 
 # PyTorch warns of it where it sees a card
 pytestmark = pytest.mark.filterwarnings("ignore:This instance was constructed with capturable")
-
-
-@pytest.fixture(scope="module")
-def rows():
-    return images.load("random")
-
-
-@pytest.fixture(scope="module")
-def expected(rows):
-    return proof.record(engines.make("reference", *rows))
 
 
 @pytest.fixture
