@@ -5,10 +5,11 @@ the start again 3 steps of 512, through the very `train` that is timed.
 """
 
 import itertools
-import os
 
 import numpy as np
 from products import WIDTHS
+
+from tinynet.kernels._gpu_options import tf32
 
 CASES = ((32, 5, 4), (512, 3, 1))  # rows per step, steps per stretch, stretches
 # Now and then a unit lies so close to the kink of relu that the order of summation decides on which
@@ -54,7 +55,7 @@ def record(engine, order=ORDERS[0]):
 
 def tolerances(place):
     """(of the loss, of the weights) for an engine on "cpu" or "gpu"."""
-    if place == "gpu" and os.environ.get("TINYNET_TF32") == "1":
+    if place == "gpu" and tf32():
         return TF32_TOLERANCES
     return LOSS_TOLERANCE, WEIGHT_TOLERANCE
 

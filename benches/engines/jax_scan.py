@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tinynet.kernels._gpu_options import tf32
+
 from .base import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Engine
 
 
@@ -79,6 +81,5 @@ class JaxScanGpu(JaxScan):
     place = "cuda"
 
     def __init__(self, x, y):
-        tf32 = os.environ.get("TINYNET_TF32") == "1"
-        self.precision = "tensorfloat32" if tf32 else "highest"
+        self.precision = "tensorfloat32" if tf32() else "highest"
         super().__init__(x, y)

@@ -5,10 +5,11 @@ we are, the number of the step, the rate, the sum of the losses. A step is then 
 every time; Python starts graphs of many of them and waits once, for the sum.
 """
 
-import os
 import time
 
 import torch
+
+from tinynet.kernels._gpu_options import tf32
 
 from .pytorch import TorchCompiled, rate_at
 
@@ -21,8 +22,7 @@ class TorchGpu(TorchCompiled):
     place = "cuda"
 
     def __init__(self, x, y):
-        tf32 = os.environ.get("TINYNET_TF32") == "1"
-        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        torch.set_float32_matmul_precision("high" if tf32() else "highest")
         super().__init__(x, y)
         self.order = torch.zeros(len(x), dtype=torch.int64, device=self.place)
         # Of one entry each: a tensor without axes in float64 is a number to torch.compile, and what
