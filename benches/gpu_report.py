@@ -30,7 +30,7 @@ import running  # noqa: E402
 from verdicts import markdown, verdicts  # noqa: E402
 
 from tinynet import kernels  # noqa: E402
-from tinynet.devices import survey_of_gpu  # noqa: E402
+from tinynet.core.devices import survey_of_gpu  # noqa: E402
 from tinynet.measuring import plot  # noqa: E402
 from tinynet.measuring.machine import card_line, machine_line  # noqa: E402
 from tinynet.saving.atomic import atomic_write  # noqa: E402

@@ -1,19 +1,19 @@
 """Launches captured into CUDA graphs: so it is the card that is timed, and not Python."""
 
-from tinynet.kernels import _gpu_runtime
+from tinynet.kernels.gpu.card import runtime as card_runtime
 
 TOGETHER = 16  # repetitions in one graph, as many as recorded steps have
 
 
 class Captured:
-    """Launches (`_gpu_call`) as a graph that makes them once, and one that repeats them.
+    """Launches (`machine.call`) as a graph that makes them once, and one that repeats them.
 
     Args:
         launches: in order; they may write over what they read, and are made once at once.
     """
 
     def __init__(self, launches):
-        self.runtime, self.launches = _gpu_runtime.current(), list(launches)
+        self.runtime, self.launches = card_runtime.current(), list(launches)
         self.runtime.synchronize()  # what they read is there
         with self.runtime.on_stream() as stream:
             for launch in self.launches:
@@ -60,7 +60,7 @@ class Copy:
     """
 
     def __init__(self, size):
-        self.source, self.target = (_gpu_runtime.empty((size,), "uint8") for _ in range(2))
+        self.source, self.target = (card_runtime.empty((size,), "uint8") for _ in range(2))
 
     def prepare(self, runtime):
         """There is nothing to compile."""

@@ -13,7 +13,8 @@ import os
 
 import numpy as np
 
-from tinynet.kernels import _gpu_runtime, gpu
+from tinynet.kernels import gpu
+from tinynet.kernels.gpu.card import runtime
 from tinynet.saving.atomic import atomic_write
 
 SIZES = ((512, 784, 300), (8192, 784, 300))  # N, D, H
@@ -25,12 +26,12 @@ def multiplying(mode):
     """Within: products in this mode. It is looked at when cuBLAS is opened."""
     before = os.environ.get("TINYNET_TF32")
     os.environ["TINYNET_TF32"] = MODES[mode]
-    _gpu_runtime.current().handles.clear()
+    runtime.current().handles.clear()
     try:
         yield
     finally:
         os.environ.pop("TINYNET_TF32") if before is None else os.environ.update(TINYNET_TF32=before)
-        _gpu_runtime.current().handles.clear()
+        runtime.current().handles.clear()
 
 
 def errors():

@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 from products import WIDTHS
 
-from tinynet.kernels._gpu_options import tf32
+from tinynet.kernels.gpu.machine.options import tf32
 
 CASES = ((32, 5, 4), (512, 3, 1))  # rows per step, steps per stretch, stretches
 # Now and then a unit lies so close to the kink of relu that the order of summation decides on which

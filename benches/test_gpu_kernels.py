@@ -9,7 +9,8 @@ import pytest
 from gpu_kernels import measure
 from kernel_cases import NAMES
 
-from tinynet.kernels import _gpu_runtime, why_not
+from tinynet.kernels import why_not
+from tinynet.kernels.gpu.card import runtime
 
 
 @pytest.mark.parametrize("rows", [512, 8192])
@@ -17,7 +18,7 @@ from tinynet.kernels import _gpu_runtime, why_not
 def test_kernel(benchmark, record_property, name, rows):
     if why_not("gpu") is not None:
         pytest.skip(why_not("gpu"))
-    row, again = measure(name, rows, _gpu_runtime.current().cache_bytes())
+    row, again = measure(name, rows, runtime.current().cache_bytes())
     for key, value in row.items():
         record_property(key, value)
         benchmark.extra_info[key] = value

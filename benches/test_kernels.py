@@ -15,10 +15,10 @@ import pytest
 from kernel_cases import NAMES, PARAMETERS, D, H, cases, check
 from threadpoolctl import threadpool_limits
 
-from tinynet.kernels import _cpu_machine as machine
 from tinynet.kernels import cpu
-from tinynet.kernels._cpu_call import Scratch
-from tinynet.kernels._cpu_threads import small_products
+from tinynet.kernels.cpu.machine import loop as machine
+from tinynet.kernels.cpu.machine.call import Scratch
+from tinynet.kernels.cpu.machine.threads import small_products
 
 ROUNDS, N = 15, 512
 

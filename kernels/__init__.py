@@ -1,7 +1,7 @@
 """The kernels of one training step, once per device, all behind the same interface.
 
 `load("reference")` returns the module of a device. Every module defines the functions below with
-the same parameters in the same order; `reference.py` (NumPy) is the specification, short enough to
+the same parameters in the same order; `reference/` (NumPy) is the specification, short enough to
 be read as one. N rows, D inputs, H units, C classes; `dv` is the gradient of the loss by `v`.
 Inputs come first; outputs are keyword-only, last, and fully overwritten. Kernels check nothing.
 An output given as None is not wanted. `w` in a loss is each row's share of the mean (N,): there,

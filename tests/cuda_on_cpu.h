@@ -1,4 +1,4 @@
-// Just enough of CUDA for g++ to run the kernels of kernels/cuda on a CPU, one block after another.
+// Just enough of CUDA for g++ to run the kernels of kernels/gpu/cuda on a CPU, one block after another.
 // The threads of a block are fibers that take turns at barriers and shuffles: slow, and the same
 // at every run. Grids and blocks have one dimension. With TOGETHER the blocks of a launch run at the
 // same time, each on a thread of the CPU.

@@ -12,7 +12,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from tinynet.kernels import _gpu_sources
+from tinynet.kernels.gpu.card import sources
 
 HEADER = pathlib.Path(__file__).with_suffix(".h")
 FLAGS = (
@@ -44,7 +44,7 @@ def sizes(dtype, warp):
 @functools.cache
 def library(dtype, warp=32):
     """The program of all kernels for a dtype, with warps of so many threads."""
-    return _built(_gpu_sources.source(), _gpu_sources.kernels(), dtype, warp)
+    return _built(sources.source(), sources.kernels(), dtype, warp)
 
 
 @functools.cache
@@ -59,7 +59,7 @@ def _built(source, kernels, dtype, warp, *first):
         *first, *(f"#define {name} {value}" for name, value in sizes(dtype, warp).items()),
         f'#include "{HEADER}"', source, *(f"ON_CPU({name})" for name in kernels),
     ])  # fmt: skip
-    real = _gpu_sources.REAL[dtype]
+    real = sources.REAL[dtype]
     command = [compiler(), *FLAGS, f"-DREAL={real}"]
     key = hashlib.sha256("\n".join([text, HEADER.read_text(), *command]).encode()).hexdigest()
     folder = pathlib.Path(tempfile.gettempdir()) / f"tinynet-cuda-on-cpu-{os.getuid()}"
@@ -79,7 +79,7 @@ def _built(source, kernels, dtype, warp, *first):
 
 def launch(name, blocks, threads, args, dtype, warp=32):
     """Run a kernel; `args` are np.int64, np.uint64 or np.float64, addresses among them."""
-    declared = _gpu_sources.kernels()[name]
+    declared = sources.kernels()[name]
     assert len(args) == len(declared), f"{name} takes {declared}, received {len(args)} arguments"
     for value, parameter in zip(args, declared, strict=True):
         wanted = np.float64 if parameter.startswith("double ") else np.integer

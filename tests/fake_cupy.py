@@ -335,13 +335,13 @@ cuda = types.SimpleNamespace(
 @contextlib.contextmanager
 def in_place_of_a_card():
     """Within: the gpu device runs on this."""
-    from tinynet.kernels import _gpu_runtime
+    from tinynet.kernels.gpu.card import runtime as card_runtime
 
     cuda_on_cpu.compiler()
-    before = _gpu_runtime._current
-    _gpu_runtime._current = _gpu_runtime.Runtime(sys.modules[__name__], cublas, THREADS, WARP)
+    before = card_runtime._current
+    card_runtime._current = card_runtime.Runtime(sys.modules[__name__], cublas, THREADS, WARP)
     memory.limit = None
     try:
         yield
     finally:
-        _gpu_runtime._current = before
+        card_runtime._current = before

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from oracle import keras_case
 
-from tinynet import layers, naming
+from tinynet import layers
+from tinynet.configs import naming
 
 
 def numbers(shape, seed, dtype="float32"):

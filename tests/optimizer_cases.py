@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinynet.parameters import Parameter
+from tinynet.core.parameters import Parameter
 
 STEPS = 30
 NAMES = ("kernel", "bias", "scale")

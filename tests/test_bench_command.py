@@ -43,7 +43,7 @@ def test_bench_writes_table_json_and_picture(tmp_path, capsys, monkeypatch):
     np.testing.assert_allclose(results.ratio(result, "gpu", "cpu", 2), [2.0, 2.0])
     # and auto knows it
     timed = made_up_times(monkeypatch, cpu=1.0, gpu=9.0)
-    from tinynet.bench import dense
+    from tinynet.commands.bench import dense
 
     net = dense([5, 4, 3])
     net.compile("adam", "sparse_categorical_crossentropy", device="auto")

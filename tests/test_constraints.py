@@ -10,7 +10,7 @@ from oracle import keras_case
 
 import tinynet
 from tinynet import Sequential, constraints, layers
-from tinynet.parameters import Parameter
+from tinynet.core.parameters import Parameter
 
 CASES = [
     ("MaxNorm", ()), ("MaxNorm", (0.7, 1)), ("MaxNorm", (0.7, -1)), ("MaxNorm", (1.5, (0, 1))),
@@ -43,7 +43,7 @@ def test_values_are_those_of_keras(name, arguments, device):
     constraint, w = build(constraints, name, arguments), weights()
     np.testing.assert_allclose(constraint(w), expected, rtol=2e-6, atol=1e-7)
     np.testing.assert_array_equal(w, weights())
-    constraints.apply(constraint, tinynet.devices.load_ops(device), w)
+    constraints.apply(constraint, tinynet.core.devices.load_ops(device), w)
     np.testing.assert_allclose(w, expected, rtol=2e-6, atol=1e-7)
 
 
@@ -60,7 +60,7 @@ def test_norms_end_in_their_bounds_on_both_devices(shape, high, share, seed, dat
     constraint = constraints.MinMaxNorm(share * high, high, axis=axes)
     for device in ("reference", "cpu"):
         got = w.copy()
-        constraints.apply(constraint, tinynet.devices.load_ops(device), got)
+        constraints.apply(constraint, tinynet.core.devices.load_ops(device), got)
         norms = np.sqrt((got**2).sum(axis=tuple(axes)))
         assert (norms <= high * (1 + 1e-12)).all()
         assert (norms >= share * high * (1 - 1e-5)).all()
@@ -137,7 +137,7 @@ def test_a_norm_constraint_without_limits_says_what_it_must_define():
     class Unlimited(constraints.UnitNorm):
         limits = constraints.UnitNorm.__base__.limits
 
-    ops, w = tinynet.devices.load_ops("reference"), weights()
+    ops, w = tinynet.core.devices.load_ops("reference"), weights()
     for use in (lambda: Unlimited()(w), lambda: constraints.apply(Unlimited(), ops, w)):
         with pytest.raises(NotImplementedError, match=r"Unlimited must define limits\(\), which "
                            r"returns \(low, high, rate\)"):  # fmt: skip

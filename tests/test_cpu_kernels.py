@@ -22,7 +22,7 @@ from kernel_values import public_functions
 
 from tinynet import kernels
 from tinynet.kernels import reference
-from tinynet.kernels._elementwise import ELEMENTWISE
+from tinynet.kernels.reference.activations import ELEMENTWISE
 
 # ------------------------------------------------------------------------------- the interface
 
@@ -207,19 +207,19 @@ def test_code_on_disk_is_good_for_these_sources_only(tmp_path, monkeypatch):
         pytest.skip("nothing is compiled")
     import importlib
 
-    from tinynet.kernels import _cpu_machine
+    from tinynet.kernels.cpu.machine import loop
 
     (tmp_path / "kept_function.py").write_text("def double(x):\n    return 2 * x\n")
     monkeypatch.syspath_prepend(tmp_path)
     double = importlib.import_module("kept_function").double
 
     def read_from_disk():
-        compiled = _cpu_machine.kept_on_disk(double)
+        compiled = loop.kept_on_disk(double)
         assert compiled(3) == 6
         return sum(compiled.stats.cache_hits.values()) == 1
 
     assert not read_from_disk()
     assert read_from_disk()
-    monkeypatch.setattr(_cpu_machine, "sources", lambda: "others")
+    monkeypatch.setattr(loop, "sources", lambda: "others")
     assert not read_from_disk()
     assert read_from_disk()

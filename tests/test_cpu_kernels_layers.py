@@ -6,7 +6,7 @@ import pytest
 from kernel_pairs import both, compare, numbers, rng, shapes
 
 from tinynet.kernels import reference
-from tinynet.kernels._elementwise_rare import RARE
+from tinynet.kernels.reference.activations_rare import RARE
 
 STEPS = [(1, 1, 1), (3, 4, 1), (2, 1, 5), (5, 7, 3), (33, 6, 16)]
 RARE_PARAMETERS = {

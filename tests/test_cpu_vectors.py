@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from numba import config, njit
 
 from tinynet import Sequential
-from tinynet.kernels import _cpu_low as low
 from tinynet.kernels import cpu
-from tinynet.kernels._cpu_vectors import (
+from tinynet.kernels.cpu.machine import native as low
+from tinynet.kernels.cpu.zeros.vectors import (
     MOST,
     SLACK,
     VECTOR,

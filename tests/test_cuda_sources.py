@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 from cuda_on_cpu import launch
 
-from tinynet.kernels import _gpu_sources, reference
-from tinynet.kernels._elementwise_losses import ELEMENTWISE_LOSSES
-from tinynet.kernels._elementwise_rare import FUNCTIONS
-from tinynet.kernels._gpu_program import FIELDS
-from tinynet.kernels._gpu_sums import SUMS
+from tinynet.kernels import reference
+from tinynet.kernels.gpu.card import sources
+from tinynet.kernels.gpu.machine.program import FIELDS
+from tinynet.kernels.gpu.sums import SUMS
+from tinynet.kernels.reference.activations_rare import FUNCTIONS
+from tinynet.kernels.reference.losses_elementwise import ELEMENTWISE_LOSSES
 
 both = pytest.mark.parametrize("dtype", ["float32", "float64"])
 BLOCKS = [(32, 32), (64, 32), (256, 32), (8, 4), (24, 8)]  # threads of a block, of a warp
@@ -47,7 +48,7 @@ def sizes(*values):
 
 def compiled(nvrtc, dtype, architecture, source):
     """(whether NVRTC takes the program, its messages)."""
-    options = [o.encode() for o in (*_gpu_sources.options(dtype), *OTHERS,
+    options = [o.encode() for o in (*sources.options(dtype), *OTHERS,
                                     f"--gpu-architecture={architecture}")]  # fmt: skip
     _, program = nvrtc.nvrtcCreateProgram(source.encode(), b"tinynet.cu", 0, [], [])
     (result,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
@@ -63,8 +64,8 @@ STEP = ["gather_step", "gather_csr_step", "load_step", "dropout_mask", "product"
         "sparse_softmax_crossentropy", "add_loss", "adam", "sparse_matches",
         "count_hits"]  # fmt: skip
 SOURCES = {
-    "kernels": _gpu_sources.source,
-    "persistent": lambda: _gpu_sources.persistent(STEP)[0],
+    "kernels": sources.source,
+    "persistent": lambda: sources.persistent(STEP)[0],
 }
 
 
@@ -81,11 +82,11 @@ def nvrtc():
 
 
 @both
-@pytest.mark.parametrize("architecture", _gpu_sources.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", sources.ARCHITECTURES)
 @pytest.mark.parametrize("which", SOURCES)
 def test_nvrtc_compiles_all_kernels(nvrtc, which, dtype, architecture):
     source, version = SOURCES[which](), nvrtc.nvrtcVersion()
-    known = repr((source, _gpu_sources.options(dtype), OTHERS, architecture, version, SIZES))
+    known = repr((source, sources.options(dtype), OTHERS, architecture, version, SIZES))
     known = hashlib.sha256(known.encode()).hexdigest()[:24]
     before = pathlib.Path(tempfile.gettempdir()) / f"tinynet-nvrtc-{known}"
     if before.exists():  # the same sources, options and compiler: nothing can have changed
@@ -94,7 +95,7 @@ def test_nvrtc_compiles_all_kernels(nvrtc, which, dtype, architecture):
     assert taken, messages
     found = re.findall(SIZES, messages)
     if which == "kernels":
-        assert {name for name, *_ in found} == set(_gpu_sources.kernels())
+        assert {name for name, *_ in found} == set(sources.kernels())
         # nothing lies in local memory, where each access goes through the caches
         assert [name for name, *sizes in found if sizes != ["0", "0", "0"]] == []
     else:  # a few words do, of the loop around the kernels: two blocks are to fit
@@ -108,7 +109,7 @@ def test_nvrtc_compiles_all_kernels(nvrtc, which, dtype, architecture):
 def test_the_oldest_cards_that_nvrtc_knows_are_served_too(nvrtc):
     """NVRTC of CUDA 12 compiles for cards before Turing."""
     _, architectures = nvrtc.nvrtcGetSupportedArchs()
-    source = _gpu_sources.persistent(["product"])[0]
+    source = sources.persistent(["product"])[0]
     taken, messages = compiled(nvrtc, "float32", f"sm_{min(architectures)}", source)
     assert taken, messages
 
@@ -123,21 +124,19 @@ def test_nvrtc_refuses_what_is_wrong(nvrtc):
 
 
 def test_every_file_is_part_of_the_program_and_every_kernel_is_found():
-    on_disk = {p.name for p in _gpu_sources.FOLDER.iterdir()}
-    assert on_disk == {*_gpu_sources.FILES, "persistent.cu"}
-    assert len(_gpu_sources.kernels()) == len(
-        re.findall("^KERNEL ", _gpu_sources.source(), re.MULTILINE)
-    )
-    for name, parameters in _gpu_sources.kernels().items():
+    on_disk = {p.name for p in sources.FOLDER.iterdir()}
+    assert on_disk == {*sources.FILES, "persistent.cu"}
+    assert len(sources.kernels()) == len(re.findall("^KERNEL ", sources.source(), re.MULTILINE))
+    for name, parameters in sources.kernels().items():
         for p in parameters:  # launches pass only these
             assert re.match(r"(i64|u64|double) \w+$|(const )?\w+\* \w+$", p), (name, p)
 
 
 def test_the_program_of_one_kernel_is_that_of_all_without_the_others():
-    whole = _gpu_sources.source().splitlines()
+    whole = sources.source().splitlines()
     kept = [set(), set()]  # lines of every program, lines of some
-    for name in _gpu_sources.kernels():
-        program = _gpu_sources.source_of(name).splitlines()
+    for name in sources.kernels():
+        program = sources.source_of(name).splitlines()
         (heading,) = (line for line in program if line.startswith("KERNEL "))
         assert heading.startswith(f"KERNEL {name}(")
         assert len(program) == len(whole)
@@ -150,12 +149,12 @@ def test_the_program_of_one_kernel_is_that_of_all_without_the_others():
 
 
 def test_no_float_is_added_atomically():
-    text = _gpu_sources.persistent(["adam"])[0].replace("added atomically", "")
+    text = sources.persistent(["adam"])[0].replace("added atomically", "")
     assert re.findall(r"\w*atomic\w*\([^)]*\)", text) == ["atomicAdd(arrived, 1u)"]
 
 
 def test_kinds_are_numbered_as_in_the_reference():
-    text = _gpu_sources.source()
+    text = sources.source()
     listed = re.search(r"enum \{ (LINEAR.*?), KINDS \}", text, re.DOTALL)[1]
     assert [k.strip().lower() for k in listed.split(",")] == list(FUNCTIONS)
     listed = re.search(r"enum \{ (SQUARED.*?), LOSSES \}", text, re.DOTALL)[1]
@@ -233,7 +232,7 @@ def test_the_variance_of_large_numbers():
 
 
 def test_all_dtypes_of_a_data_set_are_read():
-    for number, name in enumerate(_gpu_sources.DTYPES):
+    for number, name in enumerate(sources.DTYPES):
         data = np.array([[0, 1, 2], [3, 100, 7]]).astype(name)
         if data.dtype.kind == "f":
             data = (data / 3 - 1).astype(name)
@@ -245,7 +244,7 @@ def test_all_dtypes_of_a_data_set_are_read():
         np.testing.assert_array_equal(out, data[rows].astype("float64"), err_msg=name)
     tiny = np.array([[2.0**-24, -(2.0**-15), 65504.0]], "float16")  # two without a leading 1
     out, rows = np.empty((1, 3)), np.array([0])
-    launch("gather", 1, 32, (at(tiny), *sizes(6, _gpu_sources.DTYPES.index("float16")), at(rows),
+    launch("gather", 1, 32, (at(tiny), *sizes(6, sources.DTYPES.index("float16")), at(rows),
                              *sizes(3, 3), at(out)), "float64")  # fmt: skip
     np.testing.assert_array_equal(out, tiny.astype("float64"))
 

@@ -9,7 +9,8 @@ import pytest
 
 import tinynet
 from tinynet import kernels
-from tinynet.kernels import _gpu_options, _gpu_runtime, _gpu_survey
+from tinynet.kernels.gpu.card import runtime, survey
+from tinynet.kernels.gpu.machine import options
 
 # what is there: (driver, cards, wheels, CuPy importable, the card if it is not an sm_80)
 # -> what the one message says
@@ -40,13 +41,13 @@ MACHINES = {
 
 
 def pretend(monkeypatch, driver, cards, wheels, importable, card=(8, 0)):
-    monkeypatch.setattr(_gpu_survey, "driver_version", lambda: driver)
-    monkeypatch.setattr(_gpu_survey, "cards", lambda: cards)
-    monkeypatch.setattr(_gpu_survey, "capability", lambda: card)
-    monkeypatch.setattr(_gpu_survey, "wheels", lambda: wheels)
+    monkeypatch.setattr(survey, "driver_version", lambda: driver)
+    monkeypatch.setattr(survey, "cards", lambda: cards)
+    monkeypatch.setattr(survey, "capability", lambda: card)
+    monkeypatch.setattr(survey, "wheels", lambda: wheels)
     found = object() if importable else None
-    monkeypatch.setattr(_gpu_survey.importlib.util, "find_spec", lambda name: found)
-    monkeypatch.setattr(_gpu_runtime, "_current", None)
+    monkeypatch.setattr(survey.importlib.util, "find_spec", lambda name: found)
+    monkeypatch.setattr(runtime, "_current", None)
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -78,8 +79,8 @@ def test_the_capability_is_asked_of_the_driver(monkeypatch, tmp_path):
     command = [cuda_on_cpu.compiler(), "-x", "c", "-shared", "-fPIC", "-o",
                tmp_path / "driver.so", tmp_path / "driver.c"]  # fmt: skip
     subprocess.run(command, check=True)
-    monkeypatch.setattr(_gpu_survey, "DRIVER", str(tmp_path / "driver.so"))
-    assert _gpu_survey.capability() == (8, 9)
+    monkeypatch.setattr(survey, "DRIVER", str(tmp_path / "driver.so"))
+    assert survey.capability() == (8, 9)
 
 
 def test_hidden_cards_are_mentioned(monkeypatch):
@@ -115,10 +116,10 @@ def test_doctor_prints_what_there_is():
 def test_what_the_environment_asks_of_the_gpu_is_told_and_so_is_what_makes_no_sense(monkeypatch):
     for rows, found in (("", "off; .*"), ("256", "on for .* up to 256 rows"), ("x", ".*'x'")):
         monkeypatch.setenv("TINYNET_PERSISTENT", rows)
-        assert re.fullmatch(found, _gpu_options.described()["persistent kernel"])
+        assert re.fullmatch(found, options.described()["persistent kernel"])
     for most, found in (("", "1"), ("4", "4"), ("0", "TINYNET_BRANCHES must be .*'0'")):
         monkeypatch.setenv("TINYNET_BRANCHES", most)
-        assert re.fullmatch(found, _gpu_options.described()["branches of a graph"])
+        assert re.fullmatch(found, options.described()["branches of a graph"])
 
 
 def test_importing_tinynet_asks_for_no_card():

@@ -12,7 +12,10 @@ import pytest
 
 import tinynet
 from tinynet import Sequential
-from tinynet.kernels import _gpu_epilogues, _gpu_fusion, _gpu_lt, _gpu_runtime, _gpu_survey
+from tinynet.kernels.gpu.card import cublaslt, runtime
+from tinynet.kernels.gpu.card import survey as card_survey
+from tinynet.kernels.gpu.passes import epilogues as epilogue_pass
+from tinynet.kernels.gpu.passes import fusion
 from tinynet.layers import BatchNormalization, Dense, Input
 
 DRAW = np.random.default_rng(3)
@@ -26,7 +29,7 @@ def library(monkeypatch):
     monkeypatch.setitem(fake_cublaslt.STAGE, "accept", True)
     made = fake_cublaslt.make()
     with fake_cupy.in_place_of_a_card():
-        _gpu_runtime.current().load_light = lambda: _gpu_lt.bind(made)
+        runtime.current().load_light = lambda: cublaslt.bind(made)
         yield made
 
 
@@ -47,7 +50,7 @@ def machine_of(model, kind="train", rows=16):
 
 def epilogues(model, **which):
     return [one.epilogue for one in machine_of(model, **which).step
-            if isinstance(one, _gpu_epilogues.Fused)]  # fmt: skip
+            if isinstance(one, epilogue_pass.Fused)]  # fmt: skip
 
 
 def same(model, other):
@@ -58,16 +61,16 @@ def same(model, other):
 @pytest.mark.parametrize("few_rows", [1024, 0])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_bias_relu_and_bias_gradients_go_along(library, monkeypatch, dtype, few_rows):
-    monkeypatch.setattr(_gpu_fusion, "FEW_ROWS", few_rows)
+    monkeypatch.setattr(fusion, "FEW_ROWS", few_rows)
     model = trained(dtype=dtype)
-    RELU, BIAS, SUM = _gpu_lt.RELU_BIAS, _gpu_lt.BIAS, _gpu_lt.BGRADA
+    RELU, BIAS, SUM = cublaslt.RELU_BIAS, cublaslt.BIAS, cublaslt.BGRADA
     sums = 1 if few_rows else 3  # of hidden layers they go with relu's gradient, up to so many rows
     assert epilogues(model) == [RELU, RELU, BIAS] + [SUM] * sums
     names = [one.name for one in machine_of(model).step]
     for name in ("add_bias", "bias_elementwise", "sum_rows"):
         assert name not in names
     assert {epilogue for epilogue, _ in library.calls} == {RELU, BIAS, SUM}
-    assert all(stream == _gpu_runtime.current().recorders[0].ptr for _, stream in library.calls)
+    assert all(stream == runtime.current().recorders[0].ptr for _, stream in library.calls)
     same(model, trained("reference", dtype=dtype))
     expected = trained("reference", dtype=dtype).evaluate(X, Y, verbose=0)
     assert model.evaluate(X, Y, verbose=0) == pytest.approx(expected, rel=1e-4)
@@ -77,7 +80,7 @@ def test_bias_relu_and_bias_gradients_go_along(library, monkeypatch, dtype, few_
 def test_in_branches_of_a_graph(library, monkeypatch, few_rows):
     """What such a product stands for is what others wait for."""
     monkeypatch.setenv("TINYNET_BRANCHES", "4")
-    monkeypatch.setattr(_gpu_fusion, "FEW_ROWS", few_rows)
+    monkeypatch.setattr(fusion, "FEW_ROWS", few_rows)
     model = trained()
     assert len({stream for _, stream in library.calls}) > 1
     same(model, trained("reference"))
@@ -85,7 +88,7 @@ def test_in_branches_of_a_graph(library, monkeypatch, few_rows):
 
 def test_other_activations_and_layers_between(library):
     model = trained(activation="tanh", extra=[BatchNormalization(dtype="float64")])
-    assert _gpu_lt.RELU_BIAS not in epilogues(model)
+    assert cublaslt.RELU_BIAS not in epilogues(model)
     same(
         model, trained("reference", activation="tanh", extra=[BatchNormalization(dtype="float64")])
     )
@@ -97,8 +100,8 @@ def test_where_there_is_no_algorithm_our_own_kernels_do_it(library, monkeypatch)
     assert epilogues(model)
     assert library.calls == []
     same(model, trained("reference"))
-    refused = _gpu_runtime.current().light.refused
-    key = ("float64", (False, False), (6, 16, 5), _gpu_lt.RELU_BIAS)
+    refused = runtime.current().light.refused
+    key = ("float64", (False, False), (6, 16, 5), cublaslt.RELU_BIAS)
     assert refused[key] == "cublasLtMatmulAlgoGetHeuristic returned status 15"
 
 
@@ -106,17 +109,17 @@ def test_off_unless_asked_for(library, monkeypatch):
     monkeypatch.delenv("TINYNET_CUBLASLT")
     assert epilogues(trained()) == []
     assert library.things == {}
-    assert "off (TINYNET_CUBLASLT=1 turns it on" in _gpu_lt.describe()
+    assert "off (TINYNET_CUBLASLT=1 turns it on" in cublaslt.describe()
 
 
 def test_without_the_library_it_is_left_out_with_a_reason(library, monkeypatch):
     def none():
-        raise _gpu_lt.NotSupported("cuBLASLt was not found (no such file)")
+        raise cublaslt.NotSupported("cuBLASLt was not found (no such file)")
 
-    _gpu_runtime.current().load_light = none
+    runtime.current().load_light = none
     assert epilogues(trained()) == []
-    monkeypatch.setattr(_gpu_lt, "load", none)
-    assert _gpu_lt.describe() == (
+    monkeypatch.setattr(cublaslt, "load", none)
+    assert cublaslt.describe() == (
         "asked for by TINYNET_CUBLASLT=1, but cuBLASLt was not found (no such file): our own "
         "kernels are used"
     )
@@ -125,13 +128,13 @@ def test_without_the_library_it_is_left_out_with_a_reason(library, monkeypatch):
 def test_a_library_that_lacks_a_function():
     old = fake_cublaslt.make()
     del old.cublasLtMatmul
-    with pytest.raises(_gpu_lt.NotSupported, match="cuBLASLt has no cublasLtMatmul"):
-        _gpu_lt.bind(old)
+    with pytest.raises(cublaslt.NotSupported, match="cuBLASLt has no cublasLtMatmul"):
+        cublaslt.bind(old)
 
 
 def test_doctor_has_a_line(monkeypatch):
-    monkeypatch.setattr(_gpu_survey, "explain", lambda: "no card")
-    assert "cuBLASLt" not in _gpu_survey.survey()  # nothing to say without a card
+    monkeypatch.setattr(card_survey, "explain", lambda: "no card")
+    assert "cuBLASLt" not in card_survey.survey()  # nothing to say without a card
 
 
 def test_debugging_goes_kernel_by_kernel(library, monkeypatch):
@@ -152,37 +155,37 @@ def test_what_was_made_is_destroyed(library):
 
 @pytest.mark.parametrize(("address", "bytes_"), [(4096, 256), (4, 4), (24, 8), (0, 256), (96, 32)])
 def test_alignment_of_an_address(address, bytes_):
-    assert _gpu_lt.aligned(address) == bytes_
+    assert cublaslt.aligned(address) == bytes_
 
 
 def test_the_real_library_takes_our_descriptors():
     """Products and layouts are plain memory: the library checks and returns them, card or not."""
     try:
-        library = _gpu_lt.load()
-    except _gpu_lt.NotSupported as reason:
+        library = cublaslt.load()
+    except cublaslt.NotSupported as reason:
         pytest.skip(str(reason))
-    assert ctypes.sizeof(_gpu_lt.Found) == 96
+    assert ctypes.sizeof(cublaslt.Found) == 96
     read = library.cublasLtMatmulDescGetAttribute
     read.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t,
                      ctypes.c_void_p)  # fmt: skip
 
-    class Opened(_gpu_lt.Light):
+    class Opened(cublaslt.Light):
         def __init__(self):  # without a card it can't be opened
             self.library, self.refused = library, {}
 
-    class Described(_gpu_lt.Plan):
+    class Described(cublaslt.Plan):
         def _algorithm(self, workspace):
             preference = self._make("cublasLtMatmulPreference")
-            wishes = [(a, ctypes.c_uint32(16)) for a in _gpu_lt.ALIGNMENTS]
-            for attribute, value in [(_gpu_lt.WORKSPACE, ctypes.c_uint64(workspace)), *wishes]:
+            wishes = [(a, ctypes.c_uint32(16)) for a in cublaslt.ALIGNMENTS]
+            for attribute, value in [(cublaslt.WORKSPACE, ctypes.c_uint64(workspace)), *wishes]:
                 self.light.call("cublasLtMatmulPreferenceSetAttribute", preference, attribute,
                                 ctypes.byref(value), ctypes.sizeof(value))  # fmt: skip
 
     plan = Described(Opened(), "float64", (False, True), (6, 5, 16), 256, 6, 512, 5, 1024, 6,
-                     _gpu_lt.BGRADA, 4096, workspace=1 << 20)  # fmt: skip
+                     cublaslt.BGRADA, 4096, workspace=1 << 20)  # fmt: skip
     for attribute, kind, expected in (
-        (_gpu_lt.TRANSA, ctypes.c_int32, 0), (_gpu_lt.TRANSB, ctypes.c_int32, 1),
-        (_gpu_lt.EPILOGUE, ctypes.c_uint32, 256), (_gpu_lt.BIAS_POINTER, ctypes.c_uint64, 4096),
+        (cublaslt.TRANSA, ctypes.c_int32, 0), (cublaslt.TRANSB, ctypes.c_int32, 1),
+        (cublaslt.EPILOGUE, ctypes.c_uint32, 256), (cublaslt.BIAS_POINTER, ctypes.c_uint64, 4096),
     ):  # fmt: skip
         found, size = kind(), ctypes.c_size_t()
         assert read(plan.product, attribute, ctypes.byref(found), ctypes.sizeof(found),

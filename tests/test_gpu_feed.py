@@ -12,7 +12,10 @@ import replay_runs
 from test_gpu_replay import card, compiled, data, labels, weights_of  # noqa: F401  `card` is used
 
 import tinynet
-from tinynet.kernels import _gpu_data, _gpu_feed, _gpu_runtime, gpu
+from tinynet.kernels import gpu
+from tinynet.kernels.gpu.card import data as card_data
+from tinynet.kernels.gpu.card import feed
+from tinynet.kernels.gpu.card import runtime as card_runtime
 
 emulated_only = pytest.mark.parametrize("card", ["emulated"], indirect=True)
 RANGE = {"float32": 1, "float64": 1, "uint8": 9, "int16": 9, "bool": 1, "float16": 1}
@@ -20,25 +23,25 @@ RANGE = {"float32": 1, "float64": 1, "uint8": 9, "int16": 9, "bool": 1, "float16
 
 @pytest.fixture
 def long_stretches(monkeypatch):
-    monkeypatch.setattr(tinynet.execution.Replay, "length", lambda self: 100)
+    monkeypatch.setattr(tinynet.engine.replay.Replay, "length", lambda self: 100)
 
 
 @pytest.fixture
 def no_room(monkeypatch, long_stretches):
     """No data set fits; a piece holds two batches of 8 rows of 5 float32."""
-    monkeypatch.setattr(_gpu_data, "SHARE", 0.0)
-    monkeypatch.setattr(_gpu_feed, "PIECE", 2 * 8 * 5 * 4)
+    monkeypatch.setattr(card_data, "SHARE", 0.0)
+    monkeypatch.setattr(feed, "PIECE", 2 * 8 * 5 * 4)
 
 
 def pieces(monkeypatch):
     """How many rows each piece brings over."""
-    seen, put = [], _gpu_feed.Feed.put
+    seen, put = [], feed.Feed.put
 
     def watched(self, k, x, rows):
         seen.append(len(rows))
         put(self, k, x, rows)
 
-    monkeypatch.setattr(_gpu_feed.Feed, "put", watched)
+    monkeypatch.setattr(feed.Feed, "put", watched)
     return seen
 
 
@@ -59,7 +62,7 @@ def test_pieces_make_the_same_steps_to_the_bit(monkeypatch, no_room, dtype):
     x, y = inputs(dtype), labels(84)
     seen = pieces(monkeypatch)
     found = weights_of(fitted(x, y))
-    monkeypatch.setattr(_gpu_data, "SHARE", 0.8)
+    monkeypatch.setattr(card_data, "SHARE", 0.8)
     few = {"float64": 8, "uint8": 64, "bool": 64, "int16": 32, "float16": 32}.get(dtype, 16)
     assert max(seen) == few  # 10 whole batches, and one of 4 rows
     assert sum(seen) == 2 * 84
@@ -75,7 +78,7 @@ def test_evaluate_and_predict(monkeypatch, no_room):
     seen = pieces(monkeypatch)
     found = model.evaluate(x, y, batch_size=8, verbose=0), model.predict(x, batch_size=8, verbose=0)
     assert sum(seen) == 2 * 84
-    monkeypatch.setattr(_gpu_data, "SHARE", 0.8)
+    monkeypatch.setattr(card_data, "SHARE", 0.8)
     assert found[0] == model.evaluate(x, y, batch_size=8, verbose=0)
     np.testing.assert_array_equal(found[1], model.predict(x, batch_size=8, verbose=0))
 
@@ -84,9 +87,9 @@ def test_columns_and_gaps_in_memory(no_room, monkeypatch):
     whole = inputs("float32", 168)
     for x in (whole[::2], np.asfortranarray(whole[:84])):
         found = weights_of(fitted(x, labels(84)))
-        monkeypatch.setattr(_gpu_data, "SHARE", 0.8)
+        monkeypatch.setattr(card_data, "SHARE", 0.8)
         np.testing.assert_array_equal(found, weights_of(fitted(x.copy(), labels(84))))
-        monkeypatch.setattr(_gpu_data, "SHARE", 0.0)
+        monkeypatch.setattr(card_data, "SHARE", 0.0)
 
 
 @pytest.mark.parametrize("forgotten", ["host", "card", "steps"])
@@ -99,7 +102,7 @@ def test_a_forgotten_event_would_show(monkeypatch, no_room, forgotten):
         monkeypatch.setattr(fake_streams.Event, "synchronize", lambda self: None)
     else:
         number = {"card": 0, "steps": 1}[forgotten]
-        real, runtime = fake_streams.Stream.wait_event, _gpu_runtime.current()
+        real, runtime = fake_streams.Stream.wait_event, card_runtime.current()
         stream = (runtime.copies, runtime.stream)[number]
         monkeypatch.setattr(fake_streams.Stream, "wait_event", lambda self, event: (
             None if self is stream else real(self, event)))  # fmt: skip
@@ -126,11 +129,11 @@ def test_the_free_memory_decides(monkeypatch, long_stretches):
 
 @emulated_only
 def test_what_is_on_the_card_needs_no_room(monkeypatch):
-    monkeypatch.setattr(tinynet.execution.Replay, "length", lambda self: 2)
+    monkeypatch.setattr(tinynet.engine.replay.Replay, "length", lambda self: 2)
     x, y = inputs("float32"), labels(84)
     free = [2200]
     monkeypatch.setattr(fake_cupy, "_free", lambda: free[0])
-    seen, get = pieces(monkeypatch), _gpu_data.Resident.get
+    seen, get = pieces(monkeypatch), card_data.Resident.get
 
     def kept(self, array):
         there = get(self, array)
@@ -138,7 +141,7 @@ def test_what_is_on_the_card_needs_no_room(monkeypatch):
             free[0] = 2200 - array.nbytes  # it takes its place
         return there
 
-    monkeypatch.setattr(_gpu_data.Resident, "get", kept)
+    monkeypatch.setattr(card_data.Resident, "get", kept)
     fitted(x, y)
     assert free[0] < 1000
     assert seen == []
@@ -152,7 +155,7 @@ def mapped(path, x, monkeypatch):
 
 def test_a_mapped_file_comes_in_pieces_and_never_whole(monkeypatch, no_room, tmp_path):
     x, y = inputs("float32"), labels(84)
-    monkeypatch.setattr(_gpu_data, "SHARE", 0.8)
+    monkeypatch.setattr(card_data, "SHARE", 0.8)
     expected = weights_of(fitted(x, y))
     seen = pieces(monkeypatch)
     model = fitted(mapped(tmp_path / "x.npy", x, monkeypatch), y)
@@ -179,7 +182,7 @@ def test_a_bad_row_of_a_mapped_file_after_some_steps(monkeypatch, no_room, tmp_p
 
 def test_room_is_given_back_after_fit(no_room):
     fitted(inputs("float32"), labels(84))
-    assert not _gpu_data.resident.feeds
+    assert not card_data.resident.feeds
 
 
 @emulated_only
@@ -208,9 +211,9 @@ def test_debugging_looks_at_pieces_too(monkeypatch, no_room):
      (1000, 10, 100, 90_000, 4), (1000, 10, 100, 0, 1), (0, 10, 5, 1 << 40, 5)],
 )  # fmt: skip
 def test_how_many_steps_a_piece_holds(row_bytes, rows, steps, free, expected):
-    assert _gpu_feed.steps_of_a_piece(row_bytes, rows, steps, free) == expected
+    assert feed.steps_of_a_piece(row_bytes, rows, steps, free) == expected
 
 
 def test_gpu_module_releases_it():
     gpu.release()
-    assert not _gpu_data.resident.kept
+    assert not card_data.resident.kept

@@ -17,7 +17,8 @@ from test_cpu_kernels_layers import *  # noqa: F403
 from test_cpu_kernels_losses import *  # noqa: F403
 from test_cpu_kernels_updates import *  # noqa: F403
 
-from tinynet.kernels import _gpu_runtime, gpu, reference
+from tinynet.kernels import gpu, reference
+from tinynet.kernels.gpu.card import runtime
 
 # what is about the cpu device alone
 for _name in ("test_all_devices_have_the_same_functions_with_the_same_parameters",):
@@ -33,7 +34,7 @@ class OnHost:
         def there(value):
             if not isinstance(value, np.ndarray):
                 return value
-            if _gpu_runtime.current().cupy is fake_cupy:
+            if runtime.current().cupy is fake_cupy:
                 return fake_cupy.ndarray(value)  # the array itself, whatever its layout
             return gpu.from_host(value)
 
@@ -123,8 +124,8 @@ def test_a_kernel_that_the_gpu_lacks_is_named(monkeypatch):
 @emulated_only
 def test_without_a_card_the_error_says_what_is_missing():
     with pytest.MonkeyPatch.context() as patch:  # undone before `card` takes its stand-in away
-        patch.setattr(_gpu_runtime, "_current", None)
-        patch.setattr(_gpu_runtime, "explain", lambda: "this and that is missing")
+        patch.setattr(runtime, "_current", None)
+        patch.setattr(runtime, "explain", lambda: "this and that is missing")
         for call in (gpu.require, lambda: gpu.empty((1,), "float32")):
             with pytest.raises(gpu.Unusable, match="this and that is missing"):
                 call()
@@ -137,15 +138,15 @@ def test_tf32_only_on_demand(monkeypatch):
     one = gpu.zeros((1, 1), "float32")
     for value in ("", "1"):
         monkeypatch.setenv("TINYNET_TF32", value)
-        _gpu_runtime.current().handles.clear()
+        runtime.current().handles.clear()
         gpu.linear(one, one, None, y=one)
-    assert modes == [_gpu_runtime.FP32, _gpu_runtime.TF32]
+    assert modes == [runtime.FP32, runtime.TF32]
 
 
 @emulated_only
 def test_a_large_array_comes_over_in_pieces(monkeypatch):
     """CuPy's asarray would pin a copy of the whole in the host's memory."""
-    monkeypatch.setattr(_gpu_runtime, "AT_ONCE", 100)
+    monkeypatch.setattr(runtime, "AT_ONCE", 100)
     monkeypatch.setattr(fake_cupy, "asarray", None)
     set_, seen = fake_cupy.ndarray.set, []
     monkeypatch.setattr(

@@ -9,7 +9,7 @@ from test_gpu_replay import card, machine_of  # noqa: F401  `card` is used
 
 import tinynet
 from tinynet import Sequential, metrics
-from tinynet.kernels import _gpu_runtime
+from tinynet.kernels.gpu.card import runtime
 from tinynet.layers import Dense, Input
 from tinynet.metrics.collection import Collection
 
@@ -109,15 +109,15 @@ def test_sample_weights_do_not_touch_metrics_that_ignore_them():
 
 
 def test_one_small_transfer_for_a_stretch(monkeypatch):
-    monkeypatch.setattr(tinynet.execution.Replay, "length", lambda self: 1000)
-    brought, to_host = [], _gpu_runtime.Runtime.to_host
+    monkeypatch.setattr(tinynet.engine.replay.Replay, "length", lambda self: 1000)
+    brought, to_host = [], runtime.Runtime.to_host
 
     def watched(self, array):
         if not isinstance(array, np.ndarray):
             brought.append(array.shape)
         return to_host(self, array)
 
-    monkeypatch.setattr(_gpu_runtime.Runtime, "to_host", watched)
+    monkeypatch.setattr(runtime.Runtime, "to_host", watched)
     model = compiled(3, "softmax", SPARSE, ["accuracy"], "gpu")
     brought.clear()
     model.fit(X[:40], IDS[:40], batch_size=8, verbose=0)

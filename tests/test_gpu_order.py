@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinynet.kernels import _gpu_order, _gpu_sources, gpu
-from tinynet.kernels._gpu_call import CONTROL, Launch
+from tinynet.kernels import gpu
+from tinynet.kernels.gpu.card import sources
+from tinynet.kernels.gpu.machine import order as launch_order
+from tinynet.kernels.gpu.machine.call import CONTROL, Launch
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -24,19 +26,19 @@ def test_what_each_kernel_reads_and_writes_is_what_it_declares():
     one = Launch(
         "adam", "entries", 4, (CONTROL, a, 0.1, 0.9, 0.9, 1e-7, 4, b, c, c, None), "float32"
     )
-    reads, writes = _gpu_order.accesses(one)
+    reads, writes = launch_order.accesses(one)
     assert reads == ["step", span[id(a)]]
     assert writes == [span[id(b)], span[id(c)], span[id(c)]]
     (product,) = gpu.linear.instructions(a.reshape(2, 2), b.reshape(2, 2), None, y=c.reshape(2, 2))
-    assert _gpu_order.accesses(product) == ([span[id(b)], span[id(a)]], [span[id(c)]])
+    assert launch_order.accesses(product) == ([span[id(b)], span[id(a)]], [span[id(c)]])
 
 
 def test_two_that_add_to_the_loss_of_a_step_do_not_meet():
     losses = gpu.zeros((4,), "float64")
     first, second = gpu.add_loss_instruction(losses), gpu.add_loss_instruction(losses)
     counted = Launch("next_step", "blocks", 1, (CONTROL,), "float64")
-    assert [len(group) for group in _gpu_order.levels([first, second, counted])] == [1, 1, 1]
-    assert {name for name, fields in _gpu_sources.counting().items() if fields} == {
+    assert [len(group) for group in launch_order.levels([first, second, counted])] == [1, 1, 1]
+    assert {name for name, fields in sources.counting().items() if fields} == {
         "add_loss", "add_penalty", "next_step"
     }  # fmt: skip
 
@@ -48,7 +50,7 @@ def test_a_dense_layer_backward_runs_at_once():
         *gpu.linear_dW.instructions(x, dy, dW=dW), *gpu.sum_rows.instructions(dy, out=db),
         *gpu.linear_dx.instructions(dy, W, dx=dx), *gpu.affine.instructions(dx, 2.0, 0.0, y=dx),
     ]  # fmt: skip
-    groups = _gpu_order.levels(launches)
+    groups = launch_order.levels(launches)
     assert [[one.name for one in group] for group in groups] == [
         ["gemm", "sum_rows", "gemm"], ["affine"]
     ]  # fmt: skip
@@ -78,7 +80,7 @@ def outcome(program):
 @given(additions)
 def test_any_order_within_a_group_gives_the_same(program):
     launches = adding(program, gpu.zeros((4,), "float64"))
-    groups = _gpu_order.levels(launches)
+    groups = launch_order.levels(launches)
     assert sorted(map(id, itertools.chain(*groups))) == sorted(map(id, launches))
     number = {id(one): i for i, one in enumerate(launches)}
     for turned in (False, True):
@@ -86,16 +88,16 @@ def test_any_order_within_a_group_gives_the_same(program):
         assert outcome([program[number[id(one)]] for one in order]) == outcome(program)
     for one in groups[-1]:  # no launch waits longer than it must
         if len(groups) > 1:
-            mine = _gpu_order.accesses(one)
-            before = [_gpu_order.accesses(other) for other in groups[-2]]
-            assert any(_gpu_order.conflict(mine, theirs) for theirs in before)
+            mine = launch_order.accesses(one)
+            before = [launch_order.accesses(other) for other in groups[-2]]
+            assert any(launch_order.conflict(mine, theirs) for theirs in before)
 
 
 @given(additions, st.integers(1, 4), st.randoms(use_true_random=False))
 def test_branches_run_at_the_same_time_and_give_the_same(program, most, random):
     numbers = gpu.zeros((4,), "float64")
     launches = adding(program, numbers)
-    plan = _gpu_order.branches(launches, most)
+    plan = launch_order.branches(launches, most)
     assert {branch for branch, _ in plan} <= set(range(most))
     # run them in any order that branches and waiting allow
     values, done = np.array([1.0, 10.0, 100.0, 1000.0]), []
@@ -117,6 +119,6 @@ def test_branches_run_at_the_same_time_and_give_the_same(program, most, random):
 def test_nobody_waits_for_what_another_has_waited_for():
     numbers = gpu.zeros((4,), "float64")
     chain = adding([(0, 1), (1, 2), (1, 3), (2, 3)], numbers)
-    assert list(_gpu_order.waits(chain)) == [[], [0], [0], [1, 2]]
-    assert _gpu_order.branches(chain, 2) == [(0, []), (0, []), (1, [0]), (1, [1])]
-    assert _gpu_order.branches(chain, 1) == [(0, [])] * 4
+    assert list(launch_order.waits(chain)) == [[], [0], [0], [1, 2]]
+    assert launch_order.branches(chain, 2) == [(0, []), (0, []), (1, [0]), (1, [1])]
+    assert launch_order.branches(chain, 1) == [(0, [])] * 4

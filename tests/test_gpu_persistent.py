@@ -35,10 +35,14 @@ from test_replay_optimizers import (  # noqa: F401
 
 import tinynet
 from tinynet import Sequential
-from tinynet.kernels import _gpu_data, _gpu_order, _gpu_persistent, _gpu_sources, _gpu_tiles
+from tinynet.kernels.gpu.card import data as card_data
+from tinynet.kernels.gpu.card import sources
+from tinynet.kernels.gpu.machine import order
+from tinynet.kernels.gpu.passes import persistent as persistent_pass
+from tinynet.kernels.gpu.passes import tiles
 from tinynet.layers import Dense, Input
 
-EVERY = sorted(set(_gpu_sources.kernels()) - {"next_step", "find_bad"})
+EVERY = sorted(set(sources.kernels()) - {"next_step", "find_bad"})
 
 
 @pytest.fixture
@@ -54,14 +58,14 @@ def started(request, monkeypatch):
     """
     monkeypatch.setenv("TINYNET_PERSISTENT", "1024")
     if "own_kernels" not in request.fixturenames:
-        monkeypatch.setattr(_gpu_persistent, "_kernels", lambda groups: EVERY)
-    counted, start = [], _gpu_persistent.Persistent.start
+        monkeypatch.setattr(persistent_pass, "_kernels", lambda groups: EVERY)
+    counted, start = [], persistent_pass.Persistent.start
 
     def watched(self, control, steps):
         counted.append(steps)
         start(self, control, steps)
 
-    monkeypatch.setattr(_gpu_persistent.Persistent, "start", watched)
+    monkeypatch.setattr(persistent_pass.Persistent, "start", watched)
     yield counted
     assert counted, "no persistent kernel was launched"
 
@@ -97,7 +101,7 @@ def test_only_the_kernels_that_are_needed_are_compiled(own_kernels):
     model = fitted()
     names = program_of(model).names
     assert names == sorted({one.name for group in program_of(model).groups for one in group})
-    text, *_ = _gpu_sources.persistent(names)
+    text, *_ = sources.persistent(names)
     assert re.findall(r"case \d+: at\.(\w+)\(", text) == names
 
 
@@ -109,7 +113,7 @@ def test_two_runs_are_bit_equal():
 @pytest.mark.parametrize("blocks", [1, 2, 5])
 def test_how_many_blocks_run_changes_no_bit(monkeypatch, blocks):
     """Their number decides only how large tiles are, which is held here."""
-    monkeypatch.setattr(_gpu_tiles, "SIDES", (1,))
+    monkeypatch.setattr(tiles, "SIDES", (1,))
     expected = weights_of(fitted())
     monkeypatch.setattr(fake_cupy, "MULTIPROCESSORS", blocks)
     with fake_cupy.in_place_of_a_card():
@@ -136,15 +140,15 @@ def test_blocks_as_large_as_on_a_card(monkeypatch, own_kernels):
 
 
 def test_many_steps_are_several_launches(monkeypatch):
-    monkeypatch.setattr(tinynet.execution.Replay, "length", lambda self: 1000)
+    monkeypatch.setattr(tinynet.engine.replay.Replay, "length", lambda self: 1000)
     expected = weights_of(fitted())
-    monkeypatch.setattr(_gpu_persistent, "MOST_STEPS", 2)
+    monkeypatch.setattr(persistent_pass, "MOST_STEPS", 2)
     np.testing.assert_array_equal(weights_of(fitted()), expected)
 
 
 def test_large_steps_are_fewer_in_a_launch(monkeypatch):
     operations = 2 * 8 * (2 * (5 * 4 + 4 * 3) + 4 * 3)  # y and dW of both layers, dx of the second
-    monkeypatch.setattr(_gpu_persistent, "MOST_OPERATIONS", 7.5 * operations)
+    monkeypatch.setattr(persistent_pass, "MOST_OPERATIONS", 7.5 * operations)
     assert program_of(fitted()).steps == 7
 
 
@@ -159,7 +163,7 @@ def test_rows_up_to_which(monkeypatch, started):
 
 def test_what_does_not_fit_goes_into_graphs(monkeypatch):
     fitted()
-    monkeypatch.setattr(_gpu_sources, "INSTRUCTIONS", 8 * (20 + 5) * 4)  # four instructions
+    monkeypatch.setattr(sources, "INSTRUCTIONS", 8 * (20 + 5) * 4)  # four instructions
     model = fitted()
     assert not program_of(model).fits
     assert machine_of_rows(model, 8).graphs
@@ -196,7 +200,7 @@ def test_data_that_come_in_pieces(monkeypatch, no_room):  # noqa: F811
     seen = pieces(monkeypatch)
     found = weights_of(fitted())
     assert len(seen) > 2
-    monkeypatch.setattr(_gpu_data, "SHARE", 0.8)
+    monkeypatch.setattr(card_data, "SHARE", 0.8)
     np.testing.assert_array_equal(found, weights_of(fitted()))
 
 
@@ -223,7 +227,7 @@ def test_metrics_and_predictions():
 def instructions(program):
     """(group, head by name) of each, in order."""
     rows = program._instructions()
-    heads = [dict(zip(_gpu_persistent.HEAD, row, strict=False)) for row in rows]
+    heads = [dict(zip(persistent_pass.HEAD, row, strict=False)) for row in rows]
     numbers = [k for k, group in enumerate(program.groups) for _ in group]
     return list(zip(numbers, heads, strict=True))
 
@@ -254,16 +258,16 @@ def test_blocks_of_a_group_follow_each_other():
 
 
 def test_the_head_is_laid_out_as_in_the_source():
-    text = (_gpu_sources.FOLDER / "persistent.cu").read_text()
+    text = (sources.FOLDER / "persistent.cu").read_text()
     fields = text[text.index("struct Instruction {") : text.index("};")]
     names = [line.split(";")[0].split()[-1] for line in fields.splitlines() if "i64" in line]
-    assert names == [*_gpu_persistent.HEAD, "words[WORDS]"]
+    assert names == [*persistent_pass.HEAD, "words[WORDS]"]
     fitted()
 
 
 def test_launches_of_a_group_do_not_meet():
     program = program_of(fitted())
     for group in program.groups:
-        seen = [_gpu_order.accesses(one) for one in group]
+        seen = [order.accesses(one) for one in group]
         for i, one in enumerate(seen):
-            assert not any(_gpu_order.conflict(one, other) for other in seen[i + 1 :])
+            assert not any(order.conflict(one, other) for other in seen[i + 1 :])

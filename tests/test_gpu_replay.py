@@ -31,8 +31,12 @@ from test_replay_optimizers import (  # noqa: F401
 
 import tinynet
 from tinynet import Sequential
-from tinynet.kernels import _gpu_data, _gpu_order, _gpu_program, _gpu_runtime, _gpu_sources, gpu
-from tinynet.kernels._gpu_call import Launch
+from tinynet.kernels import gpu
+from tinynet.kernels.gpu.card import data as card_data
+from tinynet.kernels.gpu.card import runtime, sources
+from tinynet.kernels.gpu.machine import order as launch_order
+from tinynet.kernels.gpu.machine import program as graph_program
+from tinynet.kernels.gpu.machine.call import Launch
 from tinynet.layers import Dense, Dropout, Input
 
 _run = replay_runs.run
@@ -85,11 +89,11 @@ def weights_of(model):
 
 
 def test_several_steps_share_a_graph_and_the_rest_is_made_one_by_one(monkeypatch):
-    monkeypatch.setattr(tinynet.execution.Replay, "length", lambda self: 1000)
+    monkeypatch.setattr(tinynet.engine.replay.Replay, "length", lambda self: 1000)
     x, y = data(37 * 4, dtype="float32"), labels(37 * 4)
     results = []
-    for together in (_gpu_program.TOGETHER, 1000, 3):
-        monkeypatch.setattr(_gpu_program, "TOGETHER", together)
+    for together in (graph_program.TOGETHER, 1000, 3):
+        monkeypatch.setattr(graph_program, "TOGETHER", together)
         model = compiled()
         model.fit(x, y, batch_size=4, epochs=2, verbose=0)
         graphs = machine_of(model).graphs
@@ -125,19 +129,19 @@ def test_bias_and_activation_are_one_launch_each_way():
 
 
 def test_a_data_set_is_brought_over_once_and_given_back(monkeypatch):
-    monkeypatch.setattr(tinynet.execution.Replay, "length", lambda self: 2)
+    monkeypatch.setattr(tinynet.engine.replay.Replay, "length", lambda self: 2)
     x, y = data(40, dtype="uint8"), labels(40)
-    brought, to_card = [], _gpu_runtime.Runtime.to_card
+    brought, to_card = [], runtime.Runtime.to_card
 
     def watched(self, array):
         brought.append(array.shape if isinstance(array, np.ndarray) else None)
         return to_card(self, array)
 
-    monkeypatch.setattr(_gpu_runtime.Runtime, "to_card", watched)
+    monkeypatch.setattr(runtime.Runtime, "to_card", watched)
     model = compiled()
     model.fit(x, y, batch_size=4, epochs=3, verbose=0)
     assert brought.count(x.shape) == 2  # at second sight it stays
-    assert not _gpu_data.resident.kept
+    assert not card_data.resident.kept
     x[:] = 0
     before = model.predict(x, verbose=0)
     np.testing.assert_allclose(before, np.tile(before[:1], (40, 1)), rtol=1e-6)
@@ -165,9 +169,9 @@ def machine_of_rows(model, rows):
 
 
 def test_the_control_is_laid_out_as_in_the_sources():
-    text = re.search(r"struct Control \{(.*?)\};", _gpu_sources.source(), re.DOTALL)[1]
+    text = re.search(r"struct Control \{(.*?)\};", sources.source(), re.DOTALL)[1]
     fields = re.findall(r"(\w+);", text)
-    assert tuple(fields) == _gpu_program.FIELDS
+    assert tuple(fields) == graph_program.FIELDS
 
 
 @emulated_only
@@ -296,14 +300,14 @@ def test_a_branch_that_does_not_wait_would_show(monkeypatch):
         model.fit(x, y, batch_size=8, verbose=0)
         return weights_of(model)
 
-    expected, branches = trained(), _gpu_order.branches
+    expected, branches = trained(), launch_order.branches
 
     def without_waiting(launches, most):
         plan = [(branch, []) for branch, _ in branches(launches, most)]
         others = [i for i, (branch, _) in enumerate(plan) if branch != plan[-1][0]]
         return [*plan[:-1], (plan[-1][0], others)]  # the step is counted when all is done
 
-    monkeypatch.setattr(_gpu_order, "branches", without_waiting)
+    monkeypatch.setattr(launch_order, "branches", without_waiting)
     assert not np.array_equal(trained(), expected)
 
 

@@ -9,9 +9,11 @@ from cuda_on_cpu import launch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinynet.kernels import _gpu_runtime, _gpu_tiles, gpu, reference
-from tinynet.kernels._gpu_activations import KINDS
-from tinynet.kernels._gpu_call import Product
+from tinynet.kernels import gpu, reference
+from tinynet.kernels.gpu.activations import KINDS
+from tinynet.kernels.gpu.card import runtime
+from tinynet.kernels.gpu.machine.call import Product
+from tinynet.kernels.gpu.passes import tiles as tile_pass
 
 PRECISION = {"float32": 2e-5, "float64": 1e-12}
 SMALL, CARD = (4, 4), (32, 16)  # threads of a warp and side of the smallest tile: here, on a card
@@ -48,7 +50,7 @@ def multiplied(A, B, transposed, layout, sides, bias=None, kind=0, x=None, y=Non
 @settings(max_examples=60)
 @given(
     st.integers(1, 40), st.integers(1, 40), st.integers(0, 90), st.booleans(), st.booleans(),
-    st.sampled_from(_gpu_tiles.SIDES), st.sampled_from(sorted(PRECISION)), st.integers(0, 9),
+    st.sampled_from(tile_pass.SIDES), st.sampled_from(sorted(PRECISION)), st.integers(0, 9),
 )  # fmt: skip
 def test_products_of_any_shape_and_layout(M, N, K, a, b, sides, dtype, seed):
     rng = np.random.default_rng(seed)
@@ -65,7 +67,7 @@ def test_products_of_any_shape_and_layout(M, N, K, a, b, sides, dtype, seed):
 
 
 @pytest.mark.parametrize("dtype", PRECISION)
-@pytest.mark.parametrize("sides", _gpu_tiles.SIDES)
+@pytest.mark.parametrize("sides", tile_pass.SIDES)
 def test_blocks_as_large_as_on_a_card(sides, dtype):
     rng = np.random.default_rng(1)
     for (M, N, K), transposed in (((65, 130, 300), (False, True)), ((70, 33, 31), (True, False))):
@@ -75,7 +77,7 @@ def test_blocks_as_large_as_on_a_card(sides, dtype):
         np.testing.assert_allclose(C, A.astype("float64") @ B, **tight)
 
 
-@pytest.mark.parametrize("sides", _gpu_tiles.SIDES)
+@pytest.mark.parametrize("sides", tile_pass.SIDES)
 def test_the_next_derivative_comes_along(sides):
     rng = np.random.default_rng(2)
     A, B, x = (draw(rng, *s, dtype="float64") for s in ((9, 20), (20, 11), (9, 11)))
@@ -112,7 +114,7 @@ def arrays(**shapes):
 
 def run(launches):
     for one in launches:
-        one.start(_gpu_runtime.current())
+        one.start(runtime.current())
 
 
 def recorded(*calls):
@@ -131,7 +133,7 @@ SHAPES = {"x": (6, 5), "W": (5, 7), "b": (7,), "z": (6, 7), "y": (6, 7)}
 
 def test_bias_and_activation_come_along(card):
     a = arrays(**SHAPES)
-    (one,) = _gpu_tiles.in_tiles(forward(a), 4, 1)
+    (one,) = tile_pass.in_tiles(forward(a), 4, 1)
     run([one])
     z = a["x"].get() @ a["W"].get() + a["b"].get()
     np.testing.assert_allclose(a["z"].get(), z, rtol=1e-12)
@@ -146,7 +148,7 @@ def test_a_layer_backward_is_three_launches(card):
         (gpu.linear_dx, (a["dy"], a["W"]), {"dx": a["dx"]}),
         (gpu.elementwise_grad, ("relu", a["u"], a["u"], a["dx"], ()), {"dx": a["du"]}),
     )
-    made = _gpu_tiles.in_tiles(launches, 4, 1)
+    made = tile_pass.in_tiles(launches, 4, 1)
     assert [one.name for one in made] == ["product", "sum_rows", "product"]
     run(made)
     x, dy, W, u = (a[name].get() for name in ("x", "dy", "W", "u"))
@@ -159,7 +161,7 @@ def test_a_layer_backward_is_three_launches(card):
 def test_an_activation_in_place(card):
     a = arrays(**SHAPES)
     a["y"] = a["z"]
-    (one,) = _gpu_tiles.in_tiles(forward(a), 4, 1)
+    (one,) = tile_pass.in_tiles(forward(a), 4, 1)
     run([one])
     z = a["x"].get() @ a["W"].get() + a["b"].get()
     np.testing.assert_allclose(a["z"].get(), np.tanh(z), rtol=1e-12)
@@ -171,14 +173,14 @@ def test_what_would_be_written_while_others_read_it_stays_apart(card):
         (gpu.linear_dx, (a["dy"], a["W"]), {"dx": a["dx"]}),
         (gpu.elementwise_grad, ("relu", a["u"], a["u"], a["dx"], ()), {"dx": a["dy"]}),
     )
-    made = _gpu_tiles.in_tiles(launches, 4, 1)
+    made = tile_pass.in_tiles(launches, 4, 1)
     assert [one.name for one in made] == ["product", "elementwise_grad"]
 
 
 def test_what_is_made_in_other_steps_only_stays_apart(card):
     launches = forward(arrays(**SHAPES))
     launches[-1].when = gpu.Slot(1.0, 0)
-    assert [one.name for one in _gpu_tiles.in_tiles(launches, 4, 1)] == ["product", "elementwise"]
+    assert [one.name for one in tile_pass.in_tiles(launches, 4, 1)] == ["product", "elementwise"]
 
 
 @pytest.mark.parametrize(
@@ -187,5 +189,5 @@ def test_what_is_made_in_other_steps_only_stays_apart(card):
 def test_tiles_are_as_large_as_leaves_work_for_all(card, blocks, sides, tiles):
     a = arrays(A=(37, 5), B=(5, 28), C=(37, 28))
     product = Product((False, False), (28, 37, 5), a["B"], 28, a["A"], 5, a["C"], 28)
-    (one,) = _gpu_tiles.in_tiles([product], 4, blocks)
+    (one,) = tile_pass.in_tiles([product], 4, blocks)
     assert (one.args[0], one.count) == (sides, tiles)

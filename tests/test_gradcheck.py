@@ -8,7 +8,7 @@ import pytest
 
 import tinynet
 from tinynet import activations, gradcheck, layers, losses
-from tinynet.gradient_check import GradientError
+from tinynet.inspecting.gradient_check import GradientError
 
 X = np.random.Generator(np.random.PCG64(1)).normal(size=(5, 4)) * 1.5
 CUBE = np.random.Generator(np.random.PCG64(2)).normal(size=(3, 2, 4))

@@ -5,8 +5,9 @@ import pytest
 import scipy.sparse
 
 import tinynet as keras
-from tinynet import layers, observing, optimizers
+from tinynet import layers, optimizers
 from tinynet.callbacks import GradientMonitor
+from tinynet.inspecting import observing
 
 RANDOM = np.random.default_rng(5)
 X = RANDOM.standard_normal((96, 6)).astype("float32")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from damaged import build, good, refuses, state, write
 
-from tinynet.saving import hdf5_reader
+from tinynet.saving.hdf5 import reader as hdf5_reader
 
 h5py = pytest.importorskip("h5py")
 

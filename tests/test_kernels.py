@@ -30,7 +30,8 @@ from kernel_values import (
 
 import tinynet
 from tinynet import kernels
-from tinynet.kernels import _elementwise, reference
+from tinynet.kernels import reference
+from tinynet.kernels.reference import activations
 
 # ----------------------------------------------------------------------------- the interface
 
@@ -171,7 +172,7 @@ def test_merging_by_hand():
 PARAMETERS = {"leaky_relu": (0.2,), "elu": (0.7,), "clipped_relu": (0.1, 1.5, 0.3)}
 
 
-@pytest.mark.parametrize("kind", _elementwise.ELEMENTWISE)
+@pytest.mark.parametrize("kind", activations.ELEMENTWISE)
 def test_elementwise_writes_value_and_slope(kind):
     x = X + 0.05
     parameters, h = PARAMETERS.get(kind, ()), 1e-6
@@ -181,7 +182,7 @@ def test_elementwise_writes_value_and_slope(kind):
     reference.elementwise(kind, x + h, parameters, y=right)
     reference.elementwise_grad(kind, x, y, DZ, parameters, dx=dx)
     np.testing.assert_allclose(dx, DZ * (right - left) / (2 * h), rtol=1e-7, atol=1e-9)
-    f, df = _elementwise.ELEMENTWISE[kind]
+    f, df = activations.ELEMENTWISE[kind]
     assert (f.__name__, df.__name__) == (kind, f"d_{kind}")
     single = np.full((N, D), np.nan, "float32")
     reference.elementwise_grad(

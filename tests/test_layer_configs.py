@@ -8,7 +8,8 @@ from layer_checks import Mixed, check_configs, check_that_keras_reads, numbers
 from oracle import keras_case
 
 import tinynet
-from tinynet import layers, naming
+from tinynet import layers
+from tinynet.configs import naming
 
 OPTIONS = [
     ("Dense", {"units": 3, "activation": "relu", "kernel_regularizer": "l2"}),

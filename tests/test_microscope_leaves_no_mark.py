@@ -31,7 +31,7 @@ def state_of(model):
         *(v.tobytes() for v in optimizer.state.values() if v is not None),
         optimizer.iterations, model.steps_taken, model.passes_taken, model.shuffle_seed,
         repr(tinynet.random._root.bit_generator.state), repr(np.random.get_state()),  # noqa: NPY002
-        repr(model.logs()), dict(tinynet.naming._counters),
+        repr(model.logs()), dict(tinynet.configs.naming._counters),
         [sorted(layer.__dict__) for layer in model.layers], [m.revision for m in model.layers],
         model.loss.dp.tobytes(), optimizer.revision, model.context.step,
         [layer.needs_dx for layer in model.layers],

@@ -110,7 +110,7 @@ def test_inputs_and_outputs_are_declared(tmp_path):
 
 
 def test_a_layer_of_ones_own(tmp_path):
-    from tinynet.saving import onnx as export
+    from tinynet.saving.onnx import export
 
     class Twice(layers.Layer):
         def forward(self, x, training=False):

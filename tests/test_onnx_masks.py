@@ -6,8 +6,8 @@ from format_models import NETS, all_layers, data, make, public_classes
 
 import tinynet
 from tinynet import activations, layers, models
-from tinynet.saving import onnx as export
-from tinynet.saving import onnx_layers  # noqa: F401  enters its nodes
+from tinynet.saving.onnx import export
+from tinynet.saving.onnx import layers as onnx_layers  # noqa: F401  enters its nodes
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")

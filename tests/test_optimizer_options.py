@@ -9,8 +9,8 @@ from optimizer_cases import NAMES, SHAPES, STEPS, numbers, parameters
 from oracle import keras_case
 
 from tinynet import constraints, optimizers
+from tinynet.core.parameters import Parameter
 from tinynet.optimizers import schedules
-from tinynet.parameters import Parameter
 
 RULES = [
     ("Nadam", ()),

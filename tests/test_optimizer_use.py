@@ -11,8 +11,8 @@ from optimizer_cases import RULES, SHARED, build, numbers, parameters
 from oracle import keras_case
 
 from tinynet import Sequential, layers, optimizers
+from tinynet.core.parameters import Parameter
 from tinynet.optimizers import SGD, Adam, AdamW, RMSprop, schedules
-from tinynet.parameters import Parameter
 
 # ----------------------------------------------------------------------------- one's own loop
 

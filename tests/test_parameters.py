@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import tinynet
 from tinynet import layers
+from tinynet.core.parameters import FlatParameters, Parameter
 from tinynet.kernels import reference
-from tinynet.parameters import FlatParameters, Parameter
 
 
 def parameter(*shape, start=0, **options):

@@ -9,8 +9,8 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from tinynet.inspecting.observing import Histogram, histogram
 from tinynet.layers import Dense
-from tinynet.observing import Histogram, histogram
 from tinynet.plotting import (
     COLOURS,
     decision_boundary,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from oracle import keras_case
 
-from tinynet import progress
-from tinynet.progress import ProgressBar, format_number, format_seconds, format_step_time
+from tinynet.showing import progress
+from tinynet.showing.progress import ProgressBar, format_number, format_seconds, format_step_time
 
 BAR = "━" * 20
 
@@ -365,7 +365,7 @@ def test_bad_arguments(options, message):
 
 def test_importing_it_imports_no_rich_and_no_ipython():
     code = (
-        "import sys, tinynet.progress, tinynet.summary, tinynet.plotting; "
+        "import sys, tinynet.showing.progress, tinynet.showing.summary, tinynet.plotting; "
         "print([m for m in ('rich', 'IPython', 'matplotlib') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

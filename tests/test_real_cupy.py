@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.kernels import _gpu_call, gpu
+from tinynet.kernels import gpu
+from tinynet.kernels.gpu.machine import call as card_call
 
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
 
@@ -214,9 +215,9 @@ def test_arguments_of_kernels_arrive_to_the_bit():
     for value, expected in (
         (3, struct.pack("<q", 3)), (np.int32(-2), struct.pack("<q", -2)),
         (np.uint64(2**63 + 5), struct.pack("<Q", 2**63 + 5)), (0.1, struct.pack("<d", 0.1)),
-        (None, bytes(8)), (_gpu_call.CONTROL, struct.pack("<q", 2**40)), (gpu.Slot(0.25, 7), slot),
+        (None, bytes(8)), (card_call.CONTROL, struct.pack("<q", 2**40)), (gpu.Slot(0.25, 7), slot),
     ):  # fmt: skip
-        packed = cupy._core._scalar.CScalar(_gpu_call.encoded(value, 2**40))
+        packed = cupy._core._scalar.CScalar(card_call.encoded(value, 2**40))
         assert packed.dtype.itemsize == 8
         assert ctypes.string_at(packed.ptr, 8) == expected
 

@@ -7,7 +7,7 @@ import pytest
 from oracle import keras_case
 
 from tinynet import activations, initializers, layers, losses, metrics, optimizers, regularizers
-from tinynet.registry import Configurable, Registry
+from tinynet.configs.registry import Configurable, Registry
 
 MODULES = {
     "losses": losses,

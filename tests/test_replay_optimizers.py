@@ -102,14 +102,14 @@ def test_constraints_with_all_options():
 def test_a_long_stretch_is_one_replay(monkeypatch):
     """Accumulation and averaging need no coming back to Python in between."""
     lengths = []
-    inner = tinynet.capture.Program.run
+    inner = tinynet.engine.record.Program.run
 
     def run(self, x, index, *args, **kwargs):
         lengths.append(len(index) // self.rows)
         return inner(self, x, index, *args, **kwargs)
 
-    monkeypatch.setattr(tinynet.capture.Program, "run", run)
-    monkeypatch.setattr(tinynet.execution, "STRETCH_SECONDS", 10.0)
+    monkeypatch.setattr(tinynet.engine.record.Program, "run", run)
+    monkeypatch.setattr(tinynet.engine.replay, "STRETCH_SECONDS", 10.0)
     model = maker(small, optimizer=lambda: optimizers.Adam(0.01, **OPTIONS["all"]))(device="cpu")
     model.fit(data(200), labels(200), batch_size=4, epochs=2, verbose=0)
     assert max(lengths) >= 49
@@ -144,7 +144,7 @@ def test_axes_that_are_not_neighbours_run_eagerly():
     model.fit(data(), labels(), verbose=0)
     assert model.explain_execution() == "recorded once and replayed"
     p = tinynet.Parameter(np.ones((2, 3, 2)), constraint=constraints.MaxNorm(1, axis=[0, 2]))
-    tinynet.optimizers.SGD().build([p], tinynet.devices.load_ops("cpu")).step(
+    tinynet.optimizers.SGD().build([p], tinynet.core.devices.load_ops("cpu")).step(
         p.value.reshape(-1), np.zeros(12)
     )
     np.testing.assert_allclose(p.value, np.full((2, 3, 2), 0.5), rtol=1e-6)

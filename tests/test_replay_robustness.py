@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info
 
 import tinynet
 from tinynet import Sequential
-from tinynet.capture import Program
+from tinynet.engine.record import Program
 from tinynet.layers import Dense
 
 pytestmark = pytest.mark.usefixtures("two_threads")

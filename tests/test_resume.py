@@ -11,8 +11,9 @@ import resume_runs as runs
 from crashed_runs import FIT, IDS, REAL, Crash, X, build, crashed, every, go_on, same
 
 import tinynet
-from tinynet import execution, layers
+from tinynet import layers
 from tinynet.callbacks import BackupAndRestore, EarlyStopping, GradientMonitor
+from tinynet.engine import replay as execution
 from tinynet.kernels import DEVICES
 
 # ------------------------------------------------------------------------------------- kills

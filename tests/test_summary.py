@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from oracle import keras_case
 
-from tinynet.summary import format_bytes, print_summary
+from tinynet.showing.summary import format_bytes, print_summary
 
 
 class Values:

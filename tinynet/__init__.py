@@ -22,11 +22,11 @@ from . import (
     saving,
     utils,
 )
-from .gradient_check import gradcheck
+from .core.parameters import Parameter
+from .inspecting.gradient_check import gradcheck
 from .layers import Input
 from .microscope import microscope
 from .models import Functional, Model, Sequential
-from .parameters import Parameter
 
 __version__ = "0.1.0"
 

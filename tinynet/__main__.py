@@ -16,7 +16,7 @@ def warmup():
     """Compile every kernel for float32 and float64; what is on disk already costs nothing."""
     import numpy as np
 
-    from .devices import load_ops
+    from .core.devices import load_ops
 
     start = time.perf_counter()
     count = load_ops("cpu").warmup(np.float32) + load_ops("cpu").warmup(np.float64)
@@ -25,14 +25,14 @@ def warmup():
 
 def doctor(args):
     """The survey of this machine."""
-    from .doctor import report
+    from .commands.doctor import report
 
     print(*report(), sep="\n")
 
 
 def bench(args):
     """The speed of a model on the devices that there are."""
-    from .bench import main
+    from .commands.bench import main
 
     main(args)
 
@@ -76,7 +76,7 @@ def _new_model(args):
 
 
 def main(arguments=None):
-    from . import bench as bench_options
+    from .commands import bench as bench_options
 
     parser = argparse.ArgumentParser(
         prog="python -m tinynet", description=__doc__,

@@ -2,7 +2,7 @@
 
 `relu`, `sigmoid`, `softmax`, ... are objects: call one on an array (`relu(x)`, with Keras's
 options: `relu(x, negative_slope=0.1)`), or hand it, or its name, to a layer. The formulas and their
-derivatives are kernels: `kernels/_elementwise.py` for the reference.
+derivatives are kernels: `kernels/reference/activations.py` for the reference.
 """
 
 import math
@@ -10,8 +10,8 @@ import math
 import numpy as np
 
 from .config import float_dtype
-from .devices import load_ops
-from .registry import Registry
+from .configs.registry import Registry
+from .core.devices import load_ops
 
 _registry = Registry("activation", "activations")
 

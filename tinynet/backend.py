@@ -1,8 +1,8 @@
 """Keras's names for settings: floatx, set_floatx, epsilon, clear_session."""
 
 from .config import floatx, set_floatx
+from .configs.naming import reset_names as clear_session
 from .losses import EPSILON
-from .naming import reset_names as clear_session
 
 __all__ = ["clear_session", "epsilon", "floatx", "set_floatx"]
 

@@ -6,7 +6,7 @@ columns of W (D, H), which are the weights that lead to one unit.
 
 import numpy as np
 
-from .registry import Configurable, Registry
+from .configs.registry import Configurable, Registry
 from .utils import check_number
 
 registry = Registry("constraint", "constraints")

@@ -12,8 +12,8 @@ import math
 import numpy as np
 
 from .config import float_dtype
+from .configs.registry import Configurable, Registry
 from .random import check_seed, draw_seed, generator
-from .registry import Configurable, Registry
 from .utils import check_number
 
 registry = Registry("initializer", "initializers")

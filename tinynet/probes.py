@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from .data import Dataset
-from .observing import take, unchanged
+from .inspecting.observing import take, unchanged
 from .random import generator
 
 LearningRates = collections.namedtuple("LearningRates", "rates losses smooth steepest")

@@ -5,7 +5,7 @@ There is no factor 1/2: L2 with factor l2 shrinks a weight by 2 l2 w. Names are 
 
 import numpy as np
 
-from .registry import Configurable, Registry
+from .configs.registry import Configurable, Registry
 from .utils import check_number
 
 registry = Registry("regularizer", "regularizers")

@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 
+from .configs.registry import Configurable
 from .data import PyDataset, split_dataset
 from .random import set_random_seed
-from .registry import Configurable
 
 Sequence = PyDataset  # its older name
 

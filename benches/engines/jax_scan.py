@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tinynet.kernels._gpu_options import tf32
+from tinynet.kernels.gpu.machine.options import tf32
 
 from .base import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Engine
 

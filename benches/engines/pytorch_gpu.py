@@ -9,7 +9,7 @@ import time
 
 import torch
 
-from tinynet.kernels._gpu_options import tf32
+from tinynet.kernels.gpu.machine.options import tf32
 
 from .pytorch import TorchCompiled, rate_at
 

@@ -6,7 +6,7 @@ By the product rule, with s = sigmoid(beta x):
     dx    = dy (s + beta x s (1 - s))
     dbeta = sum over rows of dy x^2 s (1 - s)
 
-Open beside it: tinynet/layers/base.py (its first lines) and tinynet/gradient_check.py.
+Open beside it: tinynet/layers/base.py (its first lines) and tinynet/inspecting/gradient_check.py.
 """
 
 import numpy as np

@@ -6,7 +6,7 @@ LeakyReLU keeps a small slope, so its units can come back. (Maas et al. 2013)
 
 Here the first epoch is a shock, with a learning rate much too high; the others are gentle.
 
-Open beside it: tinynet/callbacks/gradients.py, and `relu` in kernels/_elementwise.py.
+Open beside it: tinynet/callbacks/gradients.py, and `relu` in kernels/reference/activations.py.
 """
 
 import sys

@@ -4,7 +4,7 @@ Few rows: many cheap steps, each in a noisy direction. Many rows: few steps, eac
 direction, and less overhead. The noise falls with the root of the batch size, so four times the
 rows buy only twice the precision.
 
-Open beside it: tinynet/training.py (`fit`), then tinynet/execution.py (`Replay`).
+Open beside it: tinynet/engine/fit.py (`fit`), then tinynet/engine/replay.py (`Replay`).
 """
 
 import time

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..observing import Histogram, histogram, layer_outputs, sample, step_changes
+from ..inspecting.observing import Histogram, histogram, layer_outputs, sample, step_changes
 from .base import Callback
 
 

@@ -28,6 +28,6 @@ class History(Callback):
 
     def _repr_html_(self):
         """What a notebook shows: the curves, and their first, best and last values."""
-        from ..notebook import history_html
+        from ..showing.notebook import history_html
 
         return history_html(self)

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from ..progress import ProgressBar
+from ..showing.progress import ProgressBar
 from .base import Callback
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..microscope.untouched import untouched
+from ..inspecting.untouched import untouched
 from .base import Callback
 
 
@@ -61,7 +61,7 @@ class TerminateOnNaN(Callback):
 
     def _search(self):
         """The batch once more, from the weights before it."""
-        from ..nan_search import find
+        from ..inspecting.nan_search import find
 
         model, optimizer = self.model, self.model.optimizer
         (data, stretch), ops = model.under_way(), model.context.ops

@@ -23,12 +23,12 @@ import numpy as np
 
 from .. import constraints, initializers, regularizers
 from ..config import float_dtype
-from ..context import StepContext
-from ..devices import load_ops
-from ..graph import is_symbolic
-from ..naming import unique_name
-from ..parameters import Parameter, assign_all, claim
-from ..registry import Registry, Revised
+from ..configs.naming import unique_name
+from ..configs.registry import Registry, Revised
+from ..core.context import StepContext
+from ..core.devices import load_ops
+from ..core.graph import is_symbolic
+from ..core.parameters import Parameter, assign_all, claim
 from .config import own_shape, read_config, takes_training
 from .symbolic import Symbolic
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..graph import Node
+from ..core.graph import Node
 from .base import Layer, register
 from .checks import positive_int
 

@@ -1,6 +1,6 @@
 """A layer applied to symbolic tensors: how functional models are put together."""
 
-from ..graph import KerasTensor, Node, flat
+from ..core.graph import KerasTensor, Node, flat
 
 
 class Symbolic:

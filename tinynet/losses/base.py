@@ -10,10 +10,10 @@ gradient.
 import numpy as np
 
 from ..config import float_dtype
-from ..context import StepContext
-from ..devices import load_ops
-from ..naming import snake_case
-from ..registry import Configurable, Registry, Revised
+from ..configs.naming import snake_case
+from ..configs.registry import Configurable, Registry, Revised
+from ..core.context import StepContext
+from ..core.devices import load_ops
 from .checks import check_finite
 
 EPSILON = 1e-7  # where probabilities are clipped

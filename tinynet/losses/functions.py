@@ -7,7 +7,7 @@ import inspect
 
 import numpy as np
 
-from ..naming import snake_case
+from ..configs.naming import snake_case
 from .crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,

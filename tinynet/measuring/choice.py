@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from .. import devices
+from ..core import devices
 from . import store, sweep
 from .subject import NotMeasurable
 

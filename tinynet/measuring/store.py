@@ -61,7 +61,7 @@ def machine(with_gpu) -> str:
     BLAS follows from these; which libraries are loaded just now, and at how many threads they are,
     changes while a program runs.
     """
-    from ..devices import survey_of_cpu, survey_of_gpu
+    from ..core.devices import survey_of_cpu, survey_of_gpu
     from .machine import processor
 
     parts = [processor(), f"{survey_of_cpu()['threads'].split()[0]} threads"]
@@ -79,7 +79,7 @@ def machine(with_gpu) -> str:
 @functools.cache
 def kernels_digest() -> str:
     """Of every source of the devices."""
-    from ..devices import kernel_sources
+    from ..core.devices import kernel_sources
 
     digest = hashlib.sha256()
     for path in kernel_sources():

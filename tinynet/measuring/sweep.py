@@ -69,7 +69,7 @@ def measure(model, devices, batch, *, judge=None, rounds=5, seconds=0.3, budget=
         Disagreement: no time is taken then.
         NotMeasurable: see Subject.
     """
-    from ..microscope.untouched import untouched
+    from ..inspecting.untouched import untouched
     from ..utils import set_random_seed
 
     with untouched():  # the copies draw seeds and names, which the model's user must not miss

@@ -6,9 +6,9 @@ import numpy as np
 
 from .. import initializers
 from ..config import floatx
-from ..custom_objects import find
-from ..naming import snake_case
-from ..registry import Configurable, Registry
+from ..configs.custom_objects import find
+from ..configs.naming import snake_case
+from ..configs.registry import Configurable, Registry
 from .variable import Variable
 
 _registry = Registry("metric", "metrics")

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..naming import snake_case
+from ..configs.naming import snake_case
 from .base import Metric, deserialize, functions, register, serialize
 from .shapes import same_rank
 

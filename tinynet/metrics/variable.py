@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..parameters import fitting
+from ..core.parameters import fitting
 
 
 class Variable(np.lib.mixins.NDArrayOperatorsMixin):

@@ -17,10 +17,10 @@ import dataclasses
 
 import numpy as np
 
-from ..devices import load_ops
-from .listen import replaced
+from ..core.devices import load_ops
+from ..inspecting.listen import replaced
+from ..inspecting.untouched import untouched
 from .trace import run
-from .untouched import untouched
 
 H = (1e-4, 1e-5, 1e-6)  # the next one only where the one before disagrees
 PASS_LINE = 1e-6  # float64: backward against differences

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from .. import activations
-from ..devices import load_ops
+from ..core.devices import load_ops
 from ..layers import Activation, BatchNormalization, Dense, Dropout, Flatten
 
 SATURATED = 0.01  # a slope below this share of the function's steepest counts as flat

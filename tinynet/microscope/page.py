@@ -5,7 +5,8 @@ import platform
 
 import numpy as np
 
-from ..devices import load_ops
+from ..core.devices import load_ops
+from ..inspecting.untouched import untouched
 from . import cards, embed, panels
 from . import loss as losses
 from .check import check
@@ -14,7 +15,6 @@ from .markup import ASSETS, T, code, esc, log_share, note, num, show, texts
 from .peer import NotComparable, compare, installed
 from .source import line_of, where
 from .trace import prepare, run
-from .untouched import untouched
 from .whatif import what_if
 
 PAGE_BYTES = 4_900_000

@@ -4,11 +4,69 @@ The step is the model's own `train_step`, kernel by kernel on its device. A `Lis
 what passes; then everything is put back (`untouched`).
 """
 
+import dataclasses
+
 from .. import activations
 from ..data import Dataset
-from .listen import Listener, copied
-from .records import Trace
-from .untouched import untouched
+from ..inspecting.listen import Listener, copied
+from ..inspecting.records import LossTrace
+from ..inspecting.untouched import untouched
+
+
+@dataclasses.dataclass(eq=False, repr=False)
+class Trace:
+    """One training step as objects: `layers`, `loss`, `parameters`, `update`.
+
+    print(trace) shows tables; a notebook shows them by itself. Arrays are copies: keep them.
+
+    Attributes:
+        x, y, sample_weight: the batch, as the model got it.
+        outputs: the model's predictions for the batch, in training mode.
+        layers: LayerTrace per call, from the input up.
+        parameters: path -> ParameterTrace.
+        numbers: what the optimizer's rule used in this step: lr or alpha, decay.
+        learning_rate, iteration: of this step; the optimizer's count of steps before it.
+        input_gradient: dL / dx like x; None where a layer that learns nothing is in the way.
+    """
+
+    model: object
+    x: object
+    y: object
+    sample_weight: object
+    outputs: object
+    layers: list
+    loss: LossTrace
+    parameters: dict
+    numbers: dict
+    learning_rate: float
+    iteration: int
+    input_gradient: object = None
+
+    def layer(self, name):
+        """The LayerTrace of the layer of this name; the first call of it."""
+        for found in self.layers:
+            if found.name == name:
+                return found
+        raise ValueError(
+            f"there is no layer {name!r}; there are {[traced.name for traced in self.layers]}"
+        )
+
+    @property
+    def gradients(self) -> dict:
+        """Parameter's path -> gradient: what `model.gradients(x, y)` returns."""
+        return {path: p.gradient for path, p in self.parameters.items() if p.gradient is not None}
+
+    def __str__(self):
+        from .tables import as_text
+
+        return as_text(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        from .tables import as_html
+
+        return as_html(self)
 
 
 def trace(model, x, y, sample_weight=None):

@@ -6,11 +6,11 @@ Each is a real step of the same model, changed for the moment and put back.
 import numpy as np
 
 from .. import activations, initializers
+from ..inspecting.listen import replaced
+from ..inspecting.untouched import untouched
 from ..layers import Activation, Dense
 from .explain import activation_of, statistics
-from .listen import replaced
 from .trace import run
-from .untouched import untouched
 
 INITIALIZERS = ("glorot_uniform", "he_normal", "lecun_normal", "random_normal", "zeros")
 FACTORS = (0.1, 1.0, 10.0)

@@ -1,8 +1,8 @@
 """Functional models: any graph of layers without loops, with one or several inputs."""
 
-from .. import graph
+from ..core import graph
+from ..core.graph import KerasTensor
 from ..data.several import SeveralRows, as_inputs
-from ..graph import KerasTensor
 from ..layers import InputLayer, Layer
 from ..layers import deserialize as deserialize_layer
 from ..layers import serialize as serialize_layer

@@ -9,13 +9,13 @@ import numpy as np
 
 from .. import saving
 from ..config import float_dtype
-from ..context import StepContext
-from ..devices import load_ops, resolve
-from ..graph import is_symbolic
+from ..configs.naming import unique_name
+from ..core.context import StepContext
+from ..core.devices import load_ops, resolve
+from ..core.graph import is_symbolic
+from ..core.parameters import FlatParameters, assign_all
+from ..engine.fit import Trainer
 from ..layers import Layer
-from ..naming import unique_name
-from ..parameters import FlatParameters, assign_all
-from ..training import Trainer
 
 
 class Model(Trainer, Layer):
@@ -335,14 +335,14 @@ class Model(Trainer, Layer):
             print_fn: takes the text instead of printing it.
             line_length, positions, show_trainable, layer_range: as in Keras.
         """
-        from ..summary import print_summary
+        from ..showing.summary import print_summary
 
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable,
                       layer_range)  # fmt: skip
 
     def _repr_html_(self):
         """What a notebook shows."""
-        from ..notebook import model_html
+        from ..showing.notebook import model_html
 
         return model_html(self)
 

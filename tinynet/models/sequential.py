@@ -1,6 +1,6 @@
 """Sequential: layers one after the other."""
 
-from ..graph import KerasTensor, Node
+from ..core.graph import KerasTensor, Node
 from ..layers import InputLayer
 from ..layers import deserialize as deserialize_layer
 from ..layers import serialize as serialize_layer

@@ -7,9 +7,9 @@ gradients in the same order. So the update rule is written once, for one vector.
 import numpy as np
 
 from .. import constraints
-from ..devices import load_ops
-from ..naming import snake_case
-from ..registry import Configurable, Registry, Revised
+from ..configs.naming import snake_case
+from ..configs.registry import Configurable, Registry, Revised
+from ..core.devices import load_ops
 from . import schedules, variables
 from .averaging import Averaging
 from .checks import check_options, is_number
@@ -402,7 +402,7 @@ class Optimizer(Averaging, Configurable, Revised):
 
 
 def _as_parameters(arrays):
-    from ..parameters import Parameter
+    from ..core.parameters import Parameter
 
     return [a if isinstance(a, Parameter) else Parameter(a, f"array_{i}")
             for i, a in enumerate(arrays)]  # fmt: skip

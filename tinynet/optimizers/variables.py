@@ -6,7 +6,7 @@ variable of its own, which is how Keras stores them.
 
 import numpy as np
 
-from ..parameters import fitting
+from ..core.parameters import fitting
 
 
 class Variable:

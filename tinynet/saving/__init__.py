@@ -15,7 +15,7 @@ import io
 import json
 import pathlib
 
-from ..custom_objects import (
+from ..configs.custom_objects import (
     CustomObjectScope,
     custom_object_scope,
     get_custom_objects,
@@ -23,9 +23,16 @@ from ..custom_objects import (
     get_registered_object,
     register_keras_serializable,
 )
-from ..parameters import allow
-from . import config, keras_zip, legacy_h5, npz, safetensors, weights_h5
+from ..core.parameters import allow
+from . import (
+    config,
+    keras_zip,
+    npz,
+    safetensors,
+)
 from .atomic import atomic_path, atomic_write, check_overwrite, refusing
+from .hdf5 import legacy as legacy_h5
+from .hdf5 import weights as weights_h5
 from .npz import load_arrays, save_arrays
 
 WHOLE = (".keras", ".h5", ".hdf5")
@@ -244,7 +251,8 @@ def model_from_json(json_string, custom_objects=None):
 
 def export(model, filepath, format=None, **options):
     """Write what predicts as an ONNX graph; see `saving.onnx`."""
-    from . import onnx, onnx_layers  # noqa: F401  the second enters its nodes in the first
+    from .onnx import export as onnx
+    from .onnx import layers  # noqa: F401  they register theirs
 
     format_of(filepath, (".onnx",), "export")
     if format not in (None, "onnx"):

@@ -9,11 +9,11 @@ import json
 import numpy as np
 
 from .. import losses, metrics, optimizers
-from ..custom_objects import custom_object_scope, get_registered_name
-from ..keras_config import check_shape
+from ..configs.custom_objects import custom_object_scope, get_registered_name
+from ..configs.keras import check_shape
+from ..configs.registry import Registry, is_custom
 from ..layers.base import _registry as layer_registry
-from ..registry import Registry, is_custom
-from . import keras_2
+from .hdf5 import keras_2
 
 KERAS_VERSION = "3.15.1"  # whose formats these are
 MOST_JSON = 8 << 20  # characters; parsed, they can take thirty times as much memory

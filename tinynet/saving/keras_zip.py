@@ -6,7 +6,7 @@ import json
 import zipfile
 
 from . import config as configs
-from . import weights_h5
+from .hdf5 import weights as weights_h5
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
 FREE = 64 << 20  # bytes that a member may unpack to, however small it is packed

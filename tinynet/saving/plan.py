@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-from ..naming import snake_case
+from ..configs.naming import snake_case
 
 CHECKSUM = "tinynet_crc32"
 

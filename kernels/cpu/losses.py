@@ -1,0 +1,177 @@
+"""The losses on the CPU, in Numba: the twins of `reference`, same names, same order.
+
+Each works on the rows that it is given, on one thread: N rows, C classes. A gradient that is not
+wanted has no columns.
+"""
+
+import math
+
+from .elementwise import sigmoid_of, softplus_of
+from .ops import jit, row_log_sum
+
+# ------------------------------------------------------------------------------ cross-entropy
+
+
+@jit
+def sparse_softmax_crossentropy(z, labels, w, p, losses, dz):
+    for i in range(z.shape[0]):
+        largest, log_sum = row_log_sum(z[i])
+        label = labels[i]
+        losses[i] = -w[i] * ((z[i, label] - largest) - log_sum)
+        for j in range(z.shape[1]):
+            p[i, j] = math.exp((z[i, j] - largest) - log_sum)
+        for j in range(dz.shape[1]):
+            dz[i, j] = w[i] * p[i, j]
+        if dz.shape[1]:
+            dz[i, label] -= w[i]
+
+
+@jit
+def softmax_crossentropy(z, targets, w, p, losses, dz):
+    for i in range(z.shape[0]):
+        largest, log_sum = row_log_sum(z[i])
+        dot, total = z.dtype.type(0), z.dtype.type(0)
+        for j in range(z.shape[1]):
+            log_p = (z[i, j] - largest) - log_sum
+            dot += targets[i, j] * log_p
+            total += targets[i, j]
+            p[i, j] = math.exp(log_p)
+        losses[i] = -w[i] * dot
+        for j in range(dz.shape[1]):
+            dz[i, j] = w[i] * (p[i, j] * total - targets[i, j])
+
+
+@jit
+def sigmoid_crossentropy(z, targets, w, p, losses, dz):
+    zero, one = z.dtype.type(0), z.dtype.type(1)
+    C = z.dtype.type(z.shape[1])
+    for i in range(z.shape[0]):
+        total = zero
+        for j in range(z.shape[1]):
+            p[i, j] = sigmoid_of(z[i, j], one)
+            total += softplus_of(z[i, j], zero) - z[i, j] * targets[i, j]
+        losses[i] = w[i] * (total / C)
+        for j in range(dz.shape[1]):
+            dz[i, j] = (w[i] / C) * (p[i, j] - targets[i, j])
+
+
+@jit
+def sparse_crossentropy(p, labels, w, epsilon, losses, dp):
+    T = p.dtype.type
+    low, high, zero = T(epsilon), T(1 - epsilon), T(0)
+    for i in range(p.shape[0]):
+        total = zero
+        for j in range(p.shape[1]):
+            total += p[i, j]
+        q = p[i, labels[i]] / total
+        clipped = min(max(q, low), high)
+        losses[i] = -w[i] * math.log(clipped)
+        g = -w[i] / clipped if q == clipped else zero
+        for j in range(dp.shape[1]):
+            dp[i, j] = -g * q / total
+        if dp.shape[1]:
+            dp[i, labels[i]] += g / total
+
+
+@jit
+def crossentropy(p, targets, w, epsilon, losses, dp):
+    T = p.dtype.type
+    low, high, zero = T(epsilon), T(1 - epsilon), T(0)
+    for i in range(p.shape[0]):
+        total, value, dot = zero, zero, zero
+        for j in range(p.shape[1]):
+            total += p[i, j]
+        for j in range(p.shape[1]):
+            q = p[i, j] / total
+            clipped = min(max(q, low), high)
+            value += targets[i, j] * math.log(clipped)
+            g = -w[i] * targets[i, j] / clipped if q == clipped else zero
+            dot += g * q
+            if dp.shape[1]:
+                dp[i, j] = g
+        losses[i] = -w[i] * value
+        for j in range(dp.shape[1]):
+            dp[i, j] = (dp[i, j] - dot) / total
+
+
+@jit
+def binary_crossentropy(p, targets, w, epsilon, losses, dp):
+    T = p.dtype.type
+    low, high, zero, one = T(epsilon), T(1 - epsilon), T(0), T(1)
+    C = T(p.shape[1])
+    for i in range(p.shape[0]):
+        total = zero
+        for j in range(p.shape[1]):
+            clipped, t = min(max(p[i, j], low), high), targets[i, j]
+            total += t * math.log(clipped) + (one - t) * math.log1p(-clipped)
+            if dp.shape[1]:
+                slope = (clipped - t) / (clipped * (one - clipped))
+                dp[i, j] = (w[i] / C) * slope if p[i, j] == clipped else zero
+        losses[i] = -w[i] * (total / C)
+
+
+@jit
+def focal_crossentropy(p, targets, alpha, w, gamma, epsilon, losses, dp):
+    T = p.dtype.type
+    low, high, zero, one = T(epsilon), T(1 - epsilon), T(0), T(1)
+    power = T(gamma)
+    for i in range(p.shape[0]):
+        total, value, dot = zero, zero, zero
+        for j in range(p.shape[1]):
+            total += p[i, j]
+        for j in range(p.shape[1]):
+            q = p[i, j] / total
+            clipped = min(max(q, low), high)
+            log_q, rest = math.log(clipped), one - clipped
+            factor, share = rest**power, alpha[j] * targets[i, j]
+            value += share * factor * log_q
+            slope = power * (factor / rest) * log_q - factor / clipped
+            g = w[i] * share * slope if q == clipped else zero
+            dot += g * q
+            if dp.shape[1]:
+                dp[i, j] = g
+        losses[i] = -w[i] * value
+        for j in range(dp.shape[1]):
+            dp[i, j] = (dp[i, j] - dot) / total
+
+
+# ------------------------------------------------------------------------------- other losses
+
+
+@jit
+def categorical_hinge(y, targets, w, losses, dy):
+    T = y.dtype.type
+    zero, one = T(0), T(1)
+    for i in range(y.shape[0]):
+        right, wrong, ties = zero, (one - targets[i, 0]) * y[i, 0], zero
+        for j in range(y.shape[1]):
+            right += targets[i, j] * y[i, j]
+            other = (one - targets[i, j]) * y[i, j]
+            wrong = max(wrong, other)
+        for j in range(y.shape[1]):
+            ties += one if (one - targets[i, j]) * y[i, j] == wrong else zero
+        value = max(wrong - right + one, zero)
+        losses[i] = w[i] * value
+        for j in range(dy.shape[1]):
+            rest = one - targets[i, j]
+            share = rest / ties if rest * y[i, j] == wrong else zero
+            dy[i, j] = w[i] * (share - targets[i, j]) if value > zero else zero
+
+
+@jit
+def cosine_similarity(y, targets, w, epsilon, losses, dy):
+    T = y.dtype.type
+    least, zero = T(epsilon), T(0)
+    for i in range(y.shape[0]):
+        square, target_square, dot = zero, zero, zero
+        for j in range(y.shape[1]):
+            square += y[i, j] * y[i, j]
+            target_square += targets[i, j] * targets[i, j]
+            dot += y[i, j] * targets[i, j]
+        size = math.sqrt(square)
+        length, target_length = max(size, least), max(math.sqrt(target_square), least)
+        cosine = dot / length / target_length
+        losses[i] = -w[i] * cosine
+        along = cosine / length if size > least else zero
+        for j in range(dy.shape[1]):
+            dy[i, j] = w[i] * (along * y[i, j] - targets[i, j] / target_length) / length

@@ -1,0 +1,1 @@
+"""The machine that replays a recorded step on the CPU."""

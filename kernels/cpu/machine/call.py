@@ -1,0 +1,226 @@
+"""How a kernel call becomes an instruction for the machine, and how one is run at once."""
+
+import dataclasses
+import functools
+import inspect
+import math
+import threading
+
+import numpy as np
+
+from ... import reference
+from ...recording import Slot, Unsupported
+from ..instructions import INSTRUCTIONS
+from ..products import TURNED
+from ..zeros.sparse import FEATURES, TILE
+from ..zeros.vectors import SLACK
+from . import loop as machine
+from .loop import COLUMNS, FLAT, HEAD, NUMBERS, ROWS, WORDS
+
+
+@dataclasses.dataclass
+class Instruction:
+    """One instruction before its arrays have become addresses.
+
+    Attributes:
+        op: name of one of `instructions.INSTRUCTIONS`; mode: see `machine.loop`.
+        arrays: operands in order; None where one is not wanted.
+        rows: which operands have a row per row of the batch (bit i: operand i).
+        count: number of these rows, of all columns' entries, or of the flat range.
+        sizes: d0, d1, d2.
+        flags: k0, k1.
+        numbers: floats, or `Slot`s.
+        when: a `Slot`: the instruction is left out in steps where it is 0; FLAT ones only.
+    """
+
+    op: str
+    mode: int
+    arrays: tuple
+    rows: tuple
+    count: int
+    sizes: tuple = ()
+    flags: tuple = ()
+    numbers: tuple = ()
+    when: float | None = None
+
+    def encode(self, samples, start=0):
+        """(words, numbers) for the machine, with every array at its present address."""
+        words, numbers = np.zeros(WORDS, np.int64), np.zeros(NUMBERS)
+        words[0], words[1] = INSTRUCTIONS[self.op].address(self.dtype), self.mode
+        words[2] = 1 if self.mode == FLAT else self.count // samples
+        words[3 : 3 + len(self.sizes)] = self.sizes
+        if self.mode == FLAT:
+            words[3], words[4] = start, self.count
+        words[6 : 6 + len(self.flags)] = self.flags
+        for i, value in enumerate(self.numbers):
+            numbers[i] = value
+            if isinstance(value, Slot):
+                numbers[i] = value.index
+                words[8] |= 1 << i
+        if self.when is not None:
+            words[8] |= (self.when.index + 1) << 8
+        for i, array in enumerate(self.arrays):
+            if array is not None:
+                words[HEAD + 3 * i] = address_of(array)
+                if i in self.rows:
+                    words[HEAD + 3 * i + 1] = array.nbytes // samples
+        return words, numbers
+
+    @property
+    def dtype(self):
+        """That of the floating arrays."""
+        return next(a.dtype for a in self.arrays if a is not None and a.dtype.kind == "f")
+
+
+def kernel(instructions):
+    """A kernel from the function that returns its instructions."""
+    by_reference = getattr(reference, instructions.__name__)
+
+    @functools.wraps(instructions)
+    def run(*args, **outputs):
+        try:
+            for instruction in instructions(*args, **outputs):
+                execute(instruction)
+        except Unsupported:
+            by_reference(*args, **outputs)
+
+    run.instructions = instructions
+    run.__signature__ = inspect.signature(by_reference)
+    return run
+
+
+_eager = threading.local()
+
+
+def execute(instruction):
+    """Run one instruction now, on this thread."""
+    samples = instruction.count if instruction.mode == ROWS else 1
+    words, numbers = instruction.encode(samples)
+    kept = _eager.__dict__  # matrix products, which would need more room, are not run this way
+    thread = kept.get(instruction.dtype)
+    if thread is None:
+        thread = kept[instruction.dtype] = Scratch(0, 1, 1, 1, 1, instruction.dtype)
+    thread.words[machine.SAMPLES] = samples
+    if instruction.mode == FLAT:
+        thread.set_spans(np.array([[0, instruction.count]]))
+    machine.replay(
+        words[None], numbers[None], _NO_SCALARS, 1, 0, samples, thread.words, np.zeros(1),
+        instruction.dtype.type(0),
+    )  # fmt: skip
+
+
+_NO_SCALARS = np.zeros((1, 1))
+
+
+class Scratch:
+    """What a thread has for itself while a program runs; `words` is what the machine sees.
+
+    Args:
+        thread, threads: its number, and of how many.
+        samples: N.
+        rows: the largest number of rows, widest: of columns, of a matrix product's x.
+        shared: int64 (1,) of the barrier and float64 (threads,) for partial sums.
+        small: whether BLAS has kernels for small products.
+    """
+
+    def __init__(self, thread, threads, samples, rows, widest, dtype, shared=None, small=False):
+        counter, partial = shared or (np.zeros(1, np.int64), np.zeros(threads))
+        self.words = np.zeros(machine.SCRATCH, np.int64)
+        self.words[machine.THREAD], self.words[machine.THREADS] = thread, threads
+        self.words[machine.SAMPLES], self.words[machine.SMALL] = samples, small
+        self.arrays = {
+            machine.COUNTER: counter,
+            machine.PARTIAL: partial,
+            machine.LOSS: np.zeros(1),
+            machine.ROOM: np.zeros(8, np.int64),
+            machine.LIST: np.zeros(widest + SLACK, np.int32),
+            machine.VALUES: np.zeros(widest + SLACK, dtype),
+            machine.TILE_ROWS: np.zeros((TILE, rows + 1), np.int32),
+            machine.TILE_VALUES: np.zeros((TILE, rows + 1), dtype),
+            machine.TILE_COUNTS: np.zeros(TILE, np.int64),
+            machine.TURNED_DY: empty((widest * min(rows, TURNED),), dtype),
+            machine.TURNED_DX: empty((widest * min(rows, TURNED),), dtype),
+        }
+        for place, array in self.arrays.items():
+            self.words[place] = address_of(array)
+
+    def add_entries(self, rows, D, H, dtype):
+        """Room for the entries of `rows` rows that are not zero, and for some rows of W (D, H)."""
+        line = machine.LINE // np.dtype(dtype).itemsize
+        wide, block = -(-H // line) * line, machine.BLOCK * D
+        for place, count, kind in (
+            (machine.STARTS, rows + 1, np.int64),
+            (machine.COLUMN_OF, rows * D + SLACK, np.int32),
+            (machine.ENTRIES, rows * D + SLACK, dtype),
+            (machine.PLACES, D + 1, np.int64),
+            (machine.ENTRY_ROWS, block, np.int32),
+            (machine.FACTORS, block, dtype),
+            (machine.CURSORS, rows, np.int64),
+            (machine.NEAR, max(machine.BLOCK, FEATURES) * wide, dtype),
+        ):
+            self.arrays[place] = array = zeros((count,), kind)
+            self.words[place] = address_of(array)
+
+    def set_spans(self, spans):
+        """This thread's ranges of the flat vectors, (S, 2)."""
+        self.arrays[machine.SPANS] = spans = np.ascontiguousarray(spans, np.int64)
+        self.words[machine.SPANS], self.words[machine.SPAN_COUNT] = address_of(spans), len(spans)
+
+
+def empty(shape, dtype):
+    """An array that begins at a cache line.
+
+    NumPy's begin at 16 bytes past one, where every vector of 64 bytes lies in two lines: Adam over
+    a million weights takes twice as long there.
+    """
+    dtype = np.dtype(dtype)
+    count = math.prod(shape) if isinstance(shape, tuple) else shape
+    room = np.empty(count * dtype.itemsize + machine.LINE, np.uint8)
+    start = -address_of(room) % machine.LINE
+    return room[start : start + count * dtype.itemsize].view(dtype).reshape(shape)
+
+
+def zeros(shape, dtype):
+    array = empty(shape, dtype)
+    array.fill(0)
+    return array
+
+
+def address_of(array):
+    return array.__array_interface__["data"][0]
+
+
+def plain(*arrays):
+    """Raise unless all arrays are C-contiguous, floating and of one dtype."""
+    dtypes = {a.dtype for a in arrays if a is not None}
+    ok = all(a is None or a.flags.c_contiguous for a in arrays)
+    if not ok or len(dtypes) > 1 or dtypes.pop() not in (np.float32, np.float64):
+        raise Unsupported("arrays that are not contiguous, or of several dtypes")
+
+
+def on_rows(op, arrays, sizes=None, flags=(), numbers=(), fixed=()):
+    """A ROWS instruction; `fixed` are the operands that are not rows."""
+    first = arrays[0]
+    plain(*arrays)
+    rows = tuple(i for i in range(len(arrays)) if i not in fixed and arrays[i] is not None)
+    sizes = (first.size // len(first),) if sizes is None else sizes
+    return Instruction(op, ROWS, arrays, rows, len(first), sizes, flags, numbers)
+
+
+def on_columns(op, arrays, rows, flags=(), numbers=()):
+    """A COLUMNS instruction; `rows` are the operands with all rows of the batch."""
+    plain(*arrays)
+    first = arrays[0]
+    count, D = (len(first), first.size // len(first)) if rows else (1, first.size)
+    return Instruction(op, COLUMNS, arrays, rows, count, (D,), flags, numbers)
+
+
+def on_flat(op, arrays, numbers, flags=()):
+    """A FLAT instruction on vectors."""
+    plain(*arrays)
+    return Instruction(op, FLAT, arrays, (), arrays[0].size, (), flags, numbers)
+
+
+def same_shape(*arrays):
+    if len({a.shape for a in arrays}) > 1:
+        raise Unsupported("a broadcast")

@@ -1,0 +1,241 @@
+"""What Numba does not offer by itself: BLAS by address, arrays by address, atomics, a barrier.
+
+BLAS is called through SciPy's exported function pointers, so a product needs no copies, takes any
+leading dimension, and runs on the thread that calls it. The pointers are registered as symbols,
+which lets Numba keep the compiled code on disk.
+"""
+
+import platform
+import sys
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numba import carray, config, njit, types
+from numba.core import cgutils
+from numba.extending import get_cython_function_address, intrinsic, overload
+
+for _name in ("sgemm", "dgemm"):
+    _address = get_cython_function_address("scipy.linalg.cython_blas", _name)
+    llvm.add_symbol(f"tinynet_{_name}", _address)
+
+# all arguments are pointers, as in Fortran: transa, transb, m, n, k, alpha, a, lda, b, ldb,
+# beta, c, ldc
+_gemm = types.void(*[types.voidptr] * 13)
+_sgemm = types.ExternalFunction("tinynet_sgemm", _gemm)
+_dgemm = types.ExternalFunction("tinynet_dgemm", _gemm)
+
+I64 = ir.IntType(64)
+
+
+@intrinsic
+def pointer(typing_context, address):
+    """An int64 address as a pointer."""
+    signature = types.voidptr(types.int64)
+
+    def generate(context, builder, signature, args):
+        return builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+
+    return signature, generate
+
+
+@intrinsic
+def atomic_add(typing_context, address, value):
+    """Add to the int64 at `address`; returns what was there."""
+    signature = types.int64(types.int64, types.int64)
+
+    def generate(context, builder, signature, args):
+        where = builder.inttoptr(args[0], I64.as_pointer())
+        return builder.atomic_rmw("add", where, args[1], "seq_cst")
+
+    return signature, generate
+
+
+@intrinsic
+def atomic_load(typing_context, address):
+    """The int64 at `address`, as other threads left it."""
+    signature = types.int64(types.int64)
+
+    def generate(context, builder, signature, args):
+        where = builder.inttoptr(args[0], I64.as_pointer())
+        return builder.load_atomic(where, "acquire", 8)
+
+    return signature, generate
+
+
+@intrinsic
+def multiply_high(typing_context, a, b):
+    """The upper 64 bits of the product of two uint64."""
+    signature = types.uint64(types.uint64, types.uint64)
+
+    def generate(context, builder, signature, args):
+        wide = ir.IntType(128)
+        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
+        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), I64)
+
+    return signature, generate
+
+
+@intrinsic
+def call_op(typing_context, address, words, numbers, first, last, step, scratch, like):
+    """Call the compiled instruction at `address` (see `machine.loop.op`)."""
+    signature = types.void(*[types.int64] * 7, like)
+
+    def generate(context, builder, signature, args):
+        kinds = [I64] * 6 + [args[7].type]
+        where = builder.inttoptr(args[0], ir.FunctionType(ir.VoidType(), kinds).as_pointer())
+        builder.call(where, args[1:])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+# Numbers below 1.2e-38 (float32) count as zero while we compute, as they do in XLA: an Adam whose
+# moments fade away over rarely lit pixels would take twice as long for them.
+_MACHINE = platform.machine().lower()
+X86, ARM = _MACHINE in ("x86_64", "amd64"), _MACHINE in ("aarch64", "arm64")
+FLUSH = 0x8040 if X86 else 1 << 24 if ARM else 0  # FTZ and DAZ in MXCSR; FZ in FPCR
+
+
+@intrinsic
+def float_mode(typing_context):
+    """This thread's control word for arithmetic on floats; 0 where we know none."""
+
+    def generate(context, builder, signature, args):
+        if X86:
+            word = cgutils.alloca_once(builder, ir.IntType(32))
+            _mxcsr(builder, "st", word)
+            return builder.zext(builder.load(word), I64)
+        if ARM:
+            kind = ir.FunctionType(I64, [])
+            return builder.asm(kind, "mrs $0, fpcr", "=r", [], side_effect=True)
+        return ir.Constant(I64, 0)
+
+    return types.int64(), generate
+
+
+@intrinsic
+def set_float_mode(typing_context, mode):
+    """Make `mode` this thread's control word."""
+    signature = types.void(types.int64)
+
+    def generate(context, builder, signature, args):
+        if X86:
+            word = cgutils.alloca_once(builder, ir.IntType(32))
+            builder.store(builder.trunc(args[0], ir.IntType(32)), word)
+            _mxcsr(builder, "ld", word)
+        elif ARM:
+            kind = ir.FunctionType(ir.VoidType(), [I64])
+            builder.asm(kind, "msr fpcr, $0", "r", args, side_effect=True)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _mxcsr(builder, direction, word):
+    bytes_ = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [bytes_])
+    name = f"llvm.x86.sse.{direction}mxcsr"
+    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    builder.call(function, [builder.bitcast(word, bytes_)])
+
+
+if sys.platform == "win32":
+
+    @njit(nogil=True)
+    def give_way():
+        return 0
+
+else:
+    give_way = types.ExternalFunction("sched_yield", types.int32())
+
+
+@njit(nogil=True)
+def barrier(counter, threads):
+    """Wait until all threads have come here; `counter` is the address of an int64, 0 at first.
+
+    Steps last microseconds, so it spins; a thread that has to wait longer gives way now and then.
+    """
+    if threads == 1:
+        return
+    arrived = atomic_add(counter, 1) + 1
+    everybody = (arrived + threads - 1) // threads * threads
+    spins = 0
+    while atomic_load(counter) < everybody:
+        spins += 1
+        if spins > 3000:
+            give_way()
+
+
+_DTYPES = {types.float32: np.float32, types.float64: np.float64, types.int64: np.int64,
+           types.int32: np.int32, types.uint8: np.uint8, types.uint64: np.uint64}  # fmt: skip
+
+
+def vector(address, n, like):
+    """The n numbers of like's type at `address`."""
+
+
+@overload(vector)
+def _vector(address, n, like):
+    dtype = _DTYPES[like]
+    return lambda address, n, like: carray(pointer(address), (n,), dtype)
+
+
+def matrix(address, n, m, like):
+    """The (n, m) numbers of like's type at `address`."""
+
+
+@overload(matrix)
+def _matrix(address, n, m, like):
+    dtype = _DTYPES[like]
+    return lambda address, n, m, like: carray(pointer(address), (n, m), dtype)
+
+
+def size_of(like):
+    """Bytes of a number of like's type."""
+
+
+@overload(size_of)
+def _size_of(like):
+    size = like.bitwidth // 8
+    return lambda like: size
+
+
+# Where Fortran finds its arguments: "N", "T", then room for what changes from call to call.
+_LETTERS = np.int64(ord("N") | ord("T") << 8)
+
+
+@njit(nogil=True)
+def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, columns, beta,
+         c, c_stride, room, like):  # fmt: skip
+    """C = op(A) op(B) + beta C for row-major arrays of like's type, all given by address.
+
+    op(A) is (rows, depth), op(B) (depth, columns); strides are those of the arrays as stored, in
+    numbers; `room` is the address of 64 bytes. Fortran sees row-major arrays transposed, so it is
+    asked for C^T = op(B)^T op(A)^T.
+    """
+    words, sizes = vector(room, 1, np.int64(0)), vector(room + 8, 6, np.int32(0))
+    words[0] = _LETTERS
+    sizes[0], sizes[1], sizes[2] = columns, rows, depth
+    sizes[3], sizes[4], sizes[5] = b_stride, a_stride, c_stride
+    factors = vector(room + 32, 2, like)
+    factors[0], factors[1] = 1, beta
+    item = size_of(like)
+    if item == 4:
+        _sgemm(
+            pointer(room + b_transposed), pointer(room + a_transposed),
+            pointer(room + 8), pointer(room + 12), pointer(room + 16), pointer(room + 32),
+            pointer(b), pointer(room + 20), pointer(a), pointer(room + 24),
+            pointer(room + 32 + item), pointer(c), pointer(room + 28),
+        )  # fmt: skip
+    else:
+        _dgemm(
+            pointer(room + b_transposed), pointer(room + a_transposed),
+            pointer(room + 8), pointer(room + 12), pointer(room + 16), pointer(room + 32),
+            pointer(b), pointer(room + 20), pointer(a), pointer(room + 24),
+            pointer(room + 32 + item), pointer(c), pointer(room + 28),
+        )  # fmt: skip
+
+
+if config.DISABLE_JIT:  # Numba then compiles nothing: the same names as plain Python
+    from .plain import *  # noqa: F403

@@ -1,0 +1,130 @@
+"""What `machine.native` offers, as plain Python: for NUMBA_DISABLE_JIT=1.
+
+Every kernel and the machine itself then run line by line: slowly, but a debugger can stop in them,
+and tests see the arithmetic without the compiler.
+"""
+
+import ctypes
+import threading
+import time
+
+import numpy as np
+
+__all__ = [
+    "atomic_add",
+    "atomic_load",
+    "barrier",
+    "call_op",
+    "fetch",
+    "float_mode",
+    "gemm",
+    "matrix",
+    "multiply_high",
+    "not_zero",
+    "not_zero_plain",
+    "set_float_mode",
+    "size_of",
+    "sum_rows_times",
+    "vector",
+]
+
+_lock = threading.Lock()
+_functions = []  # an instruction's address is its place here, counted from 1
+
+
+def address_of_function(function):
+    """A number that `call_op` knows the function by."""
+    _functions.append(function)
+    return len(_functions)
+
+
+def call_op(address, words, numbers, first, last, step, scratch, like):
+    with np.errstate(all="ignore"):
+        _functions[address - 1](words, numbers, first, last, step, scratch, like)
+
+
+def float_mode():
+    return 0  # NumPy's arithmetic stays as it is
+
+
+def set_float_mode(mode):
+    pass
+
+
+def fetch(address, size):
+    pass
+
+
+def vector(address, n, like):
+    return _array(address, (n,), (1,), like)
+
+
+def matrix(address, n, m, like):
+    return _array(address, (n, m), (m, 1), like)
+
+
+def _array(address, shape, strides, like):
+    """A view of memory; strides are in numbers."""
+    dtype = np.dtype(type(like))
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    last = sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+    memory = (ctypes.c_char * ((int(last) + 1) * dtype.itemsize)).from_address(int(address))
+    return np.ndarray(shape, dtype, memory, strides=[int(s) * dtype.itemsize for s in strides])
+
+
+def size_of(like):
+    return np.dtype(type(like)).itemsize
+
+
+def atomic_add(address, value):
+    with _lock:
+        counter = vector(address, 1, np.int64(0))
+        counter[0] += value
+        return int(counter[0] - value)
+
+
+def atomic_load(address):
+    return int(vector(address, 1, np.int64(0))[0])
+
+
+def barrier(counter, threads):
+    if threads == 1:
+        return
+    arrived = atomic_add(counter, 1) + 1
+    everybody = (arrived + threads - 1) // threads * threads
+    while atomic_load(counter) < everybody:
+        time.sleep(0)
+
+
+def multiply_high(a, b):
+    return np.uint64(int(a) * int(b) >> 64)
+
+
+def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, columns, beta,
+         c, c_stride, room, like):  # fmt: skip
+    def operand(address, n, m, stride, transposed):
+        return _array(address, (n, m), (1, stride) if transposed else (stride, 1), like)
+
+    A = operand(a, rows, depth, a_stride, a_transposed)
+    B = operand(b, depth, columns, b_stride, b_transposed)
+    C = operand(c, rows, columns, c_stride, False)
+    C[...] = A @ B + (type(like)(beta) * C if beta else 0)
+
+
+def sum_rows_times(out, first, places, factors, begin, end, rows, stride, n, like):
+    total = vector(first, n, like).copy() if first else np.zeros(n, type(like))
+    place, factor = vector(places, end, np.int32(0)), vector(factors, end, like)
+    for c in range(begin, end):
+        total += factor[c] * vector(rows + int(place[c]) * stride, n, like)
+    vector(out, n, like)[:] = total
+
+
+def not_zero(row, low, columns, values, count):
+    places = np.flatnonzero(row)
+    end = count + len(places)
+    columns[count:end], values[count:end] = low + places, row[places]
+    return end
+
+
+not_zero_plain = not_zero

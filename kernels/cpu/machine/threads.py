@@ -1,0 +1,98 @@
+"""Threads: how many, BLAS's among them, and how ours are started together."""
+
+import contextlib
+import functools
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from ..instructions import FEW_ROWS
+
+
+def threads():
+    """Threads to use: TINYNET_NUM_THREADS, OMP_NUM_THREADS, or the cores this process may use."""
+    for name in ("TINYNET_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "")
+        if value:
+            if not value.isdigit() or int(value) < 1:
+                raise ValueError(f"{name} must be an integer >= 1, received {value!r}")
+            return int(value)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@functools.cache
+def small_products():
+    """Whether BLAS multiplies small matrices without packing: OpenBLAS on AVX-512 machines."""
+    return any(
+        info["internal_api"] == "openblas" and info.get("architecture") in
+        ("SkylakeX", "Cooperlake", "SapphireRapids")
+        for info in _blas().info()
+    )  # fmt: skip
+
+
+@functools.cache
+def _blas():
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+class _Limit:
+    """BLAS at one thread while anybody is inside; fits in several threads may overlap."""
+
+    def __init__(self):
+        self.lock, self.inside, self.limiter = threading.Lock(), 0, None
+
+    def __enter__(self):
+        with self.lock:
+            if self.inside == 0:
+                self.limiter = _blas().limit(limits=1)
+            self.inside += 1
+
+    def __exit__(self, *exception):
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                self.limiter.restore_original_limits()
+
+
+_limit = _Limit()
+
+
+def single_threaded_blas(rows):
+    """Context: BLAS keeps to the thread that calls it, and has its own threads back afterwards.
+
+    Two thread pools that alternate would spin against each other. So few `rows` need no BLAS.
+    """
+    return contextlib.nullcontext() if rows <= FEW_ROWS else _limit
+
+
+_pool = _pool_lock = None
+
+
+def _after_fork():
+    """Threads do not survive a fork, and a lock may have been taken: start anew in the child."""
+    global _pool, _pool_lock, _limit
+    _pool, _pool_lock, _limit = None, threading.Lock(), _Limit()
+
+
+_after_fork()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def run_together(work, count):
+    """work(0), work(1), ... on `count` threads at once; this thread does the first."""
+    global _pool
+    if count == 1:
+        work(0)
+        return
+    with _pool_lock:  # all of one call before any of another: they wait for each other at a barrier
+        if _pool is None or _pool._max_workers < count - 1:
+            _pool = ThreadPoolExecutor(count - 1, "tinynet")
+        futures = [_pool.submit(work, t) for t in range(1, count)]
+    work(0)
+    for future in futures:
+        future.result()

@@ -1,0 +1,270 @@
+"""The machine's instructions around matrix products: gather, linear, its gradients."""
+
+import numpy as np
+
+from . import ops
+from .machine.loop import (
+    HEAD,
+    LIST,
+    OWN_GRADS,
+    ROOM,
+    SAMPLES,
+    SMALL,
+    THREAD,
+    THREADS,
+    TILE_COUNTS,
+    TILE_ROWS,
+    TILE_VALUES,
+    TURNED_DX,
+    TURNED_DY,
+    VALUES,
+)
+from .machine.native import gemm, matrix, size_of, vector
+from .machine.operands import (
+    at,
+    flat,
+    flat_rows,
+    instruction,
+    is_first,
+    jit,
+    own_gradient,
+    padded,
+    pieces,
+    rows_of,
+    scratch_of,
+    share,
+    whole,
+    word_of,
+)
+from .zeros import sparse
+from .zeros.vectors import SLACK
+
+DTYPES = ("uint8", "float32", "float64", "int64", "int32")  # what gather reads
+
+# Up to so many rows BLAS would spend its time on packing W.
+FEW_ROWS = 2
+# OpenBLAS has kernels that need no packing for m n k <= 10^6, on AVX-512 machines.
+SMALL_PRODUCT = 1_000_000
+SMALL_TRANSPOSED = 36 * 36  # and for x W^T where y has no more numbers
+TURNED = 64  # up to so many rows dx is computed transposed
+
+
+@instruction
+def gather(words, numbers, first, last, step, scratch, like):
+    word = word_of(words)
+    n, D, kind, stride = (last - first) * word[2], word[3], word[6], word[7]
+    data, out = word[HEAD], rows_of(word, 2, first, last, step, like)
+    index = vector(at(word, 1, first, step), n, np.int64(0))
+    for i in range(n):
+        source, target = data + index[i] * stride, out[i]
+        if kind == 0:
+            ops.cast(vector(source, D, np.uint8(0)), target)
+        elif kind == 1:
+            ops.cast(vector(source, D, np.float32(0)), target)
+        elif kind == 2:
+            ops.cast(vector(source, D, 0.0), target)
+        elif kind == 3:
+            ops.cast(vector(source, D, np.int64(0)), target)
+        else:
+            ops.cast(vector(source, D, np.int32(0)), target)
+
+
+@jit
+def product(x, n, depth, x_stride, W, columns, y, y_stride, mine, like):
+    """y = x W for n rows by BLAS; few rows are cut so that it need not pack W."""
+    rows, item = n, size_of(like)
+    if mine[SMALL] and n <= TURNED and depth * columns * 2 <= SMALL_PRODUCT:
+        rows = max(SMALL_PRODUCT // (depth * columns), 1)
+    for i in range(0, n, rows):
+        gemm(x + i * x_stride * item, min(rows, n - i), depth, x_stride, 0, W, columns, 0, columns,
+             0.0, y + i * y_stride * item, y_stride, mine[ROOM], like)  # fmt: skip
+
+
+@jit
+def product_transposed(dy, n, depth, W, columns, dx, dx_stride, mine, like):
+    """dx = dy W^T for n rows by BLAS.
+
+    Few rows are turned: dx^T = W dy^T. Else BLAS would spend its time on packing the transposed W,
+    but for very few, where OpenBLAS can do without.
+    """
+    if n > TURNED or (mine[SMALL] and n * columns <= SMALL_TRANSPOSED):
+        gemm(dy, n, depth, depth, 0, W, depth, 1, columns, 0.0, dx, dx_stride, mine[ROOM], like)
+        return
+    dy_t, dx_t = mine[TURNED_DY], mine[TURNED_DX]
+    transpose(matrix(dy, n, depth, like), matrix(dy_t, depth, n, like))
+    gemm(W, columns, depth, depth, 0, dy_t, n, 0, n, 0.0, dx_t, n, mine[ROOM], like)
+    transpose(matrix(dx_t, columns, n, like), matrix(dx, n, dx_stride, like)[:, :columns])
+
+
+@jit
+def transpose(a, b):
+    """b = a^T."""
+    for i in range(b.shape[0]):
+        for j in range(b.shape[1]):
+            b[i, j] = a[j, i]
+
+
+@instruction
+def linear(words, numbers, first, last, step, scratch, like):
+    """y = x W + b."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H, y = (last - first) * word[2], word[3], word[4], at(word, 3, first, step)
+    product(at(word, 0, first, step), n, D, D, word[HEAD + 3], H, y, H, mine, like)
+    b = whole(word, 2, H, like)
+    if b.size:
+        ops.add_bias(b, matrix(y, n, H, like))
+
+
+@instruction
+def linear_zeros(words, numbers, first, last, step, scratch, like):
+    """The same for few rows, or an x with zeros, which are left out."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H = (last - first) * word[2], word[3], word[4]
+    sparse.sparse_linear(
+        matrix(at(word, 0, first, step), n, D, like), matrix(word[HEAD + 3], D, H, like),
+        whole(word, 2, H, like), matrix(at(word, 3, first, step), n, H, like),
+        vector(mine[LIST], D + SLACK, np.int32(0)), vector(mine[VALUES], D + SLACK, like),
+    )  # fmt: skip
+
+
+@instruction
+def linear_dx(words, numbers, first, last, step, scratch, like):
+    """dx = dy W^T."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H = (last - first) * word[2], word[3], word[4]
+    product_transposed(at(word, 0, first, step), n, H, word[HEAD + 3], D, at(word, 2, first, step),
+                       D, mine, like)  # fmt: skip
+
+
+# Few rows: splitting them would make each thread read weights that the other one has just updated,
+# from the other core's cache. So each thread keeps to its own rows of W, as in linear_dW.
+
+
+@instruction
+def linear_part(words, numbers, first, last, step, scratch, like):
+    """parts[thread] = x[:, own] W[own]."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H, item = last * word[2], word[3], word[4], size_of(like)
+    low, high = share(D, mine)
+    x, W = at(word, 0, 0, step) + low * item, word[HEAD + 3] + low * H * item
+    part = word[HEAD + 6] + mine[THREAD] * n * H * item
+    product(x, n, high - low, D, W, H, part, H, mine, like)
+
+
+@instruction
+def linear_part_zeros(words, numbers, first, last, step, scratch, like):
+    """The same for few rows, or an x with zeros, which are left out."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H, item = last * word[2], word[3], word[4], size_of(like)
+    low, high = share(D, mine)
+    part = word[HEAD + 6] + mine[THREAD] * n * H * item
+    sparse.sparse_linear(
+        matrix(at(word, 0, 0, step), n, D, like)[:, low:high],
+        matrix(word[HEAD + 3] + low * H * item, high - low, H, like),
+        vector(part, 0, like), matrix(part, n, H, like),
+        vector(mine[LIST], D + SLACK, np.int32(0)), vector(mine[VALUES], D + SLACK, like),
+    )  # fmt: skip
+
+
+@instruction
+def linear_join(words, numbers, first, last, step, scratch, like):
+    """y = sum of the parts + b, for some rows."""
+    word, mine = word_of(words), scratch_of(scratch)
+    H, n, threads = word[3], (last - first) * word[2], mine[THREADS]
+    slab = mine[SAMPLES] * word[2] * H * size_of(like)
+    y, b = rows_of(word, 2, first, last, step, like), whole(word, 1, H, like)
+    part = word[HEAD] + first * word[2] * H * size_of(like)
+    ops.cast(vector(part, n * H, like), flat_rows(word, 2, first, last, step, like))
+    for t in range(1, threads):
+        ops.accumulate(
+            vector(part + t * slab, n * H, like), flat_rows(word, 2, first, last, step, like)
+        )
+    if b.size:
+        ops.add_bias(b, y)
+
+
+@instruction
+def linear_dx_part(words, numbers, first, last, step, scratch, like):
+    """dx[:, own] = dy W[own]^T."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H, item = last * word[2], word[3], word[4], size_of(like)
+    low, high = share(D, mine)
+    if low < high:
+        product_transposed(at(word, 0, 0, step), n, H, word[HEAD + 3] + low * H * item, high - low,
+                           at(word, 2, 0, step) + low * item, D, mine, like)  # fmt: skip
+
+
+@instruction
+def linear_dW(words, numbers, first, last, step, scratch, like):
+    """dW = x^T dy for this thread's rows of dW."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H, item = last * word[2], word[3], word[4], size_of(like)
+    x, dy, dW = at(word, 0, 0, step), at(word, 1, 0, step), word[HEAD + 6]
+    low, high = share(D, mine)
+    block = max(high - low, 1)
+    if mine[SMALL] and n <= TURNED and n * H * 8 <= SMALL_PRODUCT:
+        block = max(SMALL_PRODUCT // (n * H), 1)
+    for i in range(low, high, block):
+        gemm(x + i * item, min(block, high - i), n, D, 1, dy, H, 0,
+             H, 0.0, dW + i * H * item, H, mine[ROOM], like)  # fmt: skip
+
+
+@instruction
+def linear_dW_zeros(words, numbers, first, last, step, scratch, like):
+    """The same for few rows; zeros of x are left out."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H = last * word[2], word[3], word[4]
+    low, high = share(D, mine)
+    sparse.sparse_dW(
+        matrix(at(word, 0, 0, step), n, D, like), matrix(at(word, 1, 0, step), n, H, like), low,
+        high, matrix(word[HEAD + 6], D, H, like),
+        matrix(mine[TILE_ROWS], sparse.TILE, n + 1, np.int32(0)),
+        matrix(mine[TILE_VALUES], sparse.TILE, n + 1, like),
+        vector(mine[TILE_COUNTS], sparse.TILE, np.int64(0)),
+    )  # fmt: skip
+
+
+# Many rows: each thread sums over its own, while they are in its cache, into a vector of gradients
+# of its own; `add_gradients` adds the vectors up.
+
+
+@instruction
+def linear_dW_own(words, numbers, first, last, step, scratch, like):
+    """dW = or += x^T dy for these rows."""
+    word, mine = word_of(words), scratch_of(scratch)
+    n, D, H = (last - first) * word[2], word[3], word[4]
+    gemm(at(word, 0, first, step), D, n, D, 1, at(word, 1, first, step), H, 0, H,
+         0.0 if is_first(first, mine) else 1.0,
+         own_gradient(word, 2, mine), H, mine[ROOM], like)  # fmt: skip
+
+
+@instruction
+def sum_rows_own(words, numbers, first, last, step, scratch, like):
+    word, mine = word_of(words), scratch_of(scratch)
+    out = vector(own_gradient(word, 1, mine), word[3], like)
+    if is_first(first, mine):
+        ops.cast(np.zeros(word[3]), out)
+    ops.sum_rows(rows_of(word, 0, first, last, step, like), out)
+
+
+@instruction
+def add_gradients(words, numbers, first, last, step, scratch, like):
+    """The flat gradients, summed over the threads, in this thread's spans."""
+    word, mine = word_of(words), scratch_of(scratch)
+    item, size = size_of(like), word[4]
+    apart = padded(size, like)
+    base = mine[OWN_GRADS] - mine[THREAD] * apart  # where thread 0's vector starts
+    for low, high in pieces(word, mine):
+        out = flat(word, 0, low, high, like)
+        ops.cast(vector(base + low * item, high - low, like), out)
+        for t in range(1, mine[THREADS]):
+            ops.accumulate(vector(base + t * apart + low * item, high - low, like), out)
+
+
+@instruction
+def sum_rows(words, numbers, first, last, step, scratch, like):
+    word = word_of(words)
+    low, high = share(word[3], scratch_of(scratch))
+    out = whole(word, 1, word[3], like)[low:high]
+    ops.cast(np.zeros(high - low), out)
+    ops.sum_rows(rows_of(word, 0, 0, last, step, like)[:, low:high], out)

@@ -1,0 +1,1 @@
+"""Products whose x is mostly zeros, or a sparse matrix."""

@@ -1,0 +1,1 @@
+"""The card itself: CuPy, cuBLAS, memory, and the sources of the kernels."""

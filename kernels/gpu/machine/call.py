@@ -1,0 +1,239 @@
+"""How a kernel call becomes launches on the card, and how these are run at once."""
+
+import dataclasses
+import functools
+import inspect
+import time
+
+import numpy as np
+
+from ... import reference
+from ...recording import Slot, Unsupported
+from ..card import runtime as card_runtime
+from ..card import sources
+from .options import debug_level
+
+
+class _Control:
+    """Stands for the address of the recording's `Control`; 0 outside of one."""
+
+
+CONTROL = _Control()
+SLOT = 0x7FF85107  # the high half of a NaN that stands for a number of the running step
+
+
+@dataclasses.dataclass
+class Launch:
+    """One kernel with its arguments.
+
+    Attributes:
+        name: of the kernel.
+        over, count: what it goes over: "entries", "rows", "columns" or "blocks", and how many.
+        args: arrays, ints, floats, None (address 0), CONTROL, in the kernel's order.
+        dtype: "float32" or "float64".
+        own: arrays among `args` that this launch brings along.
+        when: left out in steps where this number of the step is 0.
+        recorded_only: not run where a kernel is called as a function.
+    """
+
+    name: str
+    over: str
+    count: int
+    args: tuple
+    dtype: str
+    own: tuple = ()
+    recorded_only: bool = False
+    when: Slot | None = None
+
+    def __post_init__(self):
+        may_change = sources.changing()[self.name]
+        for i, value in enumerate(self.args):
+            if isinstance(value, Slot) and i not in may_change:
+                parameter = sources.kernels()[self.name][i]
+                raise Unsupported(f"{parameter!r} of {self.name} changes from step to step")
+
+    @property
+    def arrays(self):
+        return [a for a in self.args if hasattr(getattr(a, "data", None), "ptr")]
+
+    def outputs(self):
+        """The arrays that the kernel writes: those it does not declare const."""
+        declared = sources.kernels()[self.name]
+        return [a for a, p in zip(self.args, declared, strict=True)
+                if p.startswith("real*") and a is not None]  # fmt: skip
+
+    def prepare(self, runtime):
+        """Compile what `start` needs; nothing may be compiled while a graph is captured."""
+        runtime.function(self.name, self.dtype)
+
+    def start(self, runtime, control=0):
+        if self.count:
+            args = tuple(encoded(a, control) for a in self.args)
+            runtime.launch(self.name, self.dtype, runtime.blocks(self.over, self.count), args)
+
+    def work(self):
+        """(bytes, floating-point operations), by the sizes of its arrays."""
+        return sum(a.nbytes for a in self.arrays), 0
+
+
+@dataclasses.dataclass
+class Product:
+    """C = op(A) op(B) by cuBLAS; see `Runtime.gemm`."""
+
+    transposed: tuple
+    sizes: tuple
+    A: object
+    lda: int
+    B: object
+    ldb: int
+    C: object
+    ldc: int
+    name = "gemm"
+    own: tuple = ()
+    recorded_only: bool = False
+    when: Slot | None = None
+
+    @property
+    def arrays(self):
+        return [self.A, self.B, self.C]
+
+    @property
+    def dtype(self):
+        return self.C.dtype.name
+
+    def outputs(self):
+        return [self.C]
+
+    def prepare(self, runtime):
+        """Make it once: cuBLAS may load its kernels now, while nothing is captured. What is written
+        the step overwrites."""
+        self.start(runtime)
+
+    def start(self, runtime, control=0):
+        if all(self.sizes):
+            addresses = [address_of(a) for a in self.arrays]
+            runtime.gemm(self.dtype, self.transposed, self.sizes, addresses[0], self.lda,
+                         addresses[1], self.ldb, addresses[2], self.ldc)  # fmt: skip
+        else:  # a sum of no terms
+            self.C.fill(0)
+
+    def work(self):
+        m, n, k = self.sizes
+        return sum(a.nbytes for a in self.arrays), 2 * m * n * k
+
+
+def encoded(value, control):
+    if value is None:
+        return np.int64(0)
+    if value is CONTROL:
+        return np.int64(control)
+    if isinstance(value, (np.uint64, np.int64, np.float64)):
+        return value
+    if isinstance(value, Slot):
+        return np.uint64(SLOT << 32 | value.index).view(np.float64)
+    if isinstance(value, float):
+        return np.float64(value)
+    return np.int64(value) if isinstance(value, (int, np.integer)) else np.int64(address_of(value))
+
+
+def same(a, b):
+    """Whether two arrays on the card are one."""
+    return address_of(a) == address_of(b) and a.size == b.size
+
+
+def address_of(array):
+    """Where an array lies on the card."""
+    try:
+        return array.data.ptr
+    except AttributeError:
+        raise TypeError(
+            f"gpu: expected an array on the card, received {type(array).__name__}; "
+            "`ops.from_host(array)` brings it there"
+        ) from None
+
+
+# ------------------------------------------------------------------------------- running at once
+
+
+def execute(launch, runtime, control=0):
+    """Start a launch; with TINYNET_DEBUG, wait for it and look at what it did."""
+    if not debug_level():
+        launch.start(runtime, control)
+        return
+    start = time.perf_counter()
+    launch.start(runtime, control)
+    runtime.synchronize()
+    if debug_level() > 1:
+        _report(launch, time.perf_counter() - start)
+    _check_finite(launch, runtime)
+
+
+def _report(launch, seconds):
+    size, operations = launch.work()
+    rate = f", {operations / seconds / 1e9:.1f} GFLOP/s" if operations else ""
+    print(f"gpu {launch.name}: {seconds * 1e6:.0f} us, {size:,} bytes, "
+          f"{size / seconds / 1e9:.1f} GB/s{rate}")  # fmt: skip
+
+
+def _check_finite(launch, runtime):
+    for array in launch.outputs():
+        if array.dtype.name not in sources.REAL or not array.size:
+            continue
+        found = runtime.zeros((1,), "int64")
+        args = (np.int64(address_of(array)), np.int64(array.size), np.int64(address_of(found)))
+        runtime.launch("find_bad", array.dtype.name, 1, args)
+        place = int(runtime.to_host(found)[0])
+        if place:
+            index = tuple(map(int, np.unravel_index(place - 1, array.shape)))
+            raise FloatingPointError(
+                f"gpu kernel {launch.name!r} wrote {runtime.to_host(array)[index]} at index "
+                f"{index} of an array of shape {array.shape}"
+            )
+
+
+# ------------------------------------------------------------------------------ calls as launches
+
+
+def kernel(instructions):
+    """A kernel from the function that returns its launches."""
+    by_reference = getattr(reference, instructions.__name__.lstrip("_"))
+
+    @functools.wraps(instructions)
+    def run(*args, **outputs):
+        runtime = card_runtime.current()
+        try:
+            launches = list(instructions(*args, **outputs))
+        except Unsupported:
+            _run_on_copies(runtime, instructions, args, outputs)
+            return
+        for launch in launches:
+            if not launch.recorded_only:
+                execute(launch, runtime)
+
+    run.instructions = instructions
+    run.__signature__ = inspect.signature(by_reference)
+    return run
+
+
+def _run_on_copies(runtime, instructions, args, outputs):
+    """Inputs are copied where they have gaps or another dtype; outputs with gaps, and back."""
+    in_order = runtime.cupy.ascontiguousarray
+    copies = {k: None if v is None else in_order(v) for k, v in outputs.items()}
+    dtype = next(v.dtype for v in copies.values() if v is not None)
+
+    def fitting(a):
+        if not isinstance(a, runtime.cupy.ndarray):
+            return a
+        return in_order(a.astype(dtype) if a.dtype.kind == "f" and a.dtype != dtype else a)
+
+    args = [fitting(a) for a in args]
+    try:
+        launches = list(instructions(*args, **copies))
+    except Unsupported as reason:
+        raise TypeError(f"gpu kernel {instructions.__name__!r}: {reason}") from None
+    for launch in launches:
+        if not launch.recorded_only:
+            execute(launch, runtime)
+    for name, copy in copies.items():
+        if copy is not None and copy is not outputs[name]:
+            outputs[name][...] = copy

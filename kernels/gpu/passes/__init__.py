@@ -1,0 +1,1 @@
+"""Passes over the launches of a recorded step that leave fewer of them."""

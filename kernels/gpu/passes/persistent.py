@@ -1,0 +1,98 @@
+"""Steps of few rows in one persistent kernel (cuda/persistent.cu) instead of a graph of launches.
+
+A step of a small net is a chain of some thirty launches that each take a few microseconds, most of
+which goes by until one has ended and the next has begun. Here the blocks stay, and wait for each
+other where a launch needs what another has written; all steps of a stretch are one launch. Products
+are our own (`passes.tiles`), for cuBLAS can't be called on the card.
+
+Off unless TINYNET_PERSISTENT says up to how many rows of a batch: it has not been timed on a card
+yet. What does not fit goes into graphs as ever, with the same numbers but for rounding.
+"""
+
+import numpy as np
+
+from ..card import sources
+from ..machine.call import address_of, encoded
+from ..machine.order import accesses, conflict, levels
+from .tiles import in_tiles
+
+HEAD = ("kernel", "blocks", "first", "wait", "when")  # of an instruction, before its arguments
+# Of one launch, which is to end within a fraction of a second: Ctrl-C waits for it, and a card that
+# also draws a screen stops kernels that take seconds.
+MOST_STEPS, MOST_OPERATIONS = 1024, 2e11
+PER_MULTIPROCESSOR = 2  # blocks; more would fit for some programs, and wait longer
+
+
+def _kernels(groups):
+    """Those that a program needs; they decide what has to be compiled."""
+    return sorted({one.name for group in groups for one in group})
+
+
+def _wait_for_each_other(some, others):
+    return any(conflict(accesses(a), accesses(b)) for a in some for b in others)
+
+
+class Persistent:
+    """A step as the program of a persistent kernel.
+
+    Args:
+        launches: all of the step but the one that counts it, in order.
+        runtime: see `card.runtime`.
+        dtype: of the arithmetic.
+
+    Attributes:
+        groups: the launches that run at the same time, group after group.
+        fits: whether the kernel has room for all of them, and the card for its blocks.
+        blocks: how many run.
+        steps: how many one launch makes, at most.
+    """
+
+    def __init__(self, launches, runtime, dtype):
+        self.runtime = runtime
+        operations = sum(one.work()[1] for one in launches)
+        self.steps = int(max(1, min(MOST_STEPS, MOST_OPERATIONS / max(operations, 1))))
+        launches = in_tiles(launches, runtime.side, runtime.multiprocessors)
+        self.groups = levels([one for one in launches if one.count])
+        self.names = _kernels(self.groups)
+        text, self.words, self.length = sources.persistent(self.names)
+        self.fits = sum(map(len, self.groups)) <= self.length
+        if not self.fits:
+            return
+        self.function = runtime.persistent(text, dtype)
+        most = PER_MULTIPROCESSOR * runtime.multiprocessors
+        most = min(most, runtime.most_blocks(self.function))
+        self.fits = most > 0
+        if not self.fits:
+            return
+        self.blocks = min(most, max(self._wanted(group) for group in self.groups))
+        self.program = runtime.to_card(np.array(self._instructions(), np.int64))
+        self.arrived = runtime.empty((1,), "uint32")
+
+    def _wanted(self, group):
+        return sum(self.runtime.blocks(one.over, one.count) for one in group)
+
+    def _instructions(self):
+        """One row of words for each launch; see HEAD."""
+        rows, first = [], 0
+        for k, group in enumerate(self.groups):
+            # the first group runs beside the last one of the step before, where it can
+            wait = k > 0 or _wait_for_each_other(self.groups[-1], group)
+            first = 0 if wait else self._wanted(self.groups[-1])
+            for one in group:
+                blocks = self.runtime.blocks(one.over, one.count)
+                if one.over == "entries" and blocks > self.blocks:
+                    blocks = 0  # each that runs takes several entries, one after another
+                when = -1 if one.when is None else one.when.index
+                head = (self.names.index(one.name), blocks, first % self.blocks, wait, when)
+                args = [int(encoded(a, 0).view(np.int64)) for a in one.args]
+                rows.append([*map(int, head), *args, *[0] * (self.words - len(args))])
+                first, wait = first + blocks, False
+        return rows
+
+    def start(self, control, steps):
+        """Launch so many steps on the current stream; `control` is the array."""
+        for done in range(0, steps, self.steps):
+            self.arrived.fill(0)
+            args = (address_of(control), address_of(self.program), sum(map(len, self.groups)),
+                    min(self.steps, steps - done), address_of(self.arrived))  # fmt: skip
+            self.runtime.launch_together(self.function, self.blocks, list(map(np.int64, args)))

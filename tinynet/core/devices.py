@@ -1,0 +1,79 @@
+"""Which kernels a model runs on: "cpu" (Numba), "gpu" (CuPy), "reference" (NumPy), and "auto".
+
+The only place where tinynet meets the kernel modules. Layers, losses and optimizers are handed the
+module, `ops`, and never learn which device it is.
+"""
+
+import importlib
+import os
+import pathlib
+import sys
+
+_package = pathlib.Path(__file__).parents[1]  # .../tinynet
+if not (_package / "kernels").is_dir():  # the source tree, where it stands beside the package
+    sys.modules["tinynet"].__path__.append(str(_package.parent))
+kernels = importlib.import_module("tinynet.kernels")
+
+
+def resolve(device=None) -> str:
+    """The name of the device to use.
+
+    None is the environment variable TINYNET_DEVICE where it is set, else "cpu". "auto" is "cpu"
+    until `fit` has measured (see `is_open`).
+
+    Raises:
+        ValueError: a device that this version does not have.
+    """
+    device = _named(device)
+    if device == "auto":
+        return "cpu"
+    if device not in kernels.DEVICES:
+        raise ValueError(
+            f'device must be "auto" or one of {", ".join(kernels.DEVICES)}, received {device!r}'
+        )
+    return device
+
+
+def is_open(device) -> bool:
+    """Whether the choice is left to `fit`."""
+    return _named(device) == "auto"
+
+
+def _named(device):
+    return (os.environ.get("TINYNET_DEVICE") or "cpu") if device is None else device
+
+
+def why_not(device: str):
+    """Why a device can't be used here, or None."""
+    return kernels.why_not(device)
+
+
+def names() -> tuple:
+    """All devices, whether they can be used here or not."""
+    return kernels.DEVICES
+
+
+def usable() -> tuple:
+    """The devices that can be used here."""
+    return kernels.usable()
+
+
+def kernel_sources() -> list:
+    """The files in which the devices' arithmetic is written."""
+    folder = pathlib.Path(kernels.__file__).parent
+    return sorted([*folder.rglob("*.py"), *folder.rglob("*.cu*")])
+
+
+def load_ops(device: str = "reference"):
+    """The kernel module of `device` (see `resolve`)."""
+    return kernels.load(resolve(device))
+
+
+def survey_of_cpu() -> dict:
+    """What the cpu device finds on this machine: name -> text."""
+    return importlib.import_module("tinynet.kernels.cpu.machine.survey").survey()
+
+
+def survey_of_gpu() -> dict:
+    """What the gpu device finds, and what is missing: name -> text."""
+    return importlib.import_module("tinynet.kernels.gpu.card.survey").survey()

@@ -1,0 +1,225 @@
+"""How the steps of `fit`, `evaluate` and `predict` are carried out: one by one, or replayed.
+
+Both ways take a stretch of batches (rows of a data set) and leave the same numbers behind. `Eager`
+calls the model's own `train_step` and `test_step`. `Replay` records a step once and lets the device
+run the whole stretch; a step that can't be recorded is done eagerly, and `reasons` says why.
+"""
+
+import contextlib
+import time
+
+import numpy as np
+
+from .record import NotRecordable, Program
+
+STRETCH_SECONDS = 0.05  # how long a replay may keep Python waiting: progress, callbacks, Ctrl-C
+
+
+class Eager:
+    """One step at a time, kernel by kernel."""
+
+    def __init__(self, model):
+        self.model = model
+        self.reasons = {}
+
+    def length(self):
+        """How many batches a stretch may hold."""
+        return 1
+
+    def train(self, data, stretch):
+        """A training step for each batch of the stretch."""
+        for rows in stretch:
+            self.model.train_step(*self.model.batch(data, rows))
+
+    def test(self, data, stretch):
+        """Measure each batch of the stretch."""
+        for rows in stretch:
+            self.model.test_step(*self.model.batch(data, rows))
+
+    def predict(self, data, stretch):
+        """The outputs for the rows of the stretch."""
+        model, parts = self.model, []
+        for rows in stretch:
+            model.begin_step()
+            outputs = model.forward(model.input_rows(data.x, rows), training=False)
+            to_host = model.context.ops.to_host
+            if isinstance(outputs, list):
+                parts.append([np.array(to_host(a)) for a in outputs])
+            else:
+                parts.append(np.array(to_host(outputs)))
+        return joined(parts)
+
+    def release(self):
+        """Give memory back that the next call can do without."""
+        getattr(self.model.context.ops, "release", lambda: None)()
+
+
+class Replay(Eager):
+    """Stretches of steps on the device, without coming back to Python in between."""
+
+    MOST_BYTES = 1 << 26  # of arrays kept from call to call, and of rows copied for a stretch
+    MOST_PROGRAMS = 16
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.programs, self.seconds = {}, {}
+        self.last, self.copied = None, 0  # bytes per step, of rows that could not be read in place
+
+    def length(self):
+        if not self.model.metrics_are_sums():
+            return 1
+        if self.last is None:
+            return 1
+        most = STRETCH_SECONDS / self.seconds[self.last]
+        if self.copied:
+            most = min(most, self.MOST_BYTES / self.copied)
+        return max(1, int(most))
+
+    def program(self, kind, rows, counted=None):
+        """The recorded step for batches of N rows, or None where it can't be recorded.
+
+        Args:
+            counted: metrics that the device counts, see `Collection.matches`.
+        """
+        key, state = (kind, rows), (*self._state(kind), counted)
+        known = self.programs.get(key)
+        if known is None or known[0] != state:
+            try:
+                program = Program(self.model, kind, rows, counted)
+                self.reasons.pop(kind, None)
+            except NotRecordable as reason:
+                program = None
+                self.reasons[kind] = str(reason)
+            except MemoryError as error:
+                raise self._too_large(kind, rows, error) from None
+            known = self.programs[key] = (state, program)
+            if len(self.programs) > 2 * self.MOST_PROGRAMS:  # batches of many sizes
+                del self.programs[next(iter(self.programs))]
+        return known[1]
+
+    def _too_large(self, kind, rows, error):
+        """A batch for whose arrays there is no room; what there was is given back."""
+        self.programs.clear()
+        self.model.context.release()
+        self.release()
+        hint = ""
+        with contextlib.suppress(MemoryError):
+            one = Program(self.model, kind, 1).nbytes
+            free = getattr(error, "free", None)
+            hint = f"; a batch takes {one * rows:,} bytes, about {one:,} a row"
+            if free is not None:
+                hint += f", so that {max(int(0.9 * free / max(one, 1)), 1):,} rows would fit"
+        return MemoryError(f"a batch of {rows} rows is too large: {error}{hint}")
+
+    def _state(self, kind):
+        """All that a recording depends on; kept objects can't be mistaken for later ones."""
+        model = self.model
+        state = (model.revisions(kind), *model.parts())
+        if kind == "predict":
+            return state
+        penalties = [
+            (p.regularizer, getattr(p.regularizer, "l1", None), getattr(p.regularizer, "l2", None))
+            for p in model.parameters
+            if p.regularizer is not None
+        ]
+        limits = [(p.constraint, str(p.constraint)) for p in model.parameters if p.constraint]
+        activity = [getattr(layer, "activity_regularizer", None) for layer in model.leaves()]
+        penalties += [(r, r.l1, r.l2) for r in activity if r is not None]
+        return (*state, model.loss, model.optimizer, *penalties, *limits)
+
+    def train(self, data, stretch):
+        if not self._measured("train", data, stretch):
+            super().train(data, stretch)
+
+    def test(self, data, stretch):
+        if not self._measured("test", data, stretch):
+            super().test(data, stretch)
+
+    def predict(self, data, stretch):
+        self.model.ensure_flat()
+        index = _index(stretch)
+        rows = len(index) // len(stretch)
+        program = self.program("predict", rows)
+        if program is None:
+            return super().predict(data, stretch)
+        _, outputs = self._timed(program, ("predict", rows), len(stretch), data.x, index)
+        return outputs.reshape(len(index), *outputs.shape[1:])
+
+    def _measured(self, kind, data, stretch):
+        """Replay the stretch and count its losses and metrics; False where that can't be done."""
+        model, index = self.model, _index(stretch)
+        model.ensure_flat()
+        rows = len(index) // len(stretch)
+        program = self.program(kind, rows, self._counted(data.y))
+        if program is None:
+            return False
+        y, weight = data.y[index], None
+        if data.sample_weight is not None:
+            weight = data.sample_weight[index]
+        targets, w = self._targets(program, y, weight, rows, len(stretch))
+        losses, outputs = self._timed(
+            program, (kind, rows), len(stretch), data.x, index, targets, w
+        )
+        # the same sum as step by step: each batch's mean counts with its rows
+        model.loss_tracker.update_state(losses, np.full(len(losses), rows))
+        if program.counted is not None:
+            model.compiled_metrics.count(outputs.sum(axis=0), len(index))
+            return True
+        predictions = outputs.reshape(len(index), *model.output_shape[1:])
+        model.compiled_metrics.update(y, predictions, weight, rows)
+        return True
+
+    def _counted(self, y):
+        """The metrics, where the device counts all of them; None: it hands out predictions."""
+        model = self.model
+        if not hasattr(model.context.ops, "count_matches_instructions"):
+            return None
+        if model.loss.valid(y[:1]) is not None:  # targets that the loss leaves out are not kept
+            return None
+        return model.compiled_metrics.matches(y, model.output_shape, model.loss.integer_targets)
+
+    def _targets(self, program, y, weight, rows, steps):
+        """Targets and row weights of the stretch, as the program's loss wants them."""
+        loss = self.model.loss
+        shape = (rows, *self.model.output_shape[1:])
+        template = np.broadcast_to(np.zeros((), self.model.dtype), shape)
+        if weight is None and loss.valid(y) is None:
+            w = np.tile(loss.as_rows(y[:rows], template, None)[2], steps)
+            targets = y.reshape(-1) if loss.integer_targets else y.reshape(-1, shape[-1])
+        else:
+            parts = [slice(i, i + rows) for i in range(0, len(y), rows)]
+            weights = [None if weight is None else weight[part] for part in parts]
+            batches = [loss.as_rows(y[part], template, w)
+                       for part, w in zip(parts, weights, strict=True)]  # fmt: skip
+            targets = np.concatenate([one for one, _, _ in batches])
+            w = np.concatenate([one for _, _, one in batches])
+        return np.ascontiguousarray(targets, program.inputs.y.dtype), w
+
+    def _timed(self, program, key, steps, *arguments):
+        start = time.perf_counter()
+        result = program.run(*arguments)
+        self.last = key
+        self.seconds[key] = (time.perf_counter() - start) / steps
+        self.copied = program.copied / steps
+        return result
+
+    def release(self):
+        total = 0
+        for key, (_, program) in list(self.programs.items())[::-1]:  # the newest first
+            total += program.nbytes if program is not None else 0
+            if total > self.MOST_BYTES or len(self.programs) > self.MOST_PROGRAMS:
+                del self.programs[key]
+        super().release()
+
+
+def joined(parts):
+    """Outputs of several batches as one array, or list of arrays."""
+    if isinstance(parts[0], list):
+        return [joined(list(arrays)) for arrays in zip(*parts, strict=True)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _index(stretch):
+    """The row numbers of a stretch, in order."""
+    parts = [np.arange(r.start, r.stop) if isinstance(r, slice) else r for r in stretch]
+    return np.ascontiguousarray(np.concatenate(parts), np.int64)

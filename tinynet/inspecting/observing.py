@@ -1,0 +1,148 @@
+"""Looking at a model without disturbing it: what its layers give, what a step would change.
+
+All of this computes on the model's own device with the model's own arrays; afterwards training goes
+on as if nothing had been asked, to the last bit.
+"""
+
+import collections
+import contextlib
+
+import numpy as np
+
+from .. import activations
+from ..data import Dataset
+from ..layers import Activation, Dense
+from ..random import generator
+
+# counts (bins,) over edges (bins + 1,) of the entries that are not 0; how many are 0; all of them
+Histogram = collections.namedtuple("Histogram", "counts edges zeros total")
+
+
+def sample(x, y, sample_weight=None, *, rows=256, seed=0):
+    """So many random rows of the data, always the same ones for a seed: (x, y, sample_weight)."""
+    if len(y) <= rows:
+        return x, y, sample_weight
+    chosen = np.sort(generator(seed).choice(len(y), rows, replace=False))
+    return take(x, chosen), take(y, chosen), take(sample_weight, chosen)
+
+
+def take(data, rows):
+    """Some rows of whatever `fit` takes: arrays, tables, sparse matrices, several inputs."""
+    if data is None:
+        return None
+    if isinstance(data, dict):
+        return {name: take(part, rows) for name, part in data.items()}
+    if isinstance(data, (list, tuple)) and hasattr(data[0], "shape") and np.ndim(data[0]):
+        return [take(part, rows) for part in data]
+    if hasattr(data, "iloc"):
+        return data.iloc[rows]
+    if hasattr(data, "tocsr"):
+        return data.tocsr()[rows]
+    return (data if hasattr(data, "shape") else np.asarray(data))[rows]
+
+
+def histogram(values, bins=60) -> Histogram:
+    """How the values are spread; zeros, which a ReLU makes many of, are counted apart."""
+    values = np.ravel(values)
+    finite = values[np.isfinite(values) & (values != 0)]
+    counts, edges = np.histogram(finite, bins) if finite.size else ([0], [0.0, 1.0])
+    zeros = int(np.count_nonzero(values == 0))
+    return Histogram(np.asarray(counts), np.asarray(edges), zeros, values.size)
+
+
+@contextlib.contextmanager
+def unchanged(model):
+    """Whatever happens inside, weights, optimizer and counters are afterwards what they were."""
+    model._require_compiled("this")
+    model.ensure_flat()
+    flat, optimizer = model.flat, model.optimizer
+    if optimizer.parameters != model.trainable_weights or optimizer.ops is not model.context.ops:
+        optimizer.build(model.trainable_weights, model.context.ops)
+    arrays = [(a, a.copy()) for a in (flat.values, *optimizer.arrays())]
+    numbers = [
+        (owner, name, getattr(owner, name))
+        for owner, names in (
+            (model, ("steps_taken", "passes_taken", "shuffle_seed", "stop_training", "history")),
+            (optimizer, ("step_number", "average_in_weights")),
+        )
+        for name in names
+    ]
+    rate = None if optimizer.schedule is not None else optimizer.learning_rate
+    try:
+        yield model
+    finally:
+        model.ensure_flat()
+        for array, before in arrays:
+            array[...] = before
+        for owner, name, before in numbers:
+            setattr(owner, name, before)
+        if rate is not None:
+            optimizer.learning_rate = rate
+
+
+def step_changes(model, x, y, sample_weight=None):
+    """What one training step on these rows would do, without doing it.
+
+    Returns:
+        (loss, gradients, changes): dicts of path -> array; a change is what the optimizer, with its
+        present moments, would add to the parameter (clipping and weight decay included).
+    """
+    loss, gradients = model.loss_and_gradients(x, y, sample_weight)
+    flat, optimizer = model.flat, model.optimizer
+    before = {p.path: p.numpy() for p in model.trainable_weights}
+    with unchanged(model):
+        optimizer.descend(flat.trainable, flat.grads, optimizer.numbers(optimizer.step_number))
+        changes = {p.path: p.numpy() - before[p.path] for p in model.trainable_weights}
+    return loss, gradients, changes
+
+
+def layer_outputs(model, x):
+    """What every layer gives for the rows of x, as `predict` would compute it.
+
+    Returns:
+        (outputs, dead): layer's name -> array (N, ...); layer's name -> which units (H,) have an
+        activation whose slope is 0 in every row, so that nothing can move them any more.
+    """
+    data = Dataset(model, x)
+    model._prepare_execution()
+    outputs, slopes = collections.defaultdict(list), collections.defaultdict(list)
+
+    def record(layer, forward):
+        def recording(x, training=False):
+            y = forward(x, training=training)
+            outputs[layer.name].append(np.array(model.context.ops.to_host(y)))
+            flat = _is_flat(layer)
+            if flat is not None:
+                slopes[layer.name].append(flat)
+            return y
+
+        return recording
+
+    leaves = model.leaves()
+    try:
+        for layer in leaves:  # past __setattr__: a recorded step need not be made anew
+            object.__setattr__(layer, "forward", record(layer, layer.forward))
+        model.begin_step()
+        model.forward(model.input_rows(data.x, slice(None)), training=False)
+    finally:
+        for layer in leaves:
+            layer.__dict__.pop("forward", None)
+            layer.saved = None
+    return (
+        {name: np.concatenate(parts) for name, parts in outputs.items()},
+        {name: np.all(parts, axis=0) for name, parts in slopes.items()},
+    )
+
+
+def _is_flat(layer):
+    """Which units (H,) have slope 0 in all rows that `layer` has just seen; None: not defined."""
+    if not isinstance(layer, (Dense, Activation)) or layer.activation is activations.linear:
+        return None
+    if not isinstance(layer.activation, activations.Elementwise):
+        return None
+    z, y = layer.saved[-2:]
+    ones, slope = layer.ops.zeros(y.shape, y.dtype), layer.ops.zeros(y.shape, y.dtype)
+    ones += 1
+    layer.activation.backward(layer.ops, z, y, ones, dx=slope)
+    slope = layer.ops.to_host(slope)
+    return ~slope.reshape(-1, slope.shape[-1]).any(axis=0)

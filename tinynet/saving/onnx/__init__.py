@@ -1,0 +1,1 @@
+"""ONNX: a model as a graph that other engines run."""

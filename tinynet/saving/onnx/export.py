@@ -1,0 +1,313 @@
+"""ONNX export: what predicts, as a graph that other engines run; needs the `onnx` package.
+
+Each kind of layer has a function that adds its nodes. A layer of your own joins with
+
+    @tinynet.saving.onnx.export.converts("Scale")
+    def scale(graph, layer, x):
+        return graph.node("Mul", x, graph.constant(layer.factor.numpy()))
+
+Operators and their equations: onnx.ai/onnx/operators (opset 17).
+"""
+
+import math
+
+import numpy as np
+
+OPSET = 17
+_layers, _activations = {}, {}
+KEEP_MASKS = {  # layers that work place by place, and hand on which places are padding
+    *("Activation", "ActivityRegularization", "AlphaDropout", "BatchNormalization", "Dense"),
+    *("Dropout", "ELU", "GaussianDropout", "GaussianNoise", "LayerNormalization", "LeakyReLU"),
+    *("Normalization", "PReLU", "ReLU", "Rescaling", "UnitNormalization"),
+}
+
+
+def converts(*names):
+    """Decorator: f(graph, layer, x) adds the nodes of layers of these classes to a graph.
+
+    x is the name of the layer's input (a list of names where it has several); f returns the name
+    of its output.
+    """
+    return _register(_layers, names)
+
+
+def activates(*names):
+    """Decorator: f(graph, x, **options) adds the nodes of the activations of these names."""
+    return _register(_activations, names)
+
+
+def _register(table, names):
+    def decorate(function):
+        table.update(dict.fromkeys(names, function))
+        return function
+
+    return decorate
+
+
+class Graph:
+    """Nodes and constants of a graph under construction.
+
+    Args:
+        dtype: "float32" or "float64", of all numbers.
+    """
+
+    def __init__(self, dtype):
+        try:
+            import onnx
+        except ImportError as error:
+            raise ImportError("export needs the onnx package: pip install onnx") from error
+        self.onnx, self.dtype, self.nodes, self.constants = onnx, np.dtype(dtype), [], []
+        self.masks = {}  # name of a tensor -> name of its mask (N, T), 1 where it is no padding
+
+    def node(self, operator, *inputs, **attributes):
+        """The name of what `operator` makes of the tensors named `inputs`."""
+        output = f"{operator.lower()}_{len(self.nodes)}"
+        make = self.onnx.helper.make_node
+        self.nodes.append(make(operator, list(inputs), [output], name=output, **attributes))
+        return output
+
+    def nodes_of(self, operator, count, *inputs, **attributes):
+        """The names of the `count` outputs of an operator that has several."""
+        first = self.node(operator, *inputs, **attributes)
+        names = [first, *(f"{first}_{i}" for i in range(1, count))]
+        self.nodes[-1].output.extend(names[1:])
+        return names
+
+    def constant(self, value, dtype=None):
+        """The name of a constant tensor."""
+        name = f"constant_{len(self.constants)}"
+        array = np.ascontiguousarray(value, dtype or self.dtype)
+        self.constants.append(
+            self.onnx.numpy_helper.from_array(array.reshape(np.shape(value)), name)
+        )
+        return name
+
+    def activation(self, x, activation):
+        """The name of activation(x)."""
+        if activation.name not in _activations:
+            raise ValueError(f"the activation {activation.name!r} has no ONNX nodes yet")
+        return _activations[activation.name](self, x, **activation.options)
+
+    def layer(self, layer, x):
+        """The name of layer(x), as in prediction."""
+        for cls in type(layer).__mro__:
+            if cls.__name__ in _layers:
+                y = _layers[cls.__name__](self, layer, x)
+                if cls.__name__ in KEEP_MASKS and x in self.masks:
+                    self.masks[y] = self.masks[x]
+                return y
+        raise ValueError(
+            f"layer {layer.name!r}: {type(layer).__name__} has no ONNX nodes yet; add them with "
+            "saving.onnx.converts"
+        )
+
+
+def graph(model, opset_version=OPSET, dtype="float32"):
+    """The ONNX model of a built model: "input" (N, ...) and "output"; several are numbered.
+
+    Args:
+        dtype: of the graph's numbers; float64 is allowed, but engines lack many of its operators.
+
+    Raises:
+        ImportError: the onnx package is missing.
+        ValueError: a layer or an activation that has no nodes here.
+    """
+    g = Graph(dtype)
+    helper = g.onnx.helper
+    shapes = [s if isinstance(s, list) else [s] for s in (model.input_shape, model.output_shape)]
+    inputs, outputs = (
+        [stem] if len(many) == 1 else [f"{stem}_{i}" for i in range(len(many))]
+        for stem, many in zip(("input", "output"), shapes, strict=True)
+    )
+    results = g.layer(model, inputs if len(inputs) > 1 else inputs[0])
+    for name, result in zip(outputs, results if isinstance(results, list) else [results],
+                            strict=True):  # fmt: skip
+        g.node("Identity", result)
+        g.nodes[-1].output[0] = name
+    kind = helper.np_dtype_to_tensor_dtype(g.dtype)
+    declared = [
+        [helper.make_tensor_value_info(name, kind, ["N", *shape[1:]])
+         for name, shape in zip(names, many, strict=True)]
+        for names, many in zip((inputs, outputs), shapes, strict=True)
+    ]  # fmt: skip
+    body = helper.make_graph(g.nodes, model.name, *declared, g.constants)
+    opset = helper.make_opsetid("", opset_version)
+    made = helper.make_model(body, producer_name="tinynet", opset_imports=[opset], ir_version=8)
+    g.onnx.checker.check_model(made, full_check=True)
+    return made
+
+
+def chain(g, layers, x):
+    """The name of what layers, one after the other, make of x."""
+    for layer in layers:
+        x = g.layer(layer, x)
+    return x
+
+
+# -------------------------------------------------------------------------------------- layers
+
+
+@converts("Sequential")
+def _sequential(g, model, x):
+    return chain(g, model.layers, x)
+
+
+@converts("Functional")
+def _functional(g, model, x):
+    values = dict(zip(model.inputs, x if isinstance(x, list) else [x], strict=True))
+    for node in model.nodes_in_order:
+        inputs = [values[tensor] for tensor in node.inputs]
+        values[node.output] = g.layer(node.layer, inputs if node.many else inputs[0])
+    outputs = [values[tensor] for tensor in model.outputs]
+    return outputs if model.many_outputs else outputs[0]
+
+
+@converts("Concatenate")
+def _concatenate(g, layer, inputs):
+    return g.node("Concat", *inputs, axis=layer.axis)
+
+
+def _merge(operator):
+    def merge(g, layer, inputs):
+        total = inputs[0]
+        for x in inputs[1:]:
+            total = g.node(operator, total, x)
+        return total
+
+    return merge
+
+
+for _name, _operator in (("Add", "Add"), ("Subtract", "Sub"), ("Multiply", "Mul"),
+                         ("Maximum", "Max"), ("Minimum", "Min")):  # fmt: skip
+    converts(_name)(_merge(_operator))
+
+
+@converts("Average")
+def _average(g, layer, inputs):
+    return g.node("Div", _merge("Add")(g, layer, inputs), g.constant(float(len(inputs))))
+
+
+@converts("InputLayer", "Dropout")
+def _nothing(g, layer, x):
+    return x
+
+
+@converts("Dense")
+def _dense(g, layer, x):
+    z = g.node("MatMul", x, g.constant(layer.kernel.numpy()))  # (N, ..., H)
+    if layer.bias is not None:
+        z = g.node("Add", z, g.constant(layer.bias.numpy()))
+    return g.activation(z, layer.activation)
+
+
+@converts("Flatten")
+def _flatten(g, layer, x):
+    size = math.prod(layer.input_shape[1:])
+    return g.node("Reshape", x, g.constant([-1, size], "int64"))
+
+
+@converts("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
+def _activation_layer(g, layer, x):
+    return g.activation(x, layer.activation)
+
+
+@converts("PReLU")
+def _prelu(g, layer, x):
+    zero = g.constant(0.0)
+    below = g.node("Mul", g.node("Min", x, zero), g.constant(layer.alpha.numpy()))
+    return g.node("Add", g.node("Max", x, zero), below)
+
+
+@converts("BatchNormalization")
+def _batch_normalization(g, layer, x):
+    rank = len(layer.input_shape)
+    shape = [1] * rank
+    shape[layer.axis] = layer.input_shape[layer.axis]
+    mean, var = layer.moving_mean.numpy(), layer.moving_variance.numpy()
+    scale = 1 / np.sqrt(var + np.asarray(layer.epsilon, var.dtype))  # (D,)
+    scale = scale if layer.gamma is None else scale * layer.gamma.numpy()
+    centred = g.node("Sub", x, g.constant(mean.reshape(shape)))
+    y = g.node("Mul", centred, g.constant(scale.reshape(shape)))
+    return (
+        y if layer.beta is None else g.node("Add", y, g.constant(layer.beta.numpy().reshape(shape)))
+    )
+
+
+# --------------------------------------------------------------------------------- activations
+
+
+@activates("linear")
+def _linear(g, x):
+    return x
+
+
+def _one_node(operator):
+    return lambda g, x: g.node(operator, x)
+
+
+for _name, _operator in (("sigmoid", "Sigmoid"), ("tanh", "Tanh"), ("exponential", "Exp"),
+                         ("softsign", "Softsign"), ("softplus", "Softplus")):  # fmt: skip
+    activates(_name)(_one_node(_operator))
+
+
+@activates("relu")
+def _relu(g, x, negative_slope=0.0, max_value=None, threshold=0.0):
+    if not negative_slope and max_value is None and not threshold:
+        return g.node("Relu", x)
+    t, zero = g.constant(threshold), g.constant(0.0)
+    above = g.node("Where", g.node("GreaterOrEqual", x, t), x, zero)
+    if max_value is not None:
+        above = g.node("Min", above, g.constant(max_value))
+    below = g.node("Min", g.node("Sub", x, t), zero)
+    return g.node("Add", above, g.node("Mul", below, g.constant(negative_slope)))
+
+
+@activates("leaky_relu")
+def _leaky_relu(g, x, negative_slope=0.2):
+    return g.node("LeakyRelu", x, alpha=float(negative_slope))
+
+
+@activates("elu")
+def _elu(g, x, alpha=1.0):
+    return g.node("Elu", x, alpha=float(alpha))
+
+
+@activates("selu")
+def _selu(g, x):
+    return g.node("Selu", x)
+
+
+@activates("silu", "swish")
+def _silu(g, x):
+    return g.node("Mul", x, g.node("Sigmoid", x))
+
+
+@activates("gelu")
+def _gelu(g, x, approximate=False):
+    if approximate:
+        cube = g.node("Mul", g.node("Mul", x, x), x)
+        inner = g.node("Add", x, g.node("Mul", cube, g.constant(0.044715)))
+        bell = g.node("Tanh", g.node("Mul", inner, g.constant(math.sqrt(2 / math.pi))))
+    else:
+        bell = g.node("Erf", g.node("Mul", x, g.constant(math.sqrt(0.5))))
+    return g.node("Mul", g.node("Mul", x, g.constant(0.5)), g.node("Add", bell, g.constant(1.0)))
+
+
+@activates("hard_sigmoid")
+def _hard_sigmoid(g, x):
+    return g.node("HardSigmoid", x, alpha=1 / 6, beta=0.5)
+
+
+@activates("mish")
+def _mish(g, x):
+    return g.node("Mul", x, g.node("Tanh", g.node("Softplus", x)))
+
+
+@activates("softmax")
+def _softmax(g, x, axis=-1):
+    return g.node("Softmax", x, axis=axis)
+
+
+@activates("log_softmax")
+def _log_softmax(g, x, axis=-1):
+    return g.node("LogSoftmax", x, axis=axis)
