@@ -91,7 +91,7 @@ def step_changes(model, x, y, sample_weight=None):
     flat, optimizer = model.flat, model.optimizer
     before = {p.path: p.numpy() for p in model.trainable_weights}
     with unchanged(model):
-        optimizer.descend(flat.trainable, flat.grads, optimizer.numbers(optimizer.step_number))
+        optimizer.step(flat.trainable, flat.grads, model.context)
         changes = {p.path: p.numpy() - before[p.path] for p in model.trainable_weights}
     return loss, gradients, changes
 
