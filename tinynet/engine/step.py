@@ -17,7 +17,7 @@ class Step:
     def train_step(self, x, y, w):
         """One step of gradient descent on a batch: the gradients, then the update."""
         self.compute_gradients(x, y, w)  # flat.grads (P,)
-        self.optimizer.step(self.flat.trainable, self.flat.grads, self.context)  # (P,)
+        self.update()  # flat.trainable (P,)
 
     def compute_gradients(self, x, y, w, training=True):
         """Forward, loss, backward: write the gradient of the loss by each trainable weight."""
@@ -27,6 +27,10 @@ class Step:
         self.backward(dy.reshape(outputs.shape), logits=self.fused)  # flat.grads (P,)
         self.optimizer.unscale(self.flat.grads)  # (P,)
         self.add_penalties(with_gradient=True)
+
+    def update(self):
+        """Change the trainable weights by what the optimizer makes of their gradients."""
+        self.optimizer.step(self.flat.trainable, self.flat.grads, self.context)
 
     def test_step(self, x, y, w):
         """Loss and outputs of a batch; nothing is trained."""

@@ -76,7 +76,7 @@ def _step(model, x, y, w):
     look(np.float64(model.context.loss), "loss", "the penalty on weights and activities", None)
     trained = model.trainable_weights
     look_at_all("gradient", "the gradient of", lambda p: p.grad, trained)
-    optimizer.step(model.flat.trainable, model.flat.grads, model.context)
+    model.update()
     look_at_all("update", "after the update,")
 
 
