@@ -11,7 +11,7 @@ MOST_LINES = 500
 def functions_on_the_path():
     """(file, name) of each function or class that the section names after its file."""
     readme = (ROOT / "README.md").read_text()
-    section = re.search(r"^## Reading path$(.*?)`examples/own_loop.py`", readme, re.S | re.M)[1]
+    section = re.search(r"From `fit` to one gradient(.*?)`examples/own_loop.py`", readme, re.S)[1]
     path, found = None, []
     for word in re.findall(r"`([^`]+)`", section):
         if word.endswith(".py"):

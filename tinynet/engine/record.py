@@ -265,7 +265,7 @@ class Program:
         """Let the machine know how many zeros a data set has that it can't read in place."""
         if self.whole is not None and self.whole() is x:
             return
-        some = np.arange(0, len(x), max(len(x) // 200, 1))
+        some = np.arange(0, len(x), max(len(x) // 200, 1), dtype=np.int64)
         copied = self.copied
         some, _ = self._within_reach(x, some)
         self.copied = copied
@@ -288,7 +288,7 @@ class Program:
         if not self.machine.reads(x):
             x = np.ascontiguousarray(x, self.model.dtype)
         self.copied = x.nbytes
-        return x, np.arange(len(index))
+        return x, np.arange(len(index), dtype=np.int64)
 
     def _count(self, steps):
         if self.kind == "train":

@@ -23,13 +23,15 @@ import numpy as np
 
 from .. import constraints, initializers, regularizers
 from ..config import float_dtype
+from ..configs.custom_objects import custom_object_scope
+from ..configs.keras import adapt
 from ..configs.naming import unique_name
 from ..configs.registry import Registry, Revised
 from ..core.context import StepContext
 from ..core.devices import load_ops
 from ..core.graph import is_symbolic
 from ..core.parameters import Parameter, assign_all, claim
-from .config import own_shape, read_config, takes_training
+from .config import own_shape, takes_training
 from .symbolic import Symbolic
 
 _registry = Registry("layer", "layers")
@@ -358,7 +360,8 @@ class Layer(Symbolic, Revised):
         Args:
             custom_objects: name -> class, for what the config names and tinynet does not know.
         """
-        return cls(**read_config(cls, config, custom_objects))
+        with custom_object_scope(custom_objects):
+            return cls(**adapt(cls, config))
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name} built={self.built}>"
