@@ -148,9 +148,10 @@ class LossMetric(MeanMetric):
 
 def loss_values(loss, y, p):
     """A loss's values (N, ...) for targets and predictions (N, ..., C), unweighted."""
+    rows = p.reshape(-1, p.shape[-1])  # (R, C)
     y, w = loss.as_rows(y, p.shape, p.dtype, None)
     with np.errstate(divide="ignore", invalid="ignore"):  # a row of zeros has no distribution
-        return loss.forward(y, p.reshape(len(w), -1), w).reshape(p.shape[:-1])
+        return loss.forward(y, rows, w).reshape(p.shape[:-1])
 
 
 @register()
