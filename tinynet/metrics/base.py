@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import initializers
 from ..config import floatx
-from ..configs.custom_objects import find
+from ..configs.custom_objects import find, function_config
 from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from .variable import Variable
@@ -75,9 +75,10 @@ class Metric(Configurable):
         """The older name of `add_variable`."""
         return self.add_variable(shape, initializer, dtype, name=name)
 
-    def _add_sum(self, name, shape=()):
-        """A variable that sums are kept in: in float64, however many batches come."""
-        return self.add_variable(shape, dtype="float64", name=name)
+    def _add_sums(self, shape, *names):
+        """Make variables that sums are kept in, in float64, as attributes of these names."""
+        for name in names:
+            setattr(self, name, self.add_variable(shape, dtype="float64", name=name))
 
     @property
     def variables(self):
@@ -129,7 +130,7 @@ class Metric(Configurable):
 
     @property
     def higher_is_better(self):
-        """True, False, or None where nobody said; a class of your own may set `_direction` to
+        """True, False, or None where it is not known; a class of your own may set `_direction` to
         "up" or "down", as in Keras, or override this.
         """
         return {"up": True, "down": False}.get(getattr(self, "_direction", None))
@@ -182,12 +183,7 @@ def serialize(metric):
                 f"metric {metric!r} can't be serialized: it has no name to be found by; "
                 "write it with def"
             )
-        return {
-            "module": "builtins",
-            "class_name": "function",
-            "config": name,
-            "registered_name": "function",
-        }
+        return function_config(name)
     return _registry.serialize(metric)
 
 

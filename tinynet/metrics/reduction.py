@@ -49,7 +49,7 @@ class Sum(Metric):
 
     def __init__(self, name="sum", dtype=None):
         super().__init__(dtype, name)
-        self.total = self._add_sum("total")
+        self._add_sums((), "total")
 
     def update_state(self, values, sample_weight=None):
         values = np.asarray(values)
@@ -76,7 +76,7 @@ class Mean(Metric):
 
     def __init__(self, name="mean", dtype=None):
         super().__init__(dtype, name)
-        self.total, self.count = self._add_sum("total"), self._add_sum("count")
+        self._add_sums((), "total", "count")
 
     def update_state(self, values, sample_weight=None):
         values = np.asarray(values)
