@@ -109,7 +109,7 @@ class Registry:
                 f"received {config!r}"
             )
         name, inner = config["class_name"], config.get("config") or {}
-        if name == "function":  # a function of the user's, or a name of ours
+        if name == "function":  # a user's function, or one of tinynet's by its name
             return self._function(config, custom_objects)
         if is_custom(config):
             cls = self._custom(name, config, custom_objects)

@@ -17,7 +17,7 @@ from ...configs.extras import needs
 
 OPSET = 17
 _layers, _activations = {}, {}
-KEEP_MASKS = {  # layers that work place by place, and hand on which places are padding
+KEEP_MASKS = {  # layers that work step by step, so that a mask of padding stays valid
     *("Activation", "ActivityRegularization", "AlphaDropout", "BatchNormalization", "Dense"),
     *("Dropout", "ELU", "GaussianDropout", "GaussianNoise", "LayerNormalization", "LeakyReLU"),
     *("Normalization", "PReLU", "ReLU", "Rescaling", "UnitNormalization"),
