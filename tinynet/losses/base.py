@@ -215,8 +215,8 @@ class Loss(Configurable, Revised):
     def _run(self, y_true, y_pred, sample_weight):
         """`forward` on arrays of any fitting shape: the values, and the shape of y_pred."""
         p = np.asarray(y_pred)
-        ours = p.dtype if p.dtype in (np.float32, np.float64) else "float32"
-        p = p.astype(self.dtype or ours, copy=False)
+        given = p.dtype if p.dtype in (np.float32, np.float64) else "float32"
+        p = p.astype(self.dtype or given, copy=False)
         if p.ndim == 0 or len(p) == 0:
             raise ValueError(f"y_pred: expected (N, ...) with N >= 1, received shape {p.shape}")
         y, rows, lead = np.asarray(y_true), p, p.shape[:-1]
