@@ -17,11 +17,6 @@ from ...configs.extras import needs
 
 OPSET = 17
 _layers, _activations = {}, {}
-KEEP_MASKS = {  # layers that work step by step, so that a mask of padding stays valid
-    *("Activation", "ActivityRegularization", "AlphaDropout", "BatchNormalization", "Dense"),
-    *("Dropout", "ELU", "GaussianDropout", "GaussianNoise", "LayerNormalization", "LeakyReLU"),
-    *("Normalization", "PReLU", "ReLU", "Rescaling", "UnitNormalization"),
-}
 
 
 def converts(*names):
@@ -93,7 +88,7 @@ class Graph:
         for cls in type(layer).__mro__:
             if cls.__name__ in _layers:
                 y = _layers[cls.__name__](self, layer, x)
-                if cls.__name__ in KEEP_MASKS and x in self.masks:
+                if layer.supports_masking and x in self.masks:
                     self.masks[y] = self.masks[x]
                 return y
         raise ValueError(
