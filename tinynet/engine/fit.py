@@ -6,7 +6,7 @@ from ..callbacks import Callback, CallbackList, History, ProgbarLogger, Snapshot
 from ..data import Dataset, check_count, is_stream, source, sources
 from ..random import draw_seed
 from ..resuming import Run
-from .batch import Batches
+from .batch import BatchLoading
 from .compile import Compiled
 from .eager import joined
 from .gradients import Gradients
@@ -14,7 +14,7 @@ from .logs import Logs
 from .step import Step
 
 
-class Trainer(Step, Gradients, Batches, Compiled, Logs):
+class Trainer(Step, Gradients, BatchLoading, Compiled, Logs):
     """What a model can do with data; `Sequential` adds the layers."""
 
     def fit(
