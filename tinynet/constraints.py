@@ -7,6 +7,7 @@ columns of W (D, H), which are the weights that lead to one unit.
 import numpy as np
 
 from .configs.registry import Configurable, Registry
+from .core.versions import Versioned
 from .utils import check_number
 
 registry = Registry("constraint", "constraints")
@@ -14,7 +15,7 @@ registry = Registry("constraint", "constraints")
 EPSILON = 1e-7  # added to a norm before dividing by it
 
 
-class Constraint(Configurable):
+class Constraint(Configurable, Versioned):
     """Base class: a subclass defines `__call__(w)`, which returns the permitted weight.
 
     A subclass of your own works on NumPy arrays; its steps are done one by one, not replayed.

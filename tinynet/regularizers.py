@@ -6,12 +6,13 @@ There is no factor 1/2: L2 with factor l2 shrinks a weight by 2 l2 w. Names are 
 import numpy as np
 
 from .configs.registry import Configurable, Registry
+from .core.versions import Versioned
 from .utils import check_number
 
 registry = Registry("regularizer", "regularizers")
 
 
-class Regularizer(Configurable):
+class Regularizer(Configurable, Versioned):
     """Base class: a subclass defines `__call__(w)`, a number, and `gradient(w)`, shaped as w."""
 
     def __call__(self, w):

@@ -114,18 +114,10 @@ class Replay(Eager):
     def _state(self, kind):
         """All that a recording depends on; kept objects can't be mistaken for later ones."""
         model = self.model
-        state = (model.revisions(kind), *model.parts())
+        state = (model.layout, model.flat, model.run_eagerly, model.fused)
         if kind == "predict":
             return state
-        penalties = [
-            (p.regularizer, getattr(p.regularizer, "l1", None), getattr(p.regularizer, "l2", None))
-            for p in model.parameters
-            if p.regularizer is not None
-        ]
-        limits = [(p.constraint, str(p.constraint)) for p in model.parameters if p.constraint]
-        activity = [getattr(layer, "activity_regularizer", None) for layer in model.leaves()]
-        penalties += [(r, r.l1, r.l2) for r in activity if r is not None]
-        return (*state, model.loss, model.optimizer, *penalties, *limits)
+        return (*state, model.loss.version, model.optimizer.version)
 
     def train(self, data, stretch):
         if not self._measured("train", data, stretch):

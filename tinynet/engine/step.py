@@ -143,13 +143,6 @@ class Step:
         if type(self.execution) is not way:
             self.execution = way(self)
 
-    def revisions(self, kind):
-        """Changes whenever a recorded step would come out differently."""
-        parts = self.parts()
-        if kind != "predict":
-            parts += [self.loss, self.optimizer]
-        return (self.flat, self.run_eagerly, self.fused, *(part.revision for part in parts))
-
     def metrics_are_sums(self):
         """Whether all metrics give for several batches at once what they give one by one."""
         compiled = [] if self.compiled_metrics is None else self.compiled_metrics.items
@@ -235,23 +228,19 @@ class Step:
 
     def penalty(self) -> float:
         """Sum of the regularizers' penalties on the trainable parameters and on activities."""
-        on_weights = (float(p.regularizer(p.numpy())) for p in self.parameters
-                      if p.regularizer is not None and p.trainable)  # fmt: skip
+        on_weights = (float(p.regularizer(p.numpy())) for p in self.layout.regularized)
         on_activities = (float(values.sum(dtype=np.float64)) for values in self.activity_losses())
         return sum(on_weights) + sum(on_activities)
 
     def activity_losses(self):
         """What the layers' activity regularizers found in the last forward, row by row."""
-        return [layer.activity_losses for layer in self.leaves()
-                if getattr(layer, "activity_regularizer", None) is not None]  # fmt: skip
+        return [layer.activity_losses for layer in self.layout.penalized]
 
     def add_penalty_gradients(self, ops=None):
         """grad += the penalty's gradient, for each parameter that has a regularizer."""
         ops = ops or self.context.ops
-        for p in self.parameters:
+        for p in self.layout.regularized:
             r = p.regularizer
-            if r is None or not p.trainable:
-                continue
             if hasattr(r, "l1"):
                 ops.penalty_grad(p.value, r.l1, r.l2, dw=p.grad)
             else:

@@ -73,7 +73,7 @@ class Embedding(Penalized):
                     f"{(self.input_dim, self.output_dim)}, received {self.start.shape}"
                 )
 
-    def build(self, input_shape):
+    def build(self, input_shape=None):
         self.embeddings = self.add_weight(
             (self.input_dim, self.output_dim),
             self.embeddings_initializer if self.start is None else "zeros",

@@ -75,7 +75,7 @@ class Flatten(Layer):
     """
 
     config_keys = ("data_format",)
-    hands_on_values = True
+    preserves_values = True
 
     def __init__(self, data_format=None, **options):
         super().__init__(**options)
@@ -121,7 +121,7 @@ class Reshape(Layer):
     """
 
     config_keys = ("target_shape",)
-    hands_on_values = True
+    preserves_values = True
 
     def __init__(self, target_shape, **options):
         super().__init__(**options)
@@ -163,7 +163,7 @@ class Permute(Layer):
     """
 
     config_keys = ("dims",)
-    hands_on_values = True
+    preserves_values = True
 
     def __init__(self, dims, **options):
         super().__init__(**options)
@@ -205,7 +205,7 @@ class RepeatVector(Layer):
     """
 
     config_keys = ("n",)
-    hands_on_values = True
+    preserves_values = True
 
     def __init__(self, n, **options):
         super().__init__(**options)
@@ -235,7 +235,7 @@ class RepeatVector(Layer):
 class Identity(Layer):
     """y = x."""
 
-    hands_on_values = True
+    preserves_values = True
 
     def forward(self, x, training=False):
         return x

@@ -8,8 +8,9 @@ import numpy as np
 
 from .. import constraints
 from ..configs.naming import snake_case
-from ..configs.registry import Configurable, Registry, Revised
+from ..configs.registry import Configurable, Registry
 from ..core.devices import load_ops
+from ..core.versions import Versioned
 from . import schedules, variables
 from .averaging import Averaging
 from .checks import check_options, is_number
@@ -18,7 +19,7 @@ _registry = Registry("optimizer", "optimizers")
 register = _registry.register
 
 
-class Optimizer(Averaging, Configurable, Revised):
+class Optimizer(Averaging, Configurable, Versioned):
     """Base of all optimizers; `update` is the rule.
 
     Order within one step, as in Keras: `unscale` the gradients, accumulate (`collect`), clip them,
@@ -56,7 +57,7 @@ class Optimizer(Averaging, Configurable, Revised):
     # this rule's moments as Keras stores them: in each group parameter by parameter, interleaved
     stored: tuple = ()  # of groups of (name in `state`, name in Keras)
     shared_numbers = ("due", "decay", "ema_momentum", "ema_overwrite")  # the others are the rule's
-    volatile = frozenset(
+    unversioned = frozenset(
         {"step_number", "iterations", "learning_rate", "_rate", "ops", "average_in_weights"}
     )
 

@@ -28,7 +28,7 @@ class Nadam(Optimizer):
 
     rule_keys = ("beta_1", "beta_2", "epsilon")
     stored = ((("m", "momentum"), ("v", "velocity")),)
-    volatile = Optimizer.volatile | {"products"}
+    unversioned = Optimizer.unversioned | {"products"}
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **options):
         super().__init__(learning_rate, **options)
