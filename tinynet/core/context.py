@@ -5,7 +5,7 @@ class Masks:
     """Which places of an array are padding, as Embedding(mask_zero=True) found them.
 
     A mask is an array (N, T), 0 where the place is padding. It belongs to one array, the output of
-    a layer; layers that work place by place hand it on.
+    a layer; `Layer.forward_pass` sets those of the next layers' outputs.
     """
 
     def __init__(self, keep):
@@ -20,13 +20,6 @@ class Masks:
     def of(self, array):
         """The mask that belongs to `array`, or None."""
         return next((mask for owner, mask in self.pairs if owner is array), None)
-
-    def hand_on(self, x, y):
-        """What belongs to x belongs to y, too; returns y."""
-        mask = self.of(x) if self.pairs else None
-        if mask is not None and y is not x:
-            self.set(y, mask)
-        return y
 
 
 class StepContext:

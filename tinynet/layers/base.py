@@ -109,6 +109,28 @@ class Layer(Symbolic, Weights, Versioned):
             "here differentiates by itself"
         )
 
+    supports_masking = False  # whether the output has padding where the input has
+
+    def compute_mask(self, inputs, previous_mask):
+        """The mask (N, T) of the output, 0 where it is padding, or None; see `context.Masks`."""
+        return previous_mask if self.supports_masking else None
+
+    def forward_pass(self, x, training=False, logits=False):
+        """`forward` as a model calls it: the padding mask of x becomes that of the output.
+
+        Args:
+            logits: leave out the activation.
+        """
+        y = self.logits(x) if logits else self.forward(x, training=training)
+        mask = self.compute_mask(x, self.context.masks.of(x))
+        if mask is not None and y is not x:
+            self.context.masks.set(y, mask)
+        return y
+
+    def backward_pass(self, dy, logits=False):
+        """`backward` as a model calls it; with `logits`, dy is the gradient by the logits."""
+        return self.backward_from_logits(dy) if logits else self.backward(dy)
+
     def check_backward(self):
         """Raise unless the layer can be trained: before the first step, not within it."""
         if type(self).backward is Layer.backward:
@@ -212,7 +234,7 @@ class Layer(Symbolic, Weights, Versioned):
             shared.step += 1
         try:
             x = [self.ops.from_host(a) for a in x] if isinstance(x, list) else self.ops.from_host(x)
-            return self.ops.to_host(self.forward(x, training=training))
+            return self.ops.to_host(self.forward_pass(x, training))
         finally:
             self.context = shared
 

@@ -15,11 +15,6 @@ import numpy as np
 
 OPSET = 17
 _layers, _activations = {}, {}
-KEEP_MASKS = {  # layers that work place by place, and hand on which places are padding
-    *("Activation", "ActivityRegularization", "AlphaDropout", "BatchNormalization", "Dense"),
-    *("Dropout", "ELU", "GaussianDropout", "GaussianNoise", "LayerNormalization", "LeakyReLU"),
-    *("Normalization", "PReLU", "ReLU", "Rescaling", "UnitNormalization"),
-}
 
 
 def converts(*names):
@@ -93,7 +88,7 @@ class Graph:
         for cls in type(layer).__mro__:
             if cls.__name__ in _layers:
                 y = _layers[cls.__name__](self, layer, x)
-                if cls.__name__ in KEEP_MASKS and x in self.masks:
+                if layer.supports_masking and x in self.masks:
                     self.masks[y] = self.masks[x]
                 return y
         raise ValueError(
