@@ -23,6 +23,8 @@ import numpy as np
 
 from .. import constraints, initializers, regularizers
 from ..config import float_dtype
+from ..configs.custom_objects import custom_object_scope
+from ..configs.keras import adapt
 from ..configs.naming import unique_name
 from ..configs.registry import Registry
 from ..core.context import StepContext
@@ -32,7 +34,7 @@ from ..core.parameters import Parameter, claim
 from ..core.versions import Versioned
 from ..core.weights import Weights
 from .building import built_once
-from .config import own_shape, read_config, takes_training
+from .config import own_shape, takes_training
 from .symbolic import Symbolic
 
 _registry = Registry("layer", "layers")
@@ -306,7 +308,8 @@ class Layer(Symbolic, Weights, Versioned):
         Args:
             custom_objects: name -> class, for what the config names and tinynet does not know.
         """
-        return cls(**read_config(cls, config, custom_objects))
+        with custom_object_scope(custom_objects):
+            return cls(**adapt(cls, config))
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name} built={self.built}>"

@@ -147,17 +147,20 @@ class Sequential(Model):
 
     def forward(self, x, training=False, logits=False):
         """Outputs of a batch x (N, ...); with `logits`, without the last activation."""
-        for layer in self.inner_layers:
-            x = layer.forward_pass(x, training, logits and layer is self.inner_layers[-1])  # (N, ...)
-        return x
+        *below, last = self.inner_layers
+        for layer in below:
+            x = layer.forward_pass(x, training)  # (N, ...)
+        return last.forward_pass(x, training, logits)
 
     def backward(self, dy, logits=False):
         """Write every parameter's gradient; dy is the gradient by what `forward` returned.
 
         Layers below the first one with trainable parameters have nothing to learn and are left out.
         """
-        for layer in reversed(self.inner_layers[self.first_trained :]):
-            dy = layer.backward_pass(dy, logits and layer is self.inner_layers[-1])  # (N, ...)
+        *below, last = self.inner_layers[self.first_trained :]
+        dy = last.backward_pass(dy, logits)
+        for layer in reversed(below):
+            dy = layer.backward_pass(dy)  # (N, ...)
         return dy
 
     def first_layers(self):
