@@ -6,9 +6,9 @@ columns of W (D, H), which are the weights that lead to one unit.
 
 import numpy as np
 
+from .configs.checks import check_number, is_integer
 from .configs.registry import Configurable, Registry
 from .core.versions import Versioned
-from .utils import check_number
 
 registry = Registry("constraint", "constraints")
 
@@ -139,9 +139,7 @@ max_norm, unit_norm, min_max_norm, non_neg = MaxNorm, UnitNorm, MinMaxNorm, NonN
 
 def _check_axis(axis):
     axes = axis if isinstance(axis, (list, tuple)) else [axis]
-    if not axes or not all(
-        isinstance(a, (int, np.integer)) and not isinstance(a, bool) for a in axes
-    ):
+    if not axes or not all(map(is_integer, axes)):
         raise ValueError(f"axis must be an int or a list of ints, received {axis!r}")
     return list(axis) if isinstance(axis, (list, tuple)) else int(axis)
 

@@ -5,9 +5,9 @@ There is no factor 1/2: L2 with factor l2 shrinks a weight by 2 l2 w. Names are 
 
 import numpy as np
 
+from .configs.checks import check_number
 from .configs.registry import Configurable, Registry
 from .core.versions import Versioned
-from .utils import check_number
 
 registry = Registry("regularizer", "regularizers")
 

@@ -1,9 +1,9 @@
 """Activations as layers: Activation, ReLU, LeakyReLU, ELU, Softmax, and PReLU with its slopes."""
 
 from .. import activations, constraints, initializers, regularizers
+from ..configs.checks import check_number
+from .axes import axes_of, from_rows, to_rows
 from .base import Layer, register
-from .checks import axes_of
-from .rows import from_rows, to_rows
 
 
 @register()
@@ -49,11 +49,6 @@ class Activation(Layer):
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
 
-def _not_negative(label, name, value):
-    if value is None or not value >= 0:
-        raise ValueError(f"{label}: {name} must be >= 0, received {value!r}")
-
-
 class _OptionLayer(Activation):
     """A layer for one activation whose options are the layer's arguments."""
 
@@ -73,7 +68,7 @@ class ReLU(_OptionLayer):
         for label, value in (("max_value", max_value), ("negative_slope", negative_slope),
                              ("threshold", threshold)):  # fmt: skip
             if not (value is None and label == "max_value"):
-                _not_negative("ReLU", label, value)
+                check_number(f"ReLU: {label}", value, 0, kind="")
         self.max_value, self.negative_slope = max_value, negative_slope
         self.threshold = threshold
         super().__init__(
@@ -92,7 +87,7 @@ class LeakyReLU(_OptionLayer):
 
     def __init__(self, negative_slope=0.3, alpha=None, **options):
         self.negative_slope = negative_slope if alpha is None else alpha
-        _not_negative("LeakyReLU", "negative_slope", self.negative_slope)
+        check_number("LeakyReLU: negative_slope", self.negative_slope, 0, kind="")
         super().__init__(
             activations.leaky_relu.with_options(negative_slope=float(self.negative_slope)),
             **options,

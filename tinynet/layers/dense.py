@@ -1,9 +1,9 @@
 """Dense: y = f(x W + b)."""
 
 from .. import activations, constraints, initializers, regularizers
+from ..configs.checks import check_integer
 from .activity import Penalized
 from .base import register
-from .checks import positive_int
 
 
 @register()
@@ -56,7 +56,7 @@ class Dense(Penalized):
         **options,
     ):
         super().__init__(**options)
-        self.units = positive_int(self, "units", units)
+        self.units = check_integer(f"layer {self.name!r}: units", units, kind="an int")
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)

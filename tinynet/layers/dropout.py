@@ -1,8 +1,8 @@
 """Dropout: each entry is set to zero with probability `rate` while training."""
 
+from ..configs.checks import check_number
 from ..random import check_seed, draw_seed
 from .base import Layer, register
-from .checks import fraction
 
 
 def key_now(layer):
@@ -19,7 +19,7 @@ class Masked(Layer):
 
     def __init__(self, rate, noise_shape, seed, options):
         super().__init__(**options)
-        self.rate = fraction(self, "rate", rate)
+        self.rate = check_number(f"layer {self.name!r}: rate", rate, 0, 1)
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
         self.seed = None if seed is None else check_seed(seed)
         self.key = (draw_seed() if seed is None else self.seed, 0)

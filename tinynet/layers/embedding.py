@@ -3,9 +3,9 @@
 import numpy as np
 
 from .. import initializers, regularizers
+from ..configs.checks import check_integer
 from .activity import Penalized
 from .base import register
-from .checks import positive_int
 
 EXACT = {"float32": 2**24, "float64": 2**53}  # integers up to here survive the cast to the dtype
 
@@ -53,8 +53,9 @@ class Embedding(Penalized):
         if input_length is not None and "input_shape" not in options:
             options["input_shape"] = (input_length,)
         super().__init__(**options)
-        self.input_dim = positive_int(self, "input_dim", input_dim)
-        self.output_dim = positive_int(self, "output_dim", output_dim)
+        label, kind = f"layer {self.name!r}", "an int"
+        self.input_dim = check_integer(f"{label}: input_dim", input_dim, kind=kind)
+        self.output_dim = check_integer(f"{label}: output_dim", output_dim, kind=kind)
         if self.input_dim > EXACT[self.dtype]:
             raise ValueError(
                 f"layer {self.name!r}: input_dim={input_dim}, but {self.dtype} holds integers "

@@ -6,9 +6,9 @@ row).
 
 import math
 
+from ..configs.checks import check_number
 from ..random import check_seed, draw_seed
 from .base import Layer, register
-from .checks import fraction
 from .dropout import Masked, key_now
 
 
@@ -45,7 +45,7 @@ class GaussianNoise(Noisy):
 
     def __init__(self, stddev, seed=None, **options):
         super().__init__(seed, options)
-        self.stddev = fraction(self, "stddev", stddev)
+        self.stddev = check_number(f"layer {self.name!r}: stddev", stddev, 0, 1)
 
     def forward(self, x, training=False):
         if not training or self.stddev == 0:
@@ -73,7 +73,7 @@ class GaussianDropout(Noisy):
 
     def __init__(self, rate, seed=None, **options):
         super().__init__(seed, options)
-        self.rate = fraction(self, "rate", rate)
+        self.rate = check_number(f"layer {self.name!r}: rate", rate, 0, 1)
         if self.rate == 1:
             raise ValueError(f"layer {self.name!r}: rate must be below 1, received {rate!r}")
 

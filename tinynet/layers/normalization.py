@@ -1,8 +1,8 @@
 """Batch normalization."""
 
 from .. import constraints, initializers, regularizers
+from .axes import from_rows, to_rows
 from .base import Layer, register
-from .rows import from_rows, to_rows
 
 
 @register()

@@ -3,9 +3,8 @@
 import math
 
 from .. import initializers, regularizers
+from .axes import axes_of, from_rows, to_rows
 from .base import Layer, register
-from .checks import axes_of
-from .rows import from_rows, to_rows
 
 
 class RowNormalization(Layer):

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
+from ..configs.checks import check_integer
 from ..core.graph import Node
 from .base import Layer, register
-from .checks import positive_int
 
 
 @register("Input")
@@ -209,7 +209,7 @@ class RepeatVector(Layer):
 
     def __init__(self, n, **options):
         super().__init__(**options)
-        self.n = positive_int(self, "n", n)
+        self.n = check_integer(f"layer {self.name!r}: n", n, kind="an int")
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) != 2:

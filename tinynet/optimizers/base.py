@@ -7,13 +7,14 @@ gradients in the same order. So the update rule is written once, for one vector.
 import numpy as np
 
 from .. import constraints
+from ..configs.checks import check_number, is_number
 from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from ..core.devices import load_ops
 from ..core.versions import Versioned
 from . import schedules, variables
 from .averaging import Averaging
-from .checks import check_options, is_number
+from .checks import check_options
 
 _registry = Registry("optimizer", "optimizers")
 register = _registry.register
@@ -96,6 +97,12 @@ class Optimizer(Averaging, Configurable, Versioned):
         self.average = self.total = None
         self.average_in_weights = False  # whether `swap_average` has exchanged them
         self.ops = load_ops("reference")
+
+    def set_checked(self, below=None, **values):
+        """Attributes of these names, each a number >= 0 and, where that is given, < `below`."""
+        for name, value in values.items():
+            label = f"{type(self).__name__}: {name}"
+            setattr(self, name, check_number(label, value, 0, below=below))
 
     # --------------------------------------------------------------------------- learning rate
 

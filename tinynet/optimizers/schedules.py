@@ -7,8 +7,8 @@ computed in float64. In the equations η₀ is `initial_learning_rate`, t the st
 import bisect
 import math
 
+from ..configs.checks import check_number
 from ..configs.registry import Configurable, Registry
-from ..utils import check_number
 
 registry = Registry("learning rate schedule", "optimizers.schedules")
 

@@ -1,6 +1,28 @@
-"""Bringing some axes of an input together as the columns of a matrix, and back."""
+"""The axes that a layer works along: which they are, and bringing them together as columns."""
 
 import math
+
+
+def axes_of(layer, axis, shape):
+    """`axis`, an int or a list of ints, as sorted axes of `shape`, all of them behind the rows."""
+    given = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+    rank = len(shape)
+    for a in given:
+        if not -rank <= a < rank:
+            raise ValueError(
+                f"layer {layer.name!r}: axis {a} does not exist in input of shape {tuple(shape)}"
+            )
+    found = sorted({a % rank for a in given})
+    if 0 in found:
+        raise ValueError(
+            f"layer {layer.name!r}: axis {axis} holds axis 0, the rows of a batch, which stay apart"
+        )
+    for a in found:
+        if shape[a] is None:
+            raise ValueError(
+                f"layer {layer.name!r}: axis {a} must have a known size, received {tuple(shape)}"
+            )
+    return found
 
 
 def to_rows(layer, x, axes):
