@@ -21,7 +21,7 @@ Check it with `tinynet.gradcheck(Scale(), x)`. As in Keras, `forward` may also b
 
 import numpy as np
 
-from .. import constraints, initializers, regularizers
+from .. import activations, constraints, initializers, regularizers
 from ..config import float_dtype
 from ..configs.custom_objects import custom_object_scope
 from ..configs.keras import adapt
@@ -39,6 +39,10 @@ from .symbolic import Symbolic
 
 _registry = Registry("layer", "layers")
 register = _registry.register
+
+# The arguments that may be names of objects, by how the argument's name ends.
+OBJECTS = {"activation": activations, "initializer": initializers, "regularizer": regularizers,
+           "constraint": constraints}  # fmt: skip
 
 
 class Layer(Symbolic, Weights, Versioned):
@@ -82,6 +86,15 @@ class Layer(Symbolic, Weights, Versioned):
         super().__init_subclass__(**options)
         if "build" in vars(cls):
             cls.build = built_once(cls.build)
+
+    def store(self, arguments):
+        """Keep the constructor's arguments, `locals()`, that `config_keys` names as attributes.
+
+        Names of activations, initializers, regularizers and constraints become objects.
+        """
+        for key in self.config_keys:
+            module = OBJECTS.get(key.rpartition("_")[2])
+            setattr(self, key, module.get(arguments[key]) if module else arguments[key])
 
     # -------------------------------------------------------------------- what a layer defines
 
@@ -198,6 +211,21 @@ class Layer(Symbolic, Weights, Versioned):
         self.own_parameters = [*self.own_parameters, parameter]
         return parameter
 
+    def named_weight(self, name, shape, trainable=True):
+        """A new Parameter by this layer's `{name}_initializer`, `_regularizer`, `_constraint`."""
+        kinds = ("initializer", "regularizer", "constraint")
+        chosen = {kind: getattr(self, f"{name}_{kind}", None) for kind in kinds}
+        return self.add_weight(shape, name=name, trainable=trainable, **chosen)
+
+    def channels_first(self, data_format):
+        """Whether the features stand on axis 1: "channels_first", not "channels_last" or None."""
+        if data_format not in (None, "channels_last", "channels_first"):
+            raise ValueError(
+                f'layer {self.name!r}: data_format must be "channels_last" or "channels_first", '
+                f"received {data_format!r}"
+            )
+        return data_format == "channels_first"
+
     def add_loss(self, loss):
         """Not supported: nothing could differentiate it."""
         raise NotImplementedError(
@@ -292,13 +320,9 @@ class Layer(Symbolic, Weights, Versioned):
         """The constructor's arguments as plain values."""
         config = {"name": self.name, "trainable": self.learns, "dtype": self.dtype}
         for key in self.config_keys:
-            value = getattr(self, key)
-            for module, kind in ((initializers, initializers.Initializer),
-                                 (regularizers, regularizers.Regularizer),
-                                 (constraints, constraints.Constraint)):  # fmt: skip
-                if isinstance(value, kind):
-                    value = module.serialize(value)
-            config[key] = value
+            value, module = getattr(self, key), OBJECTS.get(key.rpartition("_")[2])
+            known = module is activations or hasattr(value, "get_config")
+            config[key] = module.serialize(value) if module and known else value
         return config
 
     @classmethod

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from .. import initializers, regularizers
 from ..configs.checks import check_integer
 from .activity import Penalized
 from .base import register
@@ -32,27 +31,17 @@ class Embedding(Penalized):
     """
 
     config_keys = (
-        "input_dim",
-        "output_dim",
-        "embeddings_initializer",
-        "embeddings_regularizer",
-        "mask_zero",
-    )
+        "input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer", "mask_zero"
+    )  # fmt: skip
 
-    def __init__(
-        self,
-        input_dim,
-        output_dim,
-        embeddings_initializer="uniform",
-        embeddings_regularizer=None,
-        mask_zero=False,
-        weights=None,
-        input_length=None,  # the older Keras's, which then knew T
-        **options,
-    ):
+    # input_length: the older Keras's, which then knew T
+    def __init__(self, input_dim, output_dim, embeddings_initializer="uniform",
+                 embeddings_regularizer=None, mask_zero=False, weights=None, input_length=None,
+                 **options):  # fmt: skip
         if input_length is not None and "input_shape" not in options:
             options["input_shape"] = (input_length,)
         super().__init__(**options)
+        self.store(locals())
         label, kind = f"layer {self.name!r}", "an int"
         self.input_dim = check_integer(f"{label}: input_dim", input_dim, kind=kind)
         self.output_dim = check_integer(f"{label}: output_dim", output_dim, kind=kind)
@@ -61,9 +50,6 @@ class Embedding(Penalized):
                 f"layer {self.name!r}: input_dim={input_dim}, but {self.dtype} holds integers "
                 f'exactly only up to {EXACT[self.dtype]}; use dtype="float64"'
             )
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.mask_zero = bool(mask_zero)
         self.start = None
         if weights is not None:
             weights = weights[0] if isinstance(weights, list) and len(weights) == 1 else weights

@@ -79,13 +79,8 @@ class Flatten(Layer):
 
     def __init__(self, data_format=None, **options):
         super().__init__(**options)
-        data_format = "channels_last" if data_format is None else data_format
-        if data_format not in ("channels_last", "channels_first"):
-            raise ValueError(
-                f'layer {self.name!r}: data_format must be "channels_last" or "channels_first", '
-                f"received {data_format!r}"
-            )
-        self.data_format = data_format
+        self.data_format = data_format or "channels_last"
+        self.features_first = self.channels_first(data_format)
 
     def compute_output_shape(self, input_shape):
         if None in input_shape[1:]:
@@ -94,7 +89,7 @@ class Flatten(Layer):
 
     def forward(self, x, training=False):
         self.saved = x.shape
-        if self.data_format == "channels_first" and x.ndim > 2:
+        if self.features_first and x.ndim > 2:
             order = (0, *range(2, x.ndim), 1)
             moved = self.empty(tuple(x.shape[a] for a in order))
             self.ops.transpose(x, order, y=moved)
@@ -103,7 +98,7 @@ class Flatten(Layer):
 
     def backward(self, dy):
         shape = self.recall()
-        if self.data_format == "channels_first" and len(shape) > 2:
+        if self.features_first and len(shape) > 2:
             N, D, *rest = shape
             dx = self.empty(shape)
             order = (0, len(shape) - 1, *range(1, len(shape) - 1))
