@@ -25,6 +25,15 @@ def axes_of(layer, axis, shape):
     return found
 
 
+def transposed(layer, x, order):
+    """x with its axes in this order; x itself where they are."""
+    if tuple(order) == tuple(range(x.ndim)):
+        return x
+    y = layer.empty(tuple(x.shape[a] for a in order))
+    layer.ops.transpose(x, tuple(order), y=y)
+    return y
+
+
 def to_rows(layer, x, axes):
     """(N, ...) -> (R, D): `axes`, sorted and without 0, side by side in each row.
 
@@ -32,11 +41,7 @@ def to_rows(layer, x, axes):
     """
     rest = [a for a in range(x.ndim) if a not in axes]
     D = math.prod(x.shape[a] for a in axes)
-    order = (*rest, *axes)
-    if order != tuple(range(x.ndim)):
-        moved = layer.empty(tuple(x.shape[a] for a in order))
-        layer.ops.transpose(x, order, y=moved)
-        x = moved
+    x = transposed(layer, x, (*rest, *axes))
     return x.reshape(x.size // D, D)
 
 
@@ -45,8 +50,4 @@ def from_rows(layer, y, axes, shape):
     rest = [a for a in range(len(shape)) if a not in axes]
     order = (*rest, *axes)
     y = y.reshape(tuple(shape[a] for a in order))
-    if order == tuple(range(len(shape))):
-        return y
-    back = layer.empty(shape)
-    layer.ops.transpose(y, tuple(order.index(a) for a in range(len(shape))), y=back)
-    return back
+    return transposed(layer, y, [order.index(a) for a in range(len(shape))])

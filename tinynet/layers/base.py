@@ -29,7 +29,7 @@ from ..configs.naming import unique_name
 from ..configs.registry import Registry
 from ..core.context import StepContext
 from ..core.devices import load_ops
-from ..core.graph import is_symbolic
+from ..core.graph import fits, is_symbolic
 from ..core.parameters import Parameter, claim
 from ..core.versions import Versioned
 from ..core.weights import Weights
@@ -287,10 +287,7 @@ class Layer(Symbolic, Weights, Versioned):
 
     def accepts(self, shape) -> bool:
         """Whether a batch of `shape` fits the parameters; a layer without any takes all shapes."""
-        expected = self.input_shape
-        return not self.parameters or (len(shape) == len(expected) and all(
-            e is None or e == s for e, s in zip(expected[1:], shape[1:], strict=True)
-        ))  # fmt: skip
+        return not self.own_parameters or fits(shape, self.input_shape)
 
     def check_input_shape(self, shape):
         """Raise unless a batch of `shape` fits what the layer was built for."""
@@ -343,16 +340,4 @@ def _shape_of(x):
     return [(None, *a.shape[1:]) for a in x] if isinstance(x, list) else (None, *x.shape[1:])
 
 
-def get(identifier, custom_objects=None):
-    """A layer from its class name, its config, a class or a layer."""
-    return _registry.get(identifier, custom_objects)
-
-
-def serialize(layer):
-    """The config dict that `deserialize` turns into an equal layer, not built."""
-    return _registry.serialize(layer)
-
-
-def deserialize(config, custom_objects=None):
-    """A layer from what `serialize` returned."""
-    return _registry.deserialize(config, custom_objects)
+get, serialize, deserialize = _registry.get, _registry.serialize, _registry.deserialize

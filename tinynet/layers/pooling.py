@@ -1,5 +1,6 @@
 """Pooling over the steps of a sequence: GlobalAveragePooling1D, GlobalMaxPooling1D."""
 
+from .axes import transposed
 from .base import Layer, register
 
 
@@ -45,11 +46,7 @@ class GlobalPooling1D(Layer):
 
     def _swapped(self, x):
         """(N, T, D) from x, or x from it."""
-        if not self.features_first:
-            return x
-        y = self.empty((len(x), x.shape[2], x.shape[1]))
-        self.ops.transpose(x, (0, 2, 1), y=y)
-        return y
+        return transposed(self, x, (0, 2, 1)) if self.features_first else x
 
 
 @register("GlobalAvgPool1D")

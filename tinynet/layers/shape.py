@@ -6,6 +6,7 @@ import numpy as np
 
 from ..configs.checks import check_integer
 from ..core.graph import Node
+from .axes import transposed
 from .base import Layer, register
 
 
@@ -90,20 +91,15 @@ class Flatten(Layer):
     def forward(self, x, training=False):
         self.saved = x.shape
         if self.features_first and x.ndim > 2:
-            order = (0, *range(2, x.ndim), 1)
-            moved = self.empty(tuple(x.shape[a] for a in order))
-            self.ops.transpose(x, order, y=moved)
-            x = moved
+            x = transposed(self, x, (0, *range(2, x.ndim), 1))
         return x.reshape(len(x), math.prod(x.shape[1:]))  # (N, D)
 
     def backward(self, dy):
         shape = self.recall()
         if self.features_first and len(shape) > 2:
             N, D, *rest = shape
-            dx = self.empty(shape)
             order = (0, len(shape) - 1, *range(1, len(shape) - 1))
-            self.ops.transpose(dy.reshape(N, *rest, D), order, y=dx)
-            return dx
+            return transposed(self, dy.reshape(N, *rest, D), order)
         return dy.reshape(shape)  # (N, A, B, ...)
 
 
@@ -178,17 +174,13 @@ class Permute(Layer):
         return (input_shape[0], *(input_shape[d] for d in self.dims))
 
     def forward(self, x, training=False):
-        y = self.empty(self.compute_output_shape(x.shape))
-        self.ops.transpose(x, (0, *self.dims), y=y)
-        return y
+        return transposed(self, x, (0, *self.dims))
 
     def backward(self, dy):
         if not self.needs_dx:
             return None
         order = (0, *(self.dims.index(d) + 1 for d in range(1, len(self.dims) + 1)))
-        dx = self.empty(tuple(dy.shape[a] for a in order))
-        self.ops.transpose(dy, order, y=dx)  # the inverse order
-        return dx
+        return transposed(self, dy, order)  # the inverse order
 
 
 @register()

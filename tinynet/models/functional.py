@@ -226,10 +226,7 @@ class Functional(Model):
     def accepts(self, shape):
         ours = [tensor.shape for tensor in self.inputs]
         given = shape if isinstance(shape, list) else [shape]
-        return len(ours) == len(given) and all(
-            len(a) == len(b) and all(e is None or e == s for e, s in zip(a[1:], b[1:], strict=True))
-            for a, b in zip(ours, given, strict=True)
-        )
+        return len(ours) == len(given) and all(map(graph.fits, given, ours))
 
     # --------------------------------------------------------------------------------- config
 

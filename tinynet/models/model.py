@@ -12,7 +12,7 @@ from ..config import float_dtype
 from ..configs.naming import unique_name
 from ..core.context import StepContext
 from ..core.devices import load_ops, resolve
-from ..core.graph import is_symbolic
+from ..core.graph import fits, is_symbolic
 from ..core.parameters import FlatParameters
 from ..core.versions import latest_version, new_version
 from ..engine.fit import Trainer
@@ -26,6 +26,11 @@ class Model(Trainer, Layer):
 
         x = Input((784,))
         model = Model(x, Dense(10, activation="softmax")(Dense(100, activation="relu")(x)))
+
+    A kind of model defines `forward(x, training, logits)` and `backward(dy, logits)`, where logits
+    leaves the last activation out; `first_layers()`, those that read the input; `check_shapes()`,
+    which raises unless each layer still takes what those before it give; and
+    `plan_backward(needs_dx)`, which notes what learns and which gradients are needed.
 
     Args:
         inputs, outputs: symbolic tensors, see `Input`; lists where there are several.
@@ -65,24 +70,6 @@ class Model(Trainer, Layer):
         self._context = self.own_context
 
     names_of_inputs = None  # where x may be a list or a dict of arrays
-
-    # --------------------------------------------------------------- what kinds of models define
-
-    def forward(self, x, training=False, logits=False):
-        """Outputs of a batch; with `logits`, without the last activation."""
-        raise NotImplementedError(f"{type(self).__name__} needs a forward")
-
-    def backward(self, dy, logits=False):
-        """Write every parameter's gradient; dy is the gradient by what `forward` returned."""
-        raise NotImplementedError(f"{type(self).__name__} needs a backward")
-
-    def first_layers(self):
-        """The layers that read the input."""
-        raise NotImplementedError(f"{type(self).__name__} needs a first_layers")
-
-    def plan_backward(self, needs_dx):
-        """Before a step: which layers learn, and which have to hand a gradient on."""
-        raise NotImplementedError(f"{type(self).__name__} needs a plan_backward")
 
     @property
     def last_layer(self):
@@ -230,9 +217,7 @@ class Model(Trainer, Layer):
                 x = x[..., 0]
             elif (*x.shape[1:], 1) == shape:
                 x = x[..., None]
-        if x.ndim != len(shape) + 1 or any(
-            e is not None and e != s for e, s in zip(shape, x.shape[1:], strict=True)
-        ):
+        if not fits(x.shape, (None, *shape)):
             raise ValueError(
                 f"{where}: {self.name} expects rows of shape {shape}, received {x.shape[1:]} "
                 f"({where} has shape {x.shape})"
@@ -270,10 +255,6 @@ class Model(Trainer, Layer):
             self.plan_backward(needs_dx=False)
             self.planned = layout.parts
         self.fitting_layout, self.flat.checked = self.layout, latest_version()
-
-    def check_shapes(self):
-        """Raise unless each layer still takes what those before it give, and the model is built."""
-        raise NotImplementedError(f"{type(self).__name__} needs a check_shapes")
 
     def check_still_fits(self, layer, input_shape, output_shape):
         """Raise unless a layer still makes arrays of the one shape from arrays of the other."""

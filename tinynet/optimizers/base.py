@@ -8,9 +8,11 @@ import numpy as np
 
 from .. import constraints
 from ..configs.checks import check_number, is_number
+from ..configs.custom_objects import custom_object_scope
 from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from ..core.devices import load_ops
+from ..core.parameters import Parameter
 from ..core.versions import Versioned
 from . import schedules, variables
 from .averaging import Averaging
@@ -339,7 +341,10 @@ class Optimizer(Averaging, Configurable, Versioned):
                     f"{self.name}: gradient {i} has shape {g.shape}, its parameter {p.shape}"
                 )
         if self.parameters is None:
-            self.build(_as_parameters(parameters))
+            self.build([
+                p if isinstance(p, Parameter) else Parameter(p, f"array_{i}")
+                for i, p in enumerate(parameters)
+            ])  # fmt: skip
         elif len(parameters) != len(self.parameters) or any(
             a is not b.value and a is not b
             for a, b in zip(parameters, self.parameters, strict=True)
@@ -406,38 +411,8 @@ class Optimizer(Averaging, Configurable, Versioned):
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):
         """An equal optimizer, with no steps behind it, from `get_config()`'s dict."""
-        return cls(**_with_schedule(config, custom_objects))
+        with custom_object_scope(custom_objects):
+            return cls(**config)
 
 
-def _as_parameters(arrays):
-    from ..core.parameters import Parameter
-
-    return [a if isinstance(a, Parameter) else Parameter(a, f"array_{i}")
-            for i, a in enumerate(arrays)]  # fmt: skip
-
-
-def get(identifier, custom_objects=None):
-    """An optimizer from its name, its config, a class or an optimizer."""
-    if isinstance(identifier, Optimizer):
-        return identifier
-    if isinstance(identifier, dict):
-        return deserialize(identifier, custom_objects)
-    return _registry.get(identifier, custom_objects)
-
-
-def deserialize(config, custom_objects=None):
-    """An optimizer from what `serialize`, or Keras's, returned; a schedule may be custom too."""
-    if isinstance(config, dict) and isinstance(config.get("config"), dict):
-        config = {**config, "config": _with_schedule(config["config"], custom_objects)}
-    return _registry.deserialize(config, custom_objects)
-
-
-def _with_schedule(config, custom_objects):
-    """A constructor's arguments, where a schedule's config has become the schedule."""
-    rate = config.get("learning_rate")
-    if not isinstance(rate, dict):
-        return config
-    return {**config, "learning_rate": schedules.deserialize(rate, custom_objects)}
-
-
-serialize = _registry.serialize
+get, serialize, deserialize = _registry.get, _registry.serialize, _registry.deserialize
