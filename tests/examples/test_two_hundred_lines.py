@@ -16,7 +16,7 @@ import tinynet
 from tinynet import kernels
 from tinynet.layers import Dense, Dropout, Input
 
-PATH = pathlib.Path(__file__).parent.parent / "examples/two_hundred_lines.py"
+PATH = pathlib.Path(__file__).parents[2] / "examples/two_hundred_lines.py"
 D, SIZES, C = 12, (16, 8), 4
 RATE, SEEDS = 0.3, (7, 8)  # of the two Dropouts
 
