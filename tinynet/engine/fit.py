@@ -7,11 +7,15 @@ from ..configs.checks import check_integer
 from ..data import Dataset, is_stream, source, sources
 from ..random import draw_seed
 from ..resuming import Run
-from .replay import joined
+from .batch import Batches
+from .compile import Compiled
+from .eager import joined
+from .gradients import Gradients
+from .logs import Logs
 from .step import Step
 
 
-class Trainer(Step):
+class Trainer(Step, Gradients, Batches, Compiled, Logs):
     """What a model can do with data; `Sequential` adds the layers."""
 
     def fit(

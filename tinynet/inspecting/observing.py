@@ -89,10 +89,9 @@ def step_changes(model, x, y, sample_weight=None):
         present moments, would add to the parameter (clipping and weight decay included).
     """
     loss, gradients = model.loss_and_gradients(x, y, sample_weight)
-    flat, optimizer = model.flat, model.optimizer
     before = {p.path: p.numpy() for p in model.trainable_weights}
     with unchanged(model):
-        optimizer.descend(flat.trainable, flat.grads, optimizer.numbers(optimizer.step_number))
+        model.update()
         changes = {p.path: p.numpy() - before[p.path] for p in model.trainable_weights}
     return loss, gradients, changes
 

@@ -9,6 +9,7 @@ drawing in a loop leaks nothing; for a pyplot window hand in axes of your own:
     plt.show()
 """
 
+from ..configs.extras import needs as _needs
 from ..configs.naming import public_names as _public_names
 from .boundary import decision_boundary
 from .confusion import confusion_matrix
@@ -17,5 +18,8 @@ from .gradients import plot_gradients, plot_histograms
 from .history import plot_history
 from .images import image_grid, misclassified, weight_images
 from .probes import plot_learning_rates, plot_loss_surface
+
+with _needs("plot", "tinynet.plotting draws with matplotlib"):
+    import matplotlib
 
 __all__ = _public_names(globals())

@@ -205,6 +205,7 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
     Raises:
         ValueError: not such a file, damaged, or of another architecture; nothing was changed.
         OSError: it can't be read.
+        ImportError: it is a `.safetensors` file, and that package is missing.
     """
     suffix = format_of(filepath, (".keras", *WEIGHTS), "load_weights")
     with open(filepath, "rb") as file, refusing(filepath, "these weights can't be loaded"):

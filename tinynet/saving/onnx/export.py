@@ -13,6 +13,8 @@ import math
 
 import numpy as np
 
+from ...configs.extras import needs
+
 OPSET = 17
 _layers, _activations = {}, {}
 
@@ -47,10 +49,8 @@ class Graph:
     """
 
     def __init__(self, dtype):
-        try:
+        with needs("onnx", "export writes with the onnx package"):
             import onnx
-        except ImportError as error:
-            raise ImportError("export needs the onnx package: pip install onnx") from error
         self.onnx, self.dtype, self.nodes, self.constants = onnx, np.dtype(dtype), [], []
         self.masks = {}  # name of a tensor -> name of its mask (N, T), 1 where it is no padding
 
