@@ -66,8 +66,8 @@ class Model(Trainer, Layer):
         self.input_shape = self.output_shape = None
         self.built = False
         self.needs_dx = True
-        self.own_context = StepContext(load_ops(resolve()), reuse=True)
-        self._context = self.own_context
+        self.step_context = StepContext(load_ops(resolve()), reuse=True)
+        self._context = self.step_context
 
     names_of_inputs = None  # where x may be a list or a dict of arrays
 
@@ -240,12 +240,12 @@ class Model(Trainer, Layer):
         Raises:
             ValueError: the layers no longer fit together, because one of them was changed.
         """
-        flat, ops = self.flat, self.own_context.ops
+        flat, ops = self.flat, self.step_context.ops
         if flat is not None and flat.ops is ops and flat.checked is latest_version():
             return
         layout = self.layout
-        if any(one.context is not self.own_context for one in layout.parts):
-            self.context = self.own_context
+        if any(one.context is not self.step_context for one in layout.parts):
+            self.context = self.step_context
             self.planned = None
         if layout is not self.fitting_layout:
             self.check_shapes()
