@@ -1,4 +1,4 @@
-"""Building a layer: once, for the shape of its input, whoever calls `build`."""
+"""Building a layer: once, for the shape of its input, by `build` or at the first call."""
 
 import functools
 

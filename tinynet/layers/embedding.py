@@ -77,7 +77,7 @@ class Embedding(Penalized):
         return (*input_shape, self.output_dim)
 
     def check_values(self, x, where):
-        """Raise unless all entries of x, data as the user gave it, are ids of ours."""
+        """Raise unless all entries of x, data as the user gave it, are ids that this layer has."""
         for first in range(0, len(x), 1 << 16):
             part = x[first : first + (1 << 16)]
             self._check_ids(

@@ -115,7 +115,7 @@ class Model(Trainer, Layer):
 
     @property
     def context(self):
-        """Arrays and kernels of whoever takes the step: this model, or the one it stands in."""
+        """Arrays and kernels of the model that takes the step: this one, or one that holds it."""
         return self._context
 
     @context.setter
