@@ -5,7 +5,7 @@
 """
 
 from .arrays import MappedRows, as_array, check_finite
-from .batches import Batches, Table, check_count
+from .batches import Batches, Table
 from .dataset import Dataset
 from .pydataset import PyDataset
 from .several import SeveralRows
