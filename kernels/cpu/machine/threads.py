@@ -6,7 +6,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from ..instructions import FEW_ROWS
+from .loop import FEW_ROWS
 
 
 def threads():
