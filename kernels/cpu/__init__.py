@@ -29,7 +29,6 @@ from .machine.operands import INSTRUCTIONS
 from .machine.program import Machine
 from .machine.threads import single_threaded_blas
 from .products import sum_rows
-from .updates import penalty_instructions
 from .zeros import csr, entries, sparse  # their instructions are used by their names
 
 for _topic in (activations, formulas, layers, losses, normalization, updates):

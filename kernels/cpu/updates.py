@@ -13,7 +13,7 @@ import numpy as np
 from .. import reference, translate
 from ..recording import Unsupported
 from .formulas import applied, of_reference, scalar
-from .machine.call import Instruction, called, kernel, plain
+from .machine.call import Instruction, kernel, plain
 from .machine.loop import COUNTER, FLAT, HEAD, PARTIAL, THREAD, THREADS
 from .machine.native import barrier, vector
 from .machine.operands import (
@@ -68,11 +68,6 @@ def penalty_grad(dw: Span, w: Span, l1: Number, l2: Number, loss: StepLoss):
     loss[0] += penalty(w, l1, l2)
     for i in range(dw.size):
         dw[i] = _penalty_slope(w.dtype.type, w[i], dw[i], l1, l2)
-
-
-def penalty_instructions(w, regularizer):
-    """Count the penalty on w towards the step's loss, without a gradient."""
-    return [called("penalty_grad", (None, w), (regularizer.l1, regularizer.l2))]
 
 
 # ------------------------------------------------------------------------- norms of whole vectors

@@ -113,7 +113,8 @@ def adafactor(g, rate, beta_2, epsilon_1, epsilon_2, threshold, *, w, r, c, v):
 
 
 def penalty_grad(w, l1, l2, *, dw):
-    dw += l1 * np.sign(w) + 2 * l2 * w
+    if dw is not None:
+        dw += l1 * np.sign(w) + 2 * l2 * w
 
 
 def clip_by_value(c, *, g):

@@ -74,7 +74,8 @@ def join(name, *formulas):
 FUNCTIONS = {
     "absolute": "fabs", "arccos": "acos", "arcsin": "asin", "arctan": "atan", "arctan2": "atan2",
     "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "ceil": "ceil",
-    "copysign": "copysign", "cos": "cos", "cosh": "cosh", "erf": "erf", "erfc": "erfc", "exp": "exp", "expm1": "expm1", "floor": "floor",
+    "copysign": "copysign", "cos": "cos", "cosh": "cosh", "erf": "erf", "erfc": "erfc",
+    "exp": "exp", "expm1": "expm1", "floor": "floor",
     "log": "log", "log10": "log10", "log1p": "log1p", "log2": "log2", "maximum": "larger",
     "minimum": "smaller", "power": "pow", "sin": "sin", "sinh": "sinh", "sqrt": "sqrt",
     "tan": "tan", "tanh": "tanh",

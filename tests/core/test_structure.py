@@ -1,0 +1,111 @@
+"""The house: which module may import which, and what `import tinynet` loads."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+HEAVY = ("numba", "cupy", "scipy", "h5py", "matplotlib", "rich", "pooch", "sklearn", "keras", "jax",
+         "tensorboard")  # fmt: skip
+
+
+def imported_modules(path):
+    """Dotted names of everything a file of tinynet or kernels imports, at any depth."""
+    folders = path.relative_to(ROOT).parts[:-1]
+    package = ["tinynet", *(folders if folders[0] == "kernels" else folders[1:])]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            module = ".".join(base + ([node.module] if node.module else []))
+            found.add(module)
+            found.update(f"{module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def files(*folders):
+    return [p for folder in folders for p in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_the_reader_of_imports_sees_what_it_should():
+    assert "tinynet.layers.base" in imported_modules(ROOT / "tinynet/layers/dense.py")
+    assert "tinynet.kernels.reference" in imported_modules(ROOT / "kernels/cpu/__init__.py")
+    assert "numpy" in imported_modules(ROOT / "kernels/reference/layers.py")
+
+
+@pytest.mark.parametrize("path", files("kernels"), ids=lambda p: p.name)
+def test_kernels_import_nothing_of_tinynet(path):
+    for name in imported_modules(path):
+        assert name.split(".")[0] != "tinynet" or name.startswith("tinynet.kernels"), name
+
+
+@pytest.mark.parametrize("path", files("tinynet"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_devices_meets_the_kernels(path):
+    if path.name != "devices.py":
+        assert not any(n.startswith("tinynet.kernels") for n in imported_modules(path))
+
+
+# Lower floors know nothing of the ones above.
+FLOORS = [
+    {"config", "random", "configs"},
+    {"core", "utils", "data"},
+    {"initializers", "regularizers", "constraints", "activations"},
+    {"layers", "losses", "optimizers"},
+    {"metrics", "saving", "showing", "inspecting", "backend", "probes"},
+    {"microscope"},
+    {"callbacks"},
+    {"resuming"},
+    {"measuring"},
+    {"engine"},
+    {"models"},
+    {"commands"},
+]
+FLOOR_OF = {name: i for i, names in enumerate(FLOORS) for name in names}
+
+
+@pytest.mark.parametrize("path", files("tinynet"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_only_go_down(path):
+    own = path.relative_to(ROOT / "tinynet").parts[0].removesuffix(".py")
+    if own not in FLOOR_OF:
+        return
+    for name in imported_modules(path):
+        parts = name.split(".")
+        if parts[0] == "tinynet" and len(parts) > 1 and parts[1] in FLOOR_OF and parts[1] != own:
+            assert FLOOR_OF[parts[1]] <= FLOOR_OF[own], f"{own} imports {parts[1]}"
+
+
+def test_there_are_no_import_cycles():
+    names = {}
+    for path in files("tinynet", "kernels"):
+        parts = list(path.relative_to(ROOT).with_suffix("").parts)
+        parts = ["tinynet", *parts] if parts[0] == "kernels" else parts
+        names[".".join(parts).removesuffix(".__init__")] = path
+    graph = {name: imported_modules(path) & set(names) - {name} for name, path in names.items()}
+    # a package's __init__ gathers its modules; a module that imports a sibling through it is fine
+    for name in graph:
+        graph[name] = {n for n in graph[name] if not name.startswith(n + ".")}
+    done = set()
+
+    def visit(name, above):
+        assert name not in above, " -> ".join([*above, name])
+        if name not in done:
+            for other in graph[name]:
+                visit(other, [*above, name])
+            done.add(name)
+
+    for name in graph:
+        visit(name, [])
+
+
+def test_import_tinynet_loads_nothing_heavy():
+    code = "import sys, tinynet; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "numpy" in loaded.stdout.split()
+    assert not set(HEAVY) & set(loaded.stdout.split())
