@@ -290,7 +290,7 @@ class ElementwiseLoss(PlainLoss):
 
     def forward(self, y, p, w, logits=False):
         kind = self.kind or (self.f, self.df)
-        if None in kind:
+        if kind == (None, None):
             raise NotImplementedError(f"{type(self).__name__} needs f(p, y) and df(p, y)")
         values, self.dp = self._arrays(p)
         self.context.ops.elementwise_loss(kind, p, y, self.options, w, losses=values, dy=self.dp)
