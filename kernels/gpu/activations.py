@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..recording import Unsupported
-from ..reference.activations_rare import FUNCTIONS
+from ..reference.activations import FUNCTIONS
 from .card import runtime
 from .machine.call import Launch, kernel
 from .machine.launches import (

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..recording import Unsupported
-from ..reference.losses_elementwise import ELEMENTWISE_LOSSES
+from ..reference.losses import ELEMENTWISE_LOSSES
 from .card import runtime as card_runtime
 from .machine.call import execute, kernel
 from .machine.launches import number, on_rows, plain

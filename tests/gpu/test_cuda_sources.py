@@ -21,8 +21,8 @@ from tinynet.kernels import reference
 from tinynet.kernels.gpu.card import sources
 from tinynet.kernels.gpu.machine.program import FIELDS
 from tinynet.kernels.gpu.sums import SUMS
-from tinynet.kernels.reference.activations_rare import FUNCTIONS
-from tinynet.kernels.reference.losses_elementwise import ELEMENTWISE_LOSSES
+from tinynet.kernels.reference.activations import FUNCTIONS
+from tinynet.kernels.reference.losses import ELEMENTWISE_LOSSES
 
 both = pytest.mark.parametrize("dtype", ["float32", "float64"])
 BLOCKS = [(32, 32), (64, 32), (256, 32), (8, 4), (24, 8)]  # threads of a block, of a warp
