@@ -91,34 +91,3 @@ def test_any_order_within_a_group_gives_the_same(program):
             mine = launch_order.accesses(one)
             before = [launch_order.accesses(other) for other in groups[-2]]
             assert any(launch_order.conflict(mine, theirs) for theirs in before)
-
-
-@given(additions, st.integers(1, 4), st.randoms(use_true_random=False))
-def test_branches_run_at_the_same_time_and_give_the_same(program, most, random):
-    numbers = gpu.zeros((4,), "float64")
-    launches = adding(program, numbers)
-    plan = launch_order.branches(launches, most)
-    assert {branch for branch, _ in plan} <= set(range(most))
-    # run them in any order that branches and waiting allow
-    values, done = np.array([1.0, 10.0, 100.0, 1000.0]), []
-    while len(done) < len(plan):
-        ready = [
-            j
-            for j, (branch, others) in enumerate(plan)
-            if j not in done
-            and all(i in done for i in others)
-            and all(i in done for i in range(j) if plan[i][0] == branch)
-        ]
-        j = random.choice(ready)
-        done.append(j)
-        source, target = program[j]
-        values[target] += values[source]
-    assert values.tolist() == outcome(program)
-
-
-def test_nobody_waits_for_what_another_has_waited_for():
-    numbers = gpu.zeros((4,), "float64")
-    chain = adding([(0, 1), (1, 2), (1, 3), (2, 3)], numbers)
-    assert list(launch_order.waits(chain)) == [[], [0], [0], [1, 2]]
-    assert launch_order.branches(chain, 2) == [(0, []), (0, []), (1, [0]), (1, [1])]
-    assert launch_order.branches(chain, 1) == [(0, [])] * 4

@@ -88,8 +88,7 @@ class Runtime:
         self.cupy, self.cublas, self.threads, self.warp = cupy, cublas, threads, warp
         self.side = math.isqrt(threads)  # of the smallest tile of products.cu
         self.functions, self.handles, self.programs = {}, {}, {}
-        self._stream = self._copies = self._light = None
-        self.recorders = []
+        self._stream = self._copies = self._recorder = self._light = None
         self.load_light = cublaslt_api.load
         self.lock = threading.RLock()  # what one thread launches must not get into another's graph
 
@@ -291,34 +290,30 @@ class Runtime:
             self._copies = self.cupy.cuda.Stream()
         return self._copies
 
-    def streams_to_record(self, count):
+    @property
+    def recorder(self):
         """Where steps are captured; nothing runs here.
 
-        These do not wait for the default stream: what other threads launch there while a stream
+        It does not wait for the default stream: what other threads launch there while a stream
         that does is captured fails, and spoils the capture.
         """
-        while len(self.recorders) < count:
-            self.recorders.append(self.cupy.cuda.Stream(non_blocking=True))
-            with self.recorders[-1]:
+        if self._recorder is None:
+            self._recorder = self.cupy.cuda.Stream(non_blocking=True)
+            with self._recorder:
                 self._handle()  # which can't be made within a capture
-        return self.recorders[:count]
+        return self._recorder
 
     @contextlib.contextmanager
     def on_stream(self):
         with self.stream:
             yield self.stream
 
-    def capture(self, work, streams=1):
-        """A CUDA graph of everything that `work(streams)` launches; nothing is run.
-
-        Work begins and ends on the first stream, which is the current one; on the others there is
-        only what waits for an event of it.
-        """
-        recorders = self.streams_to_record(streams)
-        with recorders[0] as stream:
+    def capture(self, work):
+        """A CUDA graph of everything that `work()` launches; nothing is run."""
+        with self.recorder as stream:
             stream.begin_capture()
             try:
-                work(recorders)
+                work()
             except BaseException:
                 with contextlib.suppress(Exception):  # the first error is the one to see
                     stream.end_capture()

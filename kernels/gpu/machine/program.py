@@ -18,7 +18,6 @@ from ..card.feed import steps_of_a_piece
 from ..passes.epilogues import with_epilogues
 from ..passes.fusion import fused
 from ..passes.persistent import Persistent
-from . import branches
 from .call import CONTROL, Launch, address_of, execute
 from .options import debug_level, persistent_rows
 
@@ -258,24 +257,22 @@ class Machine:
         key = (sparse, steps, due)
         if key not in self.graphs:
             launches, control = self._launches(sparse, due), address_of(self.control)
-            plan = branches.plan(launches)
-            count = 1 + max(branch for branch, _ in plan)
-            self._prepare(launches, plan, self.runtime.streams_to_record(count))
+            self._prepare(launches)
 
-            def work(streams):
+            def work():
                 for _ in range(steps):
-                    branches.start(launches, plan, self.runtime, streams, control)
+                    for launch in launches:
+                        launch.start(self.runtime, control)
 
-            self.graphs[key] = (self.runtime.capture(work, count), launches)
+            self.graphs[key] = (self.runtime.capture(work), launches)
         return self.graphs[key][0]
 
-    def _prepare(self, launches, plan, streams):
-        """Have everything compiled and loaded on the streams that are going to be captured."""
-        self.runtime.synchronize()  # nobody reads any more what is overwritten here
-        for launch, (branch, _) in zip(launches, plan, strict=True):
-            with streams[branch]:
+    def _prepare(self, launches):
+        """Have everything compiled and loaded on the stream that is going to be captured."""
+        self.runtime.synchronize()  # all who read what is overwritten here have ended
+        with self.runtime.recorder as stream:
+            for launch in launches:
                 launch.prepare(self.runtime)
-        for stream in streams:
             stream.synchronize()
 
 
