@@ -81,10 +81,9 @@ def launch(name, blocks, threads, args, dtype, warp=32):
     """Run a kernel; `args` are np.int64, np.uint64 or np.float64, addresses among them."""
     declared = sources.kernels()[name]
     assert len(args) == len(declared), f"{name} takes {declared}, received {len(args)} arguments"
-    for value, parameter in zip(args, declared, strict=True):
-        wanted = np.float64 if parameter.startswith("double ") else np.integer
-        wanted = np.integer if "*" in parameter else wanted
-        assert isinstance(value, wanted), f"{name}: {parameter} received {type(value).__name__}"
+    for value, (label, kind) in zip(args, declared.items(), strict=True):
+        wanted = np.float64 if kind == "double" else np.integer
+        assert isinstance(value, wanted), f"{name}: {kind} {label} received {type(value).__name__}"
         assert value.itemsize == 8
     run(library(str(dtype), warp), name, blocks, threads, args)
 

@@ -36,19 +36,30 @@ def options(dtype):
     return ("-std=c++17", f"-DREAL={REAL[str(dtype)]}")
 
 
+# what a kernel asks for -> what its blocks are dealt
+OVER = {"BLOCK_INDEX": "blocks", "warp_row()": "rows", "own_column()": "columns",
+        "first_entry()": "entries"}  # fmt: skip
+
+
+@functools.cache
+def over():
+    """Name -> what the kernel's blocks are dealt: "entries", "rows", "columns", or "blocks"."""
+    found = {name: [over for how, over in OVER.items() if how in b] for name, b in bodies().items()}
+    return {name: (*some, "blocks")[0] for name, some in found.items()}
+
+
 @functools.cache
 def bodies():
-    """Name -> the kernel's text, up to where the next one begins."""
-    texts = re.split(r"^KERNEL (?=\w+\()", source(), flags=re.MULTILINE)[1:]
-    return {text[: text.index("(")]: text for text in texts}
+    """Name -> the kernel's text."""
+    return dict(re.findall(r"^KERNEL (\w+)(.*?)^}$", source(), re.MULTILINE | re.DOTALL))
 
 
 @functools.cache
 def changing():
     """Name -> which of its parameters may change from step to step: the kernel asks `number`."""
     return {
-        name: {i for i, p in enumerate(kernels()[name]) if f"number(control, {p.split()[-1]})" in b}
-        for name, b in bodies().items()
+        name: {label for label in kernels()[name] if f"number(control, {label})" in body}
+        for name, body in bodies().items()
     }
 
 
@@ -61,9 +72,11 @@ def counting():
 
 @functools.cache
 def kernels():
-    """Name -> its parameters' declarations, read from the sources: {"scale_": ["i64 n", ...]}."""
+    """Name -> its parameters in order, with their types: {"scale_": {"n": "i64", ...}, ...}."""
     found = re.findall(r"^KERNEL (\w+)\(([^)]*)\)", source(), re.MULTILINE)
-    return {name: [" ".join(p.split()) for p in text.split(",")] for name, text in found}
+    return {name: {label: " ".join(kind.split()) for kind, label
+                   in re.findall(r"([\w\s*]+[\s*])(\w+)(?:,|$)", text)}
+            for name, text in found}  # fmt: skip
 
 
 INSTRUCTIONS = 12 << 10  # bytes of shared memory for those of a persistent kernel
@@ -100,8 +113,8 @@ __device__ void start(Block at, long long kernel, const long long* w, Block::Con
 def _case(i, name):
     """The call of kernel number i, its arguments taken from words as they are declared."""
     arguments = []
-    for k, parameter in enumerate(kernels()[name]):
-        kind = parameter.rpartition(" ")[0].removeprefix("const ")
+    for k, kind in enumerate(kernels()[name].values()):
+        kind = kind.removeprefix("const ")
         ours = "Block::" if kind.rstrip("*") in ("real", "i64", "u64", "u32") else ""
         arguments.append("control" if kind == "Control*"
                          else f"__longlong_as_double(w[{k}])" if kind == "double"

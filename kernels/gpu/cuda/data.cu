@@ -30,10 +30,10 @@ __device__ real number_at(const char* data, i64 i, i64 dtype) {
 }
 
 // out[i] = data[rows[i]] for rows of D numbers, `stride` bytes apart.
-KERNEL gather(const char* data, i64 stride, i64 dtype, const i64* rows, i64 n, i64 D, real* out) {
+KERNEL gather(const char* data, i64 stride, i64 kind, const i64* rows, i64 n, i64 D, real* out) {
     for (i64 i = first_entry(); i < n; i += entries()) {
         i64 j = modulo(i, D);
-        out[i] = number_at(data + rows[(i - j) / D] * stride, j, dtype);
+        out[i] = number_at(data + rows[(i - j) / D] * stride, j, kind);
     }
 }
 

@@ -57,13 +57,13 @@ KERNEL lion(const Control* control, const real* g, double lr, double beta_1, dou
 }
 
 KERNEL ftrl(const Control* control, const real* g, double lr, double power, double l1, double l2,
-            double shrinkage, i64 n, real* w, real* sums, real* z) {
+            double shrinkage, i64 length, real* w, real* n, real* z) {
     real rate = real(number(control, lr)), a = real(l1), ridge = real(number(control, l2));
-    for (i64 i = first_entry(); i < n; i += entries()) {
-        real before = pow(sums[i], real(-power)), total = sums[i] + g[i] * g[i];
+    for (i64 i = first_entry(); i < length; i += entries()) {
+        real before = pow(n[i], real(-power)), total = n[i] + g[i] * g[i];
         real after = pow(total, real(-power));
         real value = z[i] + g[i] + real(2 * shrinkage) * w[i] - (after - before) / rate * w[i];
-        sums[i] = total;
+        n[i] = total;
         z[i] = value;
         w[i] = (clipped_to(value, -a, a) - value) / (after / rate + ridge);
     }
@@ -180,14 +180,15 @@ KERNEL not_negative(i64 n, real* w) {
     for (i64 i = first_entry(); i < n; i += entries()) w[i] = larger(w[i], 0);
 }
 
-// Each line of R numbers, `stride` apart, to a norm in [low, high].
-KERNEL limit_norm(double low, double high, double rate, double epsilon, i64 lines, i64 C,
-                  i64 stride, real* w) {
-    for (i64 i = first_entry(); i < lines; i += entries()) {
+// Each of n lines to a norm in [low, high]; entry k of line i is w[starts[i] + steps[k]].
+KERNEL limit_norm(double low, double high, double rate, double epsilon, const i64* starts,
+                  const i64* steps, i64 n, i64 C, real* w) {
+    for (i64 i = first_entry(); i < n; i += entries()) {
+        real* line = w + starts[i];
         real squares = 0;
-        FOR_LINE(at) squares += w[at] * w[at];
+        for (i64 k = 0; k < C; k++) squares += line[steps[k]] * line[steps[k]];
         real norm = sqrt(squares), goal = clipped_to(norm, real(low), real(high));
         real factor = (real(rate) * goal + real(1 - rate) * norm) / (real(epsilon) + norm);
-        FOR_LINE(at) w[at] *= factor;
+        for (i64 k = 0; k < C; k++) line[steps[k]] *= factor;
     }
 }

@@ -47,10 +47,13 @@ class Launch:
 
     def __post_init__(self):
         may_change = sources.changing()[self.name]
-        for i, value in enumerate(self.args):
-            if isinstance(value, Slot) and i not in may_change:
-                parameter = sources.kernels()[self.name][i]
-                raise Unsupported(f"{parameter!r} of {self.name} changes from step to step")
+        for (label, kind), value in zip(self.declared.items(), self.args, strict=True):
+            if isinstance(value, Slot) and label not in may_change:
+                raise Unsupported(f"'{kind} {label}' of {self.name} changes from step to step")
+
+    @property
+    def declared(self):
+        return sources.kernels()[self.name]
 
     @property
     def arrays(self):
@@ -58,9 +61,8 @@ class Launch:
 
     def outputs(self):
         """The arrays that the kernel writes: those it does not declare const."""
-        declared = sources.kernels()[self.name]
-        return [a for a, p in zip(self.args, declared, strict=True)
-                if p.startswith("real*") and a is not None]  # fmt: skip
+        return [a for a, kind in zip(self.args, self.declared.values(), strict=True)
+                if kind == "real*" and a is not None]  # fmt: skip
 
     def prepare(self, runtime):
         """Compile what `start` needs; nothing may be compiled while a graph is captured."""
@@ -193,47 +195,56 @@ def _check_finite(launch, runtime):
 
 # ------------------------------------------------------------------------------ calls as launches
 
+KERNELS = {}  # name -> kernel of the interface
 
-def kernel(instructions):
-    """A kernel from the function that returns its launches."""
-    by_reference = getattr(reference, instructions.__name__.lstrip("_"))
 
-    @functools.wraps(instructions)
+def kernel(instructions, name=None):
+    """Make a kernel of the interface from the function that returns its launches.
+
+    Args:
+        instructions: takes the kernel's arguments by name; several kernels may share it, and then
+            it takes the kernel's name before them.
+        name: of the kernel, where it isn't the function's.
+    """
+    make = functools.partial(instructions, name) if name else instructions
+    name = name or instructions.__name__
+    signature = inspect.signature(getattr(reference, name))
+
+    def launches(*args, **outputs):
+        return list(make(**signature.bind(*args, **outputs).arguments))
+
     def run(*args, **outputs):
-        runtime = card_runtime.current()
+        runtime, given = card_runtime.current(), signature.bind(*args, **outputs).arguments
         try:
-            launches = list(instructions(*args, **outputs))
+            _execute_all(make(**given), runtime)
         except Unsupported:
-            _run_on_copies(runtime, instructions, args, outputs)
-            return
-        for launch in launches:
-            if not launch.recorded_only:
-                execute(launch, runtime)
+            _run_on_copies(runtime, name, make, given, outputs)
 
-    run.instructions = instructions
-    run.__signature__ = inspect.signature(by_reference)
+    run.instructions, run.__name__, run.__signature__ = launches, name, signature
+    KERNELS[name] = run
     return run
 
 
-def _run_on_copies(runtime, instructions, args, outputs):
-    """Inputs are copied where they have gaps or another dtype; outputs with gaps, and back."""
-    in_order = runtime.cupy.ascontiguousarray
-    copies = {k: None if v is None else in_order(v) for k, v in outputs.items()}
-    dtype = next(v.dtype for v in copies.values() if v is not None)
-
-    def fitting(a):
-        if not isinstance(a, runtime.cupy.ndarray):
-            return a
-        return in_order(a.astype(dtype) if a.dtype.kind == "f" and a.dtype != dtype else a)
-
-    args = [fitting(a) for a in args]
-    try:
-        launches = list(instructions(*args, **copies))
-    except Unsupported as reason:
-        raise TypeError(f"gpu kernel {instructions.__name__!r}: {reason}") from None
-    for launch in launches:
+def _execute_all(launches, runtime):
+    for launch in list(launches):  # none is started where one can't be made
         if not launch.recorded_only:
             execute(launch, runtime)
-    for name, copy in copies.items():
-        if copy is not None and copy is not outputs[name]:
-            outputs[name][...] = copy
+
+
+def _run_on_copies(runtime, name, make, given, outputs):
+    """Arrays are copied where they have gaps or another dtype, and outputs are copied back."""
+    arrays = {k: a for k, a in given.items() if isinstance(a, runtime.cupy.ndarray)}
+    floats = [a.dtype for k, a in sorted(arrays.items(), key=lambda one: one[0] not in outputs)
+              if a.dtype.kind == "f"]  # fmt: skip
+    integers = {k for k, kind in sources.kernels().get(name, {}).items() if kind == "const i64*"}
+    copies = {}
+    for k, a in arrays.items():
+        dtype = np.dtype("int64") if k in integers else floats[0] if floats else a.dtype
+        copies[k] = runtime.cupy.ascontiguousarray(a if a.dtype == dtype else a.astype(dtype))
+    try:
+        _execute_all(make(**{**given, **copies}), runtime)
+    except Unsupported as reason:
+        raise TypeError(f"gpu kernel {name!r}: {reason}") from None
+    for k in outputs:
+        if k in copies and copies[k] is not arrays[k]:
+            arrays[k][...] = copies[k]

@@ -12,11 +12,11 @@ def accesses(launch):
     if isinstance(launch, Product):
         return _spans([launch.A, launch.B]), _spans([launch.C])
     reads, writes = [], []
-    for value, parameter in zip(launch.args, sources.kernels()[launch.name], strict=True):
-        if "Control*" in parameter:
+    for value, kind in zip(launch.args, sources.kernels()[launch.name].values(), strict=True):
+        if kind.endswith("Control*"):
             reads.append("step")
-        elif "*" in parameter and value is not None:
-            (reads if parameter.startswith("const ") else writes).extend(_spans([value]))
+        elif kind.endswith("*") and value is not None:
+            (reads if kind.startswith("const ") else writes).extend(_spans([value]))
     return reads, writes + sorted(sources.counting()[launch.name])
 
 
