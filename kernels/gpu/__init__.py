@@ -4,7 +4,9 @@ A kernel here is written as launches: which CUDA kernel of `cuda/`, over which a
 as a function it starts them at once; `kernel.instructions(...)` returns them instead, and that is
 how a whole training step is recorded, captured into a CUDA graph and replayed. Where a CUDA kernel
 has the name and the parameters of a kernel of the interface, the launch follows from its
-declaration; the others are in `products`, `layers`, `activations`, `losses`, `sums`, `updates`.
+declaration; where it changes arrays entry by entry, the CUDA kernel itself is made from its text
+in `reference` (`card.formulas`). The others are in `products`, `layers`, `activations`, `sums`,
+`updates`.
 
 `machine/`: `program` (a recorded step as a graph), `call` and `launches` (a call as launches),
 `order` (which launches wait for which), `options` (the environment). `passes/` make fewer launches
@@ -20,27 +22,32 @@ import numpy as np
 
 from .. import reference
 from ..recording import RunningStep, Slot, Unsupported
-from . import activations, layers, losses, products, updates
+from . import activations, layers, products, updates
 from .card import data as card_data
 from .card import runtime as card_runtime
 from .card import sources
 from .card.runtime import OutOfMemory
 from .card.survey import Unusable
-from .machine.call import KERNELS, execute, kernel
-from .machine.launches import launch, one_launch
+from .machine.call import KERNELS, execute, kernel, outputs_of
+from .machine.launches import by_entries, launch, one_launch
 from .machine.program import Machine
 from .metrics import count_matches_instructions
 from .sums import add_loss_instruction, penalty_instructions
 
 __all__ = [
     "Machine", "OutOfMemory", "RunningStep", "Slot", "Unsupported", "Unusable", "activations",
-    "add_loss_instruction", "count_matches_instructions", "layers", "losses",
-    "penalty_instructions", "products", "updates",
+    "add_loss_instruction", "count_matches_instructions", "layers", "penalty_instructions",
+    "products", "updates",
 ]  # fmt: skip
 
-for _name in sources.kernels():
-    if hasattr(reference, _name) and _name not in (*KERNELS, "gather"):
-        kernel(one_launch, _name)
+
+def _entrywise(name, **arguments):
+    yield by_entries(getattr(reference, name), arguments)
+
+
+for _name, _function in vars(reference).items():
+    if _name not in (*KERNELS, "gather") and outputs_of(_function):
+        kernel(one_launch if _name in sources.kernels() else _entrywise, _name)
 globals().update(KERNELS)
 
 

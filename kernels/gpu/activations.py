@@ -1,30 +1,23 @@
-"""The gpu's activations."""
+"""The gpu's activations and elementwise losses."""
 
 import math
 
 import numpy as np
 
-from ..reference.activations_rare import FUNCTIONS
 from .card import runtime
+from .card.formulas import framed
 from .machine.call import kernel
-from .machine.launches import launch, number, repeated, row_size
-
-KINDS = {name: i for i, name in enumerate(FUNCTIONS)}
+from .machine.launches import launch, repeated, row_size
 
 
-@kernel
-def elementwise(kind, x, params, *, y):
-    yield launch("elementwise", kind=KINDS[kind], x=x, y=y, **_three(params))
+def _of_formula(name, kind, params, **arrays):
+    """A kernel that is made from the formula named by `kind`, or given as functions (f, df)."""
+    options = {f"p{i}": value for i, value in enumerate(params)}
+    yield launch(framed(name, kind), **arrays, **options)
 
 
-@kernel
-def elementwise_grad(kind, x, y, dy, params, *, dx):
-    yield launch("elementwise_grad", kind=KINDS[kind], x=x, y=y, dy=dy, dx=dx, **_three(params))
-
-
-def _three(params):
-    """The options of an activation as three floats."""
-    return dict(zip("abc", (*map(number, params), 0.0, 0.0, 0.0), strict=False))
+for _name in ("elementwise", "elementwise_grad", "elementwise_loss"):
+    kernel(_of_formula, _name)
 
 
 @kernel

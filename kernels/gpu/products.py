@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from .. import reference
 from ..recording import Unsupported
 from .card import runtime as card_runtime
 from .machine.call import Product, kernel
-from .machine.launches import launch, plain, repeated, row_size
+from .machine.launches import by_entries, launch, plain, repeated, row_size
 
 
 @kernel
@@ -67,7 +68,8 @@ def _combined(name, x, m, y):
         cupy = card_runtime.current().cupy
         x = cupy.ascontiguousarray(cupy.broadcast_to(x, y.shape))
     if m.shape == x.shape:
-        return launch(name, x=x, y=y, **{"m" if name == "multiply" else "a": m})
+        other = "m" if name == "multiply" else "a"
+        return by_entries(getattr(reference, name), {"x": x, other: m, "y": y})
     shape = (1,) * (x.ndim - m.ndim) + m.shape
     if shape[0] not in (1, len(x)):
         raise Unsupported(f"arrays of shapes {x.shape}, {m.shape}")

@@ -19,12 +19,6 @@ def clip_by_norm(c, *, g):
 
 
 @kernel
-def sgd(g, lr, momentum, nesterov, *, w, m):
-    m = m if momentum else None
-    yield launch("sgd", g=g, lr=lr, momentum=momentum, nesterov=nesterov, w=w, m=m)
-
-
-@kernel
 def lamb(g, lr, beta_1, beta_2, m_scale, v_scale, epsilon, *, w, m, v):
     u = runtime.empty(g.shape, plain(g, w, m, v))
     yield launch("lamb_step", own=(u,), g=g, beta_1=beta_1, beta_2=beta_2, m_scale=m_scale,

@@ -188,8 +188,8 @@ def test_a_number_that_a_kernel_takes_for_constant_must_not_change():
     w = gpu.zeros((3,), "float32")
     changing = gpu.Slot(0.5, 0)
     assert len(list(gpu.scale_.instructions(changing, x=w))) == 1
-    with pytest.raises(gpu.Unsupported, match="'double c' of clip_by_value changes from step"):
-        list(gpu.clip_by_value.instructions(changing, g=w))
+    with pytest.raises(gpu.Unsupported, match="'double c' of clip_to_norm changes from step"):
+        list(gpu.clip_by_norm.instructions(changing, g=w))
 
 
 # ------------------------------------------------------------------------ memory, debugging

@@ -162,17 +162,14 @@ class Runtime:
 
     # ------------------------------------------------------------------------------ launches
 
-    def launch(self, name, dtype, blocks, args):
-        """Start a kernel on the current stream; `args` are NumPy scalars of 8 bytes."""
-        self.function(name, dtype)((blocks,), (self.threads,), args)
-
-    def function(self, name, dtype):
-        key = (name, dtype)
+    def function(self, kernel, dtype, finishing=()):
+        """A compiled kernel; called with (blocks,), (threads,) and arguments, it starts."""
+        key = (kernel, dtype, finishing)
         if key not in self.functions:
             module = self.cupy.RawModule(
-                code=sources.source_of(name), options=sources.options(dtype)
+                code=sources.source_of(kernel, finishing), options=sources.options(dtype)
             )
-            self.functions[key] = module.get_function(name)
+            self.functions[key] = module.get_function(kernel.name)
         return self.functions[key]
 
     def blocks(self, over, count):

@@ -24,20 +24,20 @@ SLOT = 0x7FF85107  # the high half of a NaN that stands for a number of the runn
 
 @dataclasses.dataclass
 class Launch:
-    """One kernel with its arguments.
+    """One CUDA kernel with its arguments.
 
     Attributes:
-        name: of the kernel.
-        over, count: what it goes over: "entries", "rows", "columns" or "blocks", and how many.
-        args: arrays, ints, floats, None (address 0), CONTROL, in the kernel's order.
+        kernel: see `card.sources.CudaKernel`.
+        count: how many entries, rows, columns or blocks it goes over.
+        args: arrays, ints, floats, None (address 0), CONTROL, in the kernel's order; an activation
+            that the kernel `product` goes on with is the CudaKernel of it.
         dtype: "float32" or "float64".
         own: arrays among `args` that this launch brings along.
         when: left out in steps where this number of the step is 0.
         recorded_only: not run where a kernel is called as a function.
     """
 
-    name: str
-    over: str
+    kernel: sources.CudaKernel
     count: int
     args: tuple
     dtype: str
@@ -46,14 +46,20 @@ class Launch:
     when: Slot | None = None
 
     def __post_init__(self):
-        may_change = sources.changing()[self.name]
-        for (label, kind), value in zip(self.declared.items(), self.args, strict=True):
-            if isinstance(value, Slot) and label not in may_change:
+        for label, value in self.given.items():
+            if isinstance(value, Slot) and label not in self.kernel.changing:
+                kind = self.kernel.declared[label]
                 raise Unsupported(f"'{kind} {label}' of {self.name} changes from step to step")
 
     @property
-    def declared(self):
-        return sources.kernels()[self.name]
+    def name(self):
+        """What kernels that are made of different formulas share."""
+        return self.kernel.family
+
+    @property
+    def given(self):
+        """The arguments by their names."""
+        return dict(zip(self.kernel.declared, self.args, strict=True))
 
     @property
     def arrays(self):
@@ -61,17 +67,26 @@ class Launch:
 
     def outputs(self):
         """The arrays that the kernel writes: those it does not declare const."""
-        return [a for a, kind in zip(self.args, self.declared.values(), strict=True)
-                if kind == "real*" and a is not None]  # fmt: skip
+        return [a for label, a in self.given.items()
+                if self.kernel.declared[label] == "real*" and a is not None]  # fmt: skip
+
+    @property
+    def finishing(self):
+        """The activations that the kernel goes on with; `encoded` numbers them in this order."""
+        return tuple(a for a in self.args if isinstance(a, sources.CudaKernel))
 
     def prepare(self, runtime):
         """Compile what `start` needs; nothing may be compiled while a graph is captured."""
-        runtime.function(self.name, self.dtype)
+        runtime.function(self.kernel, self.dtype, self.finishing)
+
+    def blocks(self, runtime):
+        return runtime.blocks(self.kernel.over, self.count)
 
     def start(self, runtime, control=0):
         if self.count:
-            args = tuple(encoded(a, control) for a in self.args)
-            runtime.launch(self.name, self.dtype, runtime.blocks(self.over, self.count), args)
+            args = tuple(encoded(a, control, self.finishing) for a in self.args)
+            function = runtime.function(self.kernel, self.dtype, self.finishing)
+            function((self.blocks(runtime),), (runtime.threads,), args)
 
     def work(self):
         """(bytes, floating-point operations), by the sizes of its arrays."""
@@ -124,7 +139,10 @@ class Product:
         return sum(a.nbytes for a in self.arrays), 2 * m * n * k
 
 
-def encoded(value, control):
+def encoded(value, control, finishing=()):
+    """An argument as the 8 bytes that a kernel receives, a NumPy scalar."""
+    if isinstance(value, sources.CudaKernel):
+        return np.int64(finishing.index(value))
     if value is None:
         return np.int64(0)
     if value is CONTROL:
@@ -183,7 +201,8 @@ def _check_finite(launch, runtime):
             continue
         found = runtime.zeros((1,), "int64")
         args = (np.int64(address_of(array)), np.int64(array.size), np.int64(address_of(found)))
-        runtime.launch("find_bad", array.dtype.name, 1, args)
+        find = runtime.function(sources.kernels()["find_bad"], array.dtype.name)
+        find((1,), (runtime.threads,), args)
         place = int(runtime.to_host(found)[0])
         if place:
             index = tuple(map(int, np.unravel_index(place - 1, array.shape)))
@@ -196,6 +215,14 @@ def _check_finite(launch, runtime):
 # ------------------------------------------------------------------------------ calls as launches
 
 KERNELS = {}  # name -> kernel of the interface
+
+
+def outputs_of(function):
+    """The keyword-only parameters of a function, which a kernel of the interface changes."""
+    if not inspect.isfunction(function):
+        return ()
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
 def kernel(instructions, name=None):
@@ -236,7 +263,9 @@ def _run_on_copies(runtime, name, make, given, outputs):
     arrays = {k: a for k, a in given.items() if isinstance(a, runtime.cupy.ndarray)}
     floats = [a.dtype for k, a in sorted(arrays.items(), key=lambda one: one[0] not in outputs)
               if a.dtype.kind == "f"]  # fmt: skip
-    integers = {k for k, kind in sources.kernels().get(name, {}).items() if kind == "const i64*"}
+    known = sources.kernels()
+    integers = {k for k, kind in (known[name].declared if name in known else {}).items()
+                if kind == "const i64*"}  # fmt: skip
     copies = {}
     for k, a in arrays.items():
         dtype = np.dtype("int64") if k in integers else floats[0] if floats else a.dtype

@@ -6,48 +6,50 @@ import numpy as np
 
 from ...recording import Slot, Unsupported
 from ..card import runtime, sources
-from .call import CONTROL, Launch, address_of
+from ..card.formulas import entrywise
+from .call import CONTROL, Launch, address_of, outputs_of
 
-SIZE = {"entries": ("length", "n"), "rows": ("R",), "columns": ("D",)}  # what says how many
+SIZE = {"entries": "n", "rows": "R", "columns": "D"}  # over what a kernel goes -> how many of them
 
 
-def launch(name, size=None, own=(), dtype=None, **given):
+def launch(kernel, size=None, own=(), dtype=None, **given):
     """A launch of a CUDA kernel, its arguments taken from its declaration by name.
 
-    Sizes that are not given follow from the arrays of the arithmetic: n, or length, is the size of
-    the first one that is written, R and C are rows and last axis of the first one at all; where the
-    kernel goes over columns, these are (R, D).
+    Sizes that are not given follow from the arrays of the arithmetic: n is the size of the first
+    one that is written, R and C are rows and last axis of the first one at all; where the kernel
+    goes over columns, these are (R, D).
 
     Args:
-        size: how many entries, rows, columns or blocks; by default n, R or D, whichever it has.
+        kernel: a CudaKernel, or the name of one that stands in the files.
+        size: how many entries, rows, columns or blocks; by default n, R or D.
         own: arrays that the launch brings along; None among them is left out.
         dtype: of the arithmetic; by default that of the arrays.
 
     Raises:
         Unsupported: arrays with gaps, or of another dtype than is declared.
     """
-    declared, over = sources.kernels()[name], sources.over()[name]
+    kernel = sources.kernels()[kernel] if isinstance(kernel, str) else kernel
+    declared, over = kernel.declared, kernel.over
     reals = [(kind, given[label]) for label, kind in declared.items() if kind.endswith("real*")]
     reals = [(kind, array) for kind, array in reals if array is not None]
     dtype = dtype or plain(*(array for _, array in reals))
-    values = {**_sizes(over, reals, given.get("C")), **given}
-    assert given.keys() <= declared.keys(), f"{name} has no {given.keys() - declared.keys()}"
+    values = {**_sizes(over, reals, given), **given}
+    assert given.keys() <= declared.keys(), f"{kernel.name} has no {given.keys() - declared.keys()}"
     args = tuple(_argument(kind, label, values) for label, kind in declared.items())
-    if size is None:
-        size = next(values[label] for label in SIZE[over] if label in declared)
-    return Launch(name, over, size, args, dtype, tuple(a for a in own if a is not None))
+    size = values[SIZE[over]] if size is None else size
+    return Launch(kernel, size, args, dtype, tuple(a for a in own if a is not None))
 
 
-def _sizes(over, reals, C):
-    """n, R and C, or R and D, of the arrays (kind, array) of a launch."""
+def _sizes(over, reals, given):
+    """n, R and C, or R and D, of the arrays (kind, array) of a launch; a C that is given counts."""
     if not reals:
         return {}
     first = reals[0][1]
     if over == "columns":
         return {"R": len(first), "D": first.size // max(len(first), 1)}
-    C = first.shape[-1] if C is None and first.ndim else C or 1
+    C = given["C"] if over == "rows" and "C" in given else first.shape[-1]
     written = next((array for kind, array in reals if not kind.startswith("const")), first)
-    return {"n": written.size, "length": written.size, "R": first.size // max(C, 1), "C": C}
+    return {"n": written.size, "R": first.size // max(C, 1), "C": C}
 
 
 def _argument(kind, label, values):
@@ -58,7 +60,8 @@ def _argument(kind, label, values):
     if kind == "double":
         return number(value)
     if not kind.endswith("*"):
-        return np.uint64(value) if kind == "u64" else int(value)
+        whole = np.uint64 if kind == "u64" else int
+        return value if isinstance(value, sources.CudaKernel) else whole(value)
     if value is not None:
         address_of(value)
         if kind == "const i64*" and value.dtype != np.int64:
@@ -92,10 +95,23 @@ def plain(*arrays):
 
 def one_launch(name, **arguments):
     """The instructions of a kernel that is one CUDA kernel of its name, with its parameters."""
-    made = launch(name, **arguments)
-    if made.over == "entries" and len({a.size for a in made.arrays}) > 1:
-        raise Unsupported(f"arrays of shapes {', '.join(str(a.shape) for a in made.arrays)}")
-    yield made
+    yield launch(name, **arguments)
+
+
+def by_entries(function, arguments):
+    """The launch of a function of NumPy that changes arrays entry by entry.
+
+    Args:
+        function: see `card.formulas.entrywise`.
+        arguments: by name: arrays that are only read, numbers, arrays that are changed or None.
+    """
+    outputs = outputs_of(function)
+    absent = tuple(name for name in outputs if arguments[name] is None)
+    arrays = {name: a for name, a in arguments.items() if hasattr(a, "shape") and a.shape}
+    if len({a.size for a in arrays.values()}) > 1:
+        raise Unsupported(f"arrays of shapes {', '.join(str(a.shape) for a in arrays.values())}")
+    made = entrywise(function, sum(name not in outputs for name in arrays), absent)
+    return launch(made, **{f"{name}_": a for name, a in arguments.items() if name not in absent})
 
 
 def row_size(shape):

@@ -1,6 +1,5 @@
 """Which launches of a step must wait for which: what one writes and another reads or writes."""
 
-from ..card import sources
 from .call import Product, address_of
 
 
@@ -12,12 +11,12 @@ def accesses(launch):
     if isinstance(launch, Product):
         return _spans([launch.A, launch.B]), _spans([launch.C])
     reads, writes = [], []
-    for value, kind in zip(launch.args, sources.kernels()[launch.name].values(), strict=True):
+    for value, kind in zip(launch.args, launch.kernel.declared.values(), strict=True):
         if kind.endswith("Control*"):
             reads.append("step")
         elif kind.endswith("*") and value is not None:
             (reads if kind.startswith("const ") else writes).extend(_spans([value]))
-    return reads, writes + sorted(sources.counting()[launch.name])
+    return reads, writes + sorted(launch.kernel.counting)
 
 
 def _spans(arrays):

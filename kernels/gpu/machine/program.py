@@ -76,7 +76,7 @@ class Machine:
         x, N = self.inputs.x, self.rows
         D = x.size // N
         if sparse:
-            return launch("gather_csr_step", size=N, N=N, C=D, out=x)
+            return launch("gather_csr_step", R=N, C=D, out=x)
         return launch("gather_step", N=N, D=D, out=x)
 
     # ----------------------------------------------------------------------------------- data
