@@ -13,7 +13,7 @@ from .machine.launches import launch, repeated, row_size
 def _of_formula(name, kind, params, **arrays):
     """A kernel that is made from the formula named by `kind`, or given as functions (f, df)."""
     options = {f"p{i}": value for i, value in enumerate(params)}
-    yield launch(framed(name, kind), **arrays, **options)
+    yield launch(framed(name, kind, len(params)), **arrays, **options)
 
 
 for _name in ("elementwise", "elementwise_grad", "elementwise_loss"):

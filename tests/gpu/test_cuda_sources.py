@@ -19,7 +19,7 @@ import pytest
 from cuda_on_cpu import launch
 
 from tinynet.kernels import reference
-from tinynet.kernels.gpu.card import formulas, sources
+from tinynet.kernels.gpu.card import sources
 from tinynet.kernels.gpu.machine.program import FIELDS
 from tinynet.kernels.gpu.sums import SUMS
 
@@ -67,7 +67,7 @@ STEP = ["gather_step", "gather_csr_step", "load_step", "dropout_mask", "product"
 def persistent():
     """The program of that step's persistent kernel."""
     chosen = [cuda_kernels.every()[name] for name in STEP]
-    relu = [formulas.framed(family, "relu") for family in ("elementwise", "elementwise_grad")]
+    relu = [cuda_kernels.framed(family, "relu") for family in ("elementwise", "elementwise_grad")]
     return sources.persistent(chosen, tuple(relu))[0]
 
 

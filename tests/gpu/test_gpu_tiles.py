@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynet.kernels import gpu, reference
-from tinynet.kernels.gpu.card import formulas, runtime
+from tinynet.kernels.gpu.card import runtime
 from tinynet.kernels.gpu.machine.call import Product
 from tinynet.kernels.gpu.passes import tiles as tile_pass
 
@@ -25,7 +25,7 @@ def draw(rng, *shape, dtype):
 
 def number(family, kind):
     """The number of an activation in the program of all kernels."""
-    return cuda_kernels.finishing().index(formulas.framed(family, kind))
+    return cuda_kernels.finishing().index(cuda_kernels.framed(family, kind))
 
 
 def multiplied(A, B, transposed, layout, sides, bias=None, kind=-1, x=None, y=None):

@@ -1,6 +1,7 @@
 """The CUDA kernels that are made from the reference's formulas, each one of them."""
 
 import functools
+import inspect
 import itertools
 
 from tinynet.kernels import reference
@@ -20,13 +21,21 @@ ENTRYWISE = {
 }  # fmt: skip
 
 
+def framed(family, kind):
+    """The kernel of an activation or loss of the reference."""
+    loss = family == "elementwise_loss"
+    f, _ = (ELEMENTWISE_LOSSES if loss else FUNCTIONS)[kind]
+    count = len(inspect.signature(f).parameters) - (2 if loss else 1)
+    return formulas.framed(family, kind, count)
+
+
 @functools.cache
 def made():
     """All that can be made from the reference."""
     found = []
     for family in formulas.frames():
         kinds = ELEMENTWISE_LOSSES if family == "elementwise_loss" else FUNCTIONS
-        found += [formulas.framed(family, kind) for kind in kinds]
+        found += [framed(family, kind) for kind in kinds]
     for name, (inputs, *optional) in ENTRYWISE.items():
         function = getattr(reference, name)
         for absent in itertools.product(*((None, a) for a in optional)):

@@ -24,13 +24,14 @@ def frames():
 
 
 @functools.cache
-def framed(family, formula):
+def framed(family, formula, count):
     """The kernel of a family, for an activation or an elementwise loss.
 
     Args:
         family: a name of `frames`.
         formula: the reference's name of an activation or loss, or (f, df): functions of x and of
             (x, y), or both of (y, t), and of options.
+        count: of the options that are given; the others keep their defaults.
 
     Raises:
         Untranslatable: a function that can't be read.
@@ -38,8 +39,8 @@ def framed(family, formula):
     loss = family == "elementwise_loss"
     known = ELEMENTWISE_LOSSES if loss else FUNCTIONS
     f, df = known[formula] if isinstance(formula, str) else formula
-    value, slope = translate.read(f, 2 if loss else 1), translate.read(df, 2)
-    name = _unused(f"{family}_{value.name}", formula)
+    value, slope = translate.read(f, 2 if loss else 1, count), translate.read(df, 2, count)
+    name = _unused(f"{family}_{value.name}", (formula, count))
     options = [f"p{i}" for i in range(len(value.options))]
     values, text, functions, called = "".join(f", {o}" for o in options), frames()[family], "", ""
     for word, one, suffix in (("FORMULA", value, "f"), ("SLOPE", slope, "df")):
@@ -50,7 +51,7 @@ def framed(family, formula):
     text = text.replace(f"KERNEL {family}(", f"KERNEL {name}(").replace(" VALUES", values)
     text = text.replace(" OPTIONS", "".join(f", double {o}" for o in options))
     entry = f"v * {called}(x, y{values})" if family.endswith("grad") else f"{called}(v{values})"
-    return CudaKernel(name, text, family, functions, formula, entry)
+    return CudaKernel(name, text, family, functions, (formula, count), entry)
 
 
 @functools.cache
@@ -79,7 +80,7 @@ def entrywise(function, inputs, absent=()):
     for (i64 i = first_entry(); i < n; i += entries()) {name}_f({", ".join(arguments)});
 }}"""
     functions = translate.cuda(formula, f"{name}_f")
-    return CudaKernel(name, text, formula.name, functions, function)
+    return CudaKernel(name, text, formula.name, functions, (function, absent))
 
 
 def _unused(name, key):

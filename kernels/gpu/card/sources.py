@@ -32,7 +32,7 @@ class CudaKernel:
         text: from `KERNEL` to its last brace.
         family: the name that kernels of one kind share; of a kernel that stands in a file, its own.
         functions: text of the functions that only this kernel calls.
-        formula: what it is made from, see `card.formulas`.
+        made_from: functions of NumPy and how they are read, see `card.formulas`; or None.
         entry: of an activation: one result as text, of v, x, y and its options p0, p1, ...
     """
 
@@ -40,7 +40,7 @@ class CudaKernel:
     text: str
     family: str
     functions: str = ""
-    formula: object = None
+    made_from: tuple | None = None
     entry: str = ""
 
     @functools.cached_property
@@ -98,7 +98,7 @@ def source(made=(), finishing=()):
 def source_of(kernel, finishing=()):
     """The program with one kernel, lines as they were; to compile all takes 9 s, one 0.2 s."""
     others = re.compile(rf"^KERNEL (?!{kernel.name}\().*?^}}$", re.MULTILINE | re.DOTALL)
-    whole = source((kernel,) if kernel.formula else (), finishing)
+    whole = source((kernel,) if kernel.made_from else (), finishing)
     return others.sub(lambda body: "\n" * body[0].count("\n"), whole)
 
 
@@ -122,7 +122,7 @@ def persistent(chosen, finishing=()):
     words = max(len(kernel.declared) for kernel in chosen)
     length = INSTRUCTIONS // (8 * (words + 5))
     cases = "\n".join(_case(i, kernel) for i, kernel in enumerate(chosen))
-    made = tuple(kernel for kernel in chosen if kernel.formula)
+    made = tuple(kernel for kernel in chosen if kernel.made_from)
     text = f"""#define KERNEL __device__ void
 #define BLOCK_INDEX block_index
 #define BLOCK_COUNT block_count

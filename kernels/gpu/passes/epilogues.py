@@ -5,6 +5,8 @@ import dataclasses
 from ..card.cublaslt import BGRADA, BIAS, RELU_BIAS
 from ..machine.call import Launch, Product, address_of, same
 
+RELU = "relu", 0  # what its kernels are made from: it has no options
+
 
 @dataclasses.dataclass
 class Fused:
@@ -99,7 +101,7 @@ def _relu(launches, i):
     That only asks whether z > 0, which is whether y > 0, so that it can read y.
     """
     after = _after(launches, i, "bias_elementwise")
-    if after is None or after.kernel.formula != "relu":
+    if after is None or after.kernel.made_from != RELU:
         return False
     b, z, y = (after.given[name] for name in ("b", "z", "y"))
     if not _adds_to(after.given, z, launches[i]):
@@ -120,7 +122,7 @@ def _is_grad_of_relu(launch, z):
     if not (_is(launch, "elementwise_grad") or _is(launch, "elementwise_grad_bias")):
         return False
     z_is = [name for name, a in launch.given.items() if hasattr(a, "data") and same(a, z)]
-    return launch.kernel.formula == "relu" and z_is == ["x"]
+    return launch.kernel.made_from == RELU and z_is == ["x"]
 
 
 def _bias_gradient(launches, i):

@@ -28,7 +28,7 @@ def _bias_and_activation(launches, i):
         return
     bias, after = launches[i].given, launches[i + 1]
     if _is(after, "elementwise") and same(after.given["x"], bias["y"]):
-        kernel = framed("bias_elementwise", after.kernel.formula)
+        kernel = framed("bias_elementwise", *after.kernel.made_from)
         given = {"b": bias["b"], "H": bias["H"], "z": bias["y"], **without(after, "x")}
         launches[i : i + 2] = [launch(kernel, **given)]
 
@@ -45,7 +45,7 @@ def _gradient_and_bias(launches, i):
     summed = launches[j].given
     if summed["R"] > FEW_ROWS or not same(summed["x"], dz):
         return
-    kernel = framed("elementwise_grad_bias", launches[i].kernel.formula)
+    kernel = framed("elementwise_grad_bias", *launches[i].kernel.made_from)
     given = {**without(launches[i], "n"), "R": summed["R"], "D": summed["D"], "db": summed["out"]}
     del launches[j]
     launches[i] = launch(kernel, **given)
