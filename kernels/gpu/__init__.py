@@ -32,12 +32,11 @@ from .machine.call import KERNELS, execute, kernel, outputs_of
 from .machine.launches import by_entries, launch, one_launch
 from .machine.program import Machine
 from .metrics import count_matches_instructions
-from .sums import add_loss_instruction, penalty_instructions
+from .sums import add_loss_instruction
 
 __all__ = [
     "Machine", "OutOfMemory", "RunningStep", "Slot", "Unsupported", "Unusable", "activations",
-    "add_loss_instruction", "count_matches_instructions", "layers", "penalty_instructions",
-    "products", "updates",
+    "add_loss_instruction", "count_matches_instructions", "layers", "products", "updates",
 ]  # fmt: skip
 
 

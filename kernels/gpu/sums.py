@@ -19,27 +19,15 @@ def parts_of_a_sum(x, kind, a=0.0, b=0.0):
 
 @kernel
 def penalty_grad(w, l1, l2, *, dw):
-    yield by_entries(reference.penalty_grad, {"w": w, "l1": l1, "l2": l2, "dw": dw})
-    for one in count_penalty(w, l1, l2):
-        one.recorded_only = True
-        yield one
+    if dw is not None:
+        yield by_entries(reference.penalty_grad, {"w": w, "l1": l1, "l2": l2, "dw": dw})
+    parts = parts_of_a_sum(w, "PENALTY", l1, l2)  # of the loss, in a recorded step alone
+    added = launch("add_penalty", size=1, own=parts.own, dtype=parts.dtype, partial=parts.own[0],
+                   count=parts.count)  # fmt: skip
+    parts.recorded_only = added.recorded_only = True
+    yield from (parts, added)
 
 
 def add_loss_instruction(losses):
     """Count the weighted losses of a batch towards the step's loss."""
     return launch("add_loss", size=1, losses=losses)
-
-
-def penalty_instructions(w, regularizer):
-    """Count the penalty on w towards the step's loss, without a gradient."""
-    return list(count_penalty(w, regularizer.l1, regularizer.l2))
-
-
-def count_penalty(w, l1, l2):
-    parts = parts_of_a_sum(w, "PENALTY", l1, l2)
-    yield parts
-    (partial,) = parts.own
-    added = launch("add_penalty", size=1, own=(partial,), dtype=parts.dtype, partial=partial,
-                   count=partial.size)  # fmt: skip
-    added.recorded_only = True
-    yield added

@@ -16,12 +16,13 @@ import fake_streams
 import numpy as np
 import pytest
 
+from tinynet import kernels
 from tinynet.kernels import gpu
 from tinynet.kernels.gpu.machine import call as card_call
 
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
 
-SOURCES = sorted(pathlib.Path(gpu.__file__).parent.rglob("*.py"))
+SOURCES = sorted((pathlib.Path(kernels.__file__).parent / "gpu").rglob("*.py"))
 # stand-in -> what it stands for, and what only tests use of it
 CLASSES = {
     fake_cupy.ndarray: (cupy.ndarray, set()),

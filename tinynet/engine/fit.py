@@ -6,11 +6,15 @@ from ..callbacks import Callback, CallbackList, History, ProgbarLogger, Snapshot
 from ..data import Dataset, check_count, is_stream, source, sources
 from ..random import draw_seed
 from ..resuming import Run
-from .replay import joined
+from .batch import Batches
+from .compile import Compiled
+from .eager import joined
+from .gradients import Gradients
+from .logs import Logs
 from .step import Step
 
 
-class Trainer(Step):
+class Trainer(Step, Gradients, Batches, Compiled, Logs):
     """What a model can do with data; `Sequential` adds the layers."""
 
     def fit(

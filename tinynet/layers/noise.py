@@ -15,6 +15,8 @@ from .dropout import Masked, key_now
 class Noisy(Layer):
     """Base of layers that draw one normal number per entry."""
 
+    supports_masking = True
+
     def __init__(self, seed, options):
         super().__init__(**options)
         self.seed = None if seed is None else check_seed(seed)
@@ -50,7 +52,7 @@ class GaussianNoise(Noisy):
             return x
         y = self.empty(x.shape)
         self.ops.add(x, self.normal(0.0, self.stddev, x.shape), y=y)
-        return self.context.masks.hand_on(x, y)
+        return y
 
     def backward(self, dy):
         return dy
@@ -83,7 +85,7 @@ class GaussianDropout(Noisy):
         y = self.empty(x.shape)
         self.ops.multiply(x, m, y=y)
         self.saved = (m,)
-        return self.context.masks.hand_on(x, y)
+        return y
 
     def backward(self, dy):
         (m,) = self.recall()
@@ -131,7 +133,7 @@ class AlphaDropout(Masked):
         self.ops.multiply(x, m, y=kept)
         self.ops.add(kept, shift, y=y)
         self.saved = (m,)
-        return self.context.masks.hand_on(x, y)
+        return y
 
     def backward(self, dy):
         (m,) = self.recall()
