@@ -5,8 +5,8 @@ import pytest
 from formula_runs import by_cuda, by_numba, values
 
 from tinynet.kernels import translate
-from tinynet.kernels.reference.activations_rare import FUNCTIONS
-from tinynet.kernels.reference.losses_elementwise import ELEMENTWISE_LOSSES
+from tinynet.kernels.reference.activations import FUNCTIONS
+from tinynet.kernels.reference.losses import ELEMENTWISE_LOSSES
 
 PRECISION = {"float32": {"rtol": 2e-6, "atol": 2e-6}, "float64": {"rtol": 1e-13, "atol": 1e-13}}
 OPTIONS = {

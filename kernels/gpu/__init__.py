@@ -40,13 +40,13 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _entrywise(name, **arguments):
-    yield by_entries(getattr(reference, name), arguments)
+def _entrywise(function):
+    return lambda name, **arguments: [by_entries(function, arguments)]
 
 
 for _name, _function in vars(reference).items():
     if _name not in (*KERNELS, "gather") and outputs_of(_function):
-        kernel(one_launch if _name in sources.kernels() else _entrywise, _name)
+        kernel(one_launch if _name in sources.kernels() else _entrywise(_function), _name)
 globals().update(KERNELS)
 
 

@@ -52,27 +52,26 @@ def _sparse_product(x, W, y):
     return launch("csr_product", size=y.shape[0], W=W, H=y.shape[1], y=y, **entries)
 
 
-@kernel
-def multiply(x, m, *, y):
-    yield _combined("multiply", x, m, y)
+OPERATIONS = {"multiply": (reference.multiply, "m"), "add": (reference.add, "a")}
 
 
-@kernel
-def add(x, a, *, y):
-    yield _combined("add", x, a, y)
-
-
-def _combined(name, x, m, y):
-    """y = x m or y = x + m; m is shaped like x, or is repeated along axes."""
+def _combined(name, x, y, **other):
+    """y = x m or y = x + a; the other is shaped like x, or is repeated along axes."""
+    function, label = OPERATIONS[name]
+    m = other[label]
     if x.shape != y.shape:  # a copy, which can't be recorded
         cupy = card_runtime.current().cupy
         x = cupy.ascontiguousarray(cupy.broadcast_to(x, y.shape))
     if m.shape == x.shape:
-        other = "m" if name == "multiply" else "a"
-        return by_entries(getattr(reference, name), {"x": x, other: m, "y": y})
+        yield by_entries(function, {"x": x, label: m, "y": y})
+        return
     shape = (1,) * (x.ndim - m.ndim) + m.shape
     if shape[0] not in (1, len(x)):
         raise Unsupported(f"arrays of shapes {x.shape}, {m.shape}")
     index = repeated(shape[1:], x.shape[1:])
-    return launch("broadcast", own=(index,), adds=name == "add", x=x, m=m, index=index,
+    yield launch("broadcast", own=(index,), adds=name == "add", x=x, m=m, index=index,
                   D=row_size(x.shape), M=row_size(shape), by_rows=shape[0] > 1, y=y)  # fmt: skip
+
+
+kernel(_combined, "multiply")
+kernel(_combined, "add")

@@ -1,13 +1,20 @@
 """The gpu's updates and constraints that are not just the CUDA kernel of their name."""
 
+import inspect
 import math
 
 import numpy as np
 
 from .card import runtime
 from .machine.call import kernel
-from .machine.launches import launch, plain
+from .machine.launches import by_entries, launch, plain
 from .sums import parts_of_a_sum
+
+
+@kernel
+def update(rule, g, options, *, w, moments):
+    given = dict(zip(inspect.signature(rule).parameters, (g, *options), strict=False))
+    yield by_entries(rule, {**given, "w": w, **moments})
 
 
 @kernel

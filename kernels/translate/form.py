@@ -73,8 +73,9 @@ def join(name, *formulas):
 # What every dialect has a word for; the names are NumPy's, the values C's.
 FUNCTIONS = {
     "absolute": "fabs", "arccos": "acos", "arcsin": "asin", "arctan": "atan", "arctan2": "atan2",
-    "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "ceil": "ceil", "cos": "cos",
-    "cosh": "cosh", "erf": "erf", "erfc": "erfc", "exp": "exp", "expm1": "expm1", "floor": "floor",
+    "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "ceil": "ceil",
+    "copysign": "copysign", "cos": "cos", "cosh": "cosh", "erf": "erf", "erfc": "erfc",
+    "exp": "exp", "expm1": "expm1", "floor": "floor",
     "log": "log", "log10": "log10", "log1p": "log1p", "log2": "log2", "maximum": "larger",
     "minimum": "smaller", "power": "pow", "sin": "sin", "sinh": "sinh", "sqrt": "sqrt",
     "tan": "tan", "tanh": "tanh",
@@ -117,6 +118,10 @@ def operation(op, *args):
     """The node of an operation or function, its arguments brought to one kind."""
     if op == "**":
         return _power(*args)
+    if op in ("maximum", "minimum") and sum(map(of_entries, args)) == 1:
+        # one comparison is enough where only one side can be NaN; an option never is
+        x, bound = sorted(args, key=of_entries, reverse=True)
+        return operation("select", operation("<" if op == "maximum" else ">", x, bound), bound, x)
     entries = any(map(of_entries, args))
     truths = all(a.kind in ("mask", "flag") for a in args)
     if op in LOGIC:

@@ -22,7 +22,7 @@ _SQRT_HALF, _LOG_2 = math.sqrt(0.5), math.log(2)
 
 
 def _sign(x):
-    return np.where(x > 0, 1, np.where(x < 0, -1, x))
+    return np.where(np.abs(x) > 0, np.copysign(1, x), x)  # of NaN it is NaN
 
 
 def _clip(x, low, high):
@@ -82,7 +82,7 @@ OPERATORS = {
 }  # fmt: skip
 # how many arguments a call must have: of what is not here no formula may make use
 ARGUMENTS = dict.fromkeys((*FUNCTIONS, "negative", "positive"), 1)
-ARGUMENTS |= dict.fromkeys((*OPERATORS, "arctan2", "maximum", "minimum"), 2)
+ARGUMENTS |= dict.fromkeys((*OPERATORS, "arctan2", "copysign", "maximum", "minimum"), 2)
 ARGUMENTS |= {name: len(inspect.signature(f).parameters) for name, f in DERIVED.items()}
 ARGUMENTS |= {"where": 3, "logical_not": 1}
 # other names of the same functions, Python's among them

@@ -7,8 +7,8 @@ import itertools
 from tinynet.kernels import reference
 from tinynet.kernels.gpu.card import formulas, sources
 from tinynet.kernels.gpu.machine.call import outputs_of
-from tinynet.kernels.reference.activations_rare import FUNCTIONS
-from tinynet.kernels.reference.losses_elementwise import ELEMENTWISE_LOSSES
+from tinynet.kernels.reference.activations import FUNCTIONS
+from tinynet.kernels.reference.losses import ELEMENTWISE_LOSSES
 
 # entry by entry -> how many arrays each reads, and which ones of those that it changes may be None
 ENTRYWISE = {

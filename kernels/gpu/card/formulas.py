@@ -8,8 +8,8 @@ import functools
 import re
 
 from ... import translate
-from ...reference.activations_rare import FUNCTIONS
-from ...reference.losses_elementwise import ELEMENTWISE_LOSSES
+from ...reference.activations import FUNCTIONS
+from ...reference.losses import ELEMENTWISE_LOSSES
 from .sources import FOLDER, CudaKernel
 
 _names = {}  # of the kernels made so far
