@@ -1,0 +1,258 @@
+"""CUDA kernels made from formulas, run on the CPU: each of the reference's with NaN and infinity in
+its arrays, and a user's own, also where a step fuses them with what stands beside them.
+"""
+
+import inspect
+
+import cuda_kernels
+import fake_cupy
+import numpy as np
+import pytest
+
+from tinynet.kernels import gpu, reference
+from tinynet.kernels.gpu.card import formulas, runtime
+from tinynet.kernels.gpu.machine.call import outputs_of
+from tinynet.kernels.gpu.passes import fusion, tiles
+from tinynet.kernels.reference.activations import FUNCTIONS
+from tinynet.kernels.reference.losses import ELEMENTWISE_LOSSES
+
+PRECISION = {"float32": {"rtol": 2e-5, "atol": 1e-6}, "float64": {"rtol": 1e-11, "atol": 1e-13}}
+EDGES = [0.0, -0.0, 1.0, -1.0, 0.3, -3.0, 30.0, -30.0, np.inf, -np.inf, np.nan]
+OPTIONS = {"alpha": 0.7, "b": 4.0, "threshold": 0.3, "max_value": 1.5, "power": -0.5, "gamma": 2.0,
+           "epsilon": 1e-3, "least": 0.1}  # fmt: skip
+both = pytest.mark.parametrize("dtype", PRECISION)
+
+
+@pytest.fixture(autouse=True)
+def card():
+    with fake_cupy.in_place_of_a_card():
+        yield
+
+
+def edges(dtype, count):
+    """`count` vectors; the first two meet every pair of EDGES."""
+    rng = np.random.default_rng(5)
+    a, b = (v.ravel() for v in np.meshgrid(EDGES, EDGES))
+    vectors = [a, b, *rng.normal(size=(count, a.size))][:count]
+    return [v.astype(dtype) for v in vectors]
+
+
+def agree(name, *args, dtype, **outputs):
+    """Run a kernel on the reference and on the stand-in for a card; NaN meets NaN."""
+    wanted = {k: None if v is None else np.array(v) for k, v in outputs.items()}
+    given = {k: None if v is None else gpu.from_host(v) for k, v in outputs.items()}
+    there = [gpu.from_host(a) if isinstance(a, np.ndarray) else a for a in args]
+    with np.errstate(all="ignore"):
+        getattr(reference, name)(*args, **wanted)
+    getattr(gpu, name)(*there, **given)
+    for key, value in wanted.items():
+        if value is not None:
+            found = gpu.to_host(given[key])
+            np.testing.assert_allclose(found, value, **PRECISION[dtype], err_msg=f"{name} {key}")
+
+
+@both
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_activations(kind, dtype):
+    f, _ = FUNCTIONS[kind]
+    params = [OPTIONS.get(p, 0.1) for p in list(inspect.signature(f).parameters)[1:]]
+    x, dy = edges(dtype, 2)
+    with np.errstate(all="ignore"):
+        y = np.asarray(f(x, *params), dtype)
+    agree("elementwise", kind, x, params, y=np.empty_like(x), dtype=dtype)
+    agree("elementwise_grad", kind, x, y, dy, params, dx=np.empty_like(x), dtype=dtype)
+
+
+@both
+@pytest.mark.parametrize("kind", ELEMENTWISE_LOSSES)
+def test_losses(kind, dtype):
+    f, _ = ELEMENTWISE_LOSSES[kind]
+    params = [OPTIONS.get(p, 0.4) for p in list(inspect.signature(f).parameters)[2:]]
+    y, t = (v[:, None] for v in edges(dtype, 2))  # a row each: NaN stays in its own
+    if kind == "binary_focal":  # a negative number has no power of 0.5
+        y, t = (np.clip(v, 0, 1) for v in (y, t))
+    w = np.linspace(0.1, 1, len(y)).astype(dtype)
+    agree("elementwise_loss", kind, y, t, params, w, losses=np.empty_like(w),
+          dy=np.empty_like(y), dtype=dtype)  # fmt: skip
+
+
+@both
+@pytest.mark.parametrize("name", cuda_kernels.ENTRYWISE)
+def test_what_changes_arrays_entry_by_entry(name, dtype):
+    function, (inputs, *optional) = getattr(reference, name), cuda_kernels.ENTRYWISE[name]
+    parameters, outputs = list(inspect.signature(function).parameters), outputs_of(function)
+    numbers = [OPTIONS.get(p, 0.4) for p in parameters[inputs : len(parameters) - len(outputs)]]
+    for left_out in ((), *((o,) for o in optional)):
+        arrays = edges(dtype, inputs + len(outputs))
+        roots = ("v", "a", "n", "v_max", "u", "var") if name not in ("add", "ema") else ()
+        given = dict(zip((*parameters[:inputs], *outputs), arrays, strict=True))
+        given |= {k: np.abs(v) for k, v in given.items() if k in roots}
+        args = [given.pop(p) for p in parameters[:inputs]]
+        given |= dict.fromkeys(left_out)
+        if name == "sgd" and left_out:  # without momentum
+            numbers[1] = 0.0
+        agree(name, *args, *numbers, dtype=dtype, **given)
+
+
+def test_every_kernel_of_the_reference_is_among_them():
+    made = {one.made_from[0].__name__ for one in cuda_kernels.made() if callable(one.made_from[0])}
+    found = {name for name in gpu.KERNELS if made_of_the_reference(name)}
+    assert found | {"multiply", "add", "penalty_grad"} == made == set(cuda_kernels.ENTRYWISE)
+
+
+def made_of_the_reference(name):
+    """Whether a kernel of the interface is made from the reference's text alone."""
+    return gpu.KERNELS[name].instructions.__closure__ is not None and name in cuda_kernels.ENTRYWISE
+
+
+# ------------------------------------------------------------------------------ a user's formulas
+
+WIDTH = 0.5  # a number of this module that a formula uses
+
+
+def bump(x, height, width=WIDTH):
+    return height * np.exp(-np.square(x / width))
+
+
+def d_bump(x, y, height, width=WIDTH):
+    return -2 * x / width**2 * y
+
+
+def four(x, a, b, c, d):
+    return a + b * x + c * np.tanh(d * x)
+
+
+def d_four(x, y, a, b, c, d):
+    return b + c * d * (1 - np.tanh(d * x) ** 2)
+
+
+def tilted(y, t, slope):
+    e = y - t
+    return np.where(e > 0, slope * e, -e) + np.log1p(e * e)
+
+
+def d_tilted(p, q, slope):  # its own names for its arguments
+    e = p - q
+    return np.where(e > 0, slope, -1) + 2 * e / (1 + e * e)
+
+
+def rule(g, lr, decay, *, w, average):
+    average *= decay
+    average += (1 - decay) * np.abs(g)
+    w -= lr * g / (average + 1e-6)
+
+
+OWN = {"bump": ((bump, d_bump), (1.5,)), "four": ((four, d_four), (0.1, 0.2, 0.3, 0.4)),
+       "lambdas": ((lambda x: x * x * np.sign(x), lambda x, y: 2 * np.abs(x)), ())}  # fmt: skip
+own = pytest.mark.parametrize("which", OWN)
+
+
+@both
+@own
+def test_an_own_activation(which, dtype):
+    pair, params = OWN[which]
+    x, dy = (v.astype(dtype) for v in np.random.default_rng(1).normal(size=(2, 9, 7)))
+    y = pair[0](x, *params).astype(dtype)
+    agree("elementwise", pair, x, params, y=np.empty_like(x), dtype=dtype)
+    agree("elementwise_grad", pair, x, y, dy, params, dx=np.empty_like(x), dtype=dtype)
+
+
+@both
+def test_an_own_loss(dtype):
+    y, t = (v.astype(dtype) for v in np.random.default_rng(2).normal(size=(2, 6, 5)))
+    w = np.linspace(0, 1, 6).astype(dtype)
+    for dy in (np.empty_like(y), None):
+        agree("elementwise_loss", (tilted, d_tilted), y, t, (3.0,), w, losses=np.empty_like(w),
+              dy=dy, dtype=dtype)  # fmt: skip
+
+
+@both
+def test_an_own_rule(dtype):
+    g, w, average = (v.astype(dtype) for v in np.random.default_rng(3).normal(size=(3, 40)))
+    wanted, found = [w.copy(), np.abs(average)], [gpu.from_host(a) for a in (w, np.abs(average))]
+    reference.update(rule, g, (0.1, 0.9), w=wanted[0], moments={"average": wanted[1]})
+    gpu.update(rule, gpu.from_host(g), (0.1, 0.9), w=found[0], moments={"average": found[1]})
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(gpu.to_host(a), b, **PRECISION[dtype])
+    changing = gpu.Slot(0.1, 0)
+    rates = gpu.update.instructions(rule, gpu.from_host(g), (changing, 0.9), w=found[0],
+                                    moments={"average": found[1]})  # fmt: skip
+    assert [one.name for one in rates] == ["rule"]
+
+
+def test_two_formulas_of_one_name_are_two_kernels():
+    pairs = [(lambda x, k=k: k * x, lambda x, y, k=k: 0 * x + k) for k in (2.0, 3.0)]
+    x, results = gpu.from_host(np.ones((2, 3))), []
+    for pair in (*pairs, pairs[0]):
+        y = gpu.empty((2, 3), "float64")
+        gpu.elementwise(pair, x, (), y=y)
+        results.append(gpu.to_host(y)[0, 0])
+    assert results == [2, 3, 2]
+
+
+def test_what_can_not_be_read_is_named():
+    def sorted_(x):
+        return np.sort(x)
+
+    x = gpu.zeros((2, 3), "float32")
+    with pytest.raises(gpu.Unsupported, match=r"return np.sort\(x\)"):
+        gpu.elementwise.instructions((sorted_, d_bump), x, (), y=x)
+    with pytest.raises(TypeError, match=r"gpu kernel 'elementwise': .*return np.sort\(x\)"):
+        gpu.elementwise((sorted_, d_bump), x, (), y=x)
+
+
+# ------------------------------------------------------------------------- beside other launches
+
+
+def arrays(**shapes):
+    rng = np.random.default_rng(4)
+    return {name: gpu.from_host(rng.normal(size=shape)) for name, shape in shapes.items()}
+
+
+def step(a, pair, params):
+    """Launches of a Dense layer forward, and of its activation and bias backward."""
+    return [
+        *gpu.linear.instructions(a["x"], a["W"], a["b"], y=a["z"]),
+        *gpu.elementwise.instructions(pair, a["z"], params, y=a["y"]),
+        *gpu.elementwise_grad.instructions(pair, a["z"], a["y"], a["dy"], params, dx=a["dz"]),
+        *gpu.sum_rows.instructions(a["dz"], out=a["db"]),
+    ]
+
+
+def results(launches, a):
+    for one in launches:
+        one.start(runtime.current())
+    return [gpu.to_host(a[name]) for name in ("y", "dz", "db")]
+
+
+@own
+def test_fused_with_bias_and_its_gradient(which):
+    pair, params = OWN[which]
+    narrow, wide = (6, 7), (6, 5)
+    a = arrays(x=wide, W=(5, 7), b=(7,), z=narrow, y=narrow, dy=narrow, dz=narrow, db=(7,))
+    launches = step(a, pair, params)
+    expected = results(launches, a)
+    made = fusion.fused(launches)
+    assert [one.name for one in made] == ["gemm", "bias_elementwise", "elementwise_grad_bias"]
+    for found, wanted in zip(results(made, a), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+@own
+def test_taken_along_by_products(which):
+    """Up to three options; an activation of more has a launch of its own."""
+    pair, params = OWN[which]
+    narrow, wide = (6, 7), (6, 5)
+    a = arrays(x=wide, W=(5, 7), b=(7,), z=narrow, y=narrow, dy=narrow, dz=narrow, db=(7,))
+    launches = step(a, pair, params)
+    expected = results(launches, a)
+    made = tiles.in_tiles(launches, 4, 1)
+    first = ["product", "elementwise"] if which == "four" else ["product"]
+    assert [one.name for one in made] == [*first, "elementwise_grad", "sum_rows"]
+    for found, wanted in zip(results(made, a), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+def test_the_reference_stands_in_one_frame_each():
+    assert set(formulas.frames()) == {"elementwise", "elementwise_grad", "bias_elementwise",
+                                      "elementwise_grad_bias", "elementwise_loss"}  # fmt: skip
