@@ -83,15 +83,6 @@ def to_host(array):
     return card_runtime.current().to_host(array)
 
 
-def update(rule, g, options, *, w, moments):
-    """On the host: the arrays go there and back."""
-    arrays = {"w": w, **moments}
-    here = {name: to_host(array) for name, array in arrays.items()}
-    rule(to_host(g), *options, **here)
-    for name, array in arrays.items():
-        array[...] = from_host(here[name])
-
-
 def gather(data, rows, *, out):
     runtime = card_runtime.current()
     if not isinstance(data, runtime.cupy.ndarray):  # bring over just these rows, in their dtype

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import reference
 from ...recording import Slot, Unsupported
+from ...translate import Untranslatable
 from ..card import runtime as card_runtime
 from ..card import sources
 from .options import debug_level
@@ -235,7 +236,8 @@ def kernel(instructions, name=None):
     """
     make = functools.partial(instructions, name) if name else instructions
     name = name or instructions.__name__
-    signature = inspect.signature(getattr(reference, name))
+    by_reference = getattr(reference, name)
+    signature = inspect.signature(by_reference)
 
     def launches(*args, **outputs):
         return list(make(**signature.bind(*args, **outputs).arguments))
@@ -244,6 +246,8 @@ def kernel(instructions, name=None):
         runtime, given = card_runtime.current(), signature.bind(*args, **outputs).arguments
         try:
             _execute_all(make(**given), runtime)
+        except Untranslatable:
+            _run_on_host(runtime, by_reference, given, outputs)
         except Unsupported:
             _run_on_copies(runtime, name, make, given, outputs)
 
@@ -256,6 +260,20 @@ def _execute_all(launches, runtime):
     for launch in list(launches):  # none is started where one can't be made
         if not launch.recorded_only:
             execute(launch, runtime)
+
+
+def _run_on_host(runtime, by_reference, given, outputs):
+    """A user's formula that can't be read, by NumPy: the arrays go to the host and back."""
+
+    def arrays(value):
+        return value if isinstance(value, dict) else {"": value}
+
+    host = {k: {n: runtime.to_host(a) for n, a in arrays(v).items()} for k, v in given.items()}
+    by_reference(**{k: v if isinstance(given[k], dict) else v[""] for k, v in host.items()})
+    for k in outputs:
+        for name, array in arrays(given[k]).items():
+            if array is not None:
+                array[...] = runtime.to_card(host[k][name])
 
 
 def _run_on_copies(runtime, name, make, given, outputs):
