@@ -181,13 +181,15 @@ def test_an_own_rule(dtype):
 
 
 def test_two_formulas_of_one_name_are_two_kernels():
-    pairs = [(lambda x, k=k: k * x, lambda x, y, k=k: 0 * x + k) for k in (2.0, 3.0)]
-    x, results = gpu.from_host(np.ones((2, 3))), []
-    for pair in (*pairs, pairs[0]):
+    pairs = [(lambda x, k=k: k * x, lambda x, y, k=k: 0 * x + k) for k in (2.0, 3.0, 2.0)]
+    x, results, kernels = gpu.from_host(np.ones((2, 3))), [], []
+    for pair in pairs:
         y = gpu.empty((2, 3), "float64")
         gpu.elementwise(pair, x, (), y=y)
         results.append(gpu.to_host(y)[0, 0])
+        kernels.append(formulas.framed("elementwise", pair, 0))
     assert results == [2, 3, 2]
+    assert kernels[0] == kernels[2] != kernels[1]  # of one text: compiled once
 
 
 def by_table(x):
@@ -303,6 +305,14 @@ def test_a_model_of_own_formulas_trains_as_on_the_reference(which, persistent, m
         history = model.fit(x, y, batch_size=8, epochs=3, verbose=0, validation_data=(x, y)).history
         runs.append((history, model.get_weights()))
     assert model.explain_execution() == RECORDED
+    machine = model.execution.programs["train", 8][1].machine
+    assert (bool(machine.persistent), bool(machine.graphs)) == (
+        persistent != "0",
+        persistent == "0",
+    )
+    names = [one.name for one in machine.step]
+    assert names.count("bias_elementwise") == names.count("elementwise_grad_bias") == 2
+    assert {"elementwise_loss", "rule"} <= set(names)
     for name, values in runs[0][0].items():
         np.testing.assert_allclose(runs[1][0][name], values, rtol=1e-9, err_msg=name)
     for a, b in zip(runs[0][1], runs[1][1], strict=True):

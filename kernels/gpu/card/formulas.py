@@ -12,7 +12,7 @@ from ...reference.activations import FUNCTIONS
 from ...reference.losses import ELEMENTWISE_LOSSES
 from .sources import FOLDER, CudaKernel
 
-_names = {}  # of the kernels made so far
+_names = {}  # name of a kernel made so far -> the text of its formulas
 
 
 @functools.cache
@@ -23,7 +23,7 @@ def frames():
             for one in re.findall(r"^KERNEL .*?^}$", text, re.MULTILINE | re.DOTALL)}  # fmt: skip
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def framed(family, formula, count):
     """The kernel of a family, for an activation or an elementwise loss.
 
@@ -40,7 +40,7 @@ def framed(family, formula, count):
     known = ELEMENTWISE_LOSSES if loss else FUNCTIONS
     f, df = known[formula] if isinstance(formula, str) else formula
     value, slope = translate.read(f, 2 if loss else 1, count), translate.read(df, 2, count)
-    name = _unused(f"{family}_{value.name}", (formula, count))
+    name = _unused(f"{family}_{value.name}", value, slope)
     options = [f"p{i}" for i in range(len(value.options))]
     values, text, functions, called = "".join(f", {o}" for o in options), frames()[family], "", ""
     for word, one, suffix in (("FORMULA", value, "f"), ("SLOPE", slope, "df")):
@@ -54,7 +54,7 @@ def framed(family, formula, count):
     return CudaKernel(name, text, family, functions, (formula, count), entry)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def entrywise(function, inputs, absent=()):
     """The kernel of a function that changes arrays entry by entry.
 
@@ -68,7 +68,7 @@ def entrywise(function, inputs, absent=()):
         Untranslatable: a function that can't be read.
     """
     formula = translate.read(function, inputs, absent=absent)
-    name = _unused("_without_".join((formula.name, *absent)), (function, absent))
+    name = _unused("_without_".join((formula.name, *absent)), formula)
     given, changed = formula.entries[:inputs], formula.entries[inputs:]
     parameters = ["const Control* control", *(f"const real* {a}_" for a in given),
                   *(f"double {o}_" for o in formula.options), "i64 n",
@@ -83,9 +83,9 @@ def entrywise(function, inputs, absent=()):
     return CudaKernel(name, text, formula.name, functions, (function, absent))
 
 
-def _unused(name, key):
-    """A name in CUDA that no kernel has which was made from something else."""
-    name = re.sub(r"\W", "", name)
-    while _names.setdefault(name, key) != key:
+def _unused(name, *formulas):
+    """A name in CUDA that no kernel has which was made from other text."""
+    name, text = re.sub(r"\W", "", name), [translate.cuda(one, "f") for one in formulas]
+    while _names.setdefault(name, text) != text:
         name += "_"
     return name

@@ -47,6 +47,8 @@ class Launch:
     when: Slot | None = None
 
     def __post_init__(self):
+        # the activations that the kernel goes on with; `encoded` numbers them in this order
+        self.finishing = tuple(a for a in self.args if isinstance(a, sources.CudaKernel))
         for label, value in self.given.items():
             if isinstance(value, Slot) and label not in self.kernel.changing:
                 kind = self.kernel.declared[label]
@@ -70,11 +72,6 @@ class Launch:
         """The arrays that the kernel writes: those it does not declare const."""
         return [a for label, a in self.given.items()
                 if self.kernel.declared[label] == "real*" and a is not None]  # fmt: skip
-
-    @property
-    def finishing(self):
-        """The activations that the kernel goes on with; `encoded` numbers them in this order."""
-        return tuple(a for a in self.args if isinstance(a, sources.CudaKernel))
 
     def prepare(self, runtime):
         """Compile what `start` needs; nothing may be compiled while a graph is captured."""
