@@ -12,7 +12,7 @@ import numpy as np
 
 from .config import float_dtype
 from .configs.custom_objects import get_registered_name
-from .configs.registry import Registry
+from .configs.registry import Registry, is_custom
 from .core.devices import load_ops
 
 _registry = Registry("activation", "activations")
@@ -299,8 +299,8 @@ def serialize(activation):
     """The name, or a config dict where an option differs from the default."""
     options, origin = dict(activation.options), getattr(activation, "origin", None)
     if origin is not None:  # a formula of the user's
-        return {"class_name": activation.name, "config": options,
-                "registered_name": get_registered_name(origin)}  # fmt: skip
+        return {"module": activation.kind[0].__module__, "class_name": activation.name,
+                "config": options, "registered_name": get_registered_name(origin)}  # fmt: skip
     default = _registry.objects.get(activation.name)
     if default is not None and default.options == activation.options:
         return activation.name
@@ -321,7 +321,10 @@ def deserialize(config, custom_objects=None):
         if f is not None and str(config.get("module")).endswith(".layers"):
             return f.with_options(**{k: v for k, v in options.items() if k in f.options})
         name = config.get("registered_name") or config["class_name"]
-        found = _registry.lookup(name, custom_objects)
+        if is_custom(config):
+            found = _registry.custom(config["class_name"], config, custom_objects)
+        else:
+            found = _registry.lookup(name, custom_objects)
         found = found() if isinstance(found, type) else found
         return found.with_options(**options)
     return _registry.get(config, custom_objects) if config is not None else linear

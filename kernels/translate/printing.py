@@ -72,7 +72,7 @@ class Dialect:
         operands = [text(a) for a in node.args]
         if node.op in ("real", "select", "not"):
             form = {"real": self.real, "select": self.select, "not": self.negation}[node.op]
-            return form.format(*(o if node.op == "select" else _bare(o) for o in operands))
+            return form.format(*map(_bare, operands) if node.op == "real" else operands)
         if node.op == "negative":
             return f"(-{operands[0]})"
         if node.op in FUNCTIONS:

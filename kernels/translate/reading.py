@@ -99,8 +99,6 @@ class _Reader:
         """Read a call; returns the node (or tuple of nodes) of its result, or None."""
         node, lines = definition(function)
         self.frames.append((function, lines, arguments))
-        if len(self.frames) > 30:
-            self.fail(node, "functions that call each other without end")
         lone = isinstance(node, ast.Lambda)
         result = self.value(node.body) if lone else self.block(node.body)
         self.frames.pop()
@@ -379,6 +377,8 @@ class _Reader:
 
     def inlined(self, e, target, keywords):
         """A call of a function whose source is read in its turn."""
+        if len(self.frames) > 30:
+            self.fail(e, "functions that call each other without end")
         args = [self.assigned(a) for a in e.args]
         named = {k.arg: self.assigned(k.value) for k in keywords}
         try:

@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 
+from ..configs.checks import is_integer
 from ..saving import load_arrays, save_arrays
 from .base import Callback
 
@@ -41,8 +42,7 @@ class BackupAndRestore(Callback):
         super().__init__()
         if not backup_dir:
             raise ValueError("BackupAndRestore: backup_dir must not be empty")
-        whole = isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq >= 1
-        if save_freq != "epoch" and not whole:
+        if save_freq != "epoch" and not is_integer(save_freq, 1):
             raise ValueError(f'save_freq must be "epoch" or an int >= 1, received {save_freq!r}')
         self.backup_dir, self.save_freq = pathlib.Path(backup_dir), save_freq
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint

@@ -27,6 +27,7 @@ class Registry:
         self.kind, self.module = kind, module
         self.objects = {}  # the spelling we show -> class or object
         self.keys = {}  # the forgiving spelling -> class or object
+        self.functions = {}  # name -> function, for configs whose class is "function"
 
     def add(self, name, obj):
         """`name` leads to `obj`, a class or a ready object."""
@@ -109,10 +110,10 @@ class Registry:
                 f"received {config!r}"
             )
         name, inner = config["class_name"], config.get("config") or {}
-        if name == "function":  # a function of the user's, or a name of ours
+        if name == "function":  # a user's function, or one of tinynet's by its name
             return self._function(config, custom_objects)
         if is_custom(config):
-            cls = self._custom(name, config, custom_objects)
+            cls = self.custom(name, config, custom_objects)
         else:
             try:
                 cls = self.lookup(name, custom_objects)
@@ -137,14 +138,14 @@ class Registry:
         found = custom.find((config.get("registered_name"), name), custom_objects)
         if found is not None:
             return found
-        if not isinstance(name, str) or _key(name) not in self.keys:
+        if not isinstance(name, str) or not (name in self.functions or _key(name) in self.keys):
             raise ValueError(
-                f"{self.kind} {name!r} is a function of the user's: pass "
-                f"custom_objects={{{name!r}: ...}}"
+                f"{self.kind} function {name!r} is not one of tinynet's: "
+                f"pass custom_objects={{{name!r}: ...}}"
             )
-        return self.get(name)
+        return self.functions.get(name) or self.get(name)
 
-    def _custom(self, name, config, custom_objects=None):
+    def custom(self, name, config, custom_objects=None):
         """The user's class that `config` was made from."""
         registered = config.get("registered_name")
         cls = custom.find((registered, name), custom_objects)
@@ -171,21 +172,6 @@ def is_custom(config):
         return bool(registered)
     of_keras = isinstance(module, str) and module.split(".")[0] == "keras"
     return not of_keras or registered not in (None, config.get("class_name"))
-
-
-class Revised:
-    """Counts the changes of an object's attributes, so that a recording of it can notice them.
-
-    `volatile` names those that a recording does not depend on.
-    """
-
-    revision = 0
-    volatile = frozenset()
-
-    def __setattr__(self, name, value):
-        object.__setattr__(self, name, value)
-        if name not in self.volatile:
-            object.__setattr__(self, "revision", self.revision + 1)
 
 
 class Configurable:

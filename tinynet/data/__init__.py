@@ -5,7 +5,7 @@
 """
 
 from .arrays import MappedRows, as_array, check_finite
-from .batches import Batches, Table, check_count
+from .batches import Batches, Table
 from .dataset import Dataset
 from .pydataset import PyDataset
 from .several import SeveralRows
@@ -13,21 +13,3 @@ from .sources import source, sources
 from .sparse import SparseRows
 from .splitting import split_dataset
 from .streams import Stream, is_stream
-
-__all__ = [
-    "Batches",
-    "Dataset",
-    "MappedRows",
-    "PyDataset",
-    "SeveralRows",
-    "SparseRows",
-    "Stream",
-    "Table",
-    "as_array",
-    "check_count",
-    "check_finite",
-    "is_stream",
-    "source",
-    "sources",
-    "split_dataset",
-]

@@ -3,10 +3,11 @@
 import warnings
 
 from ..callbacks import Callback, CallbackList, History, ProgbarLogger, Snapshot
-from ..data import Dataset, check_count, is_stream, source, sources
+from ..configs.checks import check_integer
+from ..data import Dataset, is_stream, source, sources
 from ..random import draw_seed
 from ..resuming import Run
-from .batch import Batches
+from .batch import BatchLoading
 from .compile import Compiled
 from .eager import joined
 from .gradients import Gradients
@@ -14,7 +15,7 @@ from .logs import Logs
 from .step import Step
 
 
-class Trainer(Step, Gradients, Batches, Compiled, Logs):
+class Trainer(Step, Gradients, BatchLoading, Compiled, Logs):
     """What a model can do with data; `Sequential` adds the layers."""
 
     def fit(
@@ -70,8 +71,8 @@ class Trainer(Step, Gradients, Batches, Compiled, Logs):
             RuntimeError: the model is not compiled.
         """
         self._require_compiled("fit")
-        check_count("epochs", epochs, least=0)
-        check_count("initial_epoch", initial_epoch, least=0)
+        check_integer("epochs", epochs, least=0)
+        check_integer("initial_epoch", initial_epoch, least=0)
         for name, value in (
             ("batch_size", batch_size),
             ("steps_per_epoch", steps_per_epoch),
@@ -79,7 +80,7 @@ class Trainer(Step, Gradients, Batches, Compiled, Logs):
             ("validation_batch_size", validation_batch_size),
         ):
             if value is not None:
-                check_count(name, value)
+                check_integer(name, value)
         validate_after = _validation_epochs(validation_freq)
         train, validation = sources(
             self, x, y, sample_weight, class_weight, batch_size, steps_per_epoch, shuffle,
@@ -323,9 +324,9 @@ def _validation_epochs(frequency):
     """Function of the epoch's number from 0: whether to validate after it."""
     if isinstance(frequency, (list, tuple, set)):
         for epoch in frequency:
-            check_count("validation_freq", epoch)
+            check_integer("validation_freq", epoch)
         return lambda epoch: epoch + 1 in frequency
-    check_count("validation_freq", frequency)
+    check_integer("validation_freq", frequency)
     return lambda epoch: (epoch + 1) % frequency == 0
 
 

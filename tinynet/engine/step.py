@@ -59,19 +59,16 @@ class Step:
                 "which can't leave places out: pool over the steps, or weigh them by sample_weight"
             )
         self.context.outputs = outputs
-        for layer in self.leaves():
-            if getattr(layer, "activity_regularizer", None) is not None:
-                self.context.add_loss(layer.activity_losses)  # (N,)
+        for layer in self.layout.penalized:
+            self.context.add_loss(layer.activity_losses)  # (N,)
         rows = outputs.reshape(-1, outputs.shape[-1])  # (R, C)
         self.context.add_loss(self.loss.forward(y, rows, w, logits=self.fused))  # (R,)
 
     def add_penalties(self, with_gradient):
         """Add the regularizers' penalties to the loss, and their gradients to the gradient."""
         ops = self.context.ops
-        for p in self.trainable_weights:
+        for p in self.layout.regularized:
             r, dw = p.regularizer, p.grad if with_gradient else None
-            if r is None:
-                continue
             self.context.add_penalty(r, p)
             if hasattr(r, "l1"):
                 ops.penalty_grad(p.value, r.l1, r.l2, dw=dw)

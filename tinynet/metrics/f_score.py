@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ..configs.checks import check_number
 from .base import EPSILON, Metric, register
-from .shapes import pair, spread
+from .shapes import matrices, spread
 
 
 @register()
@@ -26,24 +27,18 @@ class FBetaScore(Metric):
         who, known = type(self).__name__, (None, "micro", "macro", "weighted")
         if average not in known:
             raise ValueError(f"{who}: average must be one of {known}, received {average!r}")
-        if not (_is_number(beta) and beta > 0):
-            raise ValueError(f"{who}: beta must be a number > 0, received {beta!r}")
-        if threshold is not None and not (_is_number(threshold) and 0 < threshold <= 1):
-            raise ValueError(f"{who}: threshold must be in (0, 1], received {threshold!r}")
-        self.average, self.beta = average, float(beta)
-        self.threshold = None if threshold is None else float(threshold)
+        self.average = average
+        self.beta = check_number(f"{who}: beta", beta, above=0, kind="a number")
+        if threshold is not None:
+            threshold = check_number(f"{who}: threshold", threshold, above=0, high=1)
+        self.threshold = threshold
         self.true_positives = None  # (C,), made at the first batch
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y, p = pair(y_true, y_pred, self.name)
-        if p.ndim != 2:
-            raise ValueError(
-                f"{self.name}: expected targets and predictions of shape (N, C), received {p.shape}"
-            )
+        y, p = matrices(y_true, y_pred, self.name)
         if self.true_positives is None:
             names = ("true_positives", "false_positives", "false_negatives", "class_weights")
-            (self.true_positives, self.false_positives, self.false_negatives,
-             self.class_weights) = (self._add_sum(name, p.shape[1:]) for name in names)  # fmt: skip
+            self._add_sums(p.shape[1:], *names)
         if self.threshold is None:
             yes = (p >= p.max(axis=-1, keepdims=True)) & (np.abs(p) > 1e-9)
         else:
@@ -71,10 +66,6 @@ class FBetaScore(Metric):
         elif self.average is not None:
             scores = scores.mean()
         return scores if np.ndim(scores) else float(scores)
-
-
-def _is_number(value):
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
 
 
 @register()
