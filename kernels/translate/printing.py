@@ -5,6 +5,7 @@ one branch of a `select` needs is computed only there.
 """
 
 import dataclasses
+import re
 
 from .form import FUNCTIONS
 
@@ -131,7 +132,9 @@ def cuda(formula, name=None):
     parameters = [f"real& {e}" if e in targets else f"real {e}_" for e in formula.entries]
     parameters += [f"double {o}_" for o in formula.options]
     parameters += [] if alone else [f"real& {o}" for o in outputs]
-    body = [f"real {e}_ = {e};" for e in formula.entries if e in targets] + statements
+    used = set(re.findall(r"\w+", " ".join(statements + results)))
+    body = [f"real {e}_ = {e};" for e in formula.entries if e in targets and f"{e}_" in used]
+    body += statements
     if alone:
         body.append(f"return {_bare(results[0])};")
     else:
