@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
-from .data import Dataset
-from .inspecting.observing import take, unchanged
+from .inspecting.observing import take
+from .inspecting.untouched import untouched
 from .random import generator
 
 LearningRates = collections.namedtuple("LearningRates", "rates losses smooth steepest")
@@ -49,10 +49,10 @@ def learning_rate_range(
     model._require_compiled("learning_rate_range")
     if model.optimizer.schedule is not None:
         raise ValueError("the optimizer follows a schedule; compile with a number to try rates")
-    Dataset(model, x, y)  # checks them, and builds the model if need be
+    model.dataset(x, y)  # checks them, and builds the model if need be
     rates, random = np.geomspace(low, high, steps), generator(seed)
     losses, smooth, average = [], [], 0.0
-    with unchanged(model):
+    with untouched(model):
         for i, rate in enumerate(rates):
             rows = random.integers(0, len(y), min(batch_size, len(y)))
             model.optimizer.learning_rate = float(rate)
@@ -107,7 +107,7 @@ def loss_surface(model, x, y, *, radius=1.0, points=21, directions=None, seed=0)
     if not radius > 0:
         raise ValueError(f"radius must be above 0, received {radius!r}")
     model._require_compiled("loss_surface")
-    Dataset(model, x, y)  # checks them, and builds the model if need be
+    model.dataset(x, y)  # checks them, and builds the model if need be
     parameters = model.trainable_weights
     weights = [p.numpy() for p in parameters]
     if directions is None:
@@ -122,7 +122,7 @@ def loss_surface(model, x, y, *, radius=1.0, points=21, directions=None, seed=0)
     u, v = directions
     steps = np.linspace(-radius, radius, points)
     losses = np.empty((points, points))
-    with unchanged(model):
+    with untouched(model):
         for (row, column), _ in np.ndenumerate(losses):
             for p, w, du, dv in zip(parameters, weights, u, v, strict=True):
                 p.assign(w + steps[column] * du + steps[row] * dv)

@@ -19,13 +19,13 @@ class Table:
     """
 
     def __init__(self, data, *args, **options):
-        self.data, self.batches = data, Batches(len(data), *args, **options)
-        self.first = 0  # number of the batch with which the next epoch begins
-        self.steps, self.batch_size = self.batches.steps, self.batches.batch_size
+        self.data, self.order = data, Batches(len(data), *args, **options)
+        self.begun, self.done = self.order.get_state(), 0  # where the epoch began; batches since
+        self.steps, self.batch_size = self.order.steps, self.order.batch_size
 
     @property
     def passes(self):
-        return self.batches.passes
+        return self.order.passes
 
     @property
     def target_shape(self):
@@ -39,37 +39,44 @@ class Table:
         """Whether there are batches for another epoch."""
         return True
 
-    def position(self):
-        """Where the next epoch begins in the data; see Batches."""
-        return (*self.batches.position(), 0)
+    def get_state(self):
+        """Return where the epoch began in the data, see Batches, and how many batches are done."""
+        return {**self.begun, "done": self.done}
 
-    def resume(self, seed, position, done=0):
-        """Go on where another run was: `done` batches into the epoch that began at `position`."""
-        self.batches.resume(seed, *position[:2])
-        self.first = done
+    def set_state(self, state):
+        """Go on as the source whose `get_state` returned this."""
+        self.order.set_state(state)
+        self.begun, self.done = state, state["done"]
+
+    def end_epoch(self):
+        """From here on `get_state` tells where the next epoch begins."""
+        self.begun, self.done = self.order.get_state(), 0
 
     def epoch(self, length):
-        """(number of the first step, Dataset, [its rows, ...]), again and again for an epoch.
+        """Yield (number of the first step, Dataset, [rows of a batch, ...]) through an epoch.
 
         The list is for steps that may be carried out together: at most `length()` batches, all of
         the same size.
         """
-        done, self.first = self.first, 0
-        waiting, first = [], done
-        for step, rows in enumerate(itertools.islice(self.batches.epoch(), done, None), done):
-            if waiting and (len(waiting) >= length() or _count(rows) != self.batch_size):
+        waiting, first, most = [], self.done, 0
+        for step, rows in enumerate(itertools.islice(self.order.epoch(), first, None), first):
+            if waiting and (len(waiting) >= most or _count(rows) != self.batch_size):
+                self.done = step
                 yield first, self.data, waiting
                 waiting, first = [], step
+            most = most if waiting else length()
             waiting.append(rows)
         if waiting:
+            self.done = first + len(waiting)
             yield first, self.data, waiting
 
     def restart(self):
         """Let the next epoch begin with the first batch, wherever the last one stopped."""
-        self.batches.restart()
+        self.order.restart()
+        self.done = 0
 
     def close(self):
-        """Nothing is open."""
+        """Arrays need no closing."""
 
 
 def _count(rows):
@@ -102,7 +109,7 @@ class Batches:
         self.rows, self.batch_size, self.shuffle = rows, int(batch_size), shuffle
         self.batches_per_pass = math.ceil(rows / batch_size)
         self.steps_per_epoch, self.seed, self.passes = steps_per_epoch, seed, first_pass
-        self.current = None  # iterator of the pass under way
+        self.current = None  # iterator of the pass that has begun
         self.seen = 0  # batches taken from it
 
     @property
@@ -127,18 +134,18 @@ class Batches:
         if self.seen == self.batches_per_pass:
             self._start_pass()
 
-    def position(self):
-        """Where the next epoch begins: passes before its pass, batches of this pass before it."""
-        if self.current is None or self.steps_per_epoch is None or self.seen == 0:
-            return self.passes, 0
-        return self.passes - bool(self.shuffle), self.seen
+    def get_state(self):
+        """Return where the next epoch begins: passes before its pass, batches of that before it."""
+        begun = self.current is not None and self.steps_per_epoch is not None and self.seen > 0
+        passes = self.passes - bool(self.shuffle) if begun else self.passes
+        return {"seed": self.seed, "passes": passes, "batches": self.seen if begun else 0}
 
-    def resume(self, seed, first_pass, seen=0):
-        """Go on as another run did, at a `position` of its."""
-        self.seed, self.passes, self.current = seed, first_pass, None
-        if seen:
+    def set_state(self, state):
+        """Go on as those whose `get_state` returned this."""
+        self.seed, self.passes, self.current = state["seed"], state["passes"], None
+        if state["batches"]:
             self._start_pass()
-            for _ in range(min(seen, self.batches_per_pass)):
+            for _ in range(min(state["batches"], self.batches_per_pass)):
                 next(self.current)
                 self.seen += 1
 

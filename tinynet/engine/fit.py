@@ -2,15 +2,15 @@
 
 import warnings
 
-from ..callbacks import Callback, CallbackList, History, ProgbarLogger, Snapshot
-from ..data import Dataset, check_count, is_stream, source, sources
+from ..data import Dataset, is_stream, source, sources
 from ..random import draw_seed
-from ..resuming import Run
+from .course import Course, Training
 from .replay import joined
+from .state import Stateful
 from .step import Step
 
 
-class Trainer(Step):
+class Trainer(Stateful, Step):
     """What a model can do with data; `Sequential` adds the layers."""
 
     def fit(
@@ -33,7 +33,7 @@ class Trainer(Step):
         validation_freq=1,
         resume=None,
     ):
-        """Train; everything is checked before the first step.
+        """Train for some epochs; everything is checked before the first step.
 
         Args:
             x: inputs (N, ...), any real dtype, cast batch by batch: an array of NumPy, PyTorch,
@@ -66,135 +66,53 @@ class Trainer(Step):
             RuntimeError: the model is not compiled.
         """
         self._require_compiled("fit")
-        check_count("epochs", epochs, least=0)
-        check_count("initial_epoch", initial_epoch, least=0)
-        for name, value in (
-            ("batch_size", batch_size),
-            ("steps_per_epoch", steps_per_epoch),
-            ("validation_steps", validation_steps),
-            ("validation_batch_size", validation_batch_size),
-        ):
-            if value is not None:
-                check_count(name, value)
-        validate_after = _validation_epochs(validation_freq)
-        train, validation = sources(
-            self, x, y, sample_weight, class_weight, batch_size, steps_per_epoch, shuffle,
-            validation_split, validation_data, validation_batch_size, validation_steps,
-            validations=sum(map(validate_after, range(initial_epoch, epochs))),
-        )  # fmt: skip
-        self._choose_device(*train.example(), verbose)
-        self._prepare(train.target_shape)
-        history = History()
-        callbacks = self._callback_list(
-            callbacks, verbose, [history] if resume is None else [Snapshot(resume), history],
-            epochs=epochs, steps=train.steps,
-        )  # fmt: skip
-        run = Run(self, callbacks, (train, validation), {
+        arguments = {
             "batch_size": batch_size, "validation_split": validation_split, "shuffle": shuffle,
             "class_weight": class_weight, "initial_epoch": initial_epoch,
             "steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps,
             "validation_batch_size": validation_batch_size, "validation_freq": validation_freq,
-        }, epochs)  # fmt: skip
-        self.history = history
-        self._announce_logs(callbacks, validation is not None)
-
-        self.stop_training = training = False
-        self.initial_epoch, self.initial_batch = initial_epoch, 0  # BackupAndRestore sets them
-        self.position = (self.passes_taken, 0, 0)
-        try:
-            with run:  # nothing interrupts a step; whatever ends this leaves a snapshot
-                run.set_place()
-                callbacks.call("on_train_begin", {})
-                train.resume(self.shuffle_seed, self.position, self.initial_batch)
-                run.restore()
-                logs, training = run.logs, True
-                run.begin()
-                self.under_way = lambda: (data, stretch)
-                for epoch in run.epochs(self.initial_epoch):
-                    if not train.ready():
-                        _warn_of_the_end(train, epochs - epoch)
-                        break
-                    if epoch != self.initial_epoch or not self.initial_batch:
-                        self.position = train.position()  # a pass that was at its end has ended
-                    callbacks.call("on_epoch_begin", epoch, {})
-                    self.reset_metrics()
-                    run.restore(within_epoch=True)
-                    length = run.length(self._length(callbacks, "train"))
-                    for step, data, stretch in run.fetched(train.epoch(length)):
-                        callbacks.call("on_train_batch_begin", step, {})
-                        self.execution.train(data, stretch)
-                        done = step + len(stretch)
-                        self._end_batch(callbacks, "on_train_batch_end", done - 1)
-                        run.after_batches(epoch, done, len(stretch))
-                        if self.stop_training:
-                            break
-                    self.passes_taken = train.passes
-                    logs = self.logs()
-                    if validation and validate_after(epoch):
-                        run.before_validation()
-                        measured = self._evaluate(validation, callbacks, run.letting)
-                        logs.update({f"val_{name}": value for name, value in measured.items()})
-                    self.position = train.position()
-                    callbacks.call("on_epoch_end", epoch, dict(logs))  # what they add is not ours
-                    run.after_epoch(epoch, logs)
-                    if self.stop_training:
-                        break
-                training = False
-                self.optimizer.finalize_variable_values()
-                callbacks.call("on_train_end", logs)
-        finally:
-            if training:  # interrupted
-                self.optimizer.finalize_variable_values()
-            self._finish(callbacks, train, validation)
+        }  # fmt: skip
+        train, validation = sources(
+            self.dataset, self.names_of_inputs, self.order,
+            x, y, sample_weight, validation_data, epochs, **arguments,
+        )  # fmt: skip
+        self._choose_device(*train.example(), verbose)
+        self._prepare(train.target_shape)
+        course = Training(self, train, validation, callbacks, verbose, epochs, resume, arguments)
+        with course:
+            for epoch in course.epochs():
+                for batches in course.batches("train", train, self.logs):
+                    self.execution.train(*batches)
+                logs = self.logs()
+                if course.validates(epoch):
+                    measured = self._evaluate(validation, course)
+                    logs |= {f"val_{name}": value for name, value in measured.items()}
+                course.end_epoch(logs)
         return self.history
 
+    def dataset(self, x, y=None, sample_weight=None, class_weight=None, where=""):
+        """Return the user's rows as a Dataset, checked for this model.
+
+        The model is built for their shape, and its loss made one for the targets' shape, unless
+        that is done. See `data.Dataset` for the arguments.
+        """
+        data, loss = Dataset(x, y, sample_weight, class_weight, self.names_of_inputs, where), None
+        rows = self.build_for(data.x, f"{where}x")
+        if y is not None:
+            loss = self.loss.for_shapes(data.y.shape, self.output_shape)
+        data.fit_to(rows, self.output_shape, loss and loss.check_targets)
+        self.loss = loss or self.loss
+        return data
+
+    @property
+    def resumed(self):
+        """Whether `fit`, while it lasts, goes on from a snapshot."""
+        return self.course is not None and self.course.resumed
+
     def order(self):
-        """What the permutations of the next pass over the data are drawn with."""
+        """Return what the permutations of the next pass over the data are drawn with."""
         self.shuffle_seed = draw_seed() if self.shuffle_seed is None else self.shuffle_seed
         return {"seed": self.shuffle_seed, "first_pass": self.passes_taken}
-
-    def _length(self, callbacks, kind):
-        """Function: how many batches may be carried out together, one if a callback wants each."""
-        hooks = (f"on_{kind}_batch_begin", f"on_{kind}_batch_end")
-        single = any(callbacks.wants(hook) for hook in hooks)
-        return (lambda: 1) if single else self.execution.length
-
-    def _end_batch(self, callbacks, hook, step):
-        """The hook after a batch; the logs are only computed for those who look at them."""
-        if callbacks.wants(hook):
-            callbacks.call(hook, step, self.logs())
-        callbacks.progress(step, self.logs)
-
-    def _callback_list(self, callbacks, verbose, ours, **params):
-        given = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
-        if not isinstance(given, (list, tuple)):
-            raise TypeError(f"callbacks: expected a list of callbacks, received {given!r}")
-        verbose = 1 if verbose == "auto" else verbose
-        if verbose not in (0, 1, 2):
-            raise ValueError(f'verbose must be 0, 1, 2 or "auto", received {verbose!r}')
-        return CallbackList([*given, *ours], self, ProgbarLogger() if verbose else None,
-                            verbose=verbose, **params)  # fmt: skip
-
-    def _announce_logs(self, callbacks, validating):
-        """`log_names`: what an epoch will measure; a user's callback or metric may add to it."""
-        names = ["loss", *(name for name, *_ in self.compiled_metrics.items)]
-        if validating:
-            names += [f"val_{name}" for name in names]
-        names.append("learning_rate")
-        known = callbacks.all_ours() and self.compiled_metrics.names_are_known()
-        self.log_names, self.log_names_may_grow = names, not known
-
-    def _finish(self, callbacks, *sources):
-        callbacks.close()
-        for batches in sources:
-            if batches is not None:
-                batches.close()
-        self.under_way = None
-        self.context.release()
-        self.execution.release()
-        self.loss.probabilities = self.loss.dp = None
-        for layer in self.leaves():
-            layer.saved = None
 
     # ---------------------------------------------------------------------- evaluate and predict
 
@@ -222,60 +140,45 @@ class Trainer(Step):
         self._require_compiled("evaluate")
         if x is None or (y is None and not is_stream(x)):
             raise ValueError("evaluate needs x and y")
-        data = source(self, x, y, sample_weight, batch_size=batch_size, steps=steps)
+        data = source(self.dataset, x, y, sample_weight, batch_size=batch_size, steps=steps)
         self._prepare(data.target_shape)
-        callbacks = self._callback_list(callbacks, verbose, [], steps=data.steps)
-        try:
-            logs = self._evaluate(data, callbacks)
-        finally:
-            self._finish(callbacks, data)
+        with Course(self, [data], callbacks, verbose, steps=data.steps) as course:
+            logs = self._evaluate(data, course)
         return logs if return_dict else _flat(logs)
 
-    def _evaluate(self, batches, callbacks, each=iter):
-        batches.restart()
-        if not batches.ready():
+    def _evaluate(self, data, course):
+        """Return loss and metrics on all batches of a source, name -> value."""
+        data.restart()
+        if not data.ready():
             warnings.warn("the validation data have ended: this epoch has no validation",
                           stacklevel=3)  # fmt: skip
             return {}
-        callbacks.call("on_test_begin", {})
+        course.call("on_test_begin", {})
         self.reset_metrics()
-        for step, data, stretch in each(batches.epoch(self._length(callbacks, "test"))):
-            callbacks.call("on_test_batch_begin", step, {})
-            self.execution.test(data, stretch)
-            self._end_batch(callbacks, "on_test_batch_end", step + len(stretch) - 1)
+        for batches in course.batches("test", data, self.logs):
+            self.execution.test(*batches)
         logs = self.logs()
-        callbacks.call("on_test_end", logs)
+        course.call("on_test_end", logs)
         return logs
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
-        """The outputs for all rows of x, a NumPy array (N, ...); needs no `compile`.
+        """Return the outputs for all rows of x, a NumPy array (N, ...); needs no `compile`.
 
         Args:
             x: as for `fit`; of batches (x, y) only x is used.
             batch_size, verbose, steps, callbacks: as for `evaluate`.
         """
-        batches = source(self, x, batch_size=batch_size, steps=steps, targets=False)
-        if not batches.ready():
+        data = source(self.dataset, x, batch_size=batch_size, steps=steps, targets=False)
+        if not data.ready():
             raise ValueError(f"predict: {type(x).__name__} gave no batch")
         self._prepare_execution()
-        callbacks = self._callback_list(callbacks, verbose, [], steps=batches.steps)
-        parts = []
-        try:
-            callbacks.call("on_predict_begin", {})
-            for step, data, stretch in batches.epoch(self._length(callbacks, "predict")):
-                callbacks.call("on_predict_batch_begin", step, {})
-                outputs = self.execution.predict(data, stretch)
-                parts.append(outputs)
-                if callbacks.wants("on_predict_batch_end"):
-                    callbacks.call("on_predict_batch_end", step, {"outputs": outputs})
-                callbacks.progress(step + len(stretch) - 1)
-            callbacks.call("on_predict_end", {})
-        finally:
-            callbacks.close()
-            batches.close()
-            self.context.release()
-            self.execution.release()
-        return joined(parts)
+        outputs = []
+        with Course(self, [data], callbacks, verbose, steps=data.steps) as course:
+            course.call("on_predict_begin", {})
+            for batches in course.batches("predict", data, lambda: {"outputs": outputs[-1]}):
+                outputs.append(self.execution.predict(*batches))
+            course.call("on_predict_end", {})
+        return joined(outputs)
 
     # ------------------------------------------------------------------------------ one batch
 
@@ -291,7 +194,7 @@ class Trainer(Step):
         self._require_compiled(f"{kind}_on_batch")
         if y is None:
             raise ValueError(f"{kind}_on_batch needs y")
-        data = Dataset(self, x, y, sample_weight, class_weight)
+        data = self.dataset(x, y, sample_weight, class_weight)
         self._prepare(data.y.shape)
         self.reset_metrics()
         run = self.execution.train if kind == "train" else self.execution.test
@@ -301,28 +204,9 @@ class Trainer(Step):
 
     def predict_on_batch(self, x):
         """The outputs for these rows."""
-        data = Dataset(self, x)
+        data = self.dataset(x)
         self._prepare_execution()
         return self.execution.predict(data, [slice(0, len(data))])
-
-
-def _warn_of_the_end(source, epochs):
-    warnings.warn(
-        f"the data ended after {source.total} batches; {epochs} more epochs were asked for. A "
-        "generator can be read only once: one without an end (with steps_per_epoch) or a "
-        "utils.PyDataset lasts for all epochs",
-        stacklevel=3,
-    )
-
-
-def _validation_epochs(frequency):
-    """Function of the epoch's number from 0: whether to validate after it."""
-    if isinstance(frequency, (list, tuple, set)):
-        for epoch in frequency:
-            check_count("validation_freq", epoch)
-        return lambda epoch: epoch + 1 in frequency
-    check_count("validation_freq", frequency)
-    return lambda epoch: (epoch + 1) % frequency == 0
 
 
 def _flat(logs):

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import losses, metrics, optimizers
 from ..core.devices import is_open, load_ops, resolve
-from ..data import Dataset, SeveralRows, SparseRows
+from ..data import SeveralRows, SparseRows
 from ..measuring.choice import choose, density_of
 from ..metrics.collection import Collection, check_names, is_sum
 from .replay import Eager, Replay
@@ -24,10 +24,7 @@ class Step:
         self.loss_tracker = metrics.Mean(name="loss")
         self.history = None
         self.stop_training = False
-        self.initial_epoch = self.initial_batch = 0  # where `fit` begins
-        self.position = (0, 0, 0)  # and where in the data the epoch began, see data.Table
-        self.under_way = None  # function: (Dataset, rows of the batches) that `fit` is at
-        self.resumed = False  # whether this `fit` goes on from a snapshot
+        self.course = None  # of the call of `fit`, `evaluate` or `predict` that goes on
         self.steps_taken = 0  # training steps since the model was made: keys the dropout masks
         self.passes_taken = 0  # shuffled passes over data: keys the permutations
         self.shuffle_seed = None
@@ -291,7 +288,7 @@ class Step:
     def loss_and_gradients(self, x, y, sample_weight=None, training=True):
         """The loss of a batch, and what `gradients` returns."""
         self._require_compiled("gradients")
-        data = Dataset(self, x, y, sample_weight)
+        data = self.dataset(x, y, sample_weight)
         self._prepare(data.y.shape)
         self.reset_metrics()
         frozen = [p.numpy() for p in self.non_trainable_weights]
@@ -325,7 +322,7 @@ class Step:
         from ..inspecting.nan_search import find
 
         self._require_compiled("find_nan")
-        data = Dataset(self, x, y, sample_weight)
+        data = self.dataset(x, y, sample_weight)
         self._prepare(data.y.shape)
         return find(self, *self.batch(data, slice(None)))
 

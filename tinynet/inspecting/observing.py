@@ -5,14 +5,13 @@ on as if nothing had been asked, to the last bit.
 """
 
 import collections
-import contextlib
 
 import numpy as np
 
 from .. import activations
-from ..data import Dataset
 from ..layers import Activation, Dense
 from ..random import generator
+from .untouched import untouched
 
 # counts (bins,) over edges (bins + 1,) of the entries that are not 0; how many are 0; all of them
 Histogram = collections.namedtuple("Histogram", "counts edges zeros total")
@@ -50,36 +49,6 @@ def histogram(values, bins=60) -> Histogram:
     return Histogram(np.asarray(counts), np.asarray(edges), zeros, values.size)
 
 
-@contextlib.contextmanager
-def unchanged(model):
-    """Whatever happens inside, weights, optimizer and counters are afterwards what they were."""
-    model._require_compiled("this")
-    model.ensure_flat()
-    flat, optimizer = model.flat, model.optimizer
-    if optimizer.parameters != model.trainable_weights or optimizer.ops is not model.context.ops:
-        optimizer.build(model.trainable_weights, model.context.ops)
-    arrays = [(a, a.copy()) for a in (flat.values, *optimizer.arrays())]
-    numbers = [
-        (owner, name, getattr(owner, name))
-        for owner, names in (
-            (model, ("steps_taken", "passes_taken", "shuffle_seed", "stop_training", "history")),
-            (optimizer, ("step_number", "average_in_weights")),
-        )
-        for name in names
-    ]
-    rate = None if optimizer.schedule is not None else optimizer.learning_rate
-    try:
-        yield model
-    finally:
-        model.ensure_flat()
-        for array, before in arrays:
-            array[...] = before
-        for owner, name, before in numbers:
-            setattr(owner, name, before)
-        if rate is not None:
-            optimizer.learning_rate = rate
-
-
 def step_changes(model, x, y, sample_weight=None):
     """What one training step on these rows would do, without doing it.
 
@@ -90,7 +59,7 @@ def step_changes(model, x, y, sample_weight=None):
     loss, gradients = model.loss_and_gradients(x, y, sample_weight)
     flat, optimizer = model.flat, model.optimizer
     before = {p.path: p.numpy() for p in model.trainable_weights}
-    with unchanged(model):
+    with untouched(model):
         optimizer.descend(flat.trainable, flat.grads, optimizer.numbers(optimizer.step_number))
         changes = {p.path: p.numpy() - before[p.path] for p in model.trainable_weights}
     return loss, gradients, changes
@@ -103,7 +72,7 @@ def layer_outputs(model, x):
         (outputs, dead): layer's name -> array (N, ...); layer's name -> which units (H,) have an
         activation whose slope is 0 in every row, so that nothing can move them any more.
     """
-    data = Dataset(model, x)
+    data = model.dataset(x)
     model._prepare_execution()
     outputs, slopes = collections.defaultdict(list), collections.defaultdict(list)
 

@@ -5,29 +5,47 @@ from .base import Layer, register
 from .checks import fraction
 
 
-def key_now(layer):
-    """What keys the random numbers of a layer beside step and row: its seed, and which of its
-    applications in this step this is."""
-    seed, first = layer.key
-    return seed, first + layer.context.use
+class Keyed(Layer):
+    """Base of layers with counter-based random numbers, keyed by (seed, step, row).
+
+    Args:
+        seed: None draws one.
+    """
+
+    def __init__(self, seed, options):
+        super().__init__(**options)
+        self.seed = None if seed is None else check_seed(seed)
+        self.key = (draw_seed() if seed is None else self.seed, 0)
+
+    def key_now(self):
+        """Return the key beside step and row: the seed, and the number of this application of the
+        layer in the step."""
+        seed, first = self.key
+        return seed, first + self.context.use
+
+    def get_state(self):
+        return {**super().get_state(), "key": self.key}
+
+    def set_state(self, state):
+        super().set_state(state)
+        if self.key != state["key"]:  # a change would be a reason to record the step anew
+            self.key = state["key"]
 
 
-class Masked(Layer):
+class Masked(Keyed):
     """Base of layers that drop entries: `mask(shape)` is 0 or 1 / (1 - rate)."""
 
     def __init__(self, rate, noise_shape, seed, options):
-        super().__init__(**options)
+        super().__init__(seed, options)
         self.rate = fraction(self, "rate", rate)
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
-        self.seed = None if seed is None else check_seed(seed)
-        self.key = (draw_seed() if seed is None else self.seed, 0)
 
     def mask(self, shape):
         """The mask of this step for a batch of `shape`."""
         mask = self.empty(self._mask_shape(shape))
         shared = self.noise_shape is not None and self.noise_shape[0] is not None
         row = 0 if shared else self.context.first_row  # a mask for all rows belongs to none
-        self.ops.dropout_mask(self.rate, key_now(self), self.context.step, row, mask=mask)
+        self.ops.dropout_mask(self.rate, self.key_now(), self.context.step, row, mask=mask)
         return mask
 
     def _mask_shape(self, shape):

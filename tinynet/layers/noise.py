@@ -6,25 +6,19 @@ row).
 
 import math
 
-from ..random import check_seed, draw_seed
-from .base import Layer, register
+from .base import register
 from .checks import fraction
-from .dropout import Masked, key_now
+from .dropout import Keyed, Masked
 
 
-class Noisy(Layer):
+class Noisy(Keyed):
     """Base of layers that draw one normal number per entry."""
-
-    def __init__(self, seed, options):
-        super().__init__(**options)
-        self.seed = None if seed is None else check_seed(seed)
-        self.key = (draw_seed() if seed is None else self.seed, 0)
 
     def normal(self, mean, stddev, shape):
         """Normal numbers of this step."""
         m = self.empty(shape)
         row = self.context.first_row
-        self.ops.normal_mask(mean, stddev, key_now(self), self.context.step, row, mask=m)
+        self.ops.normal_mask(mean, stddev, self.key_now(), self.context.step, row, mask=m)
         return m
 
 

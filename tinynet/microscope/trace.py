@@ -7,7 +7,6 @@ what passes; then everything is put back (`untouched`).
 import dataclasses
 
 from .. import activations
-from ..data import Dataset
 from ..inspecting.listen import Listener, copied
 from ..inspecting.records import LossTrace
 from ..inspecting.untouched import untouched
@@ -90,7 +89,7 @@ def trace(model, x, y, sample_weight=None):
 def prepare(model, x, y, sample_weight=None):
     """The checked batch on the model's device; model and optimizer are made ready for it."""
     model._require_compiled("trace")
-    data = Dataset(model, x, y, sample_weight)
+    data = model.dataset(x, y, sample_weight)
     model._prepare(data.y.shape)
     return model.batch(data, slice(None))
 
