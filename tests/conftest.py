@@ -3,11 +3,15 @@
 import collections
 import functools
 import os
+import pathlib
 import signal
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["PYTHONPATH"] = os.pathsep.join(  # what tests start imports the tinynet that they import
+    filter(None, [str(pathlib.Path(__file__).parent.parent), os.environ.get("PYTHONPATH")])
+)
 
 import hypothesis
 import pytest
@@ -29,7 +33,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.parity = collections.Counter()  # what tests/test_parity.py found
+    config.parity = collections.Counter()  # what tests/parity/test_parity.py found
     if config.option.markexpr == "parity":  # Keras steps through operations: compile, don't polish
         flags = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
         os.environ.setdefault("XLA_FLAGS", flags)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "benches"))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benches"))
 
 import engines
 import images

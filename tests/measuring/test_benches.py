@@ -8,7 +8,7 @@ import sys
 import pytest
 
 pytest.importorskip("threadpoolctl")
-BENCHES = pathlib.Path(__file__).parent.parent / "benches"
+BENCHES = pathlib.Path(__file__).parents[2] / "benches"
 sys.path.insert(0, str(BENCHES))
 
 import batch_size  # noqa: E402

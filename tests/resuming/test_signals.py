@@ -216,7 +216,7 @@ def test_two_processes_that_write_the_same_file(tmp_path, name):
             save({path!r})
     """,
     )
-    tests = str(pathlib.Path(__file__).parent)
+    tests = str(pathlib.Path(__file__).parent.parent / "support")
     writers = [
         subprocess.Popen([sys.executable, "-c", textwrap.dedent(code.format(
             tests=tests, name=name, path=str(path), number=number))],

@@ -10,12 +10,12 @@ A case is a function that computes a dict of arrays with Keras alone:
     def test_dense():
         expected = dense_outputs(7)["y"]
 
-`python tests/record_fixtures.py` runs the suite with Keras and stores what every case returned in
-`tests/fixtures/keras-<version>.npz`; do so after changing a case. A case that was recorded with the
-Keras that is installed, or when none is, is read from there: asking for everything takes three
-times as long. TINYNET_TESTS_LIVE_KERAS=1 does ask. A case is stored under its name, which no two
-have in common, so that it may move to another file, and its arguments; these must have a stable
-repr (numbers, strings, tuples).
+`python tests/support/record_fixtures.py` runs the suite with Keras and stores what every case
+returned in `tests/fixtures/keras-<version>.npz`; do so after changing a case. A case that was
+recorded with the Keras that is installed, or when none is, is read from there: asking for
+everything takes three times as long. TINYNET_TESTS_LIVE_KERAS=1 does ask. A case is stored under
+its name, which no two have in common, so that it may move to another file, and its arguments;
+these must have a stable repr (numbers, strings, tuples).
 """
 
 import functools
@@ -28,7 +28,7 @@ import warnings
 import numpy as np
 import pytest
 
-FOLDER = pathlib.Path(__file__).parent / "fixtures"
+FOLDER = pathlib.Path(__file__).parent.parent / "fixtures"
 HAVE_KERAS = importlib.util.find_spec("keras") is not None and not os.environ.get(
     "TINYNET_TESTS_WITHOUT_KERAS"
 )

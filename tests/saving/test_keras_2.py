@@ -8,7 +8,7 @@ import pytest
 
 from tinynet import models
 
-FILE = pathlib.Path(__file__).parent / "fixtures" / "keras-2.15" / "more.npz"
+FILE = pathlib.Path(__file__).parent.parent / "fixtures" / "keras-2.15" / "more.npz"
 
 
 @functools.cache

@@ -25,7 +25,7 @@ from tinynet.resuming import files
 
 X, REAL = runs.X, runs.REAL
 FIT = {"x": X, "y": REAL, "batch_size": 8, "epochs": 3, "verbose": 0}  # 12 batches an epoch
-HERE = str(pathlib.Path(__file__).parent)
+HERE = [str(pathlib.Path(path).parent) for path in (__file__, runs.__file__)]
 NOT_ALLOWED = r"Read-only file system|Permission denied"
 FILES = ["m.keras", "m.h5", "m.weights.h5", "m.npz", "m.safetensors", "m.onnx"]
 
@@ -89,7 +89,7 @@ def on_a_disk(name):
                                  text=True, check=False)  # fmt: skip
         if allowed.returncode:
             pytest.skip(f"no disk may be mounted here: {allowed.stderr.strip()}")
-        code = f"import sys; sys.path.insert(0, {HERE!r}); import test_real_faults as t; "
+        code = f"import sys; sys.path[:0] = {HERE!r}; import test_real_faults as t; "
         code += f"t.{name}(t.pathlib.Path({folder!r}))"
         done = subprocess.run(
             ["unshare", "-rm", "sh", "-c", f'{mount} && exec "$0" -c "$1"', sys.executable, code],
@@ -247,7 +247,7 @@ def test_a_folder_that_a_user_may_only_read():
 LONG = {**FIT, "epochs": 400}
 CHILD = """
 import sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 import test_real_faults as t
 model = t.build("cpu")
 model.fit(**t.FIT)  # compiled now
@@ -350,7 +350,7 @@ def test_a_second_fit_after_the_folders_were_removed(tmp_path):
 
 WRITER = """
 import sys, time
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 import test_real_faults as t
 model, path = t.build(), t.pathlib.Path({path!r})
 t.write(model, path)

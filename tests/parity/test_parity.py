@@ -11,11 +11,11 @@ import json
 import numpy as np
 import oracle
 import pytest
+
+import tinynet
 from parity import cases, compare, purpose
 from parity.script import script
 from parity.shrink import shrink
-
-import tinynet
 
 SUITE_SEED, SUITE_CASES = 60, 40
 

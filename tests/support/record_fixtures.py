@@ -1,4 +1,7 @@
-"""Run the suite with Keras and store what its cases returned: `python tests/record_fixtures.py`."""
+"""Run the suite with Keras and store what its cases returned.
+
+python tests/support/record_fixtures.py
+"""
 
 import pathlib
 import sys
@@ -14,7 +17,7 @@ def main():
     if not oracle.HAVE_KERAS:
         raise SystemExit("recording needs Keras: pip install -e '.[test]'")
     oracle.recording = True
-    status = pytest.main(["-q", str(pathlib.Path(__file__).parent)])
+    status = pytest.main(["-q", str(pathlib.Path(__file__).parent.parent)])
     if status:
         raise SystemExit("the suite failed: nothing was recorded")
     for old in oracle.FOLDER.glob("keras-*.npz"):

@@ -6,7 +6,7 @@ import numpy as np
 
 import tinynet
 
-KERAS_2 = pathlib.Path(__file__).parent / "fixtures" / "keras-2.15"
+KERAS_2 = pathlib.Path(__file__).parent.parent / "fixtures" / "keras-2.15"
 
 # name -> layers before the last Dense; k is keras or tinynet
 NETS = {

@@ -10,7 +10,7 @@ import runpy
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 FOLDER = ROOT / "examples/lessons"
 LESSONS = sorted(FOLDER.glob("[0-9]*.py"))
 

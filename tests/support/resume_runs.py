@@ -1,6 +1,6 @@
 """Training runs that get killed, and a program that kills them.
 
-    python tests/resume_runs.py DEVICE KILLS SEED FOLDER
+    python tests/support/resume_runs.py DEVICE KILLS SEED FOLDER
 
 Each run is a process of its own (a fork, so that it is warm), which gets a real SIGKILL at a random
 moment, again and again until it comes to its end; then its weights, History and files are compared,

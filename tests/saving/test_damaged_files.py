@@ -1,6 +1,6 @@
 """Damaged and hostile files: refused with a reason, in bounded memory, and nothing has changed.
 
-`pytest -m slow tests/test_damaged_files.py` mutates every format 2,000 times instead of 300.
+`pytest -m slow tests/saving/test_damaged_files.py` mutates every format 2,000 times instead of 300.
 """
 
 import io

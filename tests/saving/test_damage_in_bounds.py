@@ -1,6 +1,6 @@
 """Damaged files of every kind: the right content or a refusal, in 2 s and 500 MB, enforced.
 
-`pytest -m slow tests/test_damage_in_bounds.py` makes 2,000 of each instead of 100.
+`pytest -m slow tests/saving/test_damage_in_bounds.py` makes 2,000 of each instead of 100.
 """
 
 import gzip

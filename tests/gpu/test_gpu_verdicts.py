@@ -6,7 +6,7 @@ import sys
 import pytest
 
 pytest.importorskip("threadpoolctl")
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "benches"))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benches"))
 
 from verdicts import markdown, verdicts
 

@@ -239,6 +239,7 @@ COVERED = {
 @pytest.mark.parametrize("what", COVERED)
 def test_there_is_a_test_for(what):
     module, _, name = COVERED[what].rpartition(".")
-    paths = pathlib.Path(__file__).parent.glob(f"{module}.py" if module else "test_post_code*.py")
+    tests = pathlib.Path(__file__).parent.parent
+    paths = tests.rglob(f"{module}.py" if module else "test_post_code*.py")
     trees = [ast.parse(path.read_text()) for path in paths]
     assert name in {n.name for t in trees for n in t.body if isinstance(n, ast.FunctionDef)}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("threadpoolctl")
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "benches"))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benches"))
 
 import engines
 import proof
