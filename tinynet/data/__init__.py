@@ -5,7 +5,7 @@ rows of a `Dataset`.
 """
 
 from .arrays import MappedRows, as_array, check_finite
-from .batches import Batches, Table, check_count
+from .batches import Table, check_count
 from .dataset import Dataset
 from .pydataset import PyDataset
 from .several import SeveralRows
@@ -15,7 +15,6 @@ from .splitting import split_dataset
 from .streams import Stream, is_stream
 
 __all__ = [
-    "Batches",
     "Dataset",
     "MappedRows",
     "PyDataset",

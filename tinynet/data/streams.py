@@ -78,7 +78,7 @@ class Stream:
         steps: batches of an epoch; None: all.
         class_weight: dict of class id -> weight.
         shuffle: whether a PyDataset's batches come in another order in every pass.
-        seed, first_pass: of these orders, as for Batches.
+        seed, first_pass: of these orders, as for Table.
         targets: whether y is needed.
         where: how to begin messages.
 
@@ -166,7 +166,8 @@ class Stream:
             self.seed, self.passes, self.skip = state["seed"], state["passes"], skip
             self.number, self.total = done, state["total"] + done
         self.begun, self.done = begun, done
-        if state.get("data") is not None:
+        if "data" in state:
+            self.in_epoch = self.in_epoch and done > 0  # its on_epoch_begin is still to come
             self.batches.set_state(state["data"])
 
     def _drop(self, count):
@@ -206,7 +207,7 @@ class Stream:
             warnings.warn(
                 f"{self.where}the data ended after {self.total} batches; this epoch is shorter "
                 f"than {self.steps_per_epoch} steps",
-                stacklevel=4,
+                stacklevel=6,
             )
         self._end_epoch()
 

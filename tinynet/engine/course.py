@@ -1,7 +1,7 @@
 """Courses: all that goes on around the steps of `fit`, `evaluate` and `predict`.
 
 A course hands out the batches, in segments that may be carried out together, calls the callbacks'
-hooks around them, shows progress, and in the end gives memory back. The course of `fit`, a
+hooks around them, shows progress, and gives memory back in the end. The course of `fit`, a
 `Training`, also hands out the epochs, stops, holds signals back, and goes on from snapshots.
 """
 
@@ -18,16 +18,17 @@ class Course:
 
     Args:
         model: prepared for its first step.
-        sources: of data, or None; they are closed in the end.
+        sources: of data, which are closed in the end.
         callbacks, verbose: as for `fit`.
         more: callbacks after those of the user.
         **params: what callbacks see as `params`.
 
     Attributes:
         segment: (Dataset, [rows of a batch, ...]), what is or was last carried out.
+        resumed: whether it goes on from a snapshot.
     """
 
-    resumed = False
+    resumed, segment = False, None
 
     def __init__(self, model, sources, callbacks, verbose, more=(), **params):
         given = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
@@ -36,13 +37,13 @@ class Course:
         verbose = 1 if verbose == "auto" else verbose
         if verbose not in (0, 1, 2):
             raise ValueError(f'verbose must be 0, 1, 2 or "auto", received {verbose!r}')
-        self.model, self.sources, self.segment, self.outer = model, sources, None, None
-        self.callbacks = CallbackList([*given, *more], model, ProgbarLogger() if verbose else None,
-                                      verbose=verbose, **params)  # fmt: skip
+        bar = ProgbarLogger() if verbose else None
+        self.model, self.sources, self.outer = model, sources, model.course
+        self.callbacks = CallbackList([*given, *more], model, bar, verbose=verbose, **params)
         self.call = self.callbacks.call
 
     def __enter__(self):
-        self.outer, self.model.course = self.model.course, self
+        self.model.course = self
         return self
 
     def __exit__(self, kind, error, trace):
@@ -50,8 +51,7 @@ class Course:
         model.course = self.outer
         self.callbacks.close()
         for source in self.sources:
-            if source is not None:
-                source.close()
+            source.close()
         model.context.release()
         model.execution.release()
         model.saved = None
@@ -68,7 +68,7 @@ class Course:
         begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
         looked_at = self.callbacks.wants(end)
         single = looked_at or self.callbacks.wants(begin)
-        most = (lambda: 1) if single else self.longest(self.model.execution.length)
+        most = (lambda: 1) if single else self.most
         for step, data, rows in self.fetched(kind, source.epoch(most)):
             self.call(begin, step, {})
             self.segment = data, rows
@@ -80,9 +80,9 @@ class Course:
             if kind == "train" and self.stops_after(done, len(rows)):
                 return
 
-    def longest(self, length):
-        """Return the function that says how many batches may be carried out together."""
-        return length
+    def most(self):
+        """Return how many batches may be carried out together."""
+        return self.model.execution.length()
 
     def fetched(self, kind, segments):
         """Return an iterator over the segments."""
@@ -101,7 +101,6 @@ class Training(Course):
     Attributes:
         epoch, batch: number of the present epoch, and how many of its batches are done.
         followers: the callbacks, without a Snapshot.
-        resumed: whether it goes on from a snapshot.
 
     Raises:
         ValueError, TypeError: callbacks or arguments that don't fit; a snapshot of another run, of
@@ -110,13 +109,13 @@ class Training(Course):
     """
 
     def __init__(self, model, train, validation, callbacks, verbose, epochs, resume, arguments):
-        self.history, self.last = History(), epochs
+        self.history, self.last, self.logs = History(), epochs, {}
         more = [self.history] if resume is None else [Snapshot(resume), self.history]
-        super().__init__(model, (train, validation), callbacks, verbose, more,
-                         epochs=epochs, steps=train.steps)  # fmt: skip
-        self.train, self.validation, self.logs = train, validation, {}
-        self.epoch, self.batch = arguments["initial_epoch"], 0
+        self.train, self.validation = train, validation
+        sources = [train] if validation is None else [train, validation]
+        super().__init__(model, sources, callbacks, verbose, more, epochs=epochs, steps=train.steps)
         self.followers = [c for c in self.callbacks.callbacks if not isinstance(c, Snapshot)]
+        self.epoch, self.batch = arguments["initial_epoch"], 0
         self.due = validation_due(arguments["validation_freq"])
         self.fetching = self.unfinished = False
         self.snapshots = Snapshots(self, arguments)
@@ -126,14 +125,12 @@ class Training(Course):
     def __enter__(self):
         model = self.model
         model.history, model.stop_training = self.history, False
-        names = ["loss", *(name for name, *_ in model.compiled_metrics.items)]
+        model.log_names = [*model.metrics_names, "learning_rate"]
         if self.validation is not None:
-            names += [f"val_{name}" for name in names]
-        model.log_names = [*names, "learning_rate"]
+            model.log_names[-1:-1] = [f"val_{name}" for name in model.metrics_names]
         known = self.callbacks.all_ours() and model.compiled_metrics.names_are_known()
         model.log_names_may_grow = not known
         self.interrupts.__enter__()
-        self.interrupts.hold()  # nothing interrupts a step
         return super().__enter__()
 
     def __exit__(self, kind, error, trace):
@@ -179,23 +176,19 @@ class Training(Course):
             if self.validates(self.epoch):
                 self.snapshots.keep()
 
-    def longest(self, length):
-        return self.snapshots.longest(length)
+    def most(self):
+        return min(super().most(), self.snapshots.batches_left())
 
     def fetched(self, kind, segments):
         """Yield the same segments; while one is waited for, signals come through."""
-        segments = iter(segments)
-        while True:
+        segments, segment = iter(segments), ()
+        while segment is not None:
             self.fetching = kind == "train"
-            self.interrupts.let()
-            try:
-                one = next(segments, None)
-            finally:
-                self.interrupts.hold()
+            with self.interrupts.allowed():
+                segment = next(segments, None)
             self.fetching = False
-            if one is None:
-                return
-            yield one
+            if segment is not None:
+                yield segment
 
     def stops_after(self, done, count):
         """Return whether the epoch ends after `done` batches, `count` more than before."""
@@ -208,14 +201,9 @@ class Training(Course):
         return self.validation is not None and self.due(epoch)
 
     def end_epoch(self, logs):
-        """Let callbacks see the logs of an epoch, which History keeps; then a snapshot may be due.
-
-        Args:
-            logs: name -> value, those of validation included.
-        """
+        """Let callbacks see an epoch's logs, which History keeps; then a snapshot may be due."""
         for source in self.sources:
-            if source is not None:
-                source.end_epoch()
+            source.end_epoch()
         self.call("on_epoch_end", self.epoch, dict(logs))  # on_train_end sees nothing they add
         self.logs, self.epoch, self.batch = logs, self.epoch + 1, 0
         self.snapshots.after_epoch(self.model.stop_training or self.epoch == self.last)
@@ -228,8 +216,8 @@ class Training(Course):
             "stop": bool(self.model.stop_training),
             "logs": self.logs,
             "model": self.model.get_state(),
-            "sources": [None if s is None else s.get_state() for s in self.sources],
-            "callbacks": [self.snapshots.state_of(c) for c in self.followers],
+            "sources": [source.get_state() for source in self.sources],
+            "callbacks": [self.snapshots.state_of(callback) for callback in self.followers],
             "random": random.get_state(),
         }
 
@@ -238,11 +226,11 @@ class Training(Course):
         self.epoch, self.batch, self.logs = state["epoch"], state["batch"], state["logs"]
         self.model.set_state(state["model"])
         self.model.stop_training = state["stop"]
-        owners = zip((*self.sources, *self.followers), state["sources"] + state["callbacks"],
-                     strict=True)  # fmt: skip
-        for owner, kept in owners:
+        for source, kept in zip(self.sources, state["sources"], strict=True):
+            source.set_state(kept)
+        for callback, kept in zip(self.followers, state["callbacks"], strict=True):
             if kept is not None:
-                owner.set_state(kept)
+                callback.set_state(kept)
         random.set_state(state["random"])  # last: the others may have drawn
 
     def _warn_of_the_end(self, epochs):

@@ -14,25 +14,11 @@ class Trainer(Stateful, Step):
     """What a model can do with data; `Sequential` adds the layers."""
 
     def fit(
-        self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        shuffle=True,
-        class_weight=None,
-        sample_weight=None,
-        initial_epoch=0,
-        steps_per_epoch=None,
-        validation_steps=None,
-        validation_batch_size=None,
-        validation_freq=1,
-        resume=None,
-    ):
+        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None,
+        validation_split=0.0, validation_data=None, shuffle=True, class_weight=None,
+        sample_weight=None, initial_epoch=0, steps_per_epoch=None, validation_steps=None,
+        validation_batch_size=None, validation_freq=1, resume=None,
+    ):  # fmt: skip
         """Train for some epochs; everything is checked before the first step.
 
         Args:
@@ -116,18 +102,9 @@ class Trainer(Stateful, Step):
 
     # ---------------------------------------------------------------------- evaluate and predict
 
-    def evaluate(
-        self,
-        x=None,
-        y=None,
-        batch_size=None,
-        verbose="auto",
-        sample_weight=None,
-        steps=None,
-        callbacks=None,
-        return_dict=False,
-    ):
-        """Loss and metrics on data, without dropout, with moving statistics.
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None,
+                 steps=None, callbacks=None, return_dict=False):  # fmt: skip
+        """Return loss and metrics on data, without dropout, with moving statistics.
 
         Args:
             x, y, batch_size, verbose, callbacks, sample_weight: as for `fit`.
@@ -183,11 +160,11 @@ class Trainer(Stateful, Step):
     # ------------------------------------------------------------------------------ one batch
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """One training step on exactly these rows; returns like `evaluate`."""
+        """Take one training step on exactly these rows; returns like `evaluate`."""
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """Loss and metrics of exactly these rows."""
+        """Return loss and metrics of exactly these rows; nothing is trained."""
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
     def _on_batch(self, kind, x, y, sample_weight, class_weight, return_dict):
@@ -203,7 +180,7 @@ class Trainer(Stateful, Step):
         return logs if return_dict else _flat(logs)
 
     def predict_on_batch(self, x):
-        """The outputs for these rows."""
+        """Return the outputs for these rows."""
         data = self.dataset(x)
         self._prepare_execution()
         return self.execution.predict(data, [slice(0, len(data))])

@@ -1,5 +1,6 @@
 """`Snapshots`: the state of a training is written down now and then, and found again."""
 
+import math
 import time
 import warnings
 
@@ -70,10 +71,8 @@ class Snapshots:
                 )
             state = state_in(header, arrays)
             if state["epoch"] > self.course.last:
-                raise ValueError(
-                    f"{state['epoch']} epochs are behind it, epochs={self.course.last} are asked "
-                    "for"
-                )
+                raise ValueError(f"{state['epoch']} epochs are behind it, "
+                                 f"epochs={self.course.last} are asked for")  # fmt: skip
             self.saved = _words(path, header["progress"])
             self.course.model.set_state(state["model"])  # or refuse it before anything is begun
         self.found = state
@@ -86,11 +85,10 @@ class Snapshots:
         if self.folder is not None and self.folder.newest is None:
             self._write(*self._collect())
 
-    def longest(self, length):
-        """Return the function that says how many batches may pass until a snapshot is due."""
-        if self.folder is None or self.options.batches is None:
-            return length
-        return lambda: min(length(), self.options.batches - self.batches)
+    def batches_left(self):
+        """Return how many batches there are until a snapshot is due."""
+        often = None if self.folder is None else self.options.batches
+        return math.inf if often is None else often - self.batches
 
     def after_batches(self, count):
         """Write a snapshot if one is due after `count` more batches."""
@@ -118,9 +116,16 @@ class Snapshots:
             if error is not None:
                 if self.pending is None and self.course.fetching and self._complete():
                     self.pending = self._collect()
-                if self.pending is not None:
-                    self._write_before_end()
-                self._add_note(error)
+                try:
+                    if self.pending is not None:
+                        self._write(*self.pending)
+                except OSError as failure:
+                    self.saved = f"{self.saved} ({failure})"
+                text = f"Training ended in epoch {self.course.epoch + 1}. {self._said()}"
+                if isinstance(error, Terminated):
+                    print(f"SIGTERM. {text}", flush=True)
+                else:
+                    error.add_note(text)
         finally:
             self.folder.close()
 
@@ -168,19 +173,6 @@ class Snapshots:
                     f"no snapshot could be written: {error}; training goes on. {self._said()}",
                     stacklevel=5,
                 )
-
-    def _write_before_end(self):
-        try:
-            self._write(*self.pending)
-        except OSError as error:
-            self.saved = f"{self.saved} ({error})"
-
-    def _add_note(self, error):
-        text = f"Training ended in epoch {self.course.epoch + 1}. {self._said()}"
-        if isinstance(error, Terminated):
-            print(f"SIGTERM. {text}", flush=True)
-        else:
-            error.add_note(text)
 
     def _said(self):
         if self.saved is None:
