@@ -326,19 +326,14 @@ def add_loss_instruction(losses):
     return on_rows("add_loss", (losses,))
 
 
-def penalty_instructions(w, regularizer):
-    """Count the penalty on w towards the step's loss, without a gradient."""
-    w = w.reshape(-1)
-    numbers = (regularizer.l1, regularizer.l2)
-    return [Instruction("penalty_grad", FLAT, (None, w), (), w.size, (), (), numbers)]
-
-
 # ------------------------------------------------- penalties, clipping, updates (flat vectors)
 
 
 @kernel
 def penalty_grad(w, l1, l2, *, dw):
-    yield on_flat("penalty_grad", (dw.reshape(-1), w.reshape(-1)), (l1, l2))
+    arrays = (None if dw is None else dw.reshape(-1), w.reshape(-1))
+    plain(*arrays)
+    yield Instruction("penalty_grad", FLAT, arrays, (), w.size, (), (), (l1, l2))
 
 
 @kernel

@@ -96,7 +96,6 @@ from .products import (
 from .sums import (
     add_loss_instruction,
     penalty_grad,
-    penalty_instructions,
 )
 from .updates import (
     accumulate,
@@ -182,7 +181,6 @@ __all__ = [
     "normal_mask",
     "not_negative",
     "penalty_grad",
-    "penalty_instructions",
     "prelu",
     "prelu_grad",
     "put_columns",

@@ -19,27 +19,17 @@ def parts_of_a_sum(x, kind, a=0.0, b=0.0):
 
 @kernel
 def penalty_grad(w, l1, l2, *, dw):
-    args = (w, number(l1), number(l2), w.size, dw)
-    yield on_entries("penalty_grad", (w, dw), args)
-    for one in count_penalty(w, l1, l2):
-        one.recorded_only = True
-        yield one
+    if dw is not None:
+        args = (w, number(l1), number(l2), w.size, dw)
+        yield on_entries("penalty_grad", (w, dw), args)
+    parts = parts_of_a_sum(w, "PENALTY", l1, l2)  # of the loss, in a recorded step alone
+    parts.recorded_only, (partial,) = True, parts.own
+    yield parts
+    yield Launch("add_penalty", "blocks", 1, (CONTROL, partial, partial.size), parts.dtype,
+                 (partial,), recorded_only=True)  # fmt: skip
 
 
 def add_loss_instruction(losses):
     """Count the weighted losses of a batch towards the step's loss."""
     args = (CONTROL, losses, losses.size)
     return Launch("add_loss", "blocks", 1, args, plain(losses))
-
-
-def penalty_instructions(w, regularizer):
-    """Count the penalty on w towards the step's loss, without a gradient."""
-    return list(count_penalty(w, regularizer.l1, regularizer.l2))
-
-
-def count_penalty(w, l1, l2):
-    parts = parts_of_a_sum(w, "PENALTY", l1, l2)
-    yield parts
-    (partial,) = parts.own
-    yield Launch("add_penalty", "blocks", 1, (CONTROL, partial, partial.size), parts.dtype,
-                 (partial,), recorded_only=True)  # fmt: skip

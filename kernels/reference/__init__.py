@@ -269,7 +269,8 @@ def binary_matches(p, targets, threshold, *, hits):
 
 
 def penalty_grad(w, l1, l2, *, dw):
-    dw += l1 * np.sign(w) + 2 * l2 * w
+    if dw is not None:
+        dw += l1 * np.sign(w) + 2 * l2 * w
 
 
 def clip_by_value(c, *, g):

@@ -13,17 +13,17 @@ ROOT = pathlib.Path(tinynet.__file__).parent
 ALLOWED = {
     "saving/atomic.py": {"open"},  # this is how
     "saving/npz.py": {"savez"},  # into a file that atomic_write has opened
-    "saving/weights_h5.py": {"File"},  # into memory; saving/__init__ writes that
-    "saving/legacy_h5.py": {"File"},
+    "saving/hdf5/weights.py": {"File"},  # into memory; saving/__init__ writes that
+    "saving/hdf5/legacy.py": {"File"},
     "saving/keras_zip.py": {"ZipFile"},  # a temporary file of atomic_path
     "callbacks/logging.py": {"open", "touch", "write_text"},  # CSVLogger adds a line per epoch
     "resuming/files.py": {"open"},  # the lock, which holds nothing
     "plotting/figures.py": {"savefig"},  # into memory, for a notebook
-    "notebook.py": {"savefig"},
+    "showing/notebook.py": {"savefig"},
     "measuring/plot.py": {"savefig"},  # into files that atomic_write has opened
     # modules of ours, whose own `save` is looked at
     "measuring/choice.py": {"save"},
-    "bench.py": {"save"},
+    "commands/bench.py": {"save"},
 }
 WRITERS = {"write_text", "write_bytes", "save", "savez", "savez_compressed", "savetxt", "savefig",
            "tofile", "to_csv", "dump", "touch"}  # fmt: skip

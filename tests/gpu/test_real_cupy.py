@@ -22,7 +22,7 @@ from tinynet.kernels.gpu.machine import call as card_call
 
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
 
-SOURCES = sorted(pathlib.Path(kernels.__file__).parent.glob("*gpu*.py"))
+SOURCES = sorted((pathlib.Path(kernels.__file__).parent / "gpu").rglob("*.py"))
 # stand-in -> what it stands for, and what only tests use of it
 CLASSES = {
     fake_cupy.ndarray: (cupy.ndarray, set()),

@@ -16,7 +16,7 @@ def test_an_activity_penalty_by_hand():
     np.testing.assert_array_equal(layer(x), x)
     # l1 (1 + 2 + 3) + l2 (1 + 4 + 9), by 2 rows
     assert layer.activity_losses.sum() == pytest.approx((0.5 * 6 + 0.25 * 14) / 2)
-    dx = layer.backward(np.zeros_like(x))
+    dx = layer.backward_pass(np.zeros_like(x))
     np.testing.assert_allclose(dx, [[0.5, -0.75], [0, 1.0]])
 
 

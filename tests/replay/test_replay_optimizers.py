@@ -109,7 +109,7 @@ def test_a_long_stretch_is_one_replay(monkeypatch):
         return inner(self, x, index, *args, **kwargs)
 
     monkeypatch.setattr(tinynet.engine.record.Program, "run", run)
-    monkeypatch.setattr(tinynet.engine.replay, "STRETCH_SECONDS", 10.0)
+    monkeypatch.setattr(tinynet.engine.replay, "SECONDS_PER_CALL", 10.0)
     model = maker(small, optimizer=lambda: optimizers.Adam(0.01, **OPTIONS["all"]))(device="cpu")
     model.fit(data(200), labels(200), batch_size=4, epochs=2, verbose=0)
     assert max(lengths) >= 49
@@ -198,9 +198,9 @@ def test_the_numbers_of_many_steps_are_those_of_each(name, options):
     rule = RULES[name](**OPTIONS.get(options, {}))
     rule.learning_rate = schedules.ExponentialDecay(0.1, 3, 0.5)
     rule.build([])
-    rows = rule.numbers_of(range(5, 9))
-    assert rows == [tuple(rule.numbers(step).values()) for step in (5, 6, 7, 8)]
+    rows = rule.scalars_of_steps(range(5, 9))
+    assert rows == [tuple(rule.step_scalars(step).values()) for step in (5, 6, 7, 8)]
     assert len(set(rows)) == 4
     rule.use_ema = not rule.use_ema
     with pytest.raises(RuntimeError, match="use_ema was changed after the first step"):
-        rule.numbers_of(range(1))
+        rule.scalars_of_steps(range(1))

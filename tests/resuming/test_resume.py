@@ -248,7 +248,7 @@ def test_the_history_does_not_depend_on_stretches(monkeypatch, weighted):
     weight = runs.WEIGHTS if weighted else None
     found = []
     for seconds in (0, 1e-4, 1000):
-        monkeypatch.setattr(execution, "STRETCH_SECONDS", seconds)
+        monkeypatch.setattr(execution, "SECONDS_PER_CALL", seconds)
         tinynet.utils.set_random_seed(1)
         iou = tinynet.metrics.MeanIoU(3, sparse_y_pred=False, dtype="float64")
         f1 = tinynet.metrics.F1Score(average="macro")
@@ -271,7 +271,7 @@ def test_zeros_are_counted_in_the_whole_data_set(monkeypatch):
     x[:120, 10:] = 0
     found = []
     for seconds in (0, 1000):
-        monkeypatch.setattr(execution, "STRETCH_SECONDS", seconds)
+        monkeypatch.setattr(execution, "SECONDS_PER_CALL", seconds)
         tinynet.utils.set_random_seed(1)
         model = tinynet.Sequential([layers.Input((50,)), layers.Dense(40), layers.Dense(2)])
         model.compile("adam", "mse", device="cpu")

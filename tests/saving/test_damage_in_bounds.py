@@ -381,7 +381,7 @@ def test_many_metrics():
 
 def test_a_header_that_unfolds(tmp_path):
     path, model = tmp_path / "w.safetensors", given.make(tinynet, "plain", "adam", 0)
-    for size, said in ((2_000_000, "expected dtype"), (20_000_000, "a header of 60")):
+    for size, said in ((2_000_000, "invalid JSON in header"), (20_000_000, "a header of 60")):
         header = b'{"x":[' + b"{}," * size + b"{}]}"
         path.write_bytes(len(header).to_bytes(8, "little") + header)
         message, _ = attempt(model.load_weights, path)

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from ..configs.extras import needs
 from .base import Callback
 from .gradients import GradientMonitor
 
@@ -217,18 +218,13 @@ def _tensorboard():
     """The parts of the tensorboard package that we use."""
     from types import SimpleNamespace
 
-    try:
+    with needs("tensorboard", "callbacks.TensorBoard writes with the tensorboard package"):
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
         from tensorboard.plugins.histogram import metadata as histogram
         from tensorboard.plugins.scalar import metadata as scalar
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
         from tensorboard.util.tensor_util import make_tensor_proto
-    except ImportError as error:
-        raise ImportError(
-            "callbacks.TensorBoard writes with the tensorboard package: "
-            f'pip install "tinynet[tensorboard]" ({error})'
-        ) from error
     return SimpleNamespace(
         Event=Event, Summary=Summary, Metadata=SummaryMetadata, histogram=histogram, scalar=scalar,
         EventFileWriter=EventFileWriter, make_tensor_proto=make_tensor_proto,

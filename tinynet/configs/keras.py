@@ -2,14 +2,15 @@
 
 Keras's configs name every argument, also those that we don't have and that are switched off:
 `kernel_constraint: None`, `use_ema: False`. Such a neutral key is left out. Any other unknown key
-would change the numbers: the constructor refuses it.
+would change the numbers and is refused, here or by the constructor.
 """
 
+import functools
 import inspect
 
 import numpy as np
 
-SWITCHED_OFF = {  # key -> values that change nothing
+SWITCHED_OFF = {  # options that are not here -> values that change nothing, as None does
     "use_ema": (False,),
     "gradient_accumulation_steps": (1,),
     "is_legacy_optimizer": (False, True),
@@ -17,6 +18,7 @@ SWITCHED_OFF = {  # key -> values that change nothing
     "decay": (0, 0.0),
     "synchronized": (False,),
     "renorm": (False,),
+    "rms_scaling": (False,),
     "sparse": (False,),
     "ragged": (False,),
     "optional": (False,),
@@ -32,6 +34,9 @@ SWITCHED_OFF = {  # key -> values that change nothing
     "dtype": ("float32", "float64"),
     "fused": (True, False),
     "virtual_batch_size": (),
+    "lora_rank": (),
+    "lora_alpha": (),
+    "quantization_config": (),
 }
 ONLY_WITH = {  # key -> the key without which it means nothing
     "ema_momentum": "use_ema",
@@ -44,10 +49,12 @@ LARGEST_AXIS = 1 << 40
 
 
 def adapt(cls, config: dict) -> dict:
-    """The arguments for `cls(**...)` in a config that Keras (2 or 3) or we wrote.
+    """The arguments for `cls(**...)` in a config of Keras's (2 or 3) or tinynet's.
+
+    What it returns is such a config again: to adapt it once more changes nothing.
 
     Raises:
-        ValueError: a shape that is none, or code.
+        ValueError: a shape that is none, code, or an option that is not here and not switched off.
     """
     if not isinstance(config, dict):
         raise ValueError(f"{cls.__name__}: expected a dict as config, received {config!r}")
@@ -69,7 +76,11 @@ def adapt(cls, config: dict) -> dict:
             result["input_shape" if "shape" not in names else "shape"] = tuple(shape)
             if "batch_size" in names:
                 result["batch_size"] = batch
-        elif not _is_neutral(key, value, config):
+        elif _is_neutral(key, value, config):
+            continue
+        elif key in SWITCHED_OFF or key.endswith("_constraint"):
+            raise ValueError(f"{cls.__name__}: {key}={value!r} is not supported")
+        else:
             result[key] = value  # the constructor has the last word
     return result
 
@@ -80,6 +91,7 @@ def _is_ours(cls):
     return owner.__module__.partition(".")[0] == "tinynet"
 
 
+@functools.cache
 def argument_names(cls):
     """All names that the constructor takes, its bases' through **options; None: anything."""
     names = {key for keys in ("config_keys", "option_keys", "rule_keys")

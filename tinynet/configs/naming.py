@@ -1,7 +1,8 @@
-"""Automatic names as in Keras: `dense`, `dense_1`, ... from one counter per class and process."""
+"""Names: automatic ones as in Keras (`dense`, `dense_1`, ...), and those that a package exports."""
 
 import collections
 import re
+import types
 
 _counters = collections.Counter()
 
@@ -24,3 +25,12 @@ def unique_name(class_name: str) -> str:
 def reset_names() -> None:
     """Start all counters again."""
     _counters.clear()
+
+
+def public_names(namespace: dict) -> list[str]:
+    """A package's `__all__`: the names of its `globals()` that are neither private nor modules."""
+    return sorted(
+        name
+        for name, value in namespace.items()
+        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+    )

@@ -6,7 +6,6 @@ unknown name is an error that suggests the nearest one.
 """
 
 import difflib
-import inspect
 
 from . import custom_objects as custom
 from .keras import adapt
@@ -14,11 +13,6 @@ from .keras import adapt
 
 def _key(name: str) -> str:
     return name.replace("_", "").lower()
-
-
-def _takes_custom_objects(function):
-    """Whether `from_config` looks names up that the object contains."""
-    return "custom_objects" in inspect.signature(function).parameters
 
 
 class Registry:
@@ -129,10 +123,8 @@ class Registry:
         if not isinstance(cls, type):
             return cls
         try:
-            arguments = adapt(cls, inner)
-            if custom_objects and _takes_custom_objects(cls.from_config):
-                return cls.from_config(arguments, custom_objects=custom_objects)
-            return cls.from_config(arguments)
+            with custom.custom_object_scope(custom_objects):
+                return cls.from_config(adapt(cls, inner))
         except TypeError as error:
             if "unexpected keyword" not in str(error):
                 raise

@@ -1,11 +1,13 @@
 """What the layers of one model share during a step: kernels, arrays, and the step's number."""
 
+import numpy as np
+
 
 class Masks:
     """Which places of an array are padding, as Embedding(mask_zero=True) found them.
 
     A mask is an array (N, T), 0 where the place is padding. It belongs to one array, the output of
-    a layer; layers that work place by place hand it on.
+    a layer; `Layer.forward_pass` sets those of the next layers' outputs.
     """
 
     def __init__(self, keep):
@@ -20,13 +22,6 @@ class Masks:
     def of(self, array):
         """The mask that belongs to `array`, or None."""
         return next((mask for owner, mask in self.pairs if owner is array), None)
-
-    def hand_on(self, x, y):
-        """What belongs to x belongs to y, too; returns y."""
-        mask = self.of(x) if self.pairs else None
-        if mask is not None and y is not x:
-            self.set(y, mask)
-        return y
 
 
 class StepContext:
@@ -45,12 +40,14 @@ class StepContext:
             one step, else 0; each has masks of its own.
         masks: which places of the step's arrays are padding.
         loss_scale: what the gradients of this step are multiplied by until they are unscaled.
+        outputs: what the model returned in this step (N, ..., C), or None.
+        loss: of this step's batch, penalties included: the sum of what was added.
     """
 
     def __init__(self, ops, reuse=False):
         self.ops, self.reuse = ops, reuse
         self.step, self.first_row, self.use = 0, 0, 0
-        self.loss_scale = 1.0
+        self.loss_scale, self.loss, self.outputs = 1.0, 0.0, None
         self.masks = Masks(reuse)
         self.arrays = {}  # (shape, dtype) -> arrays
         self.used = {}  # (shape, dtype) -> how many are out
@@ -58,9 +55,31 @@ class StepContext:
     def begin(self, step):
         """Start step number `step`: every array may be handed out again."""
         self.step, self.loss_scale, self.use = step, 1.0, 0
+        self.loss, self.outputs = 0.0, None
         self.masks.pairs.clear()
         for key in self.used:
             self.used[key] = 0
+
+    # ------------------------------------------- what a recording of the step does in another way
+
+    def add_loss(self, values):
+        """Add the terms of a loss, an array (N,) of the device, to the step's loss."""
+        self.loss += float(self.ops.to_host(values).sum(dtype=np.float64))
+
+    def add_penalty(self, regularizer, parameter):
+        """Add the penalty on a parameter to the step's loss."""
+        self.loss += float(regularizer(parameter.numpy()))
+
+    def scalars(self, values):
+        """The numbers of the optimizer that change from step to step: name -> float."""
+        return values
+
+    def run_if(self, condition, function, *args):
+        """Call `function` in steps where `condition`, one of the `scalars`, is not 0."""
+        if condition:
+            function(*args)
+
+    # -------------------------------------------------------------------------------- its arrays
 
     def empty(self, shape, dtype):
         """An array with undefined content."""
@@ -76,6 +95,7 @@ class StepContext:
 
     def release(self):
         """Give all arrays back."""
+        self.outputs = None
         self.arrays.clear()
         self.masks.pairs.clear()
         self.used.clear()

@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 
+from ..configs.extras import needs
+
 
 def load_data(test_split=0.2, seed=113):
     """The digits with their labels 0..9, without any network.
@@ -26,13 +28,8 @@ def load_data(test_split=0.2, seed=113):
         ImportError: scikit-learn is not installed; says how to install it.
         ValueError: a split that leaves one of the parts empty.
     """
-    try:
+    with needs("examples", "tinynet.datasets.digits reads the copy that comes with scikit-learn"):
         from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise ImportError(
-            "tinynet.datasets.digits reads the copy that comes with scikit-learn: "
-            'pip install "tinynet[examples]"'
-        ) from error
     bunch = load_digits()
     count = len(bunch.target)
     if not 0 < test_split < 1 or math.ceil(count * test_split) == count:

@@ -2,15 +2,19 @@
 
 import warnings
 
-from ..data import Dataset, is_stream, source, sources
+from ..data import is_stream, source, sources
 from ..random import draw_seed
+from .batch import Batches
+from .compile import Compiled
 from .course import Course, Training
-from .replay import joined
+from .eager import joined
+from .gradients import Gradients
+from .logs import Logs
 from .state import Stateful
 from .step import Step
 
 
-class Trainer(Stateful, Step):
+class Trainer(Stateful, Step, Gradients, Batches, Compiled, Logs):
     """What a model can do with data; `Sequential` adds the layers."""
 
     def fit(
@@ -75,20 +79,6 @@ class Trainer(Stateful, Step):
                     logs |= {f"val_{name}": value for name, value in measured.items()}
                 course.end_epoch(logs)
         return self.history
-
-    def dataset(self, x, y=None, sample_weight=None, class_weight=None, where=""):
-        """Return the user's rows as a Dataset, checked for this model.
-
-        The model is built for their shape, and its loss made one for the targets' shape, unless
-        that is done. See `data.Dataset` for the arguments.
-        """
-        data, loss = Dataset(x, y, sample_weight, class_weight, self.names_of_inputs, where), None
-        rows = self.build_for(data.x, f"{where}x")
-        if y is not None:
-            loss = self.loss.for_shapes(data.y.shape, self.output_shape)
-        data.fit_to(rows, self.output_shape, loss and loss.check_targets)
-        self.loss = loss or self.loss
-        return data
 
     @property
     def resumed(self):

@@ -1,16 +1,15 @@
-"""Record one step, replay it: the CPU's way through `fit`, `evaluate` and `predict`.
+"""A step, recorded: the program that `cpu` and `gpu` run in `fit`, `evaluate` and `predict`.
 
-The layers, the loss and the optimizer are run once with a `Recorder` in place of the kernels. It
-writes down what they call; the arrays they ask for come from a context of the recording's own. The
-result is a `Program`, which the machine in `kernels` then runs step after step without coming back
-to Python. The mathematics stays where it was written: in the layers.
+The model's own `train_step`, `test_step` or `predict_step` is run once in a `RecordingContext`: a
+`Recorder` in place of the kernels writes down what the layers, the loss and the optimizer call.
+The result is a `Program`, which the device then runs step after step without coming back to Python.
 
-What can't be recorded (a layer of the user's own, an unusual layout) says so with `NotRecordable`,
-and the model goes on step by step, with the same numbers.
+What can't be recorded (a layer of the user's own, an unusual layout) raises `NotRecordable`, and
+the model goes on step by step, with the same numbers.
 """
 
 import collections
-import contextlib
+import math
 import weakref
 
 import numpy as np
@@ -29,14 +28,6 @@ class Recorder:
     def __init__(self, ops):
         self.ops, self.instructions = ops, []
         self.constants = []  # arrays that a part brought to the device, the same at every step
-
-    @contextlib.contextmanager
-    def only_when(self, slot):
-        """What is recorded within is left out in steps where the number `slot` is 0."""
-        first = len(self.instructions)
-        yield
-        for one in self.instructions[first:]:
-            one.when = slot
 
     def _constant(self, array):
         self.constants.append(self.ops.from_host(array))
@@ -61,8 +52,38 @@ class Recorder:
         return record
 
 
+class RecordingContext(StepContext):
+    """The context of a step that is recorded instead of carried out.
+
+    Attributes:
+        scalar_names: of the numbers that change from step to step, in the order of their slots.
+    """
+
+    def __init__(self, ops):
+        super().__init__(Recorder(ops), reuse=True)
+        self.device, self.step, self.scalar_names = ops, ops.RunningStep(), []
+
+    def add_loss(self, values):
+        self.ops.instructions.append(self.device.add_loss_instruction(values))
+
+    def add_penalty(self, regularizer, parameter):
+        """Record nothing: in a program, `penalty_grad` adds the penalty to the loss."""
+
+    def scalars(self, values):
+        self.scalar_names = list(values)
+        slots = enumerate(values.items())
+        return {name: self.device.Slot(value, i) for i, (name, value) in slots}
+
+    def run_if(self, condition, function, *args):
+        first = len(self.ops.instructions)
+        function(*args)
+        if isinstance(condition, self.device.Slot):
+            for one in self.ops.instructions[first:]:
+                one.when = condition
+
+
 def check_recordable(model):
-    """Raise NotRecordable where a part is not of our own making: what it does can't be seen."""
+    """Raise NotRecordable where a part is not of tinynet: it may compute without the kernels."""
     parts = [model, *model.parts()]
     if model.loss is not None:
         parts.append(model.loss)
@@ -75,6 +96,10 @@ def check_recordable(model):
         if type(part).__module__.partition(".")[0] != "tinynet":
             label = getattr(part, "name", None) or type(part).__name__
             raise NotRecordable(f"{label!r} ({type(part).__name__}) is not one of tinynet's own")
+        for name in vars(part):  # a method that was exchanged on this object alone
+            if callable(getattr(type(part), name, None)):
+                label = getattr(part, "name", None) or type(part).__name__
+                raise NotRecordable(f"{label!r} has a {name} of its own")
     for p in model.trainable_weights:
         if p.regularizer is not None and not hasattr(p.regularizer, "l1"):
             raise NotRecordable(f"{p.path}: {p.regularizer!r}")
@@ -101,77 +126,65 @@ class Program:
         check_recordable(model)
         self.model, self.kind, self.rows, self.counted = model, kind, rows, counted
         ops = model.own_context.ops
-        self.recorder = Recorder(ops)
-        self.context = StepContext(self.recorder, reuse=True)
-        self.context.step = ops.RunningStep()
-        self.scalar_names, self.copied = [], 0
+        self.context = RecordingContext(ops)
+        self.copied = 0
         self.whole = None  # a reference to the data set that `_look_at` has seen
         saved = [(layer, layer.saved) for layer in model.leaves()]
         model.context = self.context
         try:
-            self.inputs = self._record(ops)
+            self.inputs = self._record()
         finally:
             model.context = model.own_context
             for layer, kept in saved:
                 layer.saved = kept
         try:
             self.machine = ops.Machine(
-                self.recorder.instructions, rows, self._known_arrays(),
+                self.context.ops.instructions, rows, self._known_arrays(),
                 self.inputs, model.flat, model.dtype,
             )  # fmt: skip
         except ops.Unsupported as reason:
             raise NotRecordable(str(reason)) from None
 
-    def _record(self, ops):
-        model, context = self.model, self.context
-        x, inputs = self._inputs()
+    def _record(self):
+        """Run the model's own step with arrays that a replay fills; returns these arrays."""
+        model, (x, inputs) = self.model, self._inputs()
         if self.kind == "predict":
-            return Inputs(x, None, None, self._computed(x, model.forward(inputs, training=False)))
-        loss, before = model.loss, (model.loss.context, model.optimizer.ops)
-        loss.context, model.optimizer.ops = context, self.recorder
+            outputs = model.predict_step(inputs)
+            _check_outputs(outputs, x)
+            return Inputs(x, None, None, outputs)
+        loss, optimizer = model.loss, model.optimizer
+        before = loss.context, optimizer.ops, optimizer.step_number
+        loss.context, optimizer.ops = self.context, self.context.ops
         try:
-            training = self.kind == "train"
-            outputs = self._computed(x, model.forward(inputs, training, logits=model.fused))
-            if context.masks.of(outputs) is not None:
-                raise NotRecordable("padding reaches the loss")  # the eager step says it better
-            for values in model.activity_losses():
-                self.recorder.instructions.append(ops.add_loss_instruction(values))
-            R, C = outputs.size // outputs.shape[-1], outputs.shape[-1]
-            rows = outputs.reshape(R, C)
-            y = ((R,), np.dtype(np.int64)) if loss.integer_targets else ((R, C), model.dtype)
-            y, w = ops.empty(*y), ops.empty((R,), model.dtype)
-            values = loss.forward(y, rows, w, **({"logits": True} if model.fused else {}))  # (R,)
-            self.recorder.instructions.append(ops.add_loss_instruction(values))
-            predictions = loss.probabilities if model.fused else rows
-            if self.kind == "test":
-                for p in model.trainable_weights:
-                    if p.regularizer is not None:
-                        penalty = ops.penalty_instructions(p.value, p.regularizer)
-                        self.recorder.instructions.extend(penalty)
-            else:
-                rule = model.optimizer
-                dy = rule.scaled(loss.backward(), context).reshape(outputs.shape)
-                model.backward(dy, logits=model.fused)
-                rule.unscale(model.flat.grads)
-                model.add_penalty_gradients(self.recorder)
-                numbers = rule.numbers(rule.step_number)
-                self.scalar_names = list(numbers)
-                slots = {name: ops.Slot(v, i) for i, (name, v) in enumerate(numbers.items())}
-                rule.collect(model.flat.grads, slots)
-                with self.recorder.only_when(slots.get("due")):
-                    rule.descend(model.flat.trainable, model.flat.grads, slots)
-                rule.finish(model.flat.trainable, slots)
+            y, w = self._targets()
+            (model.train_step if self.kind == "train" else model.test_step)(inputs, y, w)
+            _check_outputs(self.context.outputs, x)
+            predictions = model.predictions()  # (R, C)
             if self.counted is None:
                 return Inputs(x, y, w, predictions)
-            for k, (name, *numbers) in enumerate(self.counted):
-                hits = context.empty((R,), model.dtype)
-                counting = ops.count_matches_instructions(name, predictions, y, numbers, hits, k,
-                                                          len(self.counted))  # fmt: skip
-                self.recorder.instructions.extend(counting)
+            self._record_matches(predictions, y)
             return Inputs(x, y, w, None)
         finally:
-            loss.context, model.optimizer.ops = before
+            loss.context, optimizer.ops, optimizer.step_number = before
             loss.dp = loss.probabilities = None
+
+    def _targets(self):
+        """Arrays for the targets and the weights of the rows."""
+        model, ops = self.model, self.context.device
+        *lead, C = model.output_shape[1:]
+        R = self.rows * math.prod(lead)
+        ids = model.loss.integer_targets
+        y = ops.empty((R,), np.dtype(np.int64)) if ids else ops.empty((R, C), model.dtype)
+        return y, ops.empty((R,), model.dtype)
+
+    def _record_matches(self, predictions, y):
+        """Record the counting of matches, for metrics that the device counts."""
+        device, count = self.context.device, len(self.counted)
+        for k, (name, *options) in enumerate(self.counted):
+            hits = self.context.empty((len(y),), self.model.dtype)  # (R,)
+            self.context.ops.instructions.extend(
+                device.count_matches_instructions(name, predictions, y, options, hits, k, count)
+            )
 
     def _inputs(self):
         """The array that the machine gathers a batch into, and what the model takes of it.
@@ -185,23 +198,15 @@ class Program:
         parts = [empty((self.rows, *shape[1:]), dtype) for shape in shapes]
         x, first = empty((self.rows, sum(part[0].size for part in parts)), dtype), 0
         for part in parts:
-            self.recorder.take_columns(x, first, x=part.reshape(self.rows, -1))
+            self.context.ops.take_columns(x, first, x=part.reshape(self.rows, -1))
             first += part[0].size
         return x, parts
-
-    def _computed(self, x, outputs):
-        """The outputs, which must have an array of their own."""
-        if isinstance(outputs, list):
-            raise NotRecordable("several outputs")
-        if np.may_share_memory(outputs, x):
-            raise NotRecordable("the model hands its input on")
-        return outputs
 
     def _known_arrays(self):
         """Everything whose address stays the same from step to step."""
         known = [array for pool in self.context.arrays.values() for array in pool]
         known += [a for a in self.inputs if a is not None]
-        known += self.recorder.constants
+        known += self.context.ops.constants
         known.append(self.model.flat.values)
         if self.kind == "train":
             known.append(self.model.flat.grads)
@@ -225,17 +230,18 @@ class Program:
             (losses (steps,), outputs): penalties are in the losses; outputs (steps * N, ..., C), or
             what was counted, (steps, metrics) float64.
         """
-        model, ops, steps = self.model, self.recorder.ops, len(index) // self.rows
+        model, ops, steps = self.model, self.context.device, len(index) // self.rows
         whole = x
         x, index = self._within_reach(x, index)
-        if x is not whole:  # how to multiply is decided by the whole, not by what a stretch holds
+        if x is not whole:  # how to multiply is decided by the whole, not by these rows
             self._look_at(whole)
             self.machine.seen = weakref.ref(x)
-        scalars = np.zeros((steps, max(len(self.scalar_names), 1)))
+        names = self.context.scalar_names
+        scalars = np.zeros((steps, max(len(names), 1)))
         if self.kind == "train":
             first = model.optimizer.step_number
-            numbers = model.optimizer.numbers_of(range(first, first + steps))
-            scalars[:, : len(self.scalar_names)] = numbers
+            rows = model.optimizer.scalars_of_steps(range(first, first + steps))
+            scalars[:, : len(names)] = rows
         if self.counted is None:
             like = self.inputs.outputs
             outputs = np.empty((steps * len(like), *like.shape[1:]), model.dtype)
@@ -259,7 +265,7 @@ class Program:
         """Let the machine know how many zeros a data set has that it can't read in place."""
         if self.whole is not None and self.whole() is x:
             return
-        some = np.arange(0, len(x), max(len(x) // 200, 1))
+        some = np.arange(0, len(x), max(len(x) // 200, 1), dtype=np.int64)
         copied = self.copied
         some, _ = self._within_reach(x, some)
         self.copied = copied
@@ -282,9 +288,17 @@ class Program:
         if not self.machine.reads(x):
             x = np.ascontiguousarray(x, self.model.dtype)
         self.copied = x.nbytes
-        return x, np.arange(len(index))
+        return x, np.arange(len(index), dtype=np.int64)
 
     def _count(self, steps):
         if self.kind == "train":
             self.model.optimizer.step_number += steps
             self.model.steps_taken += steps
+
+
+def _check_outputs(outputs, x):
+    """Raise NotRecordable unless the outputs have an array of their own."""
+    if isinstance(outputs, list):
+        raise NotRecordable("several outputs")
+    if np.may_share_memory(outputs, x):
+        raise NotRecordable("the model hands its input on")

@@ -1,8 +1,6 @@
-"""How the steps of `fit`, `evaluate` and `predict` are carried out: one by one, or replayed.
+"""Recorded steps, replayed by the device: many batches without coming back to Python in between.
 
-Both ways take a stretch of batches (rows of a data set) and leave the same numbers behind. `Eager`
-calls the model's own `train_step` and `test_step`. `Replay` records a step once and lets the device
-run the whole stretch; a step that can't be recorded is done eagerly, and `reasons` says why.
+A step that can't be recorded is done eagerly, with the same numbers, and `reasons` says why.
 """
 
 import contextlib
@@ -10,54 +8,16 @@ import time
 
 import numpy as np
 
+from .eager import Eager
 from .record import NotRecordable, Program
 
-STRETCH_SECONDS = 0.05  # how long a replay may keep Python waiting: progress, callbacks, Ctrl-C
-
-
-class Eager:
-    """One step at a time, kernel by kernel."""
-
-    def __init__(self, model):
-        self.model = model
-        self.reasons = {}
-
-    def length(self):
-        """How many batches a stretch may hold."""
-        return 1
-
-    def train(self, data, stretch):
-        """A training step for each batch of the stretch."""
-        for rows in stretch:
-            self.model.train_step(*self.model.batch(data, rows))
-
-    def test(self, data, stretch):
-        """Measure each batch of the stretch."""
-        for rows in stretch:
-            self.model.test_step(*self.model.batch(data, rows))
-
-    def predict(self, data, stretch):
-        """The outputs for the rows of the stretch."""
-        model, parts = self.model, []
-        for rows in stretch:
-            model.begin_step()
-            outputs = model.forward(model.input_rows(data.x, rows), training=False)
-            to_host = model.context.ops.to_host
-            if isinstance(outputs, list):
-                parts.append([np.array(to_host(a)) for a in outputs])
-            else:
-                parts.append(np.array(to_host(outputs)))
-        return joined(parts)
-
-    def release(self):
-        """Give memory back that the next call can do without."""
-        getattr(self.model.context.ops, "release", lambda: None)()
+SECONDS_PER_CALL = 0.05  # how long a replay may keep Python waiting: progress, callbacks, Ctrl-C
 
 
 class Replay(Eager):
-    """Stretches of steps on the device, without coming back to Python in between."""
+    """Records each kind of step once per batch size, and replays it for all batches of a call."""
 
-    MOST_BYTES = 1 << 26  # of arrays kept from call to call, and of rows copied for a stretch
+    MOST_BYTES = 1 << 26  # of arrays kept from call to call, and of rows copied in a call
     MOST_PROGRAMS = 16
 
     def __init__(self, model):
@@ -70,7 +30,7 @@ class Replay(Eager):
             return 1
         if self.last is None:
             return 1
-        most = STRETCH_SECONDS / self.seconds[self.last]
+        most = SECONDS_PER_CALL / self.seconds[self.last]
         if self.copied:
             most = min(most, self.MOST_BYTES / self.copied)
         return max(1, int(most))
@@ -114,7 +74,10 @@ class Replay(Eager):
     def _state(self, kind):
         """All that a recording depends on; kept objects can't be mistaken for later ones."""
         model = self.model
-        state = (model.revisions(kind), *model.parts())
+        step = getattr(model, f"{kind}_step")
+        parts = [*model.parts(), *(() if kind == "predict" else (model.loss, model.optimizer))]
+        state = (step, model.flat, model.run_eagerly, model.fused, *parts)
+        state += tuple(part.revision for part in parts)
         if kind == "predict":
             return state
         penalties = [
@@ -125,40 +88,40 @@ class Replay(Eager):
         limits = [(p.constraint, str(p.constraint)) for p in model.parameters if p.constraint]
         activity = [getattr(layer, "activity_regularizer", None) for layer in model.leaves()]
         penalties += [(r, r.l1, r.l2) for r in activity if r is not None]
-        return (*state, model.loss, model.optimizer, *penalties, *limits)
+        return (*state, *penalties, *limits)
 
-    def train(self, data, stretch):
-        if not self._measured("train", data, stretch):
-            super().train(data, stretch)
+    def train(self, data, batches):
+        if not self._measured("train", data, batches):
+            super().train(data, batches)
 
-    def test(self, data, stretch):
-        if not self._measured("test", data, stretch):
-            super().test(data, stretch)
+    def test(self, data, batches):
+        if not self._measured("test", data, batches):
+            super().test(data, batches)
 
-    def predict(self, data, stretch):
+    def predict(self, data, batches):
         self.model.ensure_flat()
-        index = _index(stretch)
-        rows = len(index) // len(stretch)
+        index = _index(batches)
+        rows = len(index) // len(batches)
         program = self.program("predict", rows)
         if program is None:
-            return super().predict(data, stretch)
-        _, outputs = self._timed(program, ("predict", rows), len(stretch), data.x, index)
+            return super().predict(data, batches)
+        _, outputs = self._timed(program, ("predict", rows), len(batches), data.x, index)
         return outputs.reshape(len(index), *outputs.shape[1:])
 
-    def _measured(self, kind, data, stretch):
-        """Replay the stretch and count its losses and metrics; False where that can't be done."""
-        model, index = self.model, _index(stretch)
+    def _measured(self, kind, data, batches):
+        """Replay the batches and count their losses and metrics; False where that can't be done."""
+        model, index = self.model, _index(batches)
         model.ensure_flat()
-        rows = len(index) // len(stretch)
+        rows = len(index) // len(batches)
         program = self.program(kind, rows, self._counted(data.y))
         if program is None:
             return False
         y, weight = data.y[index], None
         if data.sample_weight is not None:
             weight = data.sample_weight[index]
-        targets, w = self._targets(program, y, weight, rows, len(stretch))
+        targets, w = self._targets(program, y, weight, rows, len(batches))
         losses, outputs = self._timed(
-            program, (kind, rows), len(stretch), data.x, index, targets, w
+            program, (kind, rows), len(batches), data.x, index, targets, w
         )
         # the same sum as step by step: each batch's mean counts with its rows
         model.loss_tracker.update_state(losses, np.full(len(losses), rows))
@@ -179,20 +142,17 @@ class Replay(Eager):
         return model.compiled_metrics.matches(y, model.output_shape, model.loss.integer_targets)
 
     def _targets(self, program, y, weight, rows, steps):
-        """Targets and row weights of the stretch, as the program's loss wants them."""
-        loss = self.model.loss
-        shape = (rows, *self.model.output_shape[1:])
-        template = np.broadcast_to(np.zeros((), self.model.dtype), shape)
+        """Targets and row weights of the batches, as the program's loss wants them."""
+        loss, shape = self.model.loss, (rows, *self.model.output_shape[1:])
         if weight is None and loss.valid(y) is None:
-            w = np.tile(loss.as_rows(y[:rows], template, None)[2], steps)
+            w = np.tile(loss.as_rows(y[:rows], shape, self.model.dtype, None)[1], steps)
             targets = y.reshape(-1) if loss.integer_targets else y.reshape(-1, shape[-1])
         else:
             parts = [slice(i, i + rows) for i in range(0, len(y), rows)]
             weights = [None if weight is None else weight[part] for part in parts]
-            batches = [loss.as_rows(y[part], template, w)
-                       for part, w in zip(parts, weights, strict=True)]  # fmt: skip
-            targets = np.concatenate([one for one, _, _ in batches])
-            w = np.concatenate([one for _, _, one in batches])
+            of_batches = [loss.as_rows(y[part], shape, self.model.dtype, w)
+                          for part, w in zip(parts, weights, strict=True)]  # fmt: skip
+            targets, w = map(np.concatenate, zip(*of_batches, strict=True))
         return np.ascontiguousarray(targets, program.inputs.y.dtype), w
 
     def _timed(self, program, key, steps, *arguments):
@@ -212,14 +172,7 @@ class Replay(Eager):
         super().release()
 
 
-def joined(parts):
-    """Outputs of several batches as one array, or list of arrays."""
-    if isinstance(parts[0], list):
-        return [joined(list(arrays)) for arrays in zip(*parts, strict=True)]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _index(stretch):
-    """The row numbers of a stretch, in order."""
-    parts = [np.arange(r.start, r.stop) if isinstance(r, slice) else r for r in stretch]
+def _index(batches):
+    """The row numbers of a batches, in order."""
+    parts = [np.arange(r.start, r.stop) if isinstance(r, slice) else r for r in batches]
     return np.ascontiguousarray(np.concatenate(parts), np.int64)

@@ -100,7 +100,7 @@ def _of_layer(layer, x, _, training, random):
 
     R = random.standard_normal(forward().shape)
     needs_dx, layer.needs_dx = layer.needs_dx, True
-    dx = layer.backward(R)
+    dx = layer.backward_pass(R)
     gradients = dict(zip(inputs, map(np.array, dx if isinstance(x, list) else [dx]), strict=True))
     layer.needs_dx = needs_dx
     arrays = {name: a for name, a in inputs.items() if a.dtype.kind == "f"}  # ids can't be moved

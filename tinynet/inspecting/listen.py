@@ -133,11 +133,11 @@ class Listener:
                               before=0.0, penalty=0.0)  # fmt: skip
         return values
 
-    def _step(self, w, g):
+    def _step(self, w, g, context):
         optimizer = self.model.optimizer
         self.grads, self.state_before = self.copy(g), self._state()
         if self.update:
-            type(optimizer).step(optimizer, w, g)
+            type(optimizer).step(optimizer, w, g, context)
         self.clipped, self.state_after = self.copy(g), self._state()
 
     def _state(self):

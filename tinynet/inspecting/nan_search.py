@@ -43,7 +43,7 @@ class _Found(Exception):
     """Carries a NotFinite out of the step."""
 
 
-def find(model, x, y, sample_weight):
+def find(model, x, y, w):
     """Make one training step with a batch on the device, and stop at the first that isn't finite.
 
     Returns:
@@ -52,13 +52,13 @@ def find(model, x, y, sample_weight):
     with untouched(model), np.errstate(all="ignore"), contextlib.ExitStack() as stack:
         try:
             _watch(model, stack)
-            _step(model, x, y, sample_weight)
+            _step(model, x, y, w)
         except _Found as found:
             return found.args[0]
     return None
 
 
-def _step(model, x, y, sample_weight):
+def _step(model, x, y, w):
     """`train_step`, with a look at what it reads and writes."""
     optimizer, look = model.optimizer, _look(model)
     owner = {p: leaf.name for leaf in model.leaves() for p in leaf.weights}
@@ -72,17 +72,11 @@ def _step(model, x, y, sample_weight):
         if vector is not None:
             look(vector, "optimizer", f"before the step, the optimizer's {name!r}", None)
     model.begin_step()
-    outputs = model.forward(x, training=True, logits=model.fused)  # (N, C)
-    model.reset_metrics()
-    model.measure(y, outputs, sample_weight)
-    look(np.float64(model.penalty()), "loss", "the penalty on weights and activities", None)
-    dy = optimizer.scaled(model.loss.backward(), model.context)
-    model.backward(dy.reshape(outputs.shape), logits=model.fused)
-    optimizer.unscale(model.flat.grads)
-    model.add_penalty_gradients()
+    model.compute_gradients(x, y, w)
+    look(np.float64(model.context.loss), "loss", "the penalty on weights and activities", None)
     trained = model.trainable_weights
     look_at_all("gradient", "the gradient of", lambda p: p.grad, trained)
-    optimizer.step(model.flat.trainable, model.flat.grads)
+    model.update()
     look_at_all("update", "after the update,")
 
 

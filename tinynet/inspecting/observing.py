@@ -5,12 +5,14 @@ on as if nothing had been asked, to the last bit.
 """
 
 import collections
+import contextlib
 
 import numpy as np
 
 from .. import activations
 from ..layers import Activation, Dense
 from ..random import generator
+from .listen import copied, replaced
 from .untouched import untouched
 
 # counts (bins,) over edges (bins + 1,) of the entries that are not 0; how many are 0; all of them
@@ -57,10 +59,9 @@ def step_changes(model, x, y, sample_weight=None):
         present moments, would add to the parameter (clipping and weight decay included).
     """
     loss, gradients = model.loss_and_gradients(x, y, sample_weight)
-    flat, optimizer = model.flat, model.optimizer
     before = {p.path: p.numpy() for p in model.trainable_weights}
     with untouched(model):
-        optimizer.descend(flat.trainable, flat.grads, optimizer.numbers(optimizer.step_number))
+        model.update()
         changes = {p.path: p.numpy() - before[p.path] for p in model.trainable_weights}
     return loss, gradients, changes
 
@@ -76,27 +77,23 @@ def layer_outputs(model, x):
     model._prepare_execution()
     outputs, slopes = collections.defaultdict(list), collections.defaultdict(list)
 
-    def record(layer, forward):
-        def recording(x, training=False):
+    def recording(layer, forward):
+        def record(x, training=False):
             y = forward(x, training=training)
-            outputs[layer.name].append(np.array(model.context.ops.to_host(y)))
+            outputs[layer.name].append(copied(y, model.context.ops.to_host))
             flat = _is_flat(layer)
             if flat is not None:
                 slopes[layer.name].append(flat)
             return y
 
-        return recording
+        return record
 
-    leaves = model.leaves()
-    try:
-        for layer in leaves:  # past __setattr__: a recorded step need not be made anew
-            object.__setattr__(layer, "forward", record(layer, layer.forward))
+    with contextlib.ExitStack() as stack:
+        for layer in model.leaves():
+            stack.enter_context(replaced(layer, forward=recording(layer, layer.forward)))
+            stack.callback(layer.__dict__.update, saved=None)
         model.begin_step()
         model.forward(model.input_rows(data.x, slice(None)), training=False)
-    finally:
-        for layer in leaves:
-            layer.__dict__.pop("forward", None)
-            layer.saved = None
     return (
         {name: np.concatenate(parts) for name, parts in outputs.items()},
         {name: np.all(parts, axis=0) for name, parts in slopes.items()},

@@ -14,6 +14,7 @@ class Activation(Layer):
         activation: f: a name or an Activation.
     """
 
+    supports_masking = True
     stands_for_activation = True  # in Dense(10, activation=LeakyReLU(0.1))
 
     def __init__(self, activation, **options):
@@ -27,7 +28,7 @@ class Activation(Layer):
         y = self.empty(self.activation.output_shape(x.shape))
         self.activation.forward(self.ops, x, y=y)
         self.saved = (x, y)
-        return self.context.masks.hand_on(x, y)
+        return y
 
     def backward(self, dy):
         x, y = self.recall()
@@ -135,7 +136,7 @@ class Softmax(_OptionLayer):
         y = self.empty(rows.shape)
         self.ops.softmax(rows, y=y)
         self.saved = (axes, y)
-        return self.context.masks.hand_on(x, from_rows(self, y, axes, x.shape))
+        return from_rows(self, y, axes, x.shape)
 
     def backward(self, dy):
         if not self.several:
@@ -155,6 +156,7 @@ class PReLU(Layer):
         shared_axes: axes (counted from 1) along which one slope is shared.
     """
 
+    supports_masking = True
     config_keys = ("alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes")
 
     def __init__(self, alpha_initializer="zeros", alpha_regularizer=None, alpha_constraint=None,
@@ -180,7 +182,7 @@ class PReLU(Layer):
         y = self.empty(x.shape)
         self.ops.prelu(x, self.alpha.value, y=y)
         self.saved = (x,)
-        return self.context.masks.hand_on(x, y)
+        return y
 
     def backward(self, dy):
         (x,) = self.recall()

@@ -9,7 +9,8 @@ class Penalized(Layer):
 
         loss += R(y) / N,      dy += R'(y) / N          N rows of the batch
 
-    in training and in `evaluate`. R is L1, L2 or L1L2.
+    in training and in `evaluate`, around the layer's own `forward` and `backward`. R is L1, L2 or
+    L1L2.
 
     Args:
         activity_regularizer: R; None for none.
@@ -31,25 +32,22 @@ class Penalized(Layer):
         self.activity_regularizer = regularizer
         self.activity_losses = self.activity = None
 
-    def penalize(self, y):
-        """Measure the penalty on the output y; returns y."""
-        r = self.activity_regularizer
+    def forward_pass(self, x, training=False, logits=False):
+        y, r = super().forward_pass(x, training, logits), self.activity_regularizer
         if r is not None:
-            N = len(y)
+            N, self.activity = len(y), y
             self.activity_losses = self.empty((N,))
             self.ops.activity_penalty(y, r.l1 / N, r.l2 / N, losses=self.activity_losses)
-            self.activity = y
         return y
 
-    def penalty_backward(self, dy):
-        """dy with the slope of the penalty added."""
+    def backward_pass(self, dy, logits=False):
         r = self.activity_regularizer
-        if r is None:
-            return dy
-        y, share = self.activity, self.context.loss_scale / len(dy)
-        total = self.empty(dy.shape)
-        self.ops.activity_penalty_grad(y, dy, r.l1 * share, r.l2 * share, dx=total)
-        return total
+        if r is not None:
+            share, total = self.context.loss_scale / len(dy), self.empty(dy.shape)
+            l1, l2 = r.l1 * share, r.l2 * share
+            self.ops.activity_penalty_grad(self.activity, dy, l1, l2, dx=total)
+            dy = total
+        return super().backward_pass(dy, logits)
 
     def get_config(self):
         r = self.activity_regularizer
@@ -72,10 +70,10 @@ class ActivityRegularization(Penalized):
         self.l1, self.l2 = l1, l2
 
     def forward(self, x, training=False):
-        return self.context.masks.hand_on(x, self.penalize(x))
+        return x
 
     def backward(self, dy):
-        return self.penalty_backward(dy)
+        return dy
 
     def get_config(self):
         config = super().get_config()

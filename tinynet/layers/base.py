@@ -23,13 +23,15 @@ import numpy as np
 
 from .. import constraints, initializers, regularizers
 from ..config import float_dtype
+from ..configs.custom_objects import custom_object_scope
+from ..configs.keras import adapt
 from ..configs.naming import unique_name
 from ..configs.registry import Registry, Revised
 from ..core.context import StepContext
 from ..core.devices import load_ops
 from ..core.graph import is_symbolic
 from ..core.parameters import Parameter, assign_all, claim
-from .config import own_shape, read_config, takes_training
+from .config import own_shape, takes_training
 from .symbolic import Symbolic
 
 _registry = Registry("layer", "layers")
@@ -99,6 +101,28 @@ class Layer(Symbolic, Revised):
             "parameter's gradient to its .grad and returns the gradient by the input; nothing "
             "here differentiates by itself"
         )
+
+    supports_masking = False  # whether the output has padding where the input has
+
+    def compute_mask(self, inputs, previous_mask):
+        """The mask (N, T) of the output, 0 where it is padding, or None; see `context.Masks`."""
+        return previous_mask if self.supports_masking else None
+
+    def forward_pass(self, x, training=False, logits=False):
+        """`forward` as a model calls it: the padding mask of x becomes that of the output.
+
+        Args:
+            logits: leave out the activation.
+        """
+        y = self.logits(x) if logits else self.forward(x, training=training)
+        mask = self.compute_mask(x, self.context.masks.of(x))
+        if mask is not None and y is not x:
+            self.context.masks.set(y, mask)
+        return y
+
+    def backward_pass(self, dy, logits=False):
+        """`backward` as a model calls it; with `logits`, dy is the gradient by the logits."""
+        return self.backward_from_logits(dy) if logits else self.backward(dy)
 
     def check_backward(self):
         """Raise unless the layer can be trained: before the first step, not within it."""
@@ -203,7 +227,7 @@ class Layer(Symbolic, Revised):
             shared.step += 1
         try:
             x = [self.ops.from_host(a) for a in x] if isinstance(x, list) else self.ops.from_host(x)
-            return self.ops.to_host(self.forward(x, training=training))
+            return self.ops.to_host(self.forward_pass(x, training))
         finally:
             self.context = shared
 
@@ -357,7 +381,8 @@ class Layer(Symbolic, Revised):
         Args:
             custom_objects: name -> class, for what the config names and tinynet does not know.
         """
-        return cls(**read_config(cls, config, custom_objects))
+        with custom_object_scope(custom_objects):
+            return cls(**adapt(cls, config))
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name} built={self.built}>"

@@ -28,6 +28,7 @@ class Dense(Penalized):
         ValueError: units is not a positive integer, or the last axis differs from D.
     """
 
+    supports_masking = True
     takes_sparse = True  # as the first layer: `ops.linear` and `ops.linear_dW` multiply sparse x
 
     config_keys = (
@@ -90,16 +91,15 @@ class Dense(Penalized):
         return len(shape) > 1 and shape[-1] == self.kernel.shape[0]
 
     def forward(self, x, training=False):
-        z = self.logits(x)
-        y = z
-        if self.activation is not activations.linear:
-            y = self.empty(self.activation.output_shape(z.shape))  # (N, H); glu halves H
-            self.activation.forward(self.ops, z, y=y)
-            self.saved = (*self.saved, z, y)
-        return self.context.masks.hand_on(x, self.penalize(y))
+        z = self.logits(x)  # (N, H)
+        if self.activation is activations.linear:
+            return z
+        y = self.empty(self.activation.output_shape(z.shape))  # (N, H); glu halves H
+        self.activation.forward(self.ops, z, y=y)
+        self.saved = (*self.saved, z, y)
+        return y
 
     def backward(self, dy):
-        dy = self.penalty_backward(dy)
         if self.activation is activations.linear:
             return self.backward_from_logits(dy)
         _, z, y = self.recall()

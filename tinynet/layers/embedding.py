@@ -109,17 +109,17 @@ class Embedding(Penalized):
                 f"{x[place]} in row {first + place[0]}{position}"
             )
 
+    def compute_mask(self, inputs, previous_mask):
+        return inputs if self.mask_zero else None
+
     def forward(self, x, training=False):
         y = self.empty((*x.shape, self.output_dim))  # (N, T, D)
         self.ops.embedding(x, self.embeddings.value, y=y)
-        if self.mask_zero:
-            self.context.masks.set(y, x)
         self.saved = (x,)
-        return self.penalize(y)
+        return y
 
     def backward(self, dy):
         (x,) = self.recall()
-        dy = self.penalty_backward(dy)
         if self.embeddings.grad is not None:
             self.ops.embedding_grad(x, dy, dW=self.embeddings.grad)  # (V, D)
         if not self.needs_dx:

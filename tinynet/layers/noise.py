@@ -14,6 +14,8 @@ from .dropout import Keyed, Masked
 class Noisy(Keyed):
     """Base of layers that draw one normal number per entry."""
 
+    supports_masking = True
+
     def normal(self, mean, stddev, shape):
         """Normal numbers of this step."""
         m = self.empty(shape)
@@ -44,7 +46,7 @@ class GaussianNoise(Noisy):
             return x
         y = self.empty(x.shape)
         self.ops.add(x, self.normal(0.0, self.stddev, x.shape), y=y)
-        return self.context.masks.hand_on(x, y)
+        return y
 
     def backward(self, dy):
         return dy
@@ -77,7 +79,7 @@ class GaussianDropout(Noisy):
         y = self.empty(x.shape)
         self.ops.multiply(x, m, y=y)
         self.saved = (m,)
-        return self.context.masks.hand_on(x, y)
+        return y
 
     def backward(self, dy):
         (m,) = self.recall()
@@ -125,7 +127,7 @@ class AlphaDropout(Masked):
         self.ops.multiply(x, m, y=kept)
         self.ops.add(kept, shift, y=y)
         self.saved = (m,)
-        return self.context.masks.hand_on(x, y)
+        return y
 
     def backward(self, dy):
         (m,) = self.recall()

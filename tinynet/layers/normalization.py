@@ -25,6 +25,8 @@ class BatchNormalization(Layer):
         beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: as for Dense.
     """
 
+    supports_masking = True
+
     config_keys = (
         "axis",
         "momentum",
@@ -113,7 +115,7 @@ class BatchNormalization(Layer):
 
     def forward(self, x, training=False):
         ops, gamma, beta = self.ops, *self._scale_and_shift()
-        batch_statistics, given = training and self.trainable, x
+        batch_statistics = training and self.trainable
         shape, axis = x.shape, [self.axis % x.ndim]
         if batch_statistics and self.context.masks.of(x) is not None:
             raise ValueError(
@@ -131,7 +133,7 @@ class BatchNormalization(Layer):
             mean, var = self.moving_mean.value, self.moving_variance.value
             ops.batchnorm_inference(x, gamma, beta, mean, var, self.epsilon, y=y, xhat=xhat)
         self.saved = (xhat, var, batch_statistics)
-        return self.context.masks.hand_on(given, from_rows(self, y, axis, shape))
+        return from_rows(self, y, axis, shape)
 
     def backward(self, dy):
         xhat, var, batch_statistics = self.recall()

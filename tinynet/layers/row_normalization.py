@@ -12,7 +12,7 @@ class RowNormalization(Layer):
     """Base: y = gamma xhat + beta, where xhat is x normalized over `axis`, row by row."""
 
     kind = None
-    hands_on_mask = True
+    supports_masking = True
     gamma = beta = None
 
     def __init__(self, axis, epsilon, options):
@@ -35,8 +35,7 @@ class RowNormalization(Layer):
         gamma, beta = self._flat("value")
         self.ops.rownorm(self.kind, rows, gamma, beta, self.epsilon, y=y, xhat=xhat, inv=inv)
         self.saved = (xhat, inv, axes)
-        y = from_rows(self, y, axes, x.shape)
-        return self.context.masks.hand_on(x, y) if self.hands_on_mask else y
+        return from_rows(self, y, axes, x.shape)
 
     def backward(self, dy):
         xhat, inv, axes = self.recall()
@@ -127,7 +126,7 @@ class RMSNormalization(RowNormalization):
     """
 
     kind = "rms"
-    hands_on_mask = False  # nor does Keras
+    supports_masking = False  # nor does Keras
     config_keys = ("axis", "epsilon")
 
     def __init__(self, axis=-1, epsilon=1e-6, **options):

@@ -19,6 +19,8 @@ class Rescaling(Layer):
         scale, offset: numbers, or arrays that broadcast against a row of inputs.
     """
 
+    supports_masking = True
+
     config_keys = ("scale", "offset")
 
     def __init__(self, scale, offset=0.0, **options):
@@ -50,7 +52,7 @@ class Rescaling(Layer):
             scaled = self.empty(x.shape)
             self.ops.multiply(x, self.factors, y=scaled)
             self.ops.add(scaled, self.shifts, y=y)
-        return self.context.masks.hand_on(x, y)
+        return y
 
     def backward(self, dy):
         if not self.needs_dx:
@@ -85,6 +87,8 @@ class Normalization(Layer):
         mean, variance: numbers or arrays, both or neither.
         invert: undo the normalization instead.
     """
+
+    supports_masking = True
 
     def __init__(self, axis=-1, mean=None, variance=None, invert=False, **options):
         super().__init__(**options)
@@ -178,7 +182,7 @@ class Normalization(Layer):
             xhat = self.empty(rows.shape)
             self.ops.batchnorm_inference(rows, None, None, mean, variance, LEAST**2, y=y, xhat=xhat)
             self.saved = (xhat, axes)
-        return self.context.masks.hand_on(x, self._back(y, axes, x.shape))
+        return self._back(y, axes, x.shape)
 
     def backward(self, dy):
         kept, axes = self.recall()

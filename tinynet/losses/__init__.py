@@ -3,6 +3,7 @@
 `base` begins with how to write one of your own.
 """
 
+from ..configs.naming import public_names as _public_names
 from .base import EPSILON, REDUCTIONS, Loss, _registry, register
 from .checks import check_class_ids, check_finite
 from .crossentropy import (
@@ -57,67 +58,6 @@ from .regression import (
     MeanSquaredLogarithmicError,
 )
 
-__all__ = [
-    "BCE",
-    "EPSILON",
-    "KLD",
-    "MAE",
-    "MAPE",
-    "MSE",
-    "MSLE",
-    "REDUCTIONS",
-    "BinaryCrossentropy",
-    "BinaryFocalCrossentropy",
-    "CategoricalCrossentropy",
-    "CategoricalFocalCrossentropy",
-    "CategoricalHinge",
-    "CosineSimilarity",
-    "Crossentropy",
-    "Hinge",
-    "Huber",
-    "KLDivergence",
-    "LogCosh",
-    "Loss",
-    "MeanAbsoluteError",
-    "MeanAbsolutePercentageError",
-    "MeanSquaredError",
-    "MeanSquaredLogarithmicError",
-    "Poisson",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-    "bce",
-    "binary_crossentropy",
-    "binary_focal_crossentropy",
-    "categorical_crossentropy",
-    "categorical_focal_crossentropy",
-    "categorical_hinge",
-    "check_class_ids",
-    "check_finite",
-    "cosine_similarity",
-    "deserialize",
-    "get",
-    "hinge",
-    "huber",
-    "kl_divergence",
-    "kld",
-    "kullback_leibler_divergence",
-    "log_cosh",
-    "logcosh",
-    "mae",
-    "mape",
-    "mean_absolute_error",
-    "mean_absolute_percentage_error",
-    "mean_squared_error",
-    "mean_squared_logarithmic_error",
-    "mse",
-    "msle",
-    "poisson",
-    "register",
-    "serialize",
-    "sparse_categorical_crossentropy",
-    "squared_hinge",
-]
-
 
 def get(identifier, custom_objects=None):
     """None, a name, a config dict, a class, a function form or a Loss -> None or a Loss."""
@@ -147,3 +87,6 @@ def deserialize(config, custom_objects=None):
         name = function["config"] if isinstance(function, dict) else function
         return _registry.lookup(name, custom_objects).from_config(options)
     return _registry.deserialize(config, custom_objects)
+
+
+__all__ = _public_names(globals())

@@ -7,6 +7,8 @@ the values and the gradient of all rows at once: `forward` returns L's terms, `b
 gradient.
 """
 
+import math
+
 import numpy as np
 
 from ..config import float_dtype
@@ -229,14 +231,14 @@ class Loss(Configurable, Revised):
         if len(y) != len(rows):
             raise ValueError(f"y_true has {len(y)} rows, y_pred {len(rows)}")
         y = self.check_targets(y, (None, *rows.shape[1:]), "y_true")
-        y, rows, w = self.as_rows(y, rows, sample_weight)
-        return self.forward(y, rows, w).reshape(lead), p.shape
+        y, w = self.as_rows(y, rows.shape, rows.dtype, sample_weight)
+        return self.forward(y, rows.reshape(len(w), -1), w).reshape(lead), p.shape
 
-    def as_rows(self, y, p, sample_weight):
-        """(N, ..., C) as rows (R, C), targets and weights to match."""
-        R, C = p.size // p.shape[-1], p.shape[-1]
+    def as_rows(self, y, shape, dtype, sample_weight):
+        """Targets (R,) or (R, C) and weights (R,) for outputs of `shape` (N, ..., C) as R rows."""
+        lead, C = shape[:-1], shape[-1]
+        R = math.prod(lead)
         if sample_weight is not None:
-            lead = p.shape[:-1]
             weight = np.asarray(sample_weight)
             if weight.ndim > 1 and weight.shape[-1] == 1:
                 weight = weight[..., 0]
@@ -249,9 +251,9 @@ class Loss(Configurable, Revised):
         valid = self.valid(y)
         if valid is not None:
             y, valid = np.where(valid, y, 0), valid.reshape(R)  # 0 for a kernel's sake: w is 0
-        w = self.row_weights(sample_weight, R, p.dtype, valid)
-        y = y.reshape(R) if self.integer_targets else y.reshape(R, C).astype(p.dtype, copy=False)
-        return y, p.reshape(R, C), w
+        w = self.row_weights(sample_weight, R, dtype, valid)
+        y = y.reshape(R) if self.integer_targets else y.reshape(R, C).astype(dtype, copy=False)
+        return y, w
 
 
 class PlainLoss(Loss):

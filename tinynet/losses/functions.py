@@ -38,7 +38,11 @@ def _function(cls):
     def values(*args, **options):
         given = signature.bind(*args, **options).arguments
         y, p = np.asarray(given.pop("y_true")), np.asarray(given.pop("y_pred"))
+        axis = given.pop("axis", -1)  # losses want it last
         loss = cls(**given, reduction="none")
+        if axis != -1:
+            p = np.moveaxis(p, axis, -1)
+            y = y if loss.integer_targets else np.moveaxis(y, axis, -1)
         if p.ndim == 1 and y.ndim < 2:
             return loss(y[None], p[None])[0]  # two vectors are one row
         return loss(y, p)

@@ -5,6 +5,7 @@ import textwrap
 
 import numpy as np
 
+from ..configs.extras import needs
 from ..saving.atomic import atomic_write
 from . import results
 
@@ -80,7 +81,8 @@ def save(result, path):
 
 def _figure(result, lines, label, crossing, title, subtitle):
     """Engine -> (batch sizes, values, lower and upper quartiles) as lines on log axes."""
-    from matplotlib.figure import Figure  # no pyplot: needs no display and leaves no global state
+    with needs("plot", "bench --plot draws with matplotlib"):
+        from matplotlib.figure import Figure  # no pyplot: no display needed, no global state
 
     figure = Figure(figsize=(11, 6.2), layout="none", facecolor="white")
     axes = figure.add_axes((0.075, 0.16, 0.71, 0.695))

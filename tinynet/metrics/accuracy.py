@@ -83,9 +83,6 @@ class _Accuracy(MeanMetric):
 class Accuracy(_Accuracy):
     """Share of entries with y_true = y_pred, both class ids."""
 
-    def __init__(self, name="accuracy", dtype=None):
-        super().__init__(name, dtype)
-
     def values(self, y_true, y_pred):
         return accuracy(y_true, y_pred)
 
@@ -116,9 +113,6 @@ class CategoricalAccuracy(_Accuracy):
 
     match = ("categorical_matches",)
 
-    def __init__(self, name="categorical_accuracy", dtype=None):
-        super().__init__(name, dtype)
-
     def values(self, y_true, y_pred):
         return categorical_accuracy(y_true, y_pred)
 
@@ -128,9 +122,6 @@ class SparseCategoricalAccuracy(_Accuracy):
     """Share of rows where the largest output is the target's; targets are class ids (N,)."""
 
     match = ("sparse_matches",)
-
-    def __init__(self, name="sparse_categorical_accuracy", dtype=None):
-        super().__init__(name, dtype)
 
     def values(self, y_true, y_pred):
         return sparse_categorical_accuracy(y_true, y_pred)

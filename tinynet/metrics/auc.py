@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from ..activations import sigmoid
 from .base import EPSILON, register
 from .confusion import Counts, check_probabilities, count_at, ratio
 from .shapes import pair, spread
-from .values import sigmoid
 
 CURVES = ("ROC", "PR", "PRGAIN")
 METHODS = ("interpolation", "minoring", "majoring")

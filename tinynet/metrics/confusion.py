@@ -106,7 +106,7 @@ class _AtThresholds(Counts):
     config_keys = ("name", "dtype", "thresholds")
     class_id = top_k = None
 
-    def __init__(self, thresholds, name, dtype, default=0.5):
+    def __init__(self, thresholds=None, name=None, dtype=None, *, default=0.5):
         super().__init__(dtype, name)
         chosen = np.atleast_1d(default if thresholds is None else thresholds).astype(np.float64)
         if thresholds is not None and not ((chosen >= 0) & (chosen <= 1)).all():
@@ -144,9 +144,6 @@ class TruePositives(_AtThresholds):
 
     higher_is_better = True
 
-    def __init__(self, thresholds=None, name=None, dtype=None):
-        super().__init__(thresholds, name, dtype)
-
     def result(self):
         return self._of(self.true_positives)
 
@@ -156,9 +153,6 @@ class TrueNegatives(_AtThresholds):
     """Weighted number of negatives that are predicted as such; arguments as TruePositives."""
 
     higher_is_better = True
-
-    def __init__(self, thresholds=None, name=None, dtype=None):
-        super().__init__(thresholds, name, dtype)
 
     def result(self):
         return self._of(self.true_negatives)
@@ -170,9 +164,6 @@ class FalsePositives(_AtThresholds):
 
     higher_is_better = False
 
-    def __init__(self, thresholds=None, name=None, dtype=None):
-        super().__init__(thresholds, name, dtype)
-
     def result(self):
         return self._of(self.false_positives)
 
@@ -182,9 +173,6 @@ class FalseNegatives(_AtThresholds):
     """Weighted number of positives predicted as negative; arguments as TruePositives."""
 
     higher_is_better = False
-
-    def __init__(self, thresholds=None, name=None, dtype=None):
-        super().__init__(thresholds, name, dtype)
 
     def result(self):
         return self._of(self.false_negatives)

@@ -1,15 +1,35 @@
-"""Correlation of targets and predictions along an axis."""
+"""Correlation of targets and predictions along an axis: functions, and their means."""
 
-from . import values
-from .base import register
+import numpy as np
+
+from .base import EPSILON, register
 from .reduction import MeanMetric
+from .shapes import pair
+
+
+def pearson_correlation(y_true, y_pred, axis=-1):
+    """The correlation of y and p along an axis: their covariance by both standard deviations."""
+    y, p = pair(y_true, y_pred)
+    y, p = y - y.mean(axis=axis, keepdims=True), p - p.mean(axis=axis, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):  # NaN where one of them is constant
+        y, p = y / y.std(axis=axis, keepdims=True), p / p.std(axis=axis, keepdims=True)
+    return (y * p).mean(axis=axis)
+
+
+def concordance_correlation(y_true, y_pred, axis=-1):
+    """Agreement of y and p: 2 cov / (var y + var p + (mean y - mean p)^2) (Lin 1989)."""
+    y, p = pair(y_true, y_pred)
+    mean_y, mean_p = y.mean(axis=axis, keepdims=True), p.mean(axis=axis, keepdims=True)
+    spread = y.var(axis=axis, keepdims=True) + p.var(axis=axis, keepdims=True)
+    covariance = (y - mean_p) * (p - mean_p)  # its mean is cov(y, p), whatever y is shifted by
+    return (2 * covariance / (spread + (mean_y - mean_p) ** 2 + EPSILON)).mean(axis=axis)
 
 
 class _Correlation(MeanMetric):
     config_keys = ("name", "dtype", "axis")
     higher_is_better = True
 
-    def __init__(self, name, dtype, axis):
+    def __init__(self, name=None, dtype=None, axis=-1):
         super().__init__(name, dtype)
         self.axis = axis
 
@@ -22,19 +42,13 @@ class _Correlation(MeanMetric):
 class PearsonCorrelation(_Correlation):
     """Mean correlation coefficient of targets and predictions along `axis`."""
 
-    def __init__(self, name="pearson_correlation", dtype=None, axis=-1):
-        super().__init__(name, dtype, axis)
-
     def values(self, y_true, y_pred):
-        return values.pearson_correlation(y_true, y_pred, self.axis)
+        return pearson_correlation(y_true, y_pred, self.axis)
 
 
 @register()
 class ConcordanceCorrelation(_Correlation):
     """Mean concordance correlation coefficient (Lin 1989) along `axis`: 1 only for equal values."""
 
-    def __init__(self, name="concordance_correlation", dtype=None, axis=-1):
-        super().__init__(name, dtype, axis)
-
     def values(self, y_true, y_pred):
-        return values.concordance_correlation(y_true, y_pred, self.axis)
+        return concordance_correlation(y_true, y_pred, self.axis)

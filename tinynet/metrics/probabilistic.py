@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from . import values
+from .. import losses
 from .base import register
-from .reduction import ColumnMeanMetric, MeanMetric
-from .shapes import class_ids, spread
+from .reduction import LossMetric, loss_values
+from .shapes import class_ids, floats, pair, spread
 
 
 @register("bce")
-class BinaryCrossentropy(ColumnMeanMetric):
+class BinaryCrossentropy(LossMetric):
     """Mean cross-entropy of yes/no outputs.
 
     Args:
@@ -18,34 +18,18 @@ class BinaryCrossentropy(ColumnMeanMetric):
     """
 
     config_keys = ("name", "dtype", "from_logits", "label_smoothing")
+    loss_type = losses.BinaryCrossentropy
 
     def __init__(
         self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0
     ):
         super().__init__(name, dtype)
-        self.from_logits = from_logits
-        self.label_smoothing = _share(label_smoothing, "BinaryCrossentropy")
-
-    def values(self, y_true, y_pred):
-        return values.binary_crossentropy(y_true, y_pred, self.from_logits, self.label_smoothing)
-
-
-def _share(smoothing, name):
-    if not 0 <= smoothing <= 1:
-        raise ValueError(f"{name}: label_smoothing must be in [0, 1], received {smoothing!r}")
-    return smoothing
-
-
-class _LowerMean(MeanMetric):
-    higher_is_better = False
-
-    @property
-    def counts_rows(self):
-        return getattr(self, "axis", -1) == -1
+        self.from_logits, self.label_smoothing = from_logits, label_smoothing
+        self.loss()
 
 
 @register()
-class CategoricalCrossentropy(_LowerMean):
+class CategoricalCrossentropy(LossMetric):
     """Mean cross-entropy against one-hot rows or distributions (N, C).
 
     Args:
@@ -55,6 +39,7 @@ class CategoricalCrossentropy(_LowerMean):
     """
 
     config_keys = ("name", "dtype", "from_logits", "label_smoothing", "axis")
+    loss_type = losses.CategoricalCrossentropy
 
     def __init__(
         self,
@@ -65,17 +50,12 @@ class CategoricalCrossentropy(_LowerMean):
         axis=-1,
     ):
         super().__init__(name, dtype)
-        self.from_logits, self.axis = from_logits, axis
-        self.label_smoothing = _share(label_smoothing, "CategoricalCrossentropy")
-
-    def values(self, y_true, y_pred):
-        return values.categorical_crossentropy(
-            y_true, y_pred, self.from_logits, self.label_smoothing, self.axis
-        )
+        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+        self.loss()
 
 
 @register()
-class SparseCategoricalCrossentropy(_LowerMean):
+class SparseCategoricalCrossentropy(LossMetric):
     """Mean cross-entropy against class ids (N,).
 
     Args:
@@ -85,6 +65,7 @@ class SparseCategoricalCrossentropy(_LowerMean):
     """
 
     config_keys = ("name", "dtype", "from_logits", "ignore_class", "axis")
+    loss_type = losses.SparseCategoricalCrossentropy
 
     def __init__(
         self,
@@ -96,6 +77,7 @@ class SparseCategoricalCrossentropy(_LowerMean):
     ):
         super().__init__(name, dtype)
         self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
+        self.loss()
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         if sample_weight is not None and self.ignore_class is not None:
@@ -105,61 +87,47 @@ class SparseCategoricalCrossentropy(_LowerMean):
         super().update_state(y_true, y_pred, sample_weight)
 
     def values(self, y_true, y_pred):
-        return values.sparse_categorical_crossentropy(
-            y_true, y_pred, self.from_logits, self.ignore_class, self.axis
-        )
+        loss, p = self.loss(), np.moveaxis(floats(y_pred), self.axis, -1)
+        return loss_values(loss, loss.check_targets(np.asarray(y_true), p.shape, "y_true"), p)
 
 
 @register("kld", "kullback_leibler_divergence")
-class KLDivergence(_LowerMean):
+class KLDivergence(LossMetric):
     """Mean of sum_c y log(y / p)."""
 
-    def __init__(self, name="kl_divergence", dtype=None):
-        super().__init__(name, dtype)
-
-    def values(self, y_true, y_pred):
-        return values.kl_divergence(y_true, y_pred)
+    loss_type = losses.KLDivergence
 
 
 @register()
-class Poisson(ColumnMeanMetric):
+class Poisson(LossMetric):
     """mean p - y log p."""
 
-    def __init__(self, name="poisson", dtype=None):
-        super().__init__(name, dtype)
-
-    def values(self, y_true, y_pred):
-        return values.poisson(y_true, y_pred)
+    loss_type = losses.Poisson
 
 
 @register()
-class Hinge(ColumnMeanMetric):
+class Hinge(LossMetric):
     """mean max(1 - y p, 0) for y = -1 or 1 (0 is taken for -1)."""
 
-    def __init__(self, name="hinge", dtype=None):
-        super().__init__(name, dtype)
+    loss_type = losses.Hinge
 
     def values(self, y_true, y_pred):
-        return values.hinge(y_true, y_pred)
+        y, p = pair(y_true, y_pred)
+        y = 2 * y - 1 if ((y == 0) | (y == 1)).all() else y
+        return super().values(
+            np.ones_like(y), y * p
+        )  # so that a 0 among signs stays 0, as in Keras
 
 
 @register()
-class SquaredHinge(ColumnMeanMetric):
+class SquaredHinge(Hinge):
     """mean max(1 - y p, 0)^2 for y = -1 or 1 (0 is taken for -1)."""
 
-    def __init__(self, name="squared_hinge", dtype=None):
-        super().__init__(name, dtype)
-
-    def values(self, y_true, y_pred):
-        return values.squared_hinge(y_true, y_pred)
+    loss_type = losses.SquaredHinge
 
 
 @register()
-class CategoricalHinge(_LowerMean):
+class CategoricalHinge(LossMetric):
     """Mean of max(1 + the largest other output - the target's, 0); targets are one-hot (N, C)."""
 
-    def __init__(self, name="categorical_hinge", dtype=None):
-        super().__init__(name, dtype)
-
-    def values(self, y_true, y_pred):
-        return values.categorical_hinge(y_true, y_pred)
+    loss_type = losses.CategoricalHinge

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..configs.naming import snake_case
 from .base import Metric, deserialize, functions, register, serialize
-from .shapes import same_rank
+from .shapes import pair, same_rank
 
 
 def _weighted(values, weights, reduce):
@@ -99,6 +99,9 @@ class Mean(Metric):
 class MeanMetric(Mean):
     """The mean of `values(y_true, y_pred)`, an array with one entry or more per row."""
 
+    def __init__(self, name=None, dtype=None):
+        super().__init__(name, dtype)
+
     def values(self, y_true, y_pred):
         raise NotImplementedError(f"{type(self).__name__} needs values(y_true, y_pred)")
 
@@ -112,16 +115,42 @@ class MeanMetric(Mean):
         super().update_state(self.values(y_true, y_pred), sample_weight)
 
 
-class ColumnMeanMetric(MeanMetric):
-    """One whose values are means over the last axis, so that (N,) can count as N rows, not one."""
+class LossMetric(MeanMetric):
+    """The mean of a loss, an instance of `loss_type`; `config_keys` hold the loss's options.
 
+    Targets are not checked as those of a loss that trains: whatever has a value is counted.
+    """
+
+    loss_type = None
     higher_is_better = False
+    axis = -1  # of the classes, or of the mean
+
+    @property
+    def counts_rows(self):
+        return self.axis == -1  # along axis 0 every batch has a value of its own
+
+    def loss(self):
+        """The loss with this metric's options, which it checks."""
+        own = {key: getattr(self, key) for key in self.config_keys
+               if key not in ("name", "dtype", "axis")}  # fmt: skip
+        return self.loss_type(**own, reduction="none")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-        if y_pred.ndim == 1:
-            y_pred = y_pred[:, None]
+        y_pred = np.asarray(y_pred)
+        if y_pred.ndim == 1 and not self.loss_type.whole_rows:
+            y_pred = y_pred[:, None]  # N rows of one output, not one row
         super().update_state(y_true, y_pred, sample_weight)
+
+    def values(self, y_true, y_pred):
+        y, p = (np.moveaxis(v, self.axis, -1) for v in pair(y_true, y_pred))
+        return loss_values(self.loss(), y, p)
+
+
+def loss_values(loss, y, p):
+    """A loss's values (N, ...) for targets and predictions (N, ..., C), unweighted."""
+    y, rows, w = loss.as_rows(y, p, None)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a row of zeros has no distribution
+        return loss.forward(y, rows, w).reshape(p.shape[:-1])
 
 
 @register()

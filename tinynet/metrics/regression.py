@@ -4,102 +4,79 @@ import warnings
 
 import numpy as np
 
-from . import values
+from .. import losses
 from .base import Metric, register
-from .reduction import ColumnMeanMetric, MeanMetric
+from .reduction import LossMetric
 from .shapes import pair, spread
 
 
 @register("mse")
-class MeanSquaredError(ColumnMeanMetric):
+class MeanSquaredError(LossMetric):
     """mean (p - y)^2."""
 
-    def __init__(self, name="mean_squared_error", dtype=None):
-        super().__init__(name, dtype)
-
-    def values(self, y_true, y_pred):
-        return values.mean_squared_error(y_true, y_pred)
+    loss_type = losses.MeanSquaredError
 
 
 @register("mae")
-class MeanAbsoluteError(ColumnMeanMetric):
+class MeanAbsoluteError(LossMetric):
     """mean |p - y|."""
 
-    def __init__(self, name="mean_absolute_error", dtype=None):
-        super().__init__(name, dtype)
-
-    def values(self, y_true, y_pred):
-        return values.mean_absolute_error(y_true, y_pred)
+    loss_type = losses.MeanAbsoluteError
 
 
 @register("mape")
-class MeanAbsolutePercentageError(ColumnMeanMetric):
+class MeanAbsolutePercentageError(LossMetric):
     """100 mean |p - y| / |y|."""
 
-    def __init__(self, name="mean_absolute_percentage_error", dtype=None):
-        super().__init__(name, dtype)
-
-    def values(self, y_true, y_pred):
-        return values.mean_absolute_percentage_error(y_true, y_pred)
+    loss_type = losses.MeanAbsolutePercentageError
 
 
 @register("msle")
-class MeanSquaredLogarithmicError(ColumnMeanMetric):
+class MeanSquaredLogarithmicError(LossMetric):
     """mean (log(1 + p) - log(1 + y))^2."""
 
-    def __init__(self, name="mean_squared_logarithmic_error", dtype=None):
-        super().__init__(name, dtype)
-
-    def values(self, y_true, y_pred):
-        return values.mean_squared_logarithmic_error(y_true, y_pred)
+    loss_type = losses.MeanSquaredLogarithmicError
 
 
 @register("logcosh")
-class LogCoshError(ColumnMeanMetric):
+class LogCoshError(LossMetric):
     """mean log cosh(p - y)."""
+
+    loss_type = losses.LogCosh
 
     def __init__(self, name="logcosh", dtype=None):
         super().__init__(name, dtype)
 
-    def values(self, y_true, y_pred):
-        return values.log_cosh(y_true, y_pred)
-
 
 @register("rmse")
-class RootMeanSquaredError(ColumnMeanMetric):
+class RootMeanSquaredError(MeanSquaredError):
     """sqrt(mean (p - y)^2) over all entries."""
-
-    def __init__(self, name="root_mean_squared_error", dtype=None):
-        super().__init__(name, dtype)
 
     def values(self, y_true, y_pred):
         y, p = pair(y_true, y_pred, self.name)
-        return (p - y) ** 2
+        return (p - y) ** 2  # entry by entry, which weights may be, too
 
     def result(self):
         return float(np.sqrt(super().result()))
 
 
 @register()
-class CosineSimilarity(MeanMetric):
+class CosineSimilarity(LossMetric):
     """Mean of sum_c y p / (|y| |p|): 1 where targets and predictions point the same way.
 
     Args:
         axis: along which the vectors lie.
     """
 
+    loss_type = losses.CosineSimilarity
     higher_is_better = True
 
     def __init__(self, name="cosine_similarity", dtype=None, axis=-1):
         super().__init__(name, dtype)
         self.axis = axis
 
-    @property
-    def counts_rows(self):
-        return self.axis == -1
-
     def values(self, y_true, y_pred):
-        return values.cosine_similarity(y_true, y_pred, self.axis)
+        return -super().values(y_true, y_pred)  # as a loss it is less the nearer they are
 
     def get_config(self):
         extra = {} if self.axis == -1 else {"axis": self.axis}  # Keras's config has no axis

@@ -92,15 +92,13 @@ def in_float64(model, batch):
 
 def _loss_of(model, batch):
     """loss() of the batch at the present weights, with the same masks each time."""
-    step = model.steps_taken
+    x, y, sample_weight = batch
 
     def loss():
-        model.steps_taken = step
-        model.reset_metrics()
-        forward_only = replaced(model, backward=_nothing, add_penalty_gradients=_nothing)
-        with forward_only, replaced(model.optimizer, step=_nothing):
-            model.train_step(*batch)
-        return model.loss_tracker.result()
+        model.begin_step()
+        with replaced(model, backward=_nothing):
+            model.compute_gradients(x, *model.target_rows(y, sample_weight))
+        return model.context.loss
 
     return loss
 

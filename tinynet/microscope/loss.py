@@ -135,7 +135,7 @@ def kernel_of(loss, cite):
     """The kernel that computes values and gradient, for the families that the page derives."""
     softmax = "softmax_crossentropy"
     names = {
-        "softmax": f"sparse_ops{softmax}" if loss.loss.integer_targets else softmax,
+        "softmax": f"sparse_{softmax}" if loss.loss.integer_targets else softmax,
         "sigmoid": "sigmoid_crossentropy",
         "squared": "elementwise_loss",
     }

@@ -6,6 +6,8 @@ what passes; then everything is put back (`untouched`).
 
 import dataclasses
 
+import numpy as np
+
 from .. import activations
 from ..inspecting.listen import Listener, copied
 from ..inspecting.records import LossTrace
@@ -87,35 +89,34 @@ def trace(model, x, y, sample_weight=None):
 
 
 def prepare(model, x, y, sample_weight=None):
-    """The checked batch on the model's device; model and optimizer are made ready for it."""
+    """The checked batch: x on the model's device, y, sample_weight; the model is ready for it."""
     model._require_compiled("trace")
     data = model.dataset(x, y, sample_weight)
     model._prepare(data.y.shape)
-    return model.batch(data, slice(None))
+    return model.input_rows(data.x, slice(None)), data.y, data.sample_weight
 
 
 def run(model, batch, update=True):
     """One `train_step`, listened to. It changes the model: call it within `untouched`."""
-    step, to_host = model.steps_taken, model.context.ops.to_host
+    to_host, (x, y, sample_weight) = model.context.ops.to_host, batch
     listener = Listener(model, to_host, update)
     before = {p.path: p.numpy() for p in model.parameters}
     lr, iteration = model.optimizer.learning_rate, model.optimizer.iterations
-    numbers = dict(model.optimizer.numbers(iteration))
-    penalty = model.penalty()
-    model.reset_metrics()
+    numbers = dict(model.optimizer.step_scalars(iteration))
+    model.begin_step()
     with listener:
-        model.train_step(*batch)
+        model.train_step(x, *model.target_rows(y, sample_weight))
     for call in listener.calls:
         if getattr(call.layer, "activation", None) is activations.linear and not call.fused:
             call.z = call.dz = None  # there y is z
-    model.steps_taken = step  # whoever runs again meets the same masks
     loss = listener.loss
-    loss.before, loss.penalty = float(model.loss_tracker.result()), float(penalty)
+    loss.before = model.context.loss
+    loss.penalty = loss.before - float(loss.values.sum(dtype=np.float64))
     return Trace(
         model=model,
-        x=copied(batch[0], to_host),
-        y=copied(batch[1], to_host),
-        sample_weight=copied(batch[2], to_host),
+        x=copied(x, to_host),
+        y=copied(y, to_host),
+        sample_weight=copied(sample_weight, to_host),
         outputs=listener.outputs(),
         layers=listener.calls,
         loss=loss,

@@ -118,7 +118,7 @@ class Functional(Model):
             inputs = inputs if node.many else inputs[0]
             mode = training if node.training is None else node.training
             last = node.output is self.outputs[0]
-            values[node.output] = self.forward_last(layer, inputs, mode, logits and last)
+            values[node.output] = layer.forward_pass(inputs, mode, logits and last)
             if len(self.uses[layer]) > 1:
                 self.kept[node] = layer.saved
         self.context.use = outer
@@ -137,8 +137,10 @@ class Functional(Model):
             if len(self.uses[layer]) > 1:
                 layer.saved = self.kept.pop(node)
             last = logits and node.output is self.outputs[0]
-            run = layer.backward_from_logits if last else layer.backward
-            dx = self._add_to_gradients(layer, run, dy) if layer in touched else run(dy)
+            if layer in touched:
+                dx = self._add_to_gradients(layer, dy, last)
+            else:
+                dx = layer.backward_pass(dy, last)
             touched.add(layer)
             for tensor, d in zip(node.inputs, dx if node.many else [dx], strict=True):
                 if tensor in self.wanted:
@@ -152,13 +154,13 @@ class Functional(Model):
         self.context.ops.add(a, b, y=total)
         return total
 
-    def _add_to_gradients(self, layer, run, dy):
+    def _add_to_gradients(self, layer, dy, logits):
         """Backward of a layer whose parameters have got gradients before in this step."""
         learning = layer.trainable_weights
         before = [p.grad for p in learning]
         for p in learning:
             p.grad = self.context.empty(p.shape, p.dtype)
-        dx = run(dy)
+        dx = layer.backward_pass(dy, logits)
         for p, total in zip(learning, before, strict=True):
             self.context.ops.add_to(p.grad, total=total)
             p.grad = total

@@ -177,16 +177,11 @@ class Model(Trainer, Layer):
             return [ops.to_host(a).copy() for a in y]
         return ops.to_host(y).copy()
 
-    def backward_from_logits(self, dz):
-        return self.backward(dz, logits=True)
+    def forward_pass(self, x, training=False, logits=False):
+        return self.forward(x, training=training, logits=logits)
 
-    def forward_last(self, layer, x, training, logits):
-        """The last layer's output, or its logits."""
-        if not logits:
-            return layer.forward(x, training=training)
-        return layer.forward(x, training, logits=True) if isinstance(layer, Model) else (
-            self.context.masks.hand_on(x, layer.logits(x))
-        )  # fmt: skip
+    def backward_pass(self, dy, logits=False):
+        return self.backward(dy, logits=logits)
 
     # ------------------------------------------------------------------------------ building
 

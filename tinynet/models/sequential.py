@@ -141,19 +141,17 @@ class Sequential(Model):
 
     def forward(self, x, training=False, logits=False):
         """Outputs of a batch x (N, ...); with `logits`, without the last activation."""
-        for layer in self.layers[:-1]:
-            x = layer.forward(x, training=training)
-        return self.forward_last(self.layers[-1], x, training, logits)
+        for layer in self.layers:
+            x = layer.forward_pass(x, training, logits and layer is self.layers[-1])  # (N, ...)
+        return x
 
     def backward(self, dy, logits=False):
         """Write every parameter's gradient; dy is the gradient by what `forward` returned.
 
         Layers below the first one with trainable parameters have nothing to learn and are left out.
         """
-        *below, last = self.layers[self.first_trained :]
-        dy = last.backward_from_logits(dy) if logits else last.backward(dy)
-        for layer in reversed(below):
-            dy = layer.backward(dy)
+        for layer in reversed(self.layers[self.first_trained :]):
+            dy = layer.backward_pass(dy, logits and layer is self.layers[-1])  # (N, ...)
         return dy
 
     def first_layers(self):

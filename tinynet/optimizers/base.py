@@ -9,6 +9,7 @@ import numpy as np
 from .. import constraints
 from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry, Revised
+from ..core.context import StepContext
 from ..core.devices import load_ops
 from . import schedules, variables
 from .averaging import Averaging
@@ -55,7 +56,7 @@ class Optimizer(Averaging, Configurable, Revised):
     rule_keys: tuple = ()
     # this rule's moments as Keras stores them: in each group parameter by parameter, interleaved
     stored: tuple = ()  # of groups of (name in `state`, name in Keras)
-    shared_numbers = ("due", "decay", "ema_momentum", "ema_overwrite")  # the others are the rule's
+    shared_scalars = ("due", "decay", "ema_momentum", "ema_overwrite")  # the others are the rule's
     volatile = frozenset(
         {"step_number", "iterations", "learning_rate", "_rate", "ops", "average_in_weights"}
     )
@@ -191,39 +192,43 @@ class Optimizer(Averaging, Configurable, Revised):
         self.state = {name: moved(array) for name, array in self.state.items()}
         self.average, self.total, self.ops = moved(self.average), moved(self.total), ops
 
-    def step(self, w, g):
-        """One step for the flat weights w with their gradients g (not scaled), both (P,)."""
-        numbers = self.numbers(self.step_number)
-        self.collect(g, numbers)
-        if numbers.get("due", True):
-            self.descend(w, g, numbers)
-        self.finish(w, numbers)
+    def step(self, w, g, context=None):
+        """One step for the flat weights w with their gradients g (not scaled), both (P,).
+
+        Args:
+            context: of the model's step, see `core.context.StepContext`; None outside a model.
+        """
+        context = context or StepContext(self.ops)
+        scalars = context.scalars(self.step_scalars(self.step_number))
+        self.collect(g, scalars)
+        context.run_if(scalars.get("due", True), self.descend, w, g, scalars)
+        self.finish(w, scalars)
         self.step_number += 1
 
-    def numbers(self, step):
+    def step_scalars(self, step):
         """All numbers of step `step` (from 0) that change from step to step: name -> float."""
         self._check_unchanged()
         k, lr = self.gradient_accumulation_steps or 1, self.rate(step)
-        done, numbers = step // k, {}  # updates before this step
+        done, scalars = step // k, {}  # updates before this step
         if k > 1:
-            numbers["due"] = float((step + 1) % k == 0)
+            scalars["due"] = float((step + 1) % k == 0)
         if self.weight_decay:
-            numbers["decay"] = 1 - self.weight_decay * lr
+            scalars["decay"] = 1 - self.weight_decay * lr
         if self.use_ema:
             every = self.ema_overwrite_frequency
-            numbers["ema_momentum"] = self.ema_momentum if done else 0.0  # at first it is a copy
-            numbers["ema_overwrite"] = float(bool(every) and (done + 1) % every == 0)
-        return numbers | self.scalars(done + 1, lr)
+            scalars["ema_momentum"] = self.ema_momentum if done else 0.0  # at first it is a copy
+            scalars["ema_overwrite"] = float(bool(every) and (done + 1) % every == 0)
+        return scalars | self.scalars(done + 1, lr)
 
-    def numbers_of(self, steps):
-        """The same for many steps: a row for each, its values in the order of `numbers`.
+    def scalars_of_steps(self, steps):
+        """The values of `step_scalars` for many steps: a tuple for each, in the same order.
 
         A recording on a fast device spends no more time on a step than this takes in Python, so
         the common case goes straight to the rule.
         """
         self._check_unchanged()
         if self.gradient_accumulation_steps or self.weight_decay or self.use_ema:
-            return [tuple(self.numbers(step).values()) for step in steps]
+            return [tuple(self.step_scalars(step).values()) for step in steps]
         rate, scalars = self.rate, self.scalars
         return [tuple(scalars(step + 1, rate(step)).values()) for step in steps]
 
@@ -239,25 +244,25 @@ class Optimizer(Averaging, Configurable, Revised):
         if self.loss_scale_factor is not None:
             self.ops.scale_(1 / self.loss_scale_factor, x=g)
 
-    def collect(self, g, numbers):
+    def collect(self, g, scalars):
         """Add up the gradients of several steps; in the step that is `due`, g is their mean."""
         if self.total is not None:
             steps = self.gradient_accumulation_steps
-            self.ops.accumulate(numbers["due"], steps, g=g, total=self.total)
+            self.ops.accumulate(scalars["due"], steps, g=g, total=self.total)
 
-    def descend(self, w, g, numbers):
-        """Clip, decay, update; nothing here depends on the step but `numbers`."""
+    def descend(self, w, g, scalars):
+        """Clip, decay, update; nothing here but `scalars` depends on the step."""
         self._clip(g)
         if self.weight_decay:
             for place in self._decayed():
-                self.ops.scale_(numbers["decay"], x=w[place])
-        scalars = {name: x for name, x in numbers.items() if name not in self.shared_numbers}
-        self.update(w, g, **scalars, **self.state)
+                self.ops.scale_(scalars["decay"], x=w[place])
+        of_rule = {name: x for name, x in scalars.items() if name not in self.shared_scalars}
+        self.update(w, g, **of_rule, **self.state)
 
-    def finish(self, w, numbers):
+    def finish(self, w, scalars):
         """Let the average follow, in every step; then the parameters' constraints."""
         if self.average is not None:
-            momentum, overwrite = numbers["ema_momentum"], numbers["ema_overwrite"]
+            momentum, overwrite = scalars["ema_momentum"], scalars["ema_overwrite"]
             self.ops.ema(momentum, overwrite, w=w, average=self.average)
         for p, place in zip(self.parameters, self.slices, strict=True):
             if p.constraint is not None:

@@ -9,6 +9,8 @@ drawing in a loop leaks nothing; for a pyplot window hand in axes of your own:
     plt.show()
 """
 
+from ..configs.extras import needs as _needs
+from ..configs.naming import public_names as _public_names
 from .boundary import decision_boundary
 from .confusion import confusion_matrix
 from .figures import COLOURS, new_figure
@@ -17,17 +19,7 @@ from .history import plot_history
 from .images import image_grid, misclassified, weight_images
 from .probes import plot_learning_rates, plot_loss_surface
 
-__all__ = [
-    "COLOURS",
-    "confusion_matrix",
-    "decision_boundary",
-    "image_grid",
-    "misclassified",
-    "new_figure",
-    "plot_gradients",
-    "plot_histograms",
-    "plot_history",
-    "plot_learning_rates",
-    "plot_loss_surface",
-    "weight_images",
-]
+with _needs("plot", "tinynet.plotting draws with matplotlib"):
+    import matplotlib
+
+__all__ = _public_names(globals())

@@ -24,12 +24,7 @@ from ..configs.custom_objects import (
     register_keras_serializable,
 )
 from ..core.parameters import allow
-from . import (
-    config,
-    keras_zip,
-    npz,
-    safetensors,
-)
+from . import config, keras_zip, npz, safetensors
 from .atomic import atomic_path, atomic_write, check_overwrite, refusing
 from .hdf5 import legacy as legacy_h5
 from .hdf5 import weights as weights_h5
@@ -207,6 +202,7 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
     Raises:
         ValueError: not such a file, damaged, or of another architecture; nothing was changed.
         OSError: it can't be read.
+        ImportError: it is a `.safetensors` file, and that package is missing.
     """
     suffix = format_of(filepath, (".keras", *WEIGHTS), "load_weights")
     with open(filepath, "rb") as file, refusing(filepath, "these weights can't be loaded"):
@@ -249,7 +245,7 @@ def model_from_json(json_string, custom_objects=None):
 def export(model, filepath, format=None, **options):
     """Write what predicts as an ONNX graph; see `saving.onnx`."""
     from .onnx import export as onnx
-    from .onnx import layers  # noqa: F401  they register theirs
+    from .onnx import layers
 
     format_of(filepath, (".onnx",), "export")
     if format not in (None, "onnx"):

@@ -61,6 +61,8 @@ def refusing(path, what):
     """Turn whatever a damaged or foreign file makes its parsers raise into a ValueError."""
     try:
         yield
+    except ImportError:  # not the file's fault
+        raise
     except Exception as error:
         reason = str(error) or type(error).__name__
         if len(reason) > MOST_REASON:  # it may quote the file

@@ -107,8 +107,7 @@ def float_mode(typing_context):
             _mxcsr(builder, "st", word)
             return builder.zext(builder.load(word), I64)
         if ARM:
-            kind = ir.FunctionType(I64, [])
-            return builder.asm(kind, "mrs $0, fpcr", "=r", [], side_effect=True)
+            return builder.call(_fpcr(builder, "get", ir.FunctionType(I64, [])), [])
         return ir.Constant(I64, 0)
 
     return types.int64(), generate
@@ -125,8 +124,7 @@ def set_float_mode(typing_context, mode):
             builder.store(builder.trunc(args[0], ir.IntType(32)), word)
             _mxcsr(builder, "ld", word)
         elif ARM:
-            kind = ir.FunctionType(ir.VoidType(), [I64])
-            builder.asm(kind, "msr fpcr, $0", "r", args, side_effect=True)
+            builder.call(_fpcr(builder, "set", ir.FunctionType(ir.VoidType(), [I64])), args)
         return context.get_dummy_value()
 
     return signature, generate
@@ -140,31 +138,80 @@ def _mxcsr(builder, direction, word):
     builder.call(function, [builder.bitcast(word, bytes_)])
 
 
-if sys.platform == "win32":
+def _fpcr(builder, direction, kind):
+    """LLVM's function for ARM's control word; inline assembler would need a parser for it."""
+    return cgutils.get_or_insert_function(builder.module, kind, f"llvm.aarch64.{direction}.fpcr")
+
+
+# How a thread sleeps until the number at an address is no longer `seen`, and is woken. On Linux
+# with a futex, which looks at the lower 32 bits; elsewhere it sleeps so shortly that it needs no
+# waking.
+_FUTEX = {"x86_64": 202, "aarch64": 98}.get(_MACHINE) if sys.platform == "linux" else None
+_WAIT, _WAKE = 128, 129  # FUTEX_WAIT and FUTEX_WAKE among the threads of one process
+SLEEPERS = 8  # bytes from a barrier's counter to the number of threads that sleep at it
+
+if _FUTEX is not None:
+    _syscall = types.ExternalFunction("syscall", types.int64(*[types.int64] * 7))
 
     @njit(nogil=True)
-    def give_way():
-        return 0
+    def sleep_while(counter, seen):
+        atomic_add(counter + SLEEPERS, 1)
+        _syscall(_FUTEX, counter, _WAIT, seen & 0xFFFFFFFF, 0, 0, 0)
+        atomic_add(counter + SLEEPERS, -1)
+
+    @njit(nogil=True)
+    def wake_all(counter):
+        if atomic_load(counter + SLEEPERS):
+            _syscall(_FUTEX, counter, _WAKE, 1 << 30, 0, 0, 0)
 
 else:
-    give_way = types.ExternalFunction("sched_yield", types.int32())
+    if sys.platform == "win32":
+        llvm.load_library_permanently("kernel32")
+        _sleep = types.ExternalFunction("Sleep", types.void(types.int32))  # milliseconds; 0: yield
+        _SHORTLY = 0
+    else:
+        _sleep = types.ExternalFunction("usleep", types.int32(types.int32))
+        _SHORTLY = 1
+
+    @njit(nogil=True)
+    def sleep_while(counter, seen):
+        _sleep(_SHORTLY)
+
+    @njit(nogil=True)
+    def wake_all(counter):
+        pass
+
+
+# Turns of the loop below before a thread sleeps: about 50 us, several times what a step of few
+# rows takes, and far less than another process keeps a core for.
+SPINS = 20_000
 
 
 @njit(nogil=True)
 def barrier(counter, threads):
-    """Wait until all threads have come here; `counter` is the address of an int64, 0 at first.
+    """Wait until all threads have come here.
 
-    Steps last microseconds, so it spins; a thread that has to wait longer gives way now and then.
+    Steps last microseconds, so a thread spins at first. One that waits longer waits for a core
+    that another process has: it sleeps, and leaves its own core to whoever needs it.
+
+    Args:
+        counter: the address of two int64, 0 at first: arrivals, and threads that sleep.
+        threads: how many take part.
     """
     if threads == 1:
         return
     arrived = atomic_add(counter, 1) + 1
     everybody = (arrived + threads - 1) // threads * threads
+    if arrived == everybody:
+        wake_all(counter)
+        return
     spins = 0
-    while atomic_load(counter) < everybody:
+    seen = atomic_load(counter)
+    while seen < everybody:
         spins += 1
-        if spins > 3000:
-            give_way()
+        if spins > SPINS:
+            sleep_while(counter, seen)
+        seen = atomic_load(counter)
 
 
 _DTYPES = {types.float32: np.float32, types.float64: np.float64, types.int64: np.int64,

@@ -219,7 +219,7 @@ class Machine:
 
     def _make_threads(self, flat):
         T = self.threads
-        shared = (np.zeros(1, np.int64), np.zeros(T))
+        shared = (np.zeros(2, np.int64), np.zeros(T))
         tall = int(self.words[:, 2].max()) * self.rows
         widest = int(self.words[:, 3:5].max(where=self.words[:, 1:2] != FLAT, initial=1))
         self.scratch = [

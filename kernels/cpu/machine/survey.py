@@ -12,7 +12,7 @@ def survey():
     from threadpoolctl import threadpool_info
 
     from . import loop
-    from .threads import threads
+    from .threads import cores, quota, threads
 
     np.ones((2, 2)) @ np.ones((2, 2))  # loads it
     blas = [
@@ -21,12 +21,11 @@ def survey():
         for e in threadpool_info()
         if e["user_api"] == "blas"
     ]
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cache = getattr(getattr(loop.replay, "_cache", None), "cache_path", None)
     files = len(list(pathlib.Path(cache).glob("*.nbc"))) if cache else 0
     forced = os.environ.get("OPENBLAS_CORETYPE")
     found = {
-        "cores": f"{os.cpu_count()}, of which this process may use {usable}",
+        "cores": f"{os.cpu_count()}, of which this process may use {min(cores(), quota()):g}",
         "threads": f"{threads()} (TINYNET_NUM_THREADS or OMP_NUM_THREADS change it)",
         "BLAS": "; ".join(blas) or "unknown",
         "Numba": f"{numba.__version__}, compiled kernels in {cache} ({files} files)"

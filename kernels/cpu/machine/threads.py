@@ -2,7 +2,9 @@
 
 import contextlib
 import functools
+import math
 import os
+import pathlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,16 +12,40 @@ from ..instructions import FEW_ROWS
 
 
 def threads():
-    """Threads to use: TINYNET_NUM_THREADS, OMP_NUM_THREADS, or the cores this process may use."""
+    """Threads to use: TINYNET_NUM_THREADS, OMP_NUM_THREADS, or the cores this process may use.
+
+    A container may allow fewer than there are: more threads than that would wait for each other.
+    """
     for name in ("TINYNET_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "")
         if value:
             if not value.isdigit() or int(value) < 1:
                 raise ValueError(f"{name} must be an integer >= 1, received {value!r}")
             return int(value)
+    return max(1, int(min(cores(), quota())))
+
+
+def cores():
+    """Cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@functools.cache
+def quota(root="/sys/fs/cgroup"):
+    """Cores' worth of time that the container allows, infinity where there is no limit.
+
+    Reads what Linux's control groups say, version 2 (`cpu.max`) or 1 (`cpu.cfs_quota_us`).
+    """
+    found = []
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            words = " ".join(pathlib.Path(root, name).read_text() for name in names).split()
+            found.append(int(words[0]) / int(words[1]))
+        except (OSError, ValueError, IndexError, ZeroDivisionError):  # not there, or "max"
+            continue
+    return min((cores for cores in found if cores > 0), default=math.inf)
 
 
 @functools.cache

@@ -5,20 +5,21 @@ rest, and reads and writes the sum again for every row that is added. Here the w
 registers.
 """
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import config, njit, types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from ..machine.native import I64, size_of
 
-_features = llvm.get_host_cpu_features()
+# What Numba compiles for: less than the processor has under NUMBA_CPU_FEATURES, NUMBA_ENABLE_AVX=0.
+_features = set(cpu_target.target_context.codegen().magic_tuple()[2].split(","))
 # Bytes of a vector, and numbers of them for which there is code: the most for which registers are
 # left for the rest (19 hold 300 float32), and few, since each takes its time to compile.
-if _features.get("avx512f"):
+if "+avx512f" in _features:
     VECTOR, SUMS = 64, (1, 2, 4, 8, 13, 19)
-elif _features.get("avx2"):
+elif "+avx2" in _features:
     VECTOR, SUMS = 32, (1, 2, 4, 8, 12)
 else:
     VECTOR, SUMS = 16, (1, 2, 4, 8, 12)

@@ -13,13 +13,10 @@ import math
 
 import numpy as np
 
+from ...configs.extras import needs
+
 OPSET = 17
 _layers, _activations = {}, {}
-KEEP_MASKS = {  # layers that work place by place, and hand on which places are padding
-    *("Activation", "ActivityRegularization", "AlphaDropout", "BatchNormalization", "Dense"),
-    *("Dropout", "ELU", "GaussianDropout", "GaussianNoise", "LayerNormalization", "LeakyReLU"),
-    *("Normalization", "PReLU", "ReLU", "Rescaling", "UnitNormalization"),
-}
 
 
 def converts(*names):
@@ -52,10 +49,8 @@ class Graph:
     """
 
     def __init__(self, dtype):
-        try:
+        with needs("onnx", "export writes with the onnx package"):
             import onnx
-        except ImportError as error:
-            raise ImportError("export needs the onnx package: pip install onnx") from error
         self.onnx, self.dtype, self.nodes, self.constants = onnx, np.dtype(dtype), [], []
         self.masks = {}  # name of a tensor -> name of its mask (N, T), 1 where it is no padding
 
@@ -93,7 +88,7 @@ class Graph:
         for cls in type(layer).__mro__:
             if cls.__name__ in _layers:
                 y = _layers[cls.__name__](self, layer, x)
-                if cls.__name__ in KEEP_MASKS and x in self.masks:
+                if layer.supports_masking and x in self.masks:
                     self.masks[y] = self.masks[x]
                 return y
         raise ValueError(

@@ -1,0 +1,159 @@
+"""What `compile` chooses: optimizer, loss, metrics, device; what must be there before a step."""
+
+from .. import losses, optimizers
+from ..core.devices import is_open, load_ops, resolve
+from ..data import SeveralRows
+from ..measuring.choice import choose, density_of
+from ..metrics.collection import Collection, check_names
+from .eager import Eager
+from .replay import Replay
+
+
+class Compiled:
+    """What a model has been compiled with, and the way its steps are carried out."""
+
+    def __init__(self):
+        super().__init__()
+        self.optimizer = self.loss = self.flat = self.execution = None
+        self.device, self.run_eagerly, self.fused = resolve(), False, False
+        self.choosing, self.choice = False, None  # device="auto": whether, and what was taken
+        self.history = None
+        self.stop_training = False
+        self.course = None  # of the call of `fit`, `evaluate` or `predict` that goes on
+        self.steps_taken = 0  # training steps since the model was made: keys the dropout masks
+        self.passes_taken = 0  # shuffled passes over data: keys the permutations
+        self.shuffle_seed = None
+        self.log_names, self.log_names_may_grow = [], True  # what fit's logs will hold
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        auto_scale_loss=True,
+        device=None,
+    ):
+        """Choose optimizer, loss, metrics and device; the same optimizer object keeps its state.
+
+        Args:
+            optimizer: a name or an Optimizer.
+            loss: a name, a Loss or one of Keras's loss functions; "crossentropy" is the one that
+                fits the targets.
+            metrics: a name, a Metric, or a list of them; they ignore sample weights.
+            weighted_metrics: the same; they use them.
+            run_eagerly: step through the kernels one by one instead of replaying a recorded step;
+                "reference" always does.
+            device: "cpu" (compiled), "gpu" (an NVIDIA card), "reference" (NumPy, the readable
+                one), or "auto", the faster of cpu and gpu: where there is a usable card, `fit`
+                measures both for some seconds on copies of the model, for its batch size, and keeps
+                what it found (see `measuring.choice`). None: the environment variable
+                TINYNET_DEVICE, else "cpu".
+            loss_weights: None: there is one output.
+            steps_per_execution, jit_compile, auto_scale_loss: accepted as in Keras; they change
+                nothing here.
+
+        Raises:
+            ValueError: an unknown name (the nearest one is suggested) or device; the model stays
+                as it was.
+            RuntimeError: there is no usable card for "gpu"; says what is missing.
+        """
+        if isinstance(self.output_shape, list):
+            raise ValueError(
+                f"{self.name} has {len(self.output_shape)} outputs; it can predict, but training "
+                "needs one output"
+            )
+        if loss_weights is not None:
+            raise ValueError("loss_weights needs a model with several outputs")
+        new_loss, new_optimizer = losses.get(loss), optimizers.get(optimizer)
+        if loss is not None and not isinstance(new_loss, losses.Loss):
+            raise TypeError(
+                f"loss: expected a name or a Loss, received {loss!r}; nobody derives a function of "
+                "your own: subclass losses.Loss with call(y, p) and derivative(y, p)"
+            )
+        if not isinstance(new_optimizer, optimizers.Optimizer):
+            raise TypeError(f"optimizer: expected a name or an Optimizer, received {optimizer!r}")
+        if new_loss is not None and new_loss.reduction in ("none", None):
+            raise ValueError('a loss with reduction "none" gives no number to train on')
+        check_names(metrics)
+        check_names(weighted_metrics)
+        choosing, device = is_open(device), resolve(device)
+        ops = load_ops(device)
+
+        self.optimizer, self.loss = new_optimizer, new_loss
+        self.metrics_given, self.weighted_metrics_given = metrics, weighted_metrics
+        self.run_eagerly = run_eagerly
+        self.choosing, self.choice = choosing, None
+        self.compiled_metrics = None
+        self._take_device(device, ops)
+
+    def _take_device(self, device, ops):
+        """From the next step on, kernels and arrays are this device's."""
+        if ops is not self.own_context.ops:
+            self.own_context.release()  # arrays of the other device
+        self.device, self.own_context.ops = device, ops
+
+    def _choose_device(self, x, batch, verbose):
+        """Settle device="auto" for `fit` on x with batches of so many rows."""
+        if not self.choosing:
+            return
+        several = isinstance(x, SeveralRows)
+        shapes = [p.shape[1:] for p in x.parts] if several else x.shape[1:]
+        self.choice = choose(self, batch, shapes, density_of(x))
+        self._take_device(self.choice.device, load_ops(self.choice.device))
+        if verbose and self.choice.compared:
+            print(self.choice)
+
+    def _prepare(self, target_shape):
+        """Before the first step: flat parameters, moments, metrics; nothing if all is there."""
+        self._prepare_execution()
+        for layer in self.leaves():
+            if layer.needs_dx or layer.trainable_weights:
+                layer.check_backward()
+        trained = self.trainable_weights
+        if self.optimizer.parameters != trained:
+            self.optimizer.build(trained, self.context.ops)
+        self.optimizer.move_to(self.context.ops)
+        self.loss.check_dtype(self.dtype)
+        self.fused = self._loss_takes_logits()
+        self.loss.context = self.context
+        if self.compiled_metrics is None:
+            self.compiled_metrics = Collection(
+                self.metrics_given, self.weighted_metrics_given, target_shape, self.output_shape
+            )
+
+    def _prepare_execution(self):
+        """The flat parameters and the way steps are carried out; nothing if all is there."""
+        self.ensure_flat()
+        way = Replay if hasattr(self.context.ops, "Machine") else Eager
+        if type(self.execution) is not way:
+            self.execution = way(self)
+
+    def explain_execution(self) -> str:
+        """How the steps are carried out: replayed by the device, or eagerly and why.
+
+        With device="auto", also which device `fit` took, and why.
+        """
+        chosen = [] if self.choice is None else [str(self.choice)]
+        if not isinstance(self.execution, Replay):
+            return "; ".join([f'eagerly, kernel by kernel: device "{self.device}"', *chosen])
+        reasons = [f"{kind}: {reason}" for kind, reason in self.execution.reasons.items()]
+        way = ["eagerly", *reasons] if reasons else ["recorded once and replayed"]
+        return "; ".join([*way, *chosen])
+
+    def _loss_takes_logits(self):
+        """Whether the last activation is the one that the loss is fused with."""
+        last = self.activation
+        if last is None or self.loss.from_logits or self.loss.logits_of != last.name:
+            return False
+        return last.options.get("axis", -1) in (-1, len(self.output_shape) - 1)
+
+    def _require_compiled(self, doing):
+        if self.optimizer is None:
+            raise RuntimeError(f"call compile(optimizer=..., loss=...) before {doing}")
+        if self.loss is None:
+            raise RuntimeError(f"{doing} needs a loss: compile(loss=...)")

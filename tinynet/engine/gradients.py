@@ -1,0 +1,50 @@
+"""A look at one step without training: gradients, every number on its way, where NaN began."""
+
+import numpy as np
+
+
+class Gradients:
+    """What a compiled model can say of a step that is not taken."""
+
+    def gradients(self, x, y, sample_weight=None, training=True):
+        """The gradient of the loss, penalties included: parameter's path -> array of its shape.
+
+        Nothing is updated, and moving statistics stay as they were.
+        """
+        return self.loss_and_gradients(x, y, sample_weight, training)[1]
+
+    def loss_and_gradients(self, x, y, sample_weight=None, training=True):
+        """The loss of a batch, and what `gradients` returns."""
+        self._require_compiled("gradients")
+        data = self.dataset(x, y, sample_weight)
+        self._prepare(data.y.shape)
+        frozen = [p.numpy() for p in self.non_trainable_weights]
+        self.begin_step()
+        self.compute_gradients(*self.batch(data, slice(None)), training=training)
+        for p, value in zip(self.non_trainable_weights, frozen, strict=True):
+            p.assign(value)
+        to_host = self.context.ops.to_host
+        grads = {p.path: np.array(to_host(p.grad)) for p in self.trainable_weights}
+        return self.context.loss, grads
+
+    def trace(self, x, y, sample_weight=None):
+        """Every number of the training step that (x, y) would cause; the model stays as it is.
+
+        Returns a `tinynet.microscope.trace.Trace`; print it for tables.
+        """
+        from ..microscope.trace import trace
+
+        return trace(self, x, y, sample_weight)
+
+    def find_nan(self, x, y, sample_weight=None):
+        """Where the training step that (x, y) would cause first has NaN or infinity.
+
+        Returns:
+            nan_search.NotFinite, which prints as a sentence, or None; the model stays as it is.
+        """
+        from ..inspecting.nan_search import find
+
+        self._require_compiled("find_nan")
+        data = self.dataset(x, y, sample_weight)
+        self._prepare(data.y.shape)
+        return find(self, *self.batch(data, slice(None)))

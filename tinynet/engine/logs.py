@@ -1,0 +1,51 @@
+"""The loss and the metrics of the batches since the last reset: the logs of an epoch."""
+
+from .. import metrics
+from ..metrics.collection import is_sum
+
+
+class Logs:
+    """What a model has measured.
+
+    Attributes:
+        loss_tracker: the mean loss.
+        compiled_metrics: metrics.collection.Collection; None until the shapes are known.
+    """
+
+    def __init__(self):
+        self.loss_tracker, self.compiled_metrics = metrics.Mean(name="loss"), None
+
+    def logs(self) -> dict:
+        """Loss and metrics since the last reset."""
+        return {"loss": self.loss_tracker.result(), **self.compiled_metrics.results()}
+
+    def reset_metrics(self):
+        """Forget the batches measured so far."""
+        self.loss_tracker.reset_state()
+        if self.compiled_metrics is not None:
+            self.compiled_metrics.reset()
+
+    def _items(self):
+        """(name, metric, whether it is weighted) of each compiled metric."""
+        return [] if self.compiled_metrics is None else self.compiled_metrics.items
+
+    def metrics_are_sums(self):
+        """Whether all metrics give for several batches at once what they give one by one."""
+        return all(is_sum(metric) for _, metric, _ in self._items())
+
+    @property
+    def metrics(self):
+        """The loss's mean and the compiled metrics."""
+        return [self.loss_tracker, *(metric for _, metric, _ in self._items())]
+
+    @property
+    def metrics_names(self):
+        """Names of what `evaluate` returns."""
+        return ["loss", *(name for name, *_ in self._items())]
+
+    def metric_direction(self, name):
+        """True: higher is better, False: lower, None: there is no metric of this name."""
+        for known, metric, _ in self._items():
+            if known == name:
+                return metric.higher_is_better
+        return None
