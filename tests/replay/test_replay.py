@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 import replay_runs
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from replay_runs import C, D, N, agree, data, labels, maker, run, small
 
@@ -287,6 +287,8 @@ STACKS = st.lists(st.sampled_from(sorted(STACKABLE)), max_size=4)
     st.sampled_from([1, 2, 3, 16, 130, 260]), st.integers(1, 3), st.booleans(),
 )  # fmt: skip
 def test_combinations(stack, name, optimizer, batch_size, threads, weighted):
+    # statistics of one row leave rounding noise alone, of which Adam makes a step of full size
+    assume(batch_size > 1 or not any(one.startswith("batchnorm") for one in stack))
     last, loss = LOSSES[name]
     rows = 11 if batch_size < 16 else batch_size + 9
     y = labels(rows) if name.startswith("sparse") else to_categorical(labels(rows), C)

@@ -148,7 +148,8 @@ class LossMetric(MeanMetric):
 
 def loss_values(loss, y, p):
     """A loss's values (N, ...) for targets and predictions (N, ..., C), unweighted."""
-    y, rows, w = loss.as_rows(y, p, None)
+    rows = p.reshape(-1, p.shape[-1])  # (R, C)
+    y, w = loss.as_rows(y, p.shape, p.dtype, None)
     with np.errstate(divide="ignore", invalid="ignore"):  # a row of zeros has no distribution
         return loss.forward(y, rows, w).reshape(p.shape[:-1])
 

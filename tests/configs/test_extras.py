@@ -11,7 +11,7 @@ import pytest
 import tinynet
 from tinynet import layers
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture
