@@ -87,8 +87,10 @@ class BackupAndRestore(Callback):
         state_files.write(self.path, {"state": pack(state, arrays)}, arrays)
 
     def _restore(self, path):
-        with refusing(path, "this can't be loaded"):
-            state = state_files.state_in(*state_files.read(path))
+        refusal = "this can't be loaded"
+        found = state_files.read(path, refusal)
+        with refusing(path, refusal):
+            state = state_files.state_in(*found)
             self.model.set_state(state["model"])
         course = self.model.course
         course.train.set_state(state["train"])

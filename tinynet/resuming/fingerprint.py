@@ -4,6 +4,7 @@ Not in it: epochs (a run may be made longer), verbose, device and threads (they 
 only), and where callbacks write their files.
 """
 
+import contextlib
 import hashlib
 import inspect
 import json
@@ -12,7 +13,6 @@ import re
 import numpy as np
 
 from ..data import SeveralRows, SparseRows
-from ..saving.config import compile_config, each
 
 SAMPLED = 64  # rows of a data set that are compared
 FREE = {"verbose", "filepath", "filename", "backup_dir", "log_dir", "folder", "seconds", "batches"}
@@ -20,15 +20,24 @@ FREE = {"verbose", "filepath", "filename", "backup_dir", "log_dir", "folder", "s
 
 def of_run(model, callbacks, train, validation, arguments):
     """Return the fingerprint: a dict of dicts of plain values, as they come out of a file."""
-    found = {
+    found = _plain({
         "model": _of_model(model),
-        "compile": _of_compile(model),
+        "compile": {
+            "optimizer": model.optimizer,
+            "loss": model.loss,
+            "metrics": model.metrics_given,
+            "weighted metrics": model.weighted_metrics_given,
+        },
         "fit": arguments,
         "callbacks": [_of_callback(one) for one in callbacks],
         "training data": _of_source(train),
         "validation data": None if validation is None else _of_source(validation),
-    }
-    return json.loads(json.dumps(_plain(found)))
+    })  # fmt: skip
+    options = found["compile"]["optimizer"]["config"] or {}
+    options.pop("name", None)
+    if model.optimizer.schedule is None:  # callbacks change it while the model is trained
+        options["learning_rate"] = model.optimizer.first_rate
+    return json.loads(json.dumps(found))
 
 
 def _of_model(model):
@@ -46,38 +55,9 @@ def _of_model(model):
             return {key: renamed(v, key) for key, v in value.items()}
         return [renamed(v) for v in value] if isinstance(value, list) else value
 
-    try:
-        config = _plain(model.get_config())
-    except (TypeError, NotImplementedError):  # a layer of the user's that has no config
-        config = [type(part).__name__ for part in model.parts()]
+    config = _plain(model)["config"] or [type(part) for part in model.parts()]
     weights = [[p.path.rsplit("/")[-1], p.shape, p.dtype, p.trainable] for p in model.parameters]
     return {"config": renamed(config), "weights": weights}
-
-
-def _of_compile(model):
-    """Return how the model was compiled; what has no config goes by its name."""
-    optimizer = model.optimizer
-    try:
-        config = _plain(compile_config(model))
-    except (TypeError, ValueError, NotImplementedError, AttributeError):
-        config = {
-            "optimizer": type(optimizer).__name__,
-            "loss": type(model.loss).__name__,
-            "metrics": each(model.metrics_given, _name),
-            "weighted_metrics": each(model.weighted_metrics_given, _name),
-        }
-    if isinstance(config["optimizer"], dict):
-        options = config["optimizer"]["config"]
-        options.pop("name", None)
-        if optimizer.schedule is None:  # callbacks change it while the model is trained
-            options["learning_rate"] = optimizer.first_rate
-    return {name: config[name] for name in ("optimizer", "loss", "metrics", "weighted_metrics")}
-
-
-def _name(thing):
-    if isinstance(thing, str):
-        return thing
-    return getattr(thing, "name", None) or getattr(thing, "__name__", type(thing).__name__)
 
 
 def _of_callback(callback):
@@ -121,7 +101,7 @@ def _of_rows(rows):
 
 
 def _plain(value):
-    """Return `value` in the types of JSON; what has none as text, without its address."""
+    """Return `value` in the types of JSON: parts by class and config, others by name or as text."""
     if isinstance(value, dict):
         return {str(key): _plain(v) for key, v in value.items()}
     if isinstance(value, (list, tuple, set)):
@@ -130,6 +110,12 @@ def _plain(value):
         return value.tolist()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if hasattr(value, "get_config") and not isinstance(value, type):
+        with contextlib.suppress(Exception):  # a part of the user's may have none
+            return {"class": type(value).__name__, "config": _plain(value.get_config())}
+        return {"class": type(value).__name__, "config": None}
+    if hasattr(value, "__name__"):
+        return value.__name__
     return re.sub(r" at 0x[0-9a-fA-F]+", "", str(value))
 
 

@@ -30,13 +30,16 @@ def write(path, header, arrays):
         save_sealed(file, {"header": np.frombuffer(text, np.uint8), **named})
 
 
-def read(path):
+def read(path, refusal="this is no snapshot that can be read"):
     """Return (header, arrays by name) of a file.
+
+    Args:
+        refusal: how the reason of an error begins.
 
     Raises:
         ValueError: it is damaged, or something else; names it and the reason.
     """
-    with open(path, "rb") as file, refusing(path, "this is no snapshot that can be read"):
+    with open(path, "rb") as file, refusing(path, refusal):
         size = os.fstat(file.fileno()).st_size
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
