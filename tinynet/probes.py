@@ -71,7 +71,7 @@ def learning_rate_range(
 
 
 def _steepest(rates, smooth):
-    """The rate where the loss falls fastest, before it rises for the first time."""
+    """Return the rate where the loss falls fastest, before it rises for the first time."""
     fall = smooth[0] - smooth.min()
     halfway = int((smooth <= smooth[0] - fall / 2).argmax())
     risen = smooth > np.minimum.accumulate(smooth) + 0.15 * fall
@@ -83,7 +83,7 @@ def _steepest(rates, smooth):
 
 
 def loss_surface(model, x, y, *, radius=1.0, points=21, directions=None, seed=0):
-    """The loss on a plane through the weights: L(w + a u + b v) (Li et al. 2018).
+    """Measure the loss on a plane through the weights: L(w + a u + b v) (Li et al. 2018).
 
     u and v are random; each column of a matrix in them is as long as the column of the weights it
     is added to, so that a = 1 means the same for every layer. Vectors stay as they are.
@@ -132,7 +132,7 @@ def loss_surface(model, x, y, *, radius=1.0, points=21, directions=None, seed=0)
 
 
 def _like(w, random):
-    """A random direction, as long in each column as w; none for vectors."""
+    """Return a random direction, as long in each column as w; zeros for vectors."""
     if w.ndim < 2:
         return np.zeros_like(w)
     d = random.standard_normal(w.shape).astype(w.dtype)

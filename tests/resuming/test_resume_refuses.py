@@ -103,6 +103,17 @@ def test_a_callback_that_cannot_say_what_it_remembers(tmp_path):
     assert len(told) == 1
 
 
+def test_a_layer_with_a_state_that_can_t_be_kept_is_refused_before_the_first_step(tmp_path):
+    class Odd(layers.Activation):
+        def get_state(self):
+            return {**super().get_state(), "file": pathlib.Path("x")}
+
+    model = build(extra=[Odd("tanh")])
+    with pytest.raises(TypeError, match="the state of a layer, metric or data set: a PosixPath"):
+        model.fit(**FIT, resume=tmp_path)
+    assert model.steps_taken == 0
+
+
 def test_a_metric_that_hides_its_sums_is_kept_out_of_the_middle_of_an_epoch(tmp_path):
     class Hides(tinynet.metrics.Metric):
         def __init__(self):

@@ -1,4 +1,4 @@
-"""TerminateOnNaN: no further when the loss is no number; and where that came from."""
+"""TerminateOnNaN: training ends when the loss is NaN or infinite, and says where that began."""
 
 import math
 
@@ -14,7 +14,7 @@ class TerminateOnNaN(Callback):
     Args:
         raise_error: raise a RuntimeError instead.
         explain: say where it first came up: in which step, in the output of which layer, in the
-            loss, in which gradient or update. Also notices weights that are no numbers any more,
+            loss, in which gradient or update. Also notices weights that are not finite,
             before the next loss shows it. Costs a copy of the weights per batch; at the end the
             last batch is gone through once more, layer by layer.
 

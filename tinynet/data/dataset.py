@@ -9,7 +9,7 @@ from .several import SeveralRows, as_inputs
 
 
 def unpack(data, where):
-    """(x, y) or (x, y, sample_weight) as three."""
+    """Return (x, y) or (x, y, sample_weight) as three."""
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         kind = type(data).__name__ + (f" of {len(data)}" if hasattr(data, "__len__") else "")
         raise ValueError(f"{where}: expected (x, y) or (x, y, sample_weight), received {kind}")
@@ -19,7 +19,7 @@ def unpack(data, where):
 
 
 def class_weights(y, weights, classes):
-    """One weight per row from {class: weight}; a class that is not named weighs 1.
+    """Return one weight per row from {class: weight}; a class that is not named weighs 1.
 
     Args:
         y: class ids (N,) or (N, 1), or one-hot rows (N, C).
@@ -42,7 +42,7 @@ def class_weights(y, weights, classes):
 
 
 def split_point(rows, validation_split):
-    """How many rows are left for training: floor(n (1 - split)), as in Keras.
+    """Return how many rows are left for training: floor(n (1 - split)), as in Keras.
 
     Raises:
         ValueError: nothing would be left on one side.
@@ -126,7 +126,7 @@ class Dataset:
 
 
 def _finite(x, where):
-    """x, checked now or when it is read."""
+    """Return x, checked now or when it is read."""
     if isinstance(x, SeveralRows):
         return SeveralRows([_finite(part, f"{where}[{i}]") for i, part in enumerate(x.parts)])
     if not is_mapped(x) or x.dtype.kind != "f":
@@ -141,7 +141,7 @@ def _finite(x, where):
 
 
 def _fitting(y, fit, where):
-    """What `fit(y, where)` makes of the targets, now or when they are read."""
+    """Return what `fit(y, where)` makes of the targets, now or when they are read."""
     if not is_mapped(y):
         return fit(y, where)
 

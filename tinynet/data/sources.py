@@ -89,7 +89,7 @@ def source(dataset, x, y=None, sample_weight=None, *, batch_size=None, steps=Non
 
 
 def _validation_source(dataset, data, batch_size, steps, where, times):
-    """The source of validation batches, which are gone through `times` times."""
+    """Return the source of validation batches, which are gone through `times` times."""
     if not is_stream(data):
         x, y, weight = data
         return source(dataset, x, y, weight, batch_size=batch_size, steps=steps, where=where)
@@ -103,7 +103,7 @@ def _validation_source(dataset, data, batch_size, steps, where, times):
 
 
 def _hold_out(names, x, y, sample_weight, share):
-    """(x, y, sample_weight) without their last rows, these rows, and the number of the first."""
+    """Return (x, y, sample_weight) without their last rows, these, and the number of the first."""
     if is_stream(x):
         check_stream_arguments(x, validation_split=share)
     arrays = [as_inputs(names, x, "x"), as_array(y, "y")]

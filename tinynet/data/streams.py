@@ -1,4 +1,4 @@
-"""A source of batches that somebody else makes: a generator, a PyDataset, a DataLoader.
+"""A source of batches that come from outside: a generator, a PyDataset, a DataLoader.
 
 Each batch becomes a Dataset of its own, checked when it comes; messages name its number.
 """
@@ -24,7 +24,7 @@ NOT_STREAMS = (
 
 
 def is_stream(data):
-    """Whether `data` gives batches one by one instead of being an array."""
+    """Return whether `data` gives batches one by one instead of being an array."""
     if is_pydataset(data):
         return True
     if isinstance(data, NOT_STREAMS) or is_sparse(data) or isinstance(data, type):
@@ -109,22 +109,22 @@ class Stream:
 
     @property
     def steps(self):
-        """Steps of an epoch, or None."""
+        """The steps of an epoch, or None."""
         return self.steps_per_epoch or self._length()
 
     @property
     def target_shape(self):
-        """Of the first batch's y."""
+        """The shape of the first batch's y."""
         if not self.ready():
             raise ValueError(f"{self.where or 'x: '}{self.kind} gave no batch")
         return self.waiting.y.shape
 
     def example(self):
-        """(inputs of the first batch, its rows)."""
+        """Return (inputs of the first batch, its rows)."""
         return (self.waiting.x, len(self.waiting)) if self.target_shape else (None, 0)
 
     def ready(self):
-        """Whether there is a batch for another epoch; it is taken and kept."""
+        """Return whether there is a batch for another epoch; it is taken and kept."""
         if self.waiting is None and not self.in_epoch:
             self._begin_epoch()
         if self.done:
@@ -264,7 +264,7 @@ class Stream:
         self.current = None
 
     def _take(self):
-        """The next batch of the pass, or None at its end."""
+        """Return the next batch of the pass, or None at its end."""
         if self.current is None:
             self.current = self._begin_pass()
         try:
@@ -286,7 +286,7 @@ class Stream:
 
 
 def _only_x(batch, where):
-    """x of a batch x, (x,), (x, y) or (x, y, sample_weight)."""
+    """Return x of a batch x, (x,), (x, y) or (x, y, sample_weight)."""
     if not isinstance(batch, (tuple, list)):
         return batch
     if not 1 <= len(batch) <= 3:

@@ -20,7 +20,7 @@ Histogram = collections.namedtuple("Histogram", "counts edges zeros total")
 
 
 def sample(x, y, sample_weight=None, *, rows=256, seed=0):
-    """So many random rows of the data, always the same ones for a seed: (x, y, sample_weight)."""
+    """Return random rows of the data, the same ones for a seed: (x, y, sample_weight)."""
     if len(y) <= rows:
         return x, y, sample_weight
     chosen = np.sort(generator(seed).choice(len(y), rows, replace=False))
@@ -28,7 +28,7 @@ def sample(x, y, sample_weight=None, *, rows=256, seed=0):
 
 
 def take(data, rows):
-    """Some rows of whatever `fit` takes: arrays, tables, sparse matrices, several inputs."""
+    """Return some rows of what `fit` takes: arrays, tables, sparse matrices, several inputs."""
     if data is None:
         return None
     if isinstance(data, dict):
@@ -43,7 +43,7 @@ def take(data, rows):
 
 
 def histogram(values, bins=60) -> Histogram:
-    """How the values are spread; zeros, which a ReLU makes many of, are counted apart."""
+    """Return how values are spread; zeros, which a ReLU makes many of, are not in the bins."""
     values = np.ravel(values)
     finite = values[np.isfinite(values) & (values != 0)]
     counts, edges = np.histogram(finite, bins) if finite.size else ([0], [0.0, 1.0])
@@ -52,7 +52,7 @@ def histogram(values, bins=60) -> Histogram:
 
 
 def step_changes(model, x, y, sample_weight=None):
-    """What one training step on these rows would do, without doing it.
+    """Compute what one training step on these rows would do, and leave the model as it is.
 
     Returns:
         (loss, gradients, changes): dicts of path -> array; a change is what the optimizer, with its
@@ -67,7 +67,7 @@ def step_changes(model, x, y, sample_weight=None):
 
 
 def layer_outputs(model, x):
-    """What every layer gives for the rows of x, as `predict` would compute it.
+    """Compute what every layer gives for the rows of x, as `predict` does.
 
     Returns:
         (outputs, dead): layer's name -> array (N, ...); layer's name -> which units (H,) have an
@@ -101,7 +101,7 @@ def layer_outputs(model, x):
 
 
 def _is_flat(layer):
-    """Which units (H,) have slope 0 in all rows that `layer` has just seen; None: not defined."""
+    """Return which units (H,) have slope 0 in all rows of the last forward; None: not defined."""
     if not isinstance(layer, (Dense, Activation)) or layer.activation is activations.linear:
         return None
     if not isinstance(layer.activation, activations.Elementwise):

@@ -153,7 +153,10 @@ class Snapshots:
     def _collect(self):
         course, arrays = self.course, []
         progress = {"epoch": course.epoch, "batch": course.batch}
-        state = pack(course.get_state(), arrays)
+        try:
+            state = pack(course.get_state(), arrays)
+        except TypeError as error:
+            raise TypeError(f"the state of a layer, metric or data set: {error}") from error
         return {"fingerprint": self.fingerprint, "progress": progress, "state": state}, arrays
 
     def _write(self, header, arrays):
