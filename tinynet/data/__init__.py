@@ -13,21 +13,3 @@ from .sources import source, sources, validation_due
 from .sparse import SparseRows
 from .splitting import split_dataset
 from .streams import Stream, is_stream
-
-__all__ = [
-    "Dataset",
-    "MappedRows",
-    "PyDataset",
-    "SeveralRows",
-    "SparseRows",
-    "Stream",
-    "Table",
-    "as_array",
-    "check_count",
-    "check_finite",
-    "is_stream",
-    "source",
-    "sources",
-    "split_dataset",
-    "validation_due",
-]

@@ -5,7 +5,7 @@ import numpy as np
 from ..data import Dataset, SeveralRows, SparseRows
 
 
-class Batches:
+class BatchLoading:
     """How a model checks rows, and brings a batch to its device."""
 
     def dataset(self, x, y=None, sample_weight=None, class_weight=None, where=""):

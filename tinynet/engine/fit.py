@@ -4,7 +4,7 @@ import warnings
 
 from ..data import is_stream, source, sources
 from ..random import draw_seed
-from .batch import Batches
+from .batch import BatchLoading
 from .compile import Compiled
 from .course import Course, Training
 from .eager import joined
@@ -14,7 +14,7 @@ from .state import Stateful
 from .step import Step
 
 
-class Trainer(Stateful, Step, Gradients, Batches, Compiled, Logs):
+class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
     """What a model can do with data; `Sequential` adds the layers."""
 
     def fit(

@@ -1,5 +1,6 @@
 """Layers, each with `forward` and directly below it `backward`."""
 
+from ..configs.naming import public_names as _public_names
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .activity import ActivityRegularization
 from .base import Layer, deserialize, get, serialize
@@ -16,46 +17,4 @@ from .shape import Flatten, Identity, Input, InputLayer, Permute, RepeatVector, 
 
 GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D  # Keras has both
 
-__all__ = [
-    "ELU",
-    "Activation",
-    "ActivityRegularization",
-    "Add",
-    "AlphaDropout",
-    "Average",
-    "BatchNormalization",
-    "Concatenate",
-    "Dense",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "GaussianDropout",
-    "GaussianNoise",
-    "GlobalAveragePooling1D",
-    "GlobalAvgPool1D",
-    "GlobalMaxPool1D",
-    "GlobalMaxPooling1D",
-    "Identity",
-    "Input",
-    "InputLayer",
-    "Layer",
-    "LayerNormalization",
-    "LeakyReLU",
-    "Maximum",
-    "Minimum",
-    "Multiply",
-    "Normalization",
-    "PReLU",
-    "Permute",
-    "RMSNormalization",
-    "ReLU",
-    "RepeatVector",
-    "Rescaling",
-    "Reshape",
-    "Softmax",
-    "Subtract",
-    "UnitNormalization",
-    "deserialize",
-    "get",
-    "serialize",
-]
+__all__ = _public_names(globals())

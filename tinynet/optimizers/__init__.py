@@ -1,5 +1,6 @@
 """Optimizers: one update rule for the flat vector of all weights."""
 
+from ..configs.naming import public_names as _public_names
 from . import schedules
 from .adafactor import Adafactor
 from .adagrad import Adadelta, Adagrad
@@ -13,22 +14,4 @@ from .nadam import Nadam
 from .rmsprop import RMSprop
 from .sgd import SGD
 
-__all__ = [
-    "SGD",
-    "Adadelta",
-    "Adafactor",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Ftrl",
-    "Lamb",
-    "Lion",
-    "Nadam",
-    "Optimizer",
-    "RMSprop",
-    "deserialize",
-    "get",
-    "schedules",
-    "serialize",
-]
+__all__ = ["schedules", *_public_names(globals())]

@@ -41,8 +41,8 @@ def save_sealed(file, arrays):
 def check_seal(archive):
     """Raise if an open zip archive has lost its end, or its members' names were given to others.
 
-    An archive that somebody else wrote, or packed again, has no seal and is believed. zipfile takes
-    what is left of a comment for the whole of it, so its length is looked at here.
+    An archive of another program, or one that was packed again, has no seal and is believed.
+    zipfile takes what is left of a comment for the whole of it, so its length is checked, too.
     """
     archive.fp.seek(-RECORD - len(archive.comment), 2)
     record = archive.fp.read(RECORD)
