@@ -6,15 +6,16 @@ columns of W (D, H), which are the weights that lead to one unit.
 
 import numpy as np
 
+from .configs.checks import check_number, is_integer
 from .configs.registry import Configurable, Registry
-from .utils import check_number
+from .core.versions import Versioned
 
 registry = Registry("constraint", "constraints")
 
 EPSILON = 1e-7  # added to a norm before dividing by it
 
 
-class Constraint(Configurable):
+class Constraint(Configurable, Versioned):
     """Base class: a subclass defines `__call__(w)`, which returns the permitted weight.
 
     A subclass of your own works on NumPy arrays; its steps are done one by one, not replayed.
@@ -138,9 +139,7 @@ max_norm, unit_norm, min_max_norm, non_neg = MaxNorm, UnitNorm, MinMaxNorm, NonN
 
 def _check_axis(axis):
     axes = axis if isinstance(axis, (list, tuple)) else [axis]
-    if not axes or not all(
-        isinstance(a, (int, np.integer)) and not isinstance(a, bool) for a in axes
-    ):
+    if not axes or not all(map(is_integer, axes)):
         raise ValueError(f"axis must be an int or a list of ints, received {axis!r}")
     return list(axis) if isinstance(axis, (list, tuple)) else int(axis)
 

@@ -12,9 +12,9 @@ import math
 import numpy as np
 
 from .config import float_dtype
+from .configs.checks import check_number, is_integer
 from .configs.registry import Configurable, Registry
 from .random import check_seed, draw_seed, generator
-from .utils import check_number
 
 registry = Registry("initializer", "initializers")
 
@@ -26,7 +26,7 @@ def _check_shape(shape) -> tuple:
     except TypeError:
         sizes = (shape,)
     for size in sizes:
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
+        if not is_integer(size, 0):
             raise ValueError(f"shape must hold integers >= 0, received {shape!r}")
     return tuple(int(size) for size in sizes)
 

@@ -10,6 +10,8 @@ import random as python_random
 
 import numpy as np
 
+from .configs.checks import is_integer
+
 _root = np.random.Generator(np.random.Philox())
 
 
@@ -41,7 +43,7 @@ def generator(seed: int, stream: int = 0) -> np.random.Generator:
 
 def check_seed(seed) -> int:
     """`seed` as an int in [0, 2^63), or an error that says what was expected."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+    if not (is_integer(seed, 0) and seed < 2**63):
         raise ValueError(f"seed must be an integer in [0, 2**63), received {seed!r}")
     return int(seed)
 
@@ -55,7 +57,7 @@ def set_random_seed(seed: int) -> None:
         seed: integer in [0, 2^32), the range NumPy's global state accepts.
     """
     global _root
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+    if not (is_integer(seed, 0) and seed < 2**32):
         raise ValueError(f"seed must be an integer in [0, 2**32), received {seed!r}")
     python_random.seed(int(seed))
     np.random.seed(int(seed))  # noqa: NPY002  users draw from it, we do not

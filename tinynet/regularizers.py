@@ -5,13 +5,14 @@ There is no factor 1/2: L2 with factor l2 shrinks a weight by 2 l2 w. Names are 
 
 import numpy as np
 
+from .configs.checks import check_number
 from .configs.registry import Configurable, Registry
-from .utils import check_number
+from .core.versions import Versioned
 
 registry = Registry("regularizer", "regularizers")
 
 
-class Regularizer(Configurable):
+class Regularizer(Configurable, Versioned):
     """Base class: a subclass defines `__call__(w)`, a number, and `gradient(w)`, shaped as w."""
 
     def __call__(self, w):

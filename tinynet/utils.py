@@ -1,10 +1,8 @@
 """Helpers around the data, with Keras's and scikit-learn's names; nothing here trains."""
 
-import contextlib
-import math
-
 import numpy as np
 
+from .configs.checks import check_number, is_integer
 from .configs.registry import Configurable
 from .data import PyDataset, split_dataset
 from .random import set_random_seed
@@ -23,19 +21,6 @@ __all__ = [
     "split_dataset",
     "to_categorical",
 ]
-
-
-def check_number(name, value, low=None, above=None) -> float:
-    """`value` as a float, or a ValueError with `name` unless finite, >= `low` and > `above`."""
-    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-        with contextlib.suppress(OverflowError):  # an int beyond float's range
-            number = float(value)
-            in_bounds = (low is None or number >= low) and (above is None or number > above)
-            if math.isfinite(number) and in_bounds:
-                return number
-    bound = "" if low is None else f" >= {low}"
-    bound += "" if above is None else f" > {above}"
-    raise ValueError(f"{name} must be a finite number{bound}, received {value!r}")
 
 
 def to_categorical(x, num_classes=None):
@@ -63,10 +48,8 @@ def to_categorical(x, num_classes=None):
     if num_classes is None:
         if not x.size:
             raise ValueError("num_classes can't be found from an empty array of class ids: name it")
-    elif isinstance(num_classes, bool) or not isinstance(num_classes, (int, np.integer)):
+    elif not is_integer(num_classes, 1):
         raise ValueError(f"num_classes must be a positive integer, received {num_classes!r}")
-    elif num_classes < 1:
-        raise ValueError(f"num_classes must be a positive integer, received {num_classes}")
     bad = (x < 0) | (x != np.floor(x)) | ~np.isfinite(x)
     if num_classes is not None:
         bad |= x >= num_classes
@@ -102,7 +85,7 @@ def normalize(x, axis=-1, order=2):
         ValueError: `axis` isn't one axis of x.
     """
     x = np.asarray(x)
-    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
+    if not is_integer(axis):
         raise ValueError(f"axis must be one integer, received {axis!r}")
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"axis {axis} does not exist in an array of shape {x.shape}")
@@ -144,7 +127,7 @@ def pad_sequences(
         if not len(sequences):
             raise ValueError("maxlen can't be found from an empty list of sequences: name it")
         maxlen = max(len(sequence) for sequence in sequences)
-    elif isinstance(maxlen, bool) or not isinstance(maxlen, (int, np.integer)) or maxlen < 1:
+    elif not is_integer(maxlen, 1):
         raise ValueError(f"maxlen must be a positive integer, received {maxlen!r}")
     inner = next((np.shape(s)[1:] for s in sequences if len(s)), ())
     x = np.full((len(sequences), maxlen, *inner), value, dtype)

@@ -4,7 +4,7 @@ Digits at random places on a larger canvas. Of 0 to 4 there are 8000 pictures, o
 each: far too few to learn that a digit may stand anywhere. But the lower layers of a network for
 0 to 4 have learnt that already. Take them over, freeze them, and train a new top.
 
-Open beside it: `trainable` in tinynet/layers/base.py, then `plan_backward` in
+Open beside it: `trainable` in tinynet/core/weights.py, then `plan_backward` in
 tinynet/models/sequential.py.
 """
 

@@ -31,7 +31,7 @@ def test_auto_takes_the_faster_one_and_says_so_once(monkeypatch, capsys, cpu, gp
     line = f"device auto: {taken}, {ratio} times as fast as {other} (batch 8, measured now)"
     assert capsys.readouterr().out.splitlines()[0] == line
     assert net.explain_execution() == f"recorded once and replayed; {line}"
-    assert net.own_context.ops is kernels.load(taken)
+    assert net.step_context.ops is kernels.load(taken)
     assert set(timed) == {"cpu", "gpu"}
     timed.clear()
     again = model()  # other names, same architecture

@@ -92,11 +92,11 @@ def test_hidden_cards_are_mentioned(monkeypatch):
 def test_compile_without_a_card_leaves_the_model_as_it_was(monkeypatch):
     model = tinynet.Sequential([tinynet.Input((2,)), tinynet.layers.Dense(1)])
     model.compile("sgd", "mse", device="cpu")
-    before = (model.optimizer, model.loss, model.device, model.own_context.ops)
+    before = (model.optimizer, model.loss, model.device, model.step_context.ops)
     pretend(monkeypatch, None, 0, {}, False)
     with pytest.raises(RuntimeError, match="the gpu device needs an NVIDIA driver"):
         model.compile("adam", "mae", device="gpu")
-    assert (model.optimizer, model.loss, model.device, model.own_context.ops) == before
+    assert (model.optimizer, model.loss, model.device, model.step_context.ops) == before
 
 
 def test_usable_devices(monkeypatch):

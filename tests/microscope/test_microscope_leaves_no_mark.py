@@ -32,8 +32,8 @@ def state_of(model):
         optimizer.iterations, model.steps_taken, model.passes_taken, model.shuffle_seed,
         repr(tinynet.random._root.bit_generator.state), repr(np.random.get_state()),  # noqa: NPY002
         repr(model.logs()), dict(tinynet.configs.naming._counters),
-        [sorted(layer.__dict__) for layer in model.layers], [m.revision for m in model.layers],
-        model.loss.dp.tobytes(), optimizer.revision, model.context.step,
+        [sorted(layer.__dict__) for layer in model.layers], [id(m.version) for m in model.layers],
+        model.loss.dp.tobytes(), id(optimizer.version), model.context.step,
         [layer.needs_dx for layer in model.layers],
     ]  # fmt: skip
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 
+from ..configs.checks import is_integer
 from ..core.state import pack
 from ..saving import state_files
 from ..saving.atomic import refusing
@@ -35,8 +36,7 @@ class BackupAndRestore(Callback):
         super().__init__()
         if not backup_dir:
             raise ValueError("BackupAndRestore: backup_dir must not be empty")
-        whole = isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq >= 1
-        if save_freq != "epoch" and not whole:
+        if save_freq != "epoch" and not is_integer(save_freq, 1):
             raise ValueError(f'save_freq must be "epoch" or an int >= 1, received {save_freq!r}')
         self.backup_dir, self.save_freq = pathlib.Path(backup_dir), save_freq
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint

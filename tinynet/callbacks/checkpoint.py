@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 
+from ..configs.checks import is_integer
 from ..saving import WEIGHTS, WHOLE, format_of
 from .base import attributes
 from .monitor import Monitor
@@ -44,8 +45,7 @@ class ModelCheckpoint(Monitor):
             )
         for label, value, other in (("save_freq", save_freq, "epoch"),
                                     ("keep_last", keep_last, None)):  # fmt: skip
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if value != other and not (whole and value >= 1):
+            if value != other and not is_integer(value, 1):
                 allowed = "None" if other is None else f'"{other}"'
                 raise ValueError(f"{label} must be {allowed} or an int >= 1, received {value!r}")
         self.filepath, self.verbose = str(pathlib.Path(filepath)), verbose

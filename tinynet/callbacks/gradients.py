@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..configs.checks import check_integer
 from ..inspecting.observing import Histogram, histogram, layer_outputs, sample, step_changes
 from .base import Callback
 
@@ -37,8 +38,7 @@ class GradientMonitor(Callback):
 
     def __init__(self, x, y, sample_weight=None, *, rows=256, seed=0, bins=60):
         super().__init__()
-        if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
-            raise ValueError(f"GradientMonitor: rows must be an int >= 1, received {rows!r}")
+        check_integer("GradientMonitor: rows", rows, kind="an int")
         if x is None or y is None:
             raise ValueError("GradientMonitor needs data to look at: GradientMonitor(x, y)")
         self.batch = sample(x, y, sample_weight, rows=rows, seed=seed)

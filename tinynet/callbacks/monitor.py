@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ..configs.checks import check_number
 from .base import Callback, attributes
 
 
@@ -103,7 +104,7 @@ class EarlyStopping(Monitor):
     def __init__(self, monitor="val_loss", min_delta=0, patience=0, verbose=0, mode="auto",
                  baseline=None, restore_best_weights=False, start_from_epoch=0):  # fmt: skip
         super().__init__(monitor, mode, min_delta)
-        if not patience >= 0:
+        if not patience >= 0:  # infinity: only to restore the best weights
             raise ValueError(f"EarlyStopping: patience must be >= 0, received {patience!r}")
         self.patience, self.verbose, self.baseline = patience, verbose, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
@@ -164,10 +165,8 @@ class ReduceLROnPlateau(Monitor):
     def __init__(self, monitor="val_loss", factor=0.1, patience=10, verbose=0, mode="auto",
                  min_delta=1e-4, cooldown=0, min_lr=0.0):  # fmt: skip
         super().__init__(monitor, mode, min_delta)
-        if not 0 < factor < 1:
-            raise ValueError(f"ReduceLROnPlateau: factor must be in (0, 1), received {factor!r}")
-        if not patience >= 0:
-            raise ValueError(f"ReduceLROnPlateau: patience must be >= 0, received {patience!r}")
+        check_number("ReduceLROnPlateau: factor", factor, above=0, below=1)
+        check_number("ReduceLROnPlateau: patience", patience, 0, kind="")
         self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr
 

@@ -2,6 +2,7 @@
 
 import pathlib
 
+from ..configs.checks import check_integer, check_number
 from .base import Callback
 
 
@@ -30,10 +31,8 @@ class Snapshot(Callback):
         super().__init__()
         if not isinstance(folder, (str, pathlib.PurePath)) or not str(folder):
             raise ValueError(f"Snapshot: folder must be a path, received {folder!r}")
-        number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-        if seconds is not None and not (number and seconds >= 0):
-            raise ValueError(f"Snapshot: seconds must be a number >= 0, received {seconds!r}")
-        whole = isinstance(batches, int) and not isinstance(batches, bool)
-        if batches is not None and not (whole and batches >= 1):
-            raise ValueError(f"Snapshot: batches must be an integer >= 1, received {batches!r}")
+        if seconds is not None:
+            check_number("Snapshot: seconds", seconds, 0, kind="a number")
+        if batches is not None:
+            check_integer("Snapshot: batches", batches)
         self.folder, self.seconds, self.batches = pathlib.Path(folder), seconds, batches

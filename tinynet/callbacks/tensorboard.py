@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from ..configs.checks import is_integer
 from ..configs.extras import needs
 from .base import Callback
 from .gradients import GradientMonitor
@@ -66,11 +67,11 @@ class TensorBoard(Callback):
                 raise ValueError(f"TensorBoard: {name} is not supported, received {value!r}")
         if update_freq == "batch":
             update_freq = 1
-        if update_freq != "epoch" and not _is_count(update_freq, 1):
+        if update_freq != "epoch" and not is_integer(update_freq, 1):
             raise ValueError(
                 f'update_freq must be "epoch", "batch" or an int >= 1, received {update_freq!r}'
             )
-        if not _is_count(histogram_freq, 0):
+        if not is_integer(histogram_freq, 0):
             raise ValueError(f"histogram_freq must be an int >= 0, received {histogram_freq!r}")
         _tensorboard()
         self.log_dir, self.histogram_freq = os.fspath(log_dir), histogram_freq
@@ -208,10 +209,6 @@ def _with_zeros(kept):
         place = int(np.clip(np.searchsorted(edges, 0.0, side="right") - 1, 0, len(counts) - 1))
         counts[place] += kept.zeros
     return counts, edges
-
-
-def _is_count(value, least):
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _tensorboard():

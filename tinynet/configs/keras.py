@@ -10,6 +10,8 @@ import inspect
 
 import numpy as np
 
+from .checks import is_integer
+
 SWITCHED_OFF = {  # options that are not here -> values that change nothing, as None does
     "use_ema": (False,),
     "gradient_accumulation_steps": (1,),
@@ -139,7 +141,6 @@ def check_shape(label, shape) -> tuple:
     if not isinstance(shape, (list, tuple)) or len(shape) > 32:
         raise ValueError(f"{label}: expected a list of sizes, received {shape!r}")
     for size in shape:
-        whole = isinstance(size, int) and not isinstance(size, bool)
-        if size is not None and not (whole and 0 <= size < LARGEST_AXIS):
+        if size is not None and not (is_integer(size, 0) and size < LARGEST_AXIS):
             raise ValueError(f"{label}: {size!r} is no size, in {shape!r}")
     return tuple(shape)

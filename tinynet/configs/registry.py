@@ -174,21 +174,6 @@ def is_custom(config):
     return not of_keras or registered not in (None, config.get("class_name"))
 
 
-class Revised:
-    """Counts the changes of an object's attributes, so that a recording of it can notice them.
-
-    `volatile` names those that a recording does not depend on.
-    """
-
-    revision = 0
-    volatile = frozenset()
-
-    def __setattr__(self, name, value):
-        object.__setattr__(self, name, value)
-        if name not in self.volatile:
-            object.__setattr__(self, "revision", self.revision + 1)
-
-
 class Configurable:
     """`get_config` and `from_config` for classes whose config is their constructor's arguments.
 

@@ -73,6 +73,13 @@ def is_symbolic(x):
     return isinstance(x, KerasTensor)
 
 
+def fits(shape, expected) -> bool:
+    """Whether a shape is the expected one, where None is any size; the first axis is N."""
+    return len(shape) == len(expected) and all(
+        e in (None, s) for e, s in zip(expected[1:], shape[1:], strict=True)
+    )
+
+
 def flat(x):
     """The entries of a list, tuple or dict, or x alone, as a list."""
     if isinstance(x, dict):

@@ -10,6 +10,8 @@ import math
 
 import numpy as np
 
+from .versions import Versioned, new_version
+
 _allowance = contextvars.ContextVar("allowance", default=None)
 
 
@@ -41,7 +43,7 @@ def fitting(name, value, shape):
     return value
 
 
-class Parameter:
+class Parameter(Versioned):
     """One array of numbers that a layer owns, and its gradient.
 
     Array-like: `np.asarray(p)`, `p.numpy()`, `p.shape`, `p.dtype`. `p.value` and `p.grad` are live
@@ -55,6 +57,8 @@ class Parameter:
         regularizer: adds its penalty to the loss; None for none.
         constraint: applied to the value after each update; None for none.
     """
+
+    unversioned = frozenset({"value", "grad", "home"})
 
     def __init__(self, value, name="parameter", trainable=True, regularizer=None, path=None,
                  constraint=None):  # fmt: skip
@@ -146,7 +150,8 @@ class FlatParameters:
     """Parameters laid end to end: the trainable ones first, then the rest.
 
     `values` holds all of them, `trainable` the first `grads.size` entries of it; `grads` are the
-    gradients of the trainable ones. `slices` gives each trainable parameter's place.
+    gradients of the trainable ones. `slices` gives each trainable parameter's part, `checked` the
+    version at which the model last found everything as it was laid out.
     """
 
     def __init__(self, parameters, ops):
@@ -175,6 +180,7 @@ class FlatParameters:
             if p.trainable:
                 self.slices.append(place)
             start = place.stop
+        self.checked = new_version()  # other models that hold these parameters look again
 
     def holds(self, parameters) -> bool:
         """Whether these parameters live here, each still as trainable as it was when laid out.

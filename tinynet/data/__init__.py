@@ -5,7 +5,7 @@ rows of a `Dataset`.
 """
 
 from .arrays import MappedRows, as_array, check_finite
-from .batches import Table, check_count
+from .batches import Table
 from .dataset import Dataset
 from .pydataset import PyDataset
 from .several import SeveralRows

@@ -4,8 +4,7 @@ import itertools
 import math
 import warnings
 
-import numpy as np
-
+from ..configs.checks import check_integer
 from ..random import generator
 
 
@@ -32,7 +31,7 @@ class Table:
                  first_pass=0):  # fmt: skip
         for name, value in (("batch_size", batch_size), ("steps", steps_per_epoch)):
             if value is not None:
-                check_count(name, value)
+                check_integer(name, value)
         check_shuffle(shuffle)
         if batch_size is None:
             batch_size = math.ceil(len(data) / steps_per_epoch) if steps_per_epoch else 32
@@ -139,13 +138,6 @@ class Table:
 
 def _count(rows):
     return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
-
-
-def check_count(name, value, least=1):
-    """Raise unless `value` is an integer >= least."""
-    ok = isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
-    if not ok:
-        raise ValueError(f"{name} must be an integer >= {least}, received {value!r}")
 
 
 def check_shuffle(shuffle):

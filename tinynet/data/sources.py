@@ -4,8 +4,9 @@ Both have `steps`, `ready()`, `epoch(length)`, `end_epoch()`, `restart()`, `clos
 from which another run goes on, `get_state()` and `set_state(state)`.
 """
 
+from ..configs.checks import check_integer
 from .arrays import as_array
-from .batches import Table, check_count, check_shuffle
+from .batches import Table, check_shuffle
 from .dataset import same_length, split_point, unpack
 from .several import as_inputs
 from .streams import Stream, check_stream_arguments, is_stream
@@ -23,8 +24,8 @@ def sources(
         names: of the model's inputs; None where x is one array.
         and those of `fit`, which are checked.
     """
-    check_count("epochs", epochs, least=0)
-    check_count("initial_epoch", initial_epoch, least=0)
+    check_integer("epochs", epochs, least=0)
+    check_integer("initial_epoch", initial_epoch, least=0)
     for name, value in (
         ("batch_size", batch_size),
         ("steps_per_epoch", steps_per_epoch),
@@ -32,7 +33,7 @@ def sources(
         ("validation_batch_size", validation_batch_size),
     ):
         if value is not None:
-            check_count(name, value)
+            check_integer(name, value)
     validations = sum(map(validation_due(validation_freq), range(initial_epoch, epochs)))
     check_shuffle(shuffle)
     if x is None or (y is None and not is_stream(x)):
@@ -59,9 +60,9 @@ def validation_due(frequency):
     """Return the function of an epoch's number, from 0, that says whether to validate after it."""
     if isinstance(frequency, (list, tuple, set)):
         for epoch in frequency:
-            check_count("validation_freq", epoch)
+            check_integer("validation_freq", epoch)
         return lambda epoch: epoch + 1 in frequency
-    check_count("validation_freq", frequency)
+    check_integer("validation_freq", frequency)
     return lambda epoch: (epoch + 1) % frequency == 0
 
 

@@ -10,8 +10,9 @@ import warnings
 
 import numpy as np
 
+from ..configs.checks import check_integer
 from ..random import generator
-from .batches import check_count, check_shuffle
+from .batches import check_shuffle
 from .dataset import unpack
 from .pydataset import batches_in_order, is_pydataset
 from .sparse import is_sparse
@@ -90,7 +91,7 @@ class Stream:
                  first_pass=0, targets=True, where=""):  # fmt: skip
         check_shuffle(shuffle)
         if steps is not None:
-            check_count("steps", steps)
+            check_integer("steps", steps)
         self.dataset, self.batches, self.class_weight = dataset, batches, class_weight
         self.steps_per_epoch, self.targets, self.where = steps, targets, where
         self.shuffle, self.seed, self.passes = bool(shuffle), seed, first_pass

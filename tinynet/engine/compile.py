@@ -93,9 +93,9 @@ class Compiled:
 
     def _take_device(self, device, ops):
         """From the next step on, kernels and arrays are this device's."""
-        if ops is not self.own_context.ops:
-            self.own_context.release()  # arrays of the other device
-        self.device, self.own_context.ops = device, ops
+        if ops is not self.step_context.ops:
+            self.step_context.release()  # arrays of the other device
+        self.device, self.step_context.ops = device, ops
 
     def _choose_device(self, x, batch, verbose):
         """Settle device="auto" for `fit` on x with batches of so many rows."""

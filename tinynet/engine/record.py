@@ -125,7 +125,7 @@ class Program:
     def __init__(self, model, kind, rows, counted=None):
         check_recordable(model)
         self.model, self.kind, self.rows, self.counted = model, kind, rows, counted
-        ops = model.own_context.ops
+        ops = model.step_context.ops
         self.context = RecordingContext(ops)
         self.copied = 0
         self.whole = None  # a reference to the data set that `_look_at` has seen
@@ -134,7 +134,7 @@ class Program:
         try:
             self.inputs = self._record()
         finally:
-            model.context = model.own_context
+            model.context = model.step_context
             for layer, kept in saved:
                 layer.saved = kept
         try:

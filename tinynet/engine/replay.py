@@ -76,20 +76,10 @@ class Replay(Eager):
         """All that a recording depends on; kept objects can't be mistaken for later ones."""
         model = self.model
         step = getattr(model, f"{kind}_step")
-        parts = [*model.parts(), *(() if kind == "predict" else (model.loss, model.optimizer))]
-        state = (step, model.flat, model.run_eagerly, model.fused, *parts)
-        state += tuple(part.revision for part in parts)
+        state = (step, model.layout, model.flat, model.run_eagerly, model.fused)
         if kind == "predict":
             return state
-        penalties = [
-            (p.regularizer, getattr(p.regularizer, "l1", None), getattr(p.regularizer, "l2", None))
-            for p in model.parameters
-            if p.regularizer is not None
-        ]
-        limits = [(p.constraint, str(p.constraint)) for p in model.parameters if p.constraint]
-        activity = [getattr(layer, "activity_regularizer", None) for layer in model.leaves()]
-        penalties += [(r, r.l1, r.l2) for r in activity if r is not None]
-        return (*state, *penalties, *limits)
+        return (*state, model.loss.version, model.optimizer.version)
 
     def train(self, data, batches):
         if not self._measured("train", data, batches):

@@ -15,7 +15,7 @@ class Step:
     """
 
     def train_step(self, x, y, w):
-        """One step of gradient descent on a batch: the gradients, then the update."""
+        """Take one step of gradient descent: compute the gradients, then update the weights."""
         self.compute_gradients(x, y, w)  # flat.grads (P,)
         self.update()  # flat.trainable (P,)
 
@@ -33,13 +33,13 @@ class Step:
         self.optimizer.step(self.flat.trainable, self.flat.grads, self.context)
 
     def test_step(self, x, y, w):
-        """Loss and outputs of a batch; nothing is trained."""
+        """Compute the loss and the outputs of a batch; nothing is trained."""
         outputs = self.forward(x, training=False, logits=self.fused)  # (N, ..., C)
         self.measure(y, outputs, w)
         self.add_penalties(with_gradient=False)
 
     def predict_step(self, x):
-        """The outputs for a batch."""
+        """Return the outputs for a batch."""
         return self.forward(x, training=False)  # (N, ..., C)
 
     def begin_step(self):
@@ -48,30 +48,19 @@ class Step:
         self.context.begin(self.steps_taken)
 
     def measure(self, y, outputs, w):
-        """Compute the loss of a batch, and report it and the outputs to the context.
-
-        Raises:
-            ValueError: some of the outputs are padding.
-        """
-        if self.context.masks.of(outputs) is not None:
-            raise ValueError(
-                f"{self.name}: the padding that Embedding(mask_zero=True) marks reaches the loss, "
-                "which can't leave places out: pool over the steps, or weigh them by sample_weight"
-            )
+        """Compute the loss of a batch; the context keeps it and the outputs."""
+        self._check_unmasked(outputs)
         self.context.outputs = outputs
-        for layer in self.leaves():
-            if getattr(layer, "activity_regularizer", None) is not None:
-                self.context.add_loss(layer.activity_losses)  # (N,)
+        for layer in self.layout.penalized:
+            self.context.add_loss(layer.activity_losses)  # (N,)
         rows = outputs.reshape(-1, outputs.shape[-1])  # (R, C)
         self.context.add_loss(self.loss.forward(y, rows, w, logits=self.fused))  # (R,)
 
     def add_penalties(self, with_gradient):
         """Add the regularizers' penalties to the loss, and their gradients to the gradient."""
         ops = self.context.ops
-        for p in self.trainable_weights:
+        for p in self.layout.regularized:
             r, dw = p.regularizer, p.grad if with_gradient else None
-            if r is None:
-                continue
             self.context.add_penalty(r, p)
             if hasattr(r, "l1"):
                 ops.penalty_grad(p.value, r.l1, r.l2, dw=dw)
@@ -79,6 +68,14 @@ class Step:
                 dw += ops.from_host(r.gradient(p.numpy()))
 
     def predictions(self):
-        """What metrics look at, after `measure`: the outputs with the last activation (R, C)."""
+        """Return the outputs of the step, the last activation included (R, C): metrics use them."""
         outputs = self.loss.probabilities if self.fused else self.context.outputs
         return outputs.reshape(-1, outputs.shape[-1])
+
+    def _check_unmasked(self, outputs):
+        """Raise ValueError if some of the outputs are padding."""
+        if self.context.masks.of(outputs) is not None:
+            raise ValueError(
+                f"{self.name}: the padding that Embedding(mask_zero=True) marks reaches the loss, "
+                "which can't leave places out: pool over the steps, or weigh them by sample_weight"
+            )

@@ -1,9 +1,9 @@
 """Activations as layers: Activation, ReLU, LeakyReLU, ELU, Softmax, and PReLU with its slopes."""
 
-from .. import activations, constraints, initializers, regularizers
+from .. import activations
+from ..configs.checks import check_number
+from .axes import axes_of, from_rows, to_rows
 from .base import Layer, register
-from .checks import axes_of
-from .rows import from_rows, to_rows
 
 
 @register()
@@ -15,6 +15,7 @@ class Activation(Layer):
     """
 
     supports_masking = True
+    config_keys = ("activation",)
     stands_for_activation = True  # in Dense(10, activation=LeakyReLU(0.1))
 
     def __init__(self, activation, **options):
@@ -45,26 +46,9 @@ class Activation(Layer):
     def backward_from_logits(self, dx):
         return dx
 
-    def get_config(self):
-        return {**super().get_config(), "activation": activations.serialize(self.activation)}
-
-
-def _not_negative(label, name, value):
-    if value is None or not value >= 0:
-        raise ValueError(f"{label}: {name} must be >= 0, received {value!r}")
-
-
-class _OptionLayer(Activation):
-    """A layer for one activation whose options are the layer's arguments."""
-
-    def get_config(self):
-        config = super().get_config()
-        del config["activation"]
-        return config
-
 
 @register()
-class ReLU(_OptionLayer):
+class ReLU(Activation):
     """y = max(x, 0); below `threshold` negative_slope (x - threshold), never above `max_value`."""
 
     config_keys = ("max_value", "negative_slope", "threshold")
@@ -73,7 +57,7 @@ class ReLU(_OptionLayer):
         for label, value in (("max_value", max_value), ("negative_slope", negative_slope),
                              ("threshold", threshold)):  # fmt: skip
             if not (value is None and label == "max_value"):
-                _not_negative("ReLU", label, value)
+                check_number(f"ReLU: {label}", value, 0, kind="")
         self.max_value, self.negative_slope = max_value, negative_slope
         self.threshold = threshold
         super().__init__(
@@ -85,14 +69,14 @@ class ReLU(_OptionLayer):
 
 
 @register()
-class LeakyReLU(_OptionLayer):
+class LeakyReLU(Activation):
     """y = x where x > 0, else negative_slope x (Maas et al. 2013); `alpha` is the older name."""
 
     config_keys = ("negative_slope",)
 
     def __init__(self, negative_slope=0.3, alpha=None, **options):
         self.negative_slope = negative_slope if alpha is None else alpha
-        _not_negative("LeakyReLU", "negative_slope", self.negative_slope)
+        check_number("LeakyReLU: negative_slope", self.negative_slope, 0, kind="")
         super().__init__(
             activations.leaky_relu.with_options(negative_slope=float(self.negative_slope)),
             **options,
@@ -100,7 +84,7 @@ class LeakyReLU(_OptionLayer):
 
 
 @register()
-class ELU(_OptionLayer):
+class ELU(Activation):
     """y = x where x > 0, else alpha (e^x - 1) (Clevert et al. 2016)."""
 
     config_keys = ("alpha",)
@@ -111,7 +95,7 @@ class ELU(_OptionLayer):
 
 
 @register()
-class Softmax(_OptionLayer):
+class Softmax(Activation):
     """y = e^x / sum e^x along `axis`, an int, or a list of ints: over all these axes together."""
 
     config_keys = ("axis",)
@@ -162,21 +146,15 @@ class PReLU(Layer):
     def __init__(self, alpha_initializer="zeros", alpha_regularizer=None, alpha_constraint=None,
                  shared_axes=None, **options):  # fmt: skip
         super().__init__(**options)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
-        self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
-        if self.shared_axes is not None:
-            self.shared_axes = list(self.shared_axes)
+        self.store(locals())
+        if shared_axes is not None:
+            self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else list(shared_axes)
 
     def build(self, input_shape):
         shape = list(input_shape[1:])
         for axis in self.shared_axes or ():
             shape[axis - 1] = 1
-        self.alpha = self.add_weight(
-            shape, self.alpha_initializer, "alpha", regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-        )  # fmt: skip
+        self.alpha = self.named_weight("alpha", shape)
 
     def forward(self, x, training=False):
         y = self.empty(x.shape)

@@ -19,7 +19,7 @@ class Penalized(Layer):
         activity_losses: R(y_i) / N of each row of the last forward (N,), or None.
     """
 
-    volatile = Layer.volatile | {"activity_losses", "activity"}
+    unversioned = Layer.unversioned | {"activity_losses", "activity"}
 
     def __init__(self, *, activity_regularizer=None, **options):
         super().__init__(**options)

@@ -21,24 +21,31 @@ Check it with `tinynet.gradcheck(Scale(), x)`. As in Keras, `forward` may also b
 
 import numpy as np
 
-from .. import constraints, initializers, regularizers
+from .. import activations, constraints, initializers, regularizers
 from ..config import float_dtype
 from ..configs.custom_objects import custom_object_scope
 from ..configs.keras import adapt
 from ..configs.naming import unique_name
-from ..configs.registry import Registry, Revised
+from ..configs.registry import Registry
 from ..core.context import StepContext
 from ..core.devices import load_ops
-from ..core.graph import is_symbolic
-from ..core.parameters import Parameter, assign_all, claim
+from ..core.graph import fits, is_symbolic
+from ..core.parameters import Parameter, claim
+from ..core.versions import Versioned
+from ..core.weights import Weights
+from .building import built_once
 from .config import own_shape, takes_training
 from .symbolic import Symbolic
 
 _registry = Registry("layer", "layers")
 register = _registry.register
 
+# The arguments that may be names of objects, by how the argument's name ends.
+OBJECTS = {"activation": activations, "initializer": initializers, "regularizer": regularizers,
+           "constraint": constraints}  # fmt: skip
 
-class Layer(Symbolic, Revised):
+
+class Layer(Symbolic, Weights, Versioned):
     """Base of all layers.
 
     Args:
@@ -50,18 +57,18 @@ class Layer(Symbolic, Revised):
 
     Attributes:
         saved: what `forward` keeps for `backward`.
-        needs_dx: whether anybody uses the gradient by the input; a model says no for its first
-            layer.
+        needs_dx: whether the gradient by the input is needed; not by a model's first layer.
     """
 
     config_keys: tuple = ()
-    hands_on_values = False  # whether the output holds the very values of the input
-    volatile = frozenset({"saved", "context", "needs_dx"})
+    preserves_values = False  # whether the output holds the very values of the input
+    unversioned = frozenset({"saved", "context", "needs_dx", "known_layout"})
+    building = False  # whether `build` is running
 
     def __init__(self, *, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None):
         self.name = unique_name(type(self).__name__) if name is None else str(name)
         self.dtype = float_dtype(dtype)
-        self._trainable = bool(trainable)
+        self.learns = bool(trainable)  # whether parameters that can learn do
         self.own_parameters = []
         self.nodes = []  # where it was applied to symbolic tensors
         self.built = False
@@ -75,8 +82,23 @@ class Layer(Symbolic, Revised):
             input_shape = (input_shape,) if np.ndim(input_shape) == 0 else tuple(input_shape)
         self.declared_input_shape = input_shape
 
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "build" in vars(cls):
+            cls.build = built_once(cls.build)
+
+    def store(self, arguments):
+        """Keep the constructor's arguments, `locals()`, that `config_keys` names as attributes.
+
+        Names of activations, initializers, regularizers and constraints become objects.
+        """
+        for key in self.config_keys:
+            module = OBJECTS.get(key.rpartition("_")[2])
+            setattr(self, key, module.get(arguments[key]) if module else arguments[key])
+
     # -------------------------------------------------------------------- what a layer defines
 
+    @built_once
     def build(self, input_shape):
         """Create the parameters for inputs of `input_shape` (its first entry, None, is N)."""
 
@@ -180,14 +202,29 @@ class Layer(Symbolic, Revised):
         parameter = Parameter(
             value.copy(),
             name=name,
-            trainable=trainable and self._trainable,
+            trainable=trainable and self.learns,
             regularizer=regularizers.get(regularizer),
             path=f"{self.name}/{name}",
             constraint=constraint,
         )
         parameter.learnable = trainable  # moving statistics never become trainable
-        self.own_parameters.append(parameter)
+        self.own_parameters = [*self.own_parameters, parameter]
         return parameter
+
+    def named_weight(self, name, shape, trainable=True):
+        """A new Parameter by this layer's `{name}_initializer`, `_regularizer`, `_constraint`."""
+        kinds = ("initializer", "regularizer", "constraint")
+        chosen = {kind: getattr(self, f"{name}_{kind}", None) for kind in kinds}
+        return self.add_weight(shape, name=name, trainable=trainable, **chosen)
+
+    def channels_first(self, data_format):
+        """Whether the features stand on axis 1: "channels_first", not "channels_last" or None."""
+        if data_format not in (None, "channels_last", "channels_first"):
+            raise ValueError(
+                f'layer {self.name!r}: data_format must be "channels_last" or "channels_first", '
+                f"received {data_format!r}"
+            )
+        return data_format == "channels_first"
 
     def add_loss(self, loss):
         """Not supported: nothing could differentiate it."""
@@ -250,10 +287,7 @@ class Layer(Symbolic, Revised):
 
     def accepts(self, shape) -> bool:
         """Whether a batch of `shape` fits the parameters; a layer without any takes all shapes."""
-        expected = self.input_shape
-        return not self.parameters or (len(shape) == len(expected) and all(
-            e is None or e == s for e, s in zip(expected[1:], shape[1:], strict=True)
-        ))  # fmt: skip
+        return not self.own_parameters or fits(shape, self.input_shape)
 
     def check_input_shape(self, shape):
         """Raise unless a batch of `shape` fits what the layer was built for."""
@@ -264,79 +298,20 @@ class Layer(Symbolic, Revised):
             )
 
     def build_once(self, input_shape):
-        """Build for this shape unless that is done; `input_shape` begins with None."""
-        if self.built:
-            return
-        declared = self.declared_input_shape
-        if declared is not None and tuple(input_shape[1:]) != declared:
-            raise ValueError(
-                f"layer {self.name!r}: declared with input_shape={declared}, "
-                f"received {tuple(input_shape[1:])}"
-            )
-        output_shape = tuple(self.compute_output_shape(input_shape))
-        self.build(input_shape)
-        many = isinstance(input_shape, list)
-        self.input_shape = list(input_shape) if many else tuple(input_shape)
-        self.output_shape = output_shape
-        self.built = True
-        if type(self).compute_output_shape is Layer.compute_output_shape:
-            self.output_shape = tuple(self.compute_output_shape(input_shape))
-
-    # ---------------------------------------------------------------------------- parameters
+        """Build for this shape unless that is done; its first entry, None, is N."""
+        if not self.built:
+            self.build(input_shape)
 
     @property
-    def parameters(self):
-        """All Parameters, in the order in which they were made."""
-        return self.own_parameters
-
-    def leaves(self):
-        """The layers that do the work: this one; a model has those inside it."""
-        return [self]
+    def shape_is_tried_out(self):
+        """Whether there is no rule for the output shape but `call` itself, see `own_shape`."""
+        return type(self).compute_output_shape is Layer.compute_output_shape
 
     def plan_backward(self, needs_dx):
-        """Before a step: whether anybody wants the gradient by the input."""
+        """Before a step: whether the gradient by the input is needed."""
         self.needs_dx = needs_dx
 
-    @property
-    def trainable(self):
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value):
-        self._trainable = bool(value)
-        for p in self.parameters:
-            p.trainable = self._trainable and p.learnable
-
-    @property
-    def weights(self):
-        """All Parameters: those that can learn first, as in Keras; freezing keeps the order."""
-        return [p for p in self.parameters if p.learnable] + [
-            p for p in self.parameters if not p.learnable
-        ]
-
-    variables = weights
-
-    @property
-    def trainable_weights(self):
-        return [p for p in self.parameters if p.trainable]
-
-    @property
-    def non_trainable_weights(self):
-        return [p for p in self.parameters if not p.trainable]
-
-    trainable_variables, non_trainable_variables = trainable_weights, non_trainable_weights
-
-    def count_params(self) -> int:
-        """How many numbers the layer owns."""
-        return sum(p.size for p in self.parameters)
-
-    def get_weights(self):
-        """Copies of all weights, in the order of `weights`."""
-        return [p.numpy() for p in self.weights]
-
-    def set_weights(self, arrays):
-        """Overwrite all weights; on a mismatch nothing changes."""
-        assign_all(self.weights, arrays, f"layer {self.name!r}")
+    # ---------------------------------------------------------------------------------- state
 
     def get_state(self):
         """Return what training changes: weights, and where the layer's random generators are.
@@ -363,15 +338,11 @@ class Layer(Symbolic, Revised):
 
     def get_config(self) -> dict:
         """The constructor's arguments as plain values."""
-        config = {"name": self.name, "trainable": self._trainable, "dtype": self.dtype}
+        config = {"name": self.name, "trainable": self.learns, "dtype": self.dtype}
         for key in self.config_keys:
-            value = getattr(self, key)
-            for module, kind in ((initializers, initializers.Initializer),
-                                 (regularizers, regularizers.Regularizer),
-                                 (constraints, constraints.Constraint)):  # fmt: skip
-                if isinstance(value, kind):
-                    value = module.serialize(value)
-            config[key] = value
+            value, module = getattr(self, key), OBJECTS.get(key.rpartition("_")[2])
+            known = module is activations or hasattr(value, "get_config")
+            config[key] = module.serialize(value) if module and known else value
         return config
 
     @classmethod
@@ -392,16 +363,4 @@ def _shape_of(x):
     return [(None, *a.shape[1:]) for a in x] if isinstance(x, list) else (None, *x.shape[1:])
 
 
-def get(identifier, custom_objects=None):
-    """A layer from its class name, its config, a class or a layer."""
-    return _registry.get(identifier, custom_objects)
-
-
-def serialize(layer):
-    """The config dict that `deserialize` turns into an equal layer, not built."""
-    return _registry.serialize(layer)
-
-
-def deserialize(config, custom_objects=None):
-    """A layer from what `serialize` returned."""
-    return _registry.deserialize(config, custom_objects)
+get, serialize, deserialize = _registry.get, _registry.serialize, _registry.deserialize

@@ -1,9 +1,9 @@
 """Dense: y = f(x W + b)."""
 
-from .. import activations, constraints, initializers, regularizers
+from .. import activations
+from ..configs.checks import check_integer
 from .activity import Penalized
 from .base import register
-from .checks import positive_int
 
 
 @register()
@@ -32,52 +32,23 @@ class Dense(Penalized):
     takes_sparse = True  # as the first layer: `ops.linear` and `ops.linear_dW` multiply sparse x
 
     config_keys = (
-        "units",
-        "use_bias",
-        "kernel_initializer",
-        "bias_initializer",
-        "kernel_regularizer",
-        "bias_regularizer",
-        "kernel_constraint",
-        "bias_constraint",
-    )
+        "units", "activation", "use_bias", "kernel_initializer", "bias_initializer",
+        "kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint",
+    )  # fmt: skip
+    bias = None
 
-    def __init__(
-        self,
-        units,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **options,
-    ):
+    def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
+                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None,
+                 kernel_constraint=None, bias_constraint=None, **options):  # fmt: skip
         super().__init__(**options)
-        self.units = positive_int(self, "units", units)
-        self.activation = activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.bias = None
+        self.store(locals())
+        self.units = check_integer(f"layer {self.name!r}: units", units, kind="an int")
 
     def build(self, input_shape):
         D, H = input_shape[-1], self.units
-        self.kernel = self.add_weight(
-            (D, H), self.kernel_initializer, "kernel", regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )  # fmt: skip
+        self.kernel = self.named_weight("kernel", (D, H))
         if self.use_bias:
-            self.bias = self.add_weight(
-                (H,), self.bias_initializer, "bias", regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )  # fmt: skip
+            self.bias = self.named_weight("bias", (H,))
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) < 2 or input_shape[-1] is None:
@@ -130,6 +101,3 @@ class Dense(Penalized):
         dx = self.empty(x.shape)  # (N, D)
         self.ops.linear_dx(dz, W.value, dx=dx)
         return dx.reshape(shape)
-
-    def get_config(self):
-        return {**super().get_config(), "activation": activations.serialize(self.activation)}

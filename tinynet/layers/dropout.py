@@ -1,25 +1,37 @@
-"""Dropout: each entry is set to zero with probability `rate` while training."""
+"""Dropout: each entry is set to zero with probability `rate` in training."""
 
+from ..configs.checks import check_number
 from ..random import check_seed, draw_seed
 from .base import Layer, register
-from .checks import fraction
 
 
-class Keyed(Layer):
-    """Base of layers with counter-based random numbers, keyed by (seed, step, row).
+class Noise(Layer):
+    """Base of layers that draw random numbers in training, and change nothing otherwise.
 
-    Args:
-        seed: None draws one.
+        y = x m + n,      dx = dy m
+
+    A subclass defines `perturbed(x)`, which returns y and m, or None for m where it is 1. The
+    random numbers come from a counter-based generator keyed by (seed, training step, row).
     """
 
-    def __init__(self, seed, options):
-        super().__init__(**options)
-        self.seed = None if seed is None else check_seed(seed)
-        self.key = (draw_seed() if seed is None else self.seed, 0)
+    supports_masking = True
+    amount = "rate"  # the argument, from 0 to 1, that says how much; at 0 nothing is drawn
+    below_1 = False  # whether it must be less than 1
 
+    def store(self, arguments):
+        super().store(arguments)
+        name, amount = self.amount, arguments[self.amount]
+        label = f"layer {self.name!r}: {name}"
+        setattr(self, name, check_number(label, amount, 0, 1))
+        if self.below_1 and amount == 1:
+            raise ValueError(f"{label} must be below 1, received {amount!r}")
+        self.seed = None if self.seed is None else check_seed(self.seed)
+        self.key = (draw_seed() if self.seed is None else self.seed, 0)
+
+    @property
     def key_now(self):
-        """Return the key beside step and row: the seed, and the number of this application of the
-        layer in the step."""
+        """What keys the random numbers beside step and row: the seed, and which application of
+        the layer in this step this is."""
         seed, first = self.key
         return seed, first + self.context.use
 
@@ -31,23 +43,36 @@ class Keyed(Layer):
         if self.key != state["key"]:  # a change would be a reason to record the step anew
             self.key = state["key"]
 
+    def forward(self, x, training=False):
+        self.saved = (None,)
+        if training and getattr(self, self.amount) > 0:
+            x, m = self.perturbed(x)
+            self.saved = (m,)
+        return x
 
-class Masked(Keyed):
-    """Base of layers that drop entries: `mask(shape)` is 0 or 1 / (1 - rate)."""
+    def backward(self, dy):
+        (m,) = self.recall()
+        if m is None or not self.needs_dx:
+            return dy
+        dx = self.empty(dy.shape)  # (N, D)
+        self.ops.multiply(dy, m, y=dx)  # reverses y = x m + n
+        return dx
 
-    supports_masking = True
 
-    def __init__(self, rate, noise_shape, seed, options):
-        super().__init__(seed, options)
-        self.rate = fraction(self, "rate", rate)
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+class Masked(Noise):
+    """Base of layers that drop entries."""
+
+    def store(self, arguments):
+        super().store(arguments)
+        if self.noise_shape is not None:
+            self.noise_shape = tuple(self.noise_shape)
 
     def mask(self, shape):
-        """The mask of this step for a batch of `shape`."""
+        """The mask of this step for a batch of `shape`: 0, or 1 / (1 - rate) where x is kept."""
         mask = self.empty(self._mask_shape(shape))
         shared = self.noise_shape is not None and self.noise_shape[0] is not None
         row = 0 if shared else self.context.first_row  # a mask for all rows belongs to none
-        self.ops.dropout_mask(self.rate, self.key_now(), self.context.step, row, mask=mask)
+        self.ops.dropout_mask(self.rate, self.key_now, self.context.step, row, mask=mask)
         return mask
 
     def _mask_shape(self, shape):
@@ -80,22 +105,10 @@ class Dropout(Masked):
     config_keys = ("rate", "noise_shape", "seed")
 
     def __init__(self, rate, noise_shape=None, seed=None, **options):
-        super().__init__(rate, noise_shape, seed, options)
+        super().__init__(**options)
+        self.store(locals())
 
-    def forward(self, x, training=False):
-        if not training or self.rate == 0:
-            self.saved = (None,)
-            return x
-        mask = self.mask(x.shape)
-        y = self.empty(x.shape)  # (N, D)
+    def perturbed(self, x):
+        mask, y = self.mask(x.shape), self.empty(x.shape)  # (N, D)
         self.ops.multiply(x, mask, y=y)
-        self.saved = (mask,)
-        return y
-
-    def backward(self, dy):
-        (mask,) = self.recall()
-        if mask is None or not self.needs_dx:
-            return dy
-        dx = self.empty(dy.shape)  # (N, D)
-        self.ops.multiply(dy, mask, y=dx)  # reverses y = x m
-        return dx
+        return y, mask

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from .. import initializers, regularizers
+from ..configs.checks import check_integer
 from .activity import Penalized
 from .base import register
-from .checks import positive_int
 
 EXACT = {"float32": 2**24, "float64": 2**53}  # integers up to here survive the cast to the dtype
 
@@ -32,37 +31,25 @@ class Embedding(Penalized):
     """
 
     config_keys = (
-        "input_dim",
-        "output_dim",
-        "embeddings_initializer",
-        "embeddings_regularizer",
-        "mask_zero",
-    )
+        "input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer", "mask_zero"
+    )  # fmt: skip
 
-    def __init__(
-        self,
-        input_dim,
-        output_dim,
-        embeddings_initializer="uniform",
-        embeddings_regularizer=None,
-        mask_zero=False,
-        weights=None,
-        input_length=None,  # the older Keras's, which then knew T
-        **options,
-    ):
+    # input_length: the older Keras's, which then knew T
+    def __init__(self, input_dim, output_dim, embeddings_initializer="uniform",
+                 embeddings_regularizer=None, mask_zero=False, weights=None, input_length=None,
+                 **options):  # fmt: skip
         if input_length is not None and "input_shape" not in options:
             options["input_shape"] = (input_length,)
         super().__init__(**options)
-        self.input_dim = positive_int(self, "input_dim", input_dim)
-        self.output_dim = positive_int(self, "output_dim", output_dim)
+        self.store(locals())
+        label, kind = f"layer {self.name!r}", "an int"
+        self.input_dim = check_integer(f"{label}: input_dim", input_dim, kind=kind)
+        self.output_dim = check_integer(f"{label}: output_dim", output_dim, kind=kind)
         if self.input_dim > EXACT[self.dtype]:
             raise ValueError(
                 f"layer {self.name!r}: input_dim={input_dim}, but {self.dtype} holds integers "
                 f'exactly only up to {EXACT[self.dtype]}; use dtype="float64"'
             )
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.mask_zero = bool(mask_zero)
         self.start = None
         if weights is not None:
             weights = weights[0] if isinstance(weights, list) and len(weights) == 1 else weights
@@ -73,7 +60,7 @@ class Embedding(Penalized):
                     f"{(self.input_dim, self.output_dim)}, received {self.start.shape}"
                 )
 
-    def build(self, input_shape):
+    def build(self, input_shape=None):
         self.embeddings = self.add_weight(
             (self.input_dim, self.output_dim),
             self.embeddings_initializer if self.start is None else "zeros",
@@ -90,7 +77,7 @@ class Embedding(Penalized):
         return (*input_shape, self.output_dim)
 
     def check_values(self, x, where):
-        """Raise unless all entries of x, data as the user gave it, are ids of ours."""
+        """Raise unless all entries of x, data as the user gave it, are ids that this layer has."""
         for first in range(0, len(x), 1 << 16):
             part = x[first : first + (1 << 16)]
             self._check_ids(

@@ -5,8 +5,7 @@ Each is called with a list, `Add()([a, b])`; `backward` returns a list, one grad
 
 import math
 
-import numpy as np
-
+from ..configs.checks import is_integer
 from .base import Layer, register
 
 
@@ -167,7 +166,7 @@ class Concatenate(Merge):
 
     def __init__(self, axis=-1, **options):
         super().__init__(**options)
-        if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)) or axis == 0:
+        if not is_integer(axis) or axis == 0:
             raise ValueError(f"layer {self.name!r}: axis must be an int other than 0, received "
                              f"{axis!r}")  # fmt: skip
         self.axis = int(axis)

@@ -1,32 +1,25 @@
-"""Noise while training: GaussianNoise, GaussianDropout, AlphaDropout.
-
-Random numbers are those of Dropout: from a counter-based generator keyed by (seed, training step,
-row).
-"""
+"""Noise in training: GaussianNoise, GaussianDropout, AlphaDropout."""
 
 import math
 
 from .base import register
-from .checks import fraction
-from .dropout import Keyed, Masked
+from .dropout import Masked, Noise
 
 
-class Noisy(Keyed):
+class Noisy(Noise):
     """Base of layers that draw one normal number per entry."""
-
-    supports_masking = True
 
     def normal(self, mean, stddev, shape):
         """Normal numbers of this step."""
         m = self.empty(shape)
         row = self.context.first_row
-        self.ops.normal_mask(mean, stddev, self.key_now(), self.context.step, row, mask=m)
+        self.ops.normal_mask(mean, stddev, self.key_now, self.context.step, row, mask=m)
         return m
 
 
 @register()
 class GaussianNoise(Noisy):
-    """Adds normal noise while training.
+    """Adds normal noise in training.
 
         y = x + n,      n ~ N(0, stddev^2)      (N, D)
 
@@ -36,25 +29,21 @@ class GaussianNoise(Noisy):
     """
 
     config_keys = ("stddev", "seed")
+    amount = "stddev"
 
     def __init__(self, stddev, seed=None, **options):
-        super().__init__(seed, options)
-        self.stddev = fraction(self, "stddev", stddev)
+        super().__init__(**options)
+        self.store(locals())
 
-    def forward(self, x, training=False):
-        if not training or self.stddev == 0:
-            return x
+    def perturbed(self, x):
         y = self.empty(x.shape)
         self.ops.add(x, self.normal(0.0, self.stddev, x.shape), y=y)
-        return y
-
-    def backward(self, dy):
-        return dy
+        return y, None
 
 
 @register()
 class GaussianDropout(Noisy):
-    """Multiplies with normal noise while training (Srivastava et al. 2014).
+    """Multiplies with normal noise in training (Srivastava et al. 2014).
 
         y = x m,      m ~ N(1, rate / (1 - rate))      (N, D)
 
@@ -64,30 +53,17 @@ class GaussianDropout(Noisy):
     """
 
     config_keys = ("rate", "seed")
+    below_1 = True
 
     def __init__(self, rate, seed=None, **options):
-        super().__init__(seed, options)
-        self.rate = fraction(self, "rate", rate)
-        if self.rate == 1:
-            raise ValueError(f"layer {self.name!r}: rate must be below 1, received {rate!r}")
+        super().__init__(**options)
+        self.store(locals())
 
-    def forward(self, x, training=False):
-        if not training or self.rate == 0:
-            self.saved = (None,)
-            return x
+    def perturbed(self, x):
         m = self.normal(1.0, math.sqrt(self.rate / (1 - self.rate)), x.shape)
         y = self.empty(x.shape)
         self.ops.multiply(x, m, y=y)
-        self.saved = (m,)
-        return y
-
-    def backward(self, dy):
-        (m,) = self.recall()
-        if m is None or not self.needs_dx:
-            return dy
-        dx = self.empty(dy.shape)
-        self.ops.multiply(dy, m, y=dx)  # reverses y = x m
-        return dx
+        return y, m
 
 
 ALPHA_P = -1.6732632423543772 * 1.0507009873554805  # where SELU saturates
@@ -107,16 +83,13 @@ class AlphaDropout(Masked):
     """
 
     config_keys = ("rate", "seed", "noise_shape")
+    below_1 = True
 
     def __init__(self, rate, noise_shape=None, seed=None, **options):
-        super().__init__(rate, noise_shape, seed, options)
-        if self.rate == 1:
-            raise ValueError(f"layer {self.name!r}: rate must be below 1, received {rate!r}")
+        super().__init__(**options)
+        self.store(locals())
 
-    def forward(self, x, training=False):
-        if not training or self.rate == 0:
-            self.saved = (None,)
-            return x
+    def perturbed(self, x):
         a = ((1 - self.rate) * (1 + self.rate * ALPHA_P**2)) ** -0.5
         b = -a * ALPHA_P * self.rate
         mask = self.mask(x.shape)  # 1 / (1 - rate) where kept
@@ -126,13 +99,4 @@ class AlphaDropout(Masked):
         kept, y = self.empty(x.shape), self.empty(x.shape)
         self.ops.multiply(x, m, y=kept)
         self.ops.add(kept, shift, y=y)
-        self.saved = (m,)
-        return y
-
-    def backward(self, dy):
-        (m,) = self.recall()
-        if m is None or not self.needs_dx:
-            return dy
-        dx = self.empty(dy.shape)
-        self.ops.multiply(dy, m, y=dx)  # reverses y = x m + shift
-        return dx
+        return y, m

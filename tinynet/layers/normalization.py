@@ -1,8 +1,8 @@
 """Batch normalization."""
 
-from .. import constraints, initializers, regularizers
+from ..configs.checks import check_number
+from .axes import from_rows, to_rows
 from .base import Layer, register
-from .rows import from_rows, to_rows
 
 
 @register()
@@ -28,73 +28,30 @@ class BatchNormalization(Layer):
     supports_masking = True
 
     config_keys = (
-        "axis",
-        "momentum",
-        "epsilon",
-        "center",
-        "scale",
-        "beta_initializer",
-        "gamma_initializer",
-        "moving_mean_initializer",
-        "moving_variance_initializer",
-        "beta_regularizer",
-        "gamma_regularizer",
-        "beta_constraint",
-        "gamma_constraint",
-    )
+        "axis", "momentum", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
+        "moving_mean_initializer", "moving_variance_initializer", "beta_regularizer",
+        "gamma_regularizer", "beta_constraint", "gamma_constraint",
+    )  # fmt: skip
+    gamma = beta = None
 
-    def __init__(
-        self,
-        axis=-1,
-        momentum=0.99,
-        epsilon=1e-3,
-        center=True,
-        scale=True,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
-        moving_mean_initializer="zeros",
-        moving_variance_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
-        beta_constraint=None,
-        gamma_constraint=None,
-        **options,
-    ):
+    def __init__(self, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True,
+                 beta_initializer="zeros", gamma_initializer="ones",
+                 moving_mean_initializer="zeros", moving_variance_initializer="ones",
+                 beta_regularizer=None, gamma_regularizer=None, beta_constraint=None,
+                 gamma_constraint=None, **options):  # fmt: skip
         super().__init__(**options)
-        if not 0 <= momentum <= 1:
-            raise ValueError(
-                f"layer {self.name!r}: momentum must be in [0, 1], received {momentum!r}"
-            )
-        self.axis, self.momentum, self.epsilon = axis, float(momentum), float(epsilon)
-        self.center, self.scale = center, scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
-        self.gamma = self.beta = None
+        self.store(locals())
+        self.momentum = check_number(f"layer {self.name!r}: momentum", momentum, 0, 1)
+        self.epsilon = check_number(f"layer {self.name!r}: epsilon", epsilon, 0)
 
     def build(self, input_shape):
         D = (input_shape[self.axis],)
         if self.scale:
-            self.gamma = self.add_weight(
-                D, self.gamma_initializer, "gamma", regularizer=self.gamma_regularizer,
-                constraint=self.gamma_constraint,
-            )  # fmt: skip
+            self.gamma = self.named_weight("gamma", D)
         if self.center:
-            self.beta = self.add_weight(
-                D, self.beta_initializer, "beta", regularizer=self.beta_regularizer,
-                constraint=self.beta_constraint,
-            )  # fmt: skip
-        self.moving_mean = self.add_weight(
-            D, self.moving_mean_initializer, "moving_mean", trainable=False
-        )
-        self.moving_variance = self.add_weight(
-            D, self.moving_variance_initializer, "moving_variance", trainable=False
-        )
+            self.beta = self.named_weight("beta", D)
+        self.moving_mean = self.named_weight("moving_mean", D, trainable=False)
+        self.moving_variance = self.named_weight("moving_variance", D, trainable=False)
 
     def compute_output_shape(self, input_shape):
         rank = len(input_shape)

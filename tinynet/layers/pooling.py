@@ -1,5 +1,6 @@
 """Pooling over the steps of a sequence: GlobalAveragePooling1D, GlobalMaxPooling1D."""
 
+from .axes import transposed
 from .base import Layer, register
 
 
@@ -15,13 +16,8 @@ class GlobalPooling1D(Layer):
 
     def __init__(self, data_format=None, keepdims=False, **options):
         super().__init__(**options)
-        data_format = "channels_last" if data_format is None else data_format
-        if data_format not in ("channels_last", "channels_first"):
-            raise ValueError(
-                f'layer {self.name!r}: data_format must be "channels_last" or "channels_first", '
-                f"received {data_format!r}"
-            )
-        self.data_format, self.keepdims = data_format, bool(keepdims)
+        self.data_format, self.keepdims = data_format or "channels_last", bool(keepdims)
+        self.features_first = self.channels_first(data_format)
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) != 3:
@@ -30,7 +26,7 @@ class GlobalPooling1D(Layer):
                 f"received shape {tuple(input_shape)}"
             )
         N, T, D = input_shape
-        if self.data_format == "channels_first":
+        if self.features_first:
             T, D = D, T
             return (N, D, 1) if self.keepdims else (N, D)
         return (N, 1, D) if self.keepdims else (N, D)
@@ -50,11 +46,7 @@ class GlobalPooling1D(Layer):
 
     def _swapped(self, x):
         """(N, T, D) from x, or x from it."""
-        if self.data_format == "channels_last":
-            return x
-        y = self.empty((len(x), x.shape[2], x.shape[1]))
-        self.ops.transpose(x, (0, 2, 1), y=y)
-        return y
+        return transposed(self, x, (0, 2, 1)) if self.features_first else x
 
 
 @register("GlobalAvgPool1D")

@@ -2,10 +2,9 @@
 
 import math
 
-from .. import initializers, regularizers
+from ..configs.checks import check_number
+from .axes import axes_of, from_rows, to_rows
 from .base import Layer, register
-from .checks import axes_of
-from .rows import from_rows, to_rows
 
 
 class RowNormalization(Layer):
@@ -15,14 +14,17 @@ class RowNormalization(Layer):
     supports_masking = True
     gamma = beta = None
 
-    def __init__(self, axis, epsilon, options):
-        super().__init__(**options)
+    epsilon = 1e-12
+
+    def store(self, arguments):
+        super().store(arguments)
+        axis = self.axis
         if isinstance(axis, bool) or not isinstance(axis, (int, list, tuple)):
             raise TypeError(
                 f"layer {self.name!r}: axis must be an int or a list of ints, received {axis!r}"
             )
         self.axis = list(axis) if isinstance(axis, tuple) else axis
-        self.epsilon = float(epsilon)
+        self.epsilon = check_number(f"layer {self.name!r}: epsilon", self.epsilon, 0)
 
     def compute_output_shape(self, input_shape):
         axes_of(self, self.axis, input_shape)
@@ -71,47 +73,24 @@ class LayerNormalization(RowNormalization):
 
     kind = "layer"
     config_keys = (
-        "axis",
-        "epsilon",
-        "center",
-        "scale",
-        "beta_initializer",
-        "gamma_initializer",
-        "beta_regularizer",
-        "gamma_regularizer",
-    )
+        "axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
+        "beta_regularizer", "gamma_regularizer",
+    )  # fmt: skip
 
-    def __init__(
-        self,
-        axis=-1,
-        epsilon=1e-3,
-        center=True,
-        scale=True,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
-        **options,
-    ):
+    def __init__(self, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
+                 gamma_initializer="ones", beta_regularizer=None, gamma_regularizer=None,
+                 **options):  # fmt: skip
         if options.pop("rms_scaling", False):
             raise ValueError("LayerNormalization(rms_scaling=True): use RMSNormalization")
-        super().__init__(axis, epsilon, options)
-        self.center, self.scale = center, scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        super().__init__(**options)
+        self.store(locals())
 
     def build(self, input_shape):
         shape = self._shape(input_shape)
         if self.scale:
-            self.gamma = self.add_weight(
-                shape, self.gamma_initializer, name="gamma", regularizer=self.gamma_regularizer
-            )
+            self.gamma = self.named_weight("gamma", shape)
         if self.center:
-            self.beta = self.add_weight(
-                shape, self.beta_initializer, name="beta", regularizer=self.beta_regularizer
-            )
+            self.beta = self.named_weight("beta", shape)
 
 
 @register()
@@ -130,7 +109,8 @@ class RMSNormalization(RowNormalization):
     config_keys = ("axis", "epsilon")
 
     def __init__(self, axis=-1, epsilon=1e-6, **options):
-        super().__init__(axis, epsilon, options)
+        super().__init__(**options)
+        self.store(locals())
 
     def build(self, input_shape):
         self.gamma = self.scale = self.add_weight(self._shape(input_shape), "ones", name="scale")
@@ -148,4 +128,5 @@ class UnitNormalization(RowNormalization):
     config_keys = ("axis",)
 
     def __init__(self, axis=-1, **options):
-        super().__init__(axis, 1e-12, options)
+        super().__init__(**options)
+        self.store(locals())

@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 
+from .axes import axes_of, from_rows, to_rows
 from .base import Layer, register
-from .checks import axes_of
-from .rows import from_rows, to_rows
 
 LEAST = 1e-7  # the smallest standard deviation that is divided by, as in Keras
 

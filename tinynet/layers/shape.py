@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
+from ..configs.checks import check_integer
 from ..core.graph import Node
+from .axes import transposed
 from .base import Layer, register
-from .checks import positive_int
 
 
 @register("Input")
@@ -75,17 +76,12 @@ class Flatten(Layer):
     """
 
     config_keys = ("data_format",)
-    hands_on_values = True
+    preserves_values = True
 
     def __init__(self, data_format=None, **options):
         super().__init__(**options)
-        data_format = "channels_last" if data_format is None else data_format
-        if data_format not in ("channels_last", "channels_first"):
-            raise ValueError(
-                f'layer {self.name!r}: data_format must be "channels_last" or "channels_first", '
-                f"received {data_format!r}"
-            )
-        self.data_format = data_format
+        self.data_format = data_format or "channels_last"
+        self.features_first = self.channels_first(data_format)
 
     def compute_output_shape(self, input_shape):
         if None in input_shape[1:]:
@@ -94,21 +90,16 @@ class Flatten(Layer):
 
     def forward(self, x, training=False):
         self.saved = x.shape
-        if self.data_format == "channels_first" and x.ndim > 2:
-            order = (0, *range(2, x.ndim), 1)
-            moved = self.empty(tuple(x.shape[a] for a in order))
-            self.ops.transpose(x, order, y=moved)
-            x = moved
+        if self.features_first and x.ndim > 2:
+            x = transposed(self, x, (0, *range(2, x.ndim), 1))
         return x.reshape(len(x), math.prod(x.shape[1:]))  # (N, D)
 
     def backward(self, dy):
         shape = self.recall()
-        if self.data_format == "channels_first" and len(shape) > 2:
+        if self.features_first and len(shape) > 2:
             N, D, *rest = shape
-            dx = self.empty(shape)
             order = (0, len(shape) - 1, *range(1, len(shape) - 1))
-            self.ops.transpose(dy.reshape(N, *rest, D), order, y=dx)
-            return dx
+            return transposed(self, dy.reshape(N, *rest, D), order)
         return dy.reshape(shape)  # (N, A, B, ...)
 
 
@@ -121,7 +112,7 @@ class Reshape(Layer):
     """
 
     config_keys = ("target_shape",)
-    hands_on_values = True
+    preserves_values = True
 
     def __init__(self, target_shape, **options):
         super().__init__(**options)
@@ -163,7 +154,7 @@ class Permute(Layer):
     """
 
     config_keys = ("dims",)
-    hands_on_values = True
+    preserves_values = True
 
     def __init__(self, dims, **options):
         super().__init__(**options)
@@ -183,17 +174,13 @@ class Permute(Layer):
         return (input_shape[0], *(input_shape[d] for d in self.dims))
 
     def forward(self, x, training=False):
-        y = self.empty(self.compute_output_shape(x.shape))
-        self.ops.transpose(x, (0, *self.dims), y=y)
-        return y
+        return transposed(self, x, (0, *self.dims))
 
     def backward(self, dy):
         if not self.needs_dx:
             return None
         order = (0, *(self.dims.index(d) + 1 for d in range(1, len(self.dims) + 1)))
-        dx = self.empty(tuple(dy.shape[a] for a in order))
-        self.ops.transpose(dy, order, y=dx)  # the inverse order
-        return dx
+        return transposed(self, dy, order)  # the inverse order
 
 
 @register()
@@ -205,11 +192,11 @@ class RepeatVector(Layer):
     """
 
     config_keys = ("n",)
-    hands_on_values = True
+    preserves_values = True
 
     def __init__(self, n, **options):
         super().__init__(**options)
-        self.n = positive_int(self, "n", n)
+        self.n = check_integer(f"layer {self.name!r}: n", n, kind="an int")
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) != 2:
@@ -235,7 +222,7 @@ class RepeatVector(Layer):
 class Identity(Layer):
     """y = x."""
 
-    hands_on_values = True
+    preserves_values = True
 
     def forward(self, x, training=False):
         return x

@@ -13,9 +13,10 @@ import numpy as np
 
 from ..config import float_dtype
 from ..configs.naming import snake_case
-from ..configs.registry import Configurable, Registry, Revised
+from ..configs.registry import Configurable, Registry
 from ..core.context import StepContext
 from ..core.devices import load_ops
+from ..core.versions import Versioned
 from .checks import check_finite
 
 EPSILON = 1e-7  # where probabilities are clipped
@@ -25,7 +26,7 @@ _registry = Registry("loss", "losses")
 register = _registry.register
 
 
-class Loss(Configurable, Revised):
+class Loss(Configurable, Versioned):
     """Base of all losses.
 
     A loss of your own says what each row's value is, and its derivative, written by hand:
@@ -49,7 +50,7 @@ class Loss(Configurable, Revised):
     """
 
     config_keys = ("name", "reduction")
-    volatile = frozenset({"dp", "probabilities", "context"})
+    unversioned = frozenset({"dp", "probabilities", "context"})
     default_name = None
     logits_of = None  # name of the activation that can be fused into this loss
     from_logits = False

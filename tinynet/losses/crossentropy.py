@@ -7,6 +7,7 @@ z, and dz = w (p - y) stays exact where p saturates. Anywhere else probabilities
 
 import numpy as np
 
+from ..configs.checks import check_number, is_integer
 from .base import EPSILON, Loss, PlainLoss, check_axis, register
 from .checks import check_class_ids, check_shares, one_hot_hint
 
@@ -21,9 +22,8 @@ class SmoothedLoss(Loss):
         name=None, dtype=None,
     ):  # fmt: skip
         super().__init__(name, reduction, dtype)
-        if not 0 <= label_smoothing <= 1:
-            raise ValueError(f"label_smoothing must be in [0, 1], received {label_smoothing!r}")
-        self.from_logits, self.label_smoothing = bool(from_logits), float(label_smoothing)
+        self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1)
+        self.from_logits = bool(from_logits)
         self.axis = check_axis(axis)
 
     def _smoothed(self, y, p):
@@ -74,7 +74,7 @@ class SparseCategoricalCrossentropy(_CrossEntropy):
         name=None, dtype=None,
     ):  # fmt: skip
         super().__init__(from_logits, 0.0, axis, reduction, name, dtype)
-        if ignore_class is not None and not isinstance(ignore_class, (int, np.integer)):
+        if ignore_class is not None and not is_integer(ignore_class):
             raise ValueError(f"ignore_class must be a class id or None, received {ignore_class!r}")
         self.ignore_class = None if ignore_class is None else int(ignore_class)
 

@@ -7,6 +7,7 @@ Keras it is computed from probabilities that are clipped, also `from_logits`.
 import numpy as np
 
 from .. import activations
+from ..configs.checks import check_number
 from .base import EPSILON, register
 from .checks import check_shares, one_hot_hint
 from .crossentropy import SmoothedLoss
@@ -16,9 +17,7 @@ class _Focal(SmoothedLoss):
     """What the two share: gamma, and logits that `activation` makes probabilities of first."""
 
     def _set_gamma(self, gamma):
-        if not gamma >= 0:
-            raise ValueError(f"gamma must be >= 0, received {gamma!r}")
-        self.gamma = float(gamma)
+        self.gamma = check_number("gamma", gamma, 0, kind="")
 
     def forward(self, y, p, w, logits=False):
         values, self.dp = self._arrays(p)

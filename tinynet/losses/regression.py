@@ -1,5 +1,6 @@
 """How far predictions are from real numbers: errors squared, absolute, relative, and as angles."""
 
+from ..configs.checks import check_number
 from .base import EPSILON, ElementwiseLoss, Loss, check_axis, register
 
 
@@ -46,9 +47,7 @@ class Huber(ElementwiseLoss):
 
     def __init__(self, delta=1.0, reduction="sum_over_batch_size", name=None, dtype=None):
         super().__init__(reduction, name, dtype)
-        if not delta > 0:
-            raise ValueError(f"delta must be > 0, received {delta!r}")
-        self.delta = float(delta)
+        self.delta = check_number("delta", delta, above=0, kind="")
 
     @property
     def options(self):

@@ -63,7 +63,7 @@ class Subject:
     def close(self):
         """Give back what the steps were recorded into, and the moments; it can't train any more."""
         self.model.execution = None
-        self.model.own_context.release()
+        self.model.step_context.release()
         self.model.optimizer.state.clear()
         self.x = self.y = None
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..config import floatx
+from ..configs.checks import check_integer, check_number
 from .base import register
 from .reduction import MeanMetric
 from .shapes import check_ids, class_ids, same_rank
@@ -94,8 +95,7 @@ class BinaryAccuracy(_Accuracy):
     config_keys = ("name", "dtype", "threshold")
 
     def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
-        if not 0 < threshold < 1:
-            raise ValueError(f"BinaryAccuracy: threshold must be in (0, 1), received {threshold!r}")
+        check_number("BinaryAccuracy: threshold", threshold, above=0, below=1)
         super().__init__(name, dtype)
         self.threshold = threshold
 
@@ -131,10 +131,8 @@ class _TopK(_Accuracy):
     config_keys = ("name", "dtype", "k")
 
     def __init__(self, k, name, dtype):
-        if k < 1:
-            raise ValueError(f"{type(self).__name__}: k must be an int >= 1, received {k!r}")
         super().__init__(name, dtype)
-        self.k = k
+        self.k = check_integer(f"{type(self).__name__}: k", k, kind="an int")
 
 
 @register()

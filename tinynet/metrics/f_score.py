@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..configs.checks import check_number
 from .base import EPSILON, Metric, register
 from .shapes import matrices, spread
 
@@ -26,12 +27,11 @@ class FBetaScore(Metric):
         who, known = type(self).__name__, (None, "micro", "macro", "weighted")
         if average not in known:
             raise ValueError(f"{who}: average must be one of {known}, received {average!r}")
-        if not (_is_number(beta) and beta > 0):
-            raise ValueError(f"{who}: beta must be a number > 0, received {beta!r}")
-        if threshold is not None and not (_is_number(threshold) and 0 < threshold <= 1):
-            raise ValueError(f"{who}: threshold must be in (0, 1], received {threshold!r}")
-        self.average, self.beta = average, float(beta)
-        self.threshold = None if threshold is None else float(threshold)
+        self.average = average
+        self.beta = check_number(f"{who}: beta", beta, above=0, kind="a number")
+        if threshold is not None:
+            threshold = check_number(f"{who}: threshold", threshold, above=0, high=1)
+        self.threshold = threshold
         self.true_positives = None  # (C,), made at the first batch
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -66,10 +66,6 @@ class FBetaScore(Metric):
         elif self.average is not None:
             scores = scores.mean()
         return scores if np.ndim(scores) else float(scores)
-
-
-def _is_number(value):
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
 
 
 @register()

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..configs.checks import check_integer, check_number
 from .base import register
 from .confusion import Counts, check_probabilities
 from .shapes import pair
@@ -14,12 +15,8 @@ class _AtLeast(Counts):
 
     def __init__(self, what, least, num_thresholds, class_id, name, dtype):
         super().__init__(dtype, name)
-        if not 0 <= least <= 1:
-            raise ValueError(f"{type(self).__name__}: {what} must be in [0, 1], received {least!r}")
-        if not num_thresholds >= 1:
-            raise ValueError(
-                f"{type(self).__name__}: num_thresholds must be >= 1, received {num_thresholds!r}"
-            )
+        check_number(f"{type(self).__name__}: {what}", least, 0, 1)
+        check_integer(f"{type(self).__name__}: num_thresholds", num_thresholds, kind="")
         self.num_thresholds, self.class_id, self._least = num_thresholds, class_id, least
         setattr(self, what, least)
         n = num_thresholds

@@ -7,6 +7,8 @@ objects. Reading order: `trace` (the step), `untouched` (why it leaves no mark),
 
 import pathlib
 
+from ..configs.checks import check_integer
+
 __all__ = ["microscope"]
 
 
@@ -33,8 +35,7 @@ def microscope(
         RuntimeError: the model is not compiled.
         ValueError: x and y do not fit the model; `entries` or `keras` is not as above.
     """
-    if isinstance(entries, bool) or not isinstance(entries, int) or entries < 1:
-        raise ValueError(f"entries must be an integer >= 1, received {entries!r}")
+    check_integer("entries", entries)
     if keras not in ("auto", True, False, None):
         raise ValueError(f'keras must be "auto", True or False, received {keras!r}')
     from ..random import check_seed

@@ -52,7 +52,8 @@ class Functional(Model):
         self.inputs, self.outputs = graph.flat(inputs), graph.flat(outputs)
         for layer in layers:
             self.check_addition(layer)
-            self.layers.append(layer)
+            self.inner_layers.append(layer)
+        self.inner_layers = layers
         self.nodes_in_order = [node for node in nodes if node.inputs]
         self.uses = {}  # layer -> its nodes here
         for node in self.nodes_in_order:
@@ -85,6 +86,11 @@ class Functional(Model):
     def build(self, input_shape):
         """Nothing is left to do: the layers were built when they were connected."""
         self.check_input_shape(input_shape)
+
+    def check_shapes(self):
+        for node in self.nodes_in_order:
+            shapes = [tensor.shape for tensor in node.inputs]
+            self.check_still_fits(node.layer, shapes if node.many else shapes[0], node.output.shape)
 
     # --------------------------------------------------------------------- forward and backward
 
@@ -195,10 +201,10 @@ class Functional(Model):
         for node in self.nodes_in_order:  # as far as the values come through unchanged
             if len(node.inputs) == 1 and node.inputs[0] in values:
                 node.layer.check_values(values[node.inputs[0]], where)
-                if node.layer.hands_on_values:
+                if node.layer.preserves_values:
                     values[node.output] = values[node.inputs[0]]
 
-    hands_on_values = False
+    preserves_values = False
 
     def build_for(self, x, where="x"):
         """x, or its parts, in the shapes of the inputs; see Model."""
@@ -220,10 +226,7 @@ class Functional(Model):
     def accepts(self, shape):
         ours = [tensor.shape for tensor in self.inputs]
         given = shape if isinstance(shape, list) else [shape]
-        return len(ours) == len(given) and all(
-            len(a) == len(b) and all(e is None or e == s for e, s in zip(a[1:], b[1:], strict=True))
-            for a, b in zip(ours, given, strict=True)
-        )
+        return len(ours) == len(given) and all(map(graph.fits, given, ours))
 
     # --------------------------------------------------------------------------------- config
 

@@ -12,10 +12,13 @@ from ..config import float_dtype
 from ..configs.naming import unique_name
 from ..core.context import StepContext
 from ..core.devices import load_ops, resolve
-from ..core.graph import is_symbolic
-from ..core.parameters import FlatParameters, assign_all
+from ..core.graph import fits, is_symbolic
+from ..core.parameters import FlatParameters
+from ..core.versions import latest_version, new_version
 from ..engine.fit import Trainer
 from ..layers import Layer
+
+DERIVED = {"planned", "fitting_layout", "first_trained", "learning", "wanted", "_context"}
 
 
 class Model(Trainer, Layer):
@@ -24,18 +27,24 @@ class Model(Trainer, Layer):
         x = Input((784,))
         model = Model(x, Dense(10, activation="softmax")(Dense(100, activation="relu")(x)))
 
+    A kind of model defines `forward(x, training, logits)` and `backward(dy, logits)`, where logits
+    leaves the last activation out; `first_layers()`, those that read the input; `check_shapes()`,
+    which raises unless each layer still takes what those before it give; and
+    `plan_backward(needs_dx)`, which notes what learns and which gradients are needed.
+
     Args:
         inputs, outputs: symbolic tensors, see `Input`; lists where there are several.
         name: None: the class's name with a counter.
 
     Attributes:
-        layers: in the order of the forward pass.
+        layers: a list of them, in the order of the forward pass; layers come and go with `add` and
+            `pop` of Sequential, or in a new model.
         input_shape, output_shape: with None for the number of rows.
     """
 
     functional = stack = None  # Functional and Sequential, which enter themselves here
-    volatile = Layer.volatile | {"own_context", "_context", "steps_taken", "passes_taken"}
     declared_input_shape = None
+    planned = fitting_layout = None  # what `plan_backward` and `check_shapes` have seen
 
     def __new__(cls, *args, **kwargs):
         if cls is not Model:
@@ -50,49 +59,43 @@ class Model(Trainer, Layer):
 
     def __init__(self, name=None):
         Trainer.__init__(self)
+        # the state of the training, and what is derived from the layers, is no part of the version
+        self.unversioned = Layer.unversioned | DERIVED | frozenset(vars(self))
         self.name = unique_name(type(self).__name__) if name is None else str(name)
-        self.layers, self.nodes = [], []
+        self.inner_layers, self.nodes = [], []
         self.input_shape = self.output_shape = None
         self.built = False
         self.needs_dx = True
-        self.own_context = StepContext(load_ops(resolve()), reuse=True)
-        self._context = self.own_context
+        self.step_context = StepContext(load_ops(resolve()), reuse=True)
+        self._context = self.step_context
 
     names_of_inputs = None  # where x may be a list or a dict of arrays
-
-    # --------------------------------------------------------------- what kinds of models define
-
-    def forward(self, x, training=False, logits=False):
-        """Outputs of a batch; with `logits`, without the last activation."""
-        raise NotImplementedError(f"{type(self).__name__} needs a forward")
-
-    def backward(self, dy, logits=False):
-        """Write every parameter's gradient; dy is the gradient by what `forward` returned."""
-        raise NotImplementedError(f"{type(self).__name__} needs a backward")
-
-    def first_layers(self):
-        """The layers that read the input."""
-        raise NotImplementedError(f"{type(self).__name__} needs a first_layers")
-
-    def plan_backward(self, needs_dx):
-        """Before a step: which layers learn, and which have to hand a gradient on."""
-        raise NotImplementedError(f"{type(self).__name__} needs a plan_backward")
 
     @property
     def last_layer(self):
         """The layer that gives the output."""
-        return self.layers[-1]
+        return self.inner_layers[-1]
 
-    # ------------------------------------------------------------------------- layers inside us
+    # --------------------------------------------------------------------------- layers inside
 
-    def leaves(self):
-        """All layers that do the work, at any depth, each once."""
-        return list(dict.fromkeys(leaf for layer in self.layers for leaf in layer.leaves()))
+    def __init_subclass__(cls, **options):
+        """A model's `build` may run again, when its layers have changed: it stays as it is."""
+
+    @property
+    def layers(self):
+        """The layers in a list of their own: changing the list does not change the model."""
+        return list(self.inner_layers)
+
+    @layers.setter
+    def layers(self, value):
+        raise AttributeError(
+            f"{self.name}: the layers can't be set; use add() and pop() of a Sequential, or make a "
+            "new model of the layers"
+        )
 
     def parts(self):
-        """All layers at any depth, models among them."""
-        inner = [layer.parts() for layer in self.layers if isinstance(layer, Model)]
-        return [*self.layers, *(part for parts in inner for part in parts)]
+        """All layers at any depth, models among them, without this model."""
+        return self.layout.parts[1:]
 
     @property
     def activation(self):
@@ -112,32 +115,35 @@ class Model(Trainer, Layer):
 
     @property
     def context(self):
-        """Arrays and kernels of whoever takes the step: this model, or the one it stands in."""
+        """Arrays and kernels of the model that takes the step: this one, or one that holds it."""
         return self._context
 
     @context.setter
     def context(self, context):
         self._context = context
-        for layer in self.layers:
+        for layer in self.inner_layers:
             layer.context = context
+        new_version()  # a model that holds some of the layers, too, has to take them back
 
     @property
     def saved(self):
         """What the layers inside keep for `backward`."""
-        return [layer.saved for layer in self.layers]
+        return [layer.saved for layer in self.inner_layers]
 
     @saved.setter
     def saved(self, values):
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(self.inner_layers):
             layer.saved = None if values is None else values[i]
 
     def check_addition(self, layer):
-        """Raise unless this layer can stand beside the others."""
+        """Raise unless this layer can stand beside the others, and this model is not inside it."""
         if not isinstance(layer, Layer):
             raise TypeError(
                 f"{self.name}: expected a layer, received {layer!r} of type {type(layer).__name__}"
             )
-        if any(layer.name == other.name for other in self.layers):
+        if self in layer.layout.parts:
+            raise ValueError(f"{self.name} can't become a layer inside itself")
+        if any(layer.name == other.name for other in self.inner_layers):
             raise ValueError(
                 f"{self.name}: there is a layer named {layer.name!r} already; names must be unique"
             )
@@ -185,10 +191,6 @@ class Model(Trainer, Layer):
 
     # ------------------------------------------------------------------------------ building
 
-    def build_once(self, input_shape):
-        if not self.built:
-            self.build(input_shape)
-
     def accepts(self, shape):
         return shape[1:] == self.input_shape[1:]
 
@@ -215,9 +217,7 @@ class Model(Trainer, Layer):
                 x = x[..., 0]
             elif (*x.shape[1:], 1) == shape:
                 x = x[..., None]
-        if x.ndim != len(shape) + 1 or any(
-            e is not None and e != s for e, s in zip(shape, x.shape[1:], strict=True)
-        ):
+        if not fits(x.shape, (None, *shape)):
             raise ValueError(
                 f"{where}: {self.name} expects rows of shape {shape}, received {x.shape[1:]} "
                 f"({where} has shape {x.shape})"
@@ -235,55 +235,47 @@ class Model(Trainer, Layer):
     # ------------------------------------------------------------------------------ parameters
 
     def ensure_flat(self):
-        """Have our parameters in our own vectors; other models may share our layers."""
-        ours = self._context is self.own_context
-        ours = ours and all(leaf.context is self.own_context for leaf in self.leaves())
-        ours = ours and self.flat is not None and self.flat.ops is self.own_context.ops
-        if not ours or not self.flat.holds(self.parameters):
-            self.context = self.own_context
-            self.flat = FlatParameters(self.parameters, self.context.ops)
+        """Have the parameters in this model's own vectors; other models may share its layers.
+
+        Raises:
+            ValueError: the layers no longer fit together, because one of them was changed.
+        """
+        flat, ops = self.flat, self.step_context.ops
+        if flat is not None and flat.ops is ops and flat.checked is latest_version():
+            return
+        layout = self.layout
+        if any(one.context is not self.step_context for one in layout.parts):
+            self.context = self.step_context
+            self.planned = None
+        if layout is not self.fitting_layout:
+            self.check_shapes()
+        if flat is None or flat.ops is not ops or not flat.holds(layout.parameters):
+            self.flat, self.planned = FlatParameters(layout.parameters, ops), None
+        if self.planned != layout.parts:
             self.plan_backward(needs_dx=False)
+            self.planned = layout.parts
+        self.fitting_layout, self.flat.checked = self.layout, latest_version()
 
-    @property
-    def parameters(self):
-        """All Parameters, layer by layer; a layer that is used twice counts once."""
-        return list(dict.fromkeys(p for leaf in self.leaves() for p in leaf.weights))
-
-    weights = variables = parameters
-
-    @property
-    def trainable(self):
-        return any(layer.trainable for layer in self.layers)
-
-    @trainable.setter
-    def trainable(self, value):
-        for layer in self.layers:
-            layer.trainable = value
+    def check_still_fits(self, layer, input_shape, output_shape):
+        """Raise unless a layer still makes arrays of the one shape from arrays of the other."""
+        if isinstance(layer, Model):
+            layer.check_shapes()
+        layer.check_input_shape(input_shape)
+        tried = layer.shape_is_tried_out  # which is not done again
+        now = layer.output_shape if tried else layer.compute_output_shape(input_shape)
+        if tuple(now)[1:] != tuple(output_shape)[1:]:
+            raise ValueError(
+                f"{self.name}: layer {layer.name!r} was changed: it gives {now} for input of shape "
+                f"{input_shape}, where the model was built with {output_shape}; make a new model "
+                "of the layers"
+            )
 
     @property
     def dtype(self):
         """That of all layers."""
-        leaves = self.leaves()
-        with_weights = [leaf for leaf in leaves if leaf.parameters] or leaves
+        leaves = self.layout.leaves
+        with_weights = [leaf for leaf in leaves if leaf.own_parameters] or leaves
         return with_weights[0].dtype if leaves else float_dtype()
-
-    def count_params(self) -> int:
-        """How many numbers the model owns."""
-        self._require_built("count_params")
-        return sum(p.size for p in self.parameters)
-
-    def get_weights(self):
-        """Copies of all weights: layer by layer, the trainable ones of a layer first."""
-        return [p.numpy() for p in self.parameters]
-
-    def set_weights(self, arrays):
-        """Overwrite all weights with arrays in the order of `get_weights`.
-
-        Raises:
-            ValueError: another number or another shape; nothing was changed.
-        """
-        self._require_built("set_weights")
-        assign_all(self.parameters, arrays, self.name)
 
     def save(self, filepath, overwrite=True, zipped=None, include_optimizer=True):
         """Write the whole model to a `.keras` or `.h5` file, see `saving.save_model`."""
@@ -291,12 +283,12 @@ class Model(Trainer, Layer):
 
     def save_weights(self, filepath, overwrite=True):
         """Write all weights, whole or not at all, see `saving.save_weights`."""
-        self._require_built("save_weights")
+        self.require_built("save_weights")
         saving.save_weights(self, filepath, overwrite)
 
     def load_weights(self, filepath, skip_mismatch=False, by_name=False):
         """Read weights; a file that does not fit changes nothing, see `saving.load_weights`."""
-        self._require_built("load_weights")
+        self.require_built("load_weights")
         saving.load_weights(self, filepath, skip_mismatch, by_name)
 
     def to_json(self, **options) -> str:
@@ -310,10 +302,10 @@ class Model(Trainer, Layer):
 
     def export(self, filepath, format=None, **options):
         """Write what predicts as ONNX, see `saving.onnx`."""
-        self._require_built("export")
+        self.require_built("export")
         saving.export(self, filepath, format, **options)
 
-    def _require_built(self, doing):
+    def require_built(self, doing):
         if not self.built:
             raise ValueError(
                 f"{self.name} has no weights yet, so {doing} can't work: give the first layer an "

@@ -1,5 +1,7 @@
 """Sequential: layers one after the other."""
 
+import itertools
+
 from ..core.graph import KerasTensor, Node
 from ..layers import InputLayer
 from ..layers import deserialize as deserialize_layer
@@ -46,32 +48,32 @@ class Sequential(Model):
             layer = layer.node.layer  # Input(shape)
         self.check_addition(layer)
         if isinstance(layer, InputLayer):
-            if self.layers or self.input_layer is not None:
+            if self.inner_layers or self.input_layer is not None:
                 raise ValueError(f"{self.name}: an Input comes first and only once")
             self.input_layer = layer
             return
-        if self.layers and layer.dtype != self.layers[0].dtype:
+        if self.inner_layers and layer.dtype != self.inner_layers[0].dtype:
             raise ValueError(
                 f"{self.name}: layer {layer.name!r} is {layer.dtype}, the others are "
-                f"{self.layers[0].dtype}"
+                f"{self.inner_layers[0].dtype}"
             )
         if not self.built:
-            self.layers.append(layer)
+            self.inner_layers = [*self.inner_layers, layer]
             self._stack_changed()
             return
         layer.build_once(self.output_shape)
         layer.check_input_shape(self.output_shape)
         layer.context = self.context
         self.output_shape = layer.compute_output_shape(self.output_shape)
-        self.layers.append(layer)
+        self.inner_layers = [*self.inner_layers, layer]
         self.chain.append(Node(layer, [self.chain[-1].output], False, self.output_shape))
         self.flat = self.compiled_metrics = None
 
     def pop(self):
         """Take the last layer off and return it."""
-        if not self.layers:
+        if not self.inner_layers:
             raise ValueError(f"{self.name}: there are no layers to pop")
-        layer = self.layers.pop()
+        *self.inner_layers, layer = self.inner_layers
         self._unchain()
         self._stack_changed()
         return layer
@@ -80,24 +82,24 @@ class Sequential(Model):
         self.flat = self.compiled_metrics = None
         self.built = False
         shape = self._declared_shape()
-        if shape is not None and self.layers:
+        if shape is not None and self.inner_layers:
             self.build((None, *shape))
 
     def _declared_shape(self):
         if self.input_layer is not None:
             return self.input_layer.shape
-        if not self.layers:
+        if not self.inner_layers:
             return None
-        first = self.layers[0]
+        first = self.inner_layers[0]
         return first.input_shape[1:] if first.built else first.declared_input_shape
 
     def build(self, input_shape):
         """Create all parameters for inputs of `input_shape`, whose first entry, None, is N."""
-        if not self.layers:
+        if not self.inner_layers:
             raise ValueError(f"{self.name}: add a layer first")
         shape = (None, *tuple(input_shape)[1:])
         shapes = [shape]
-        for layer in self.layers:
+        for layer in self.inner_layers:
             layer.build_once(shape)
             layer.check_input_shape(shape)
             layer.context = self.context
@@ -107,16 +109,20 @@ class Sequential(Model):
         self.built = True
         self._make_chain(shapes)
 
+    def check_shapes(self):
+        for below, node in itertools.pairwise(self.chain):
+            self.check_still_fits(node.layer, below.output.shape, node.output.shape)
+
     def _make_chain(self, shapes):
         """The symbolic tensors of the stack, so that another model can begin inside it."""
         self._unchain()
         first = self.input_layer
         if first is None or first.shape != shapes[0][1:]:
-            name = f"{self.layers[0].name}_input"
+            name = f"{self.inner_layers[0].name}_input"
             first = InputLayer(shapes[0][1:], name=name, dtype=self.dtype)
         x = first.nodes[0].output
         self.chain = [first.nodes[0]]
-        for layer, shape in zip(self.layers, shapes[1:], strict=True):
+        for layer, shape in zip(self.inner_layers, shapes[1:], strict=True):
             self.chain.append(Node(layer, [x], False, shape))
             x = self.chain[-1].output
 
@@ -128,58 +134,61 @@ class Sequential(Model):
     @property
     def inputs(self):
         """[the symbolic input]"""
-        self._require_built("inputs")
+        self.require_built("inputs")
         return [self.chain[0].output]
 
     @property
     def outputs(self):
         """[the symbolic output]"""
-        self._require_built("outputs")
+        self.require_built("outputs")
         return [self.chain[-1].output]
 
     # --------------------------------------------------------------------- forward and backward
 
     def forward(self, x, training=False, logits=False):
         """Outputs of a batch x (N, ...); with `logits`, without the last activation."""
-        for layer in self.layers:
-            x = layer.forward_pass(x, training, logits and layer is self.layers[-1])  # (N, ...)
-        return x
+        *below, last = self.inner_layers
+        for layer in below:
+            x = layer.forward_pass(x, training)  # (N, ...)
+        return last.forward_pass(x, training, logits)
 
     def backward(self, dy, logits=False):
         """Write every parameter's gradient; dy is the gradient by what `forward` returned.
 
         Layers below the first one with trainable parameters have nothing to learn and are left out.
         """
-        for layer in reversed(self.layers[self.first_trained :]):
-            dy = layer.backward_pass(dy, logits and layer is self.layers[-1])  # (N, ...)
+        *below, last = self.inner_layers[self.first_trained :]
+        dy = last.backward_pass(dy, logits)
+        for layer in reversed(below):
+            dy = layer.backward_pass(dy)  # (N, ...)
         return dy
 
     def first_layers(self):
-        return self.layers[:1]
+        return self.inner_layers[:1]
 
     def plan_backward(self, needs_dx):
-        trained = [i for i, layer in enumerate(self.layers) if layer.trainable_weights]
-        self.first_trained = trained[0] if trained else len(self.layers) - 1
+        trained = [i for i, layer in enumerate(self.inner_layers) if layer.trainable_weights]
+        self.first_trained = trained[0] if trained else len(self.inner_layers) - 1
         if needs_dx:
             self.first_trained = 0
         self.needs_dx = needs_dx
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(self.inner_layers):
             layer.plan_backward(needs_dx or i > self.first_trained)
 
     def check_values(self, x, where):
-        for layer in self.layers:  # e.g. ids that an Embedding does not have
+        for layer in self.inner_layers:  # e.g. ids that an Embedding does not have
             layer.check_values(x, where)
-            if not layer.hands_on_values:
+            if not layer.preserves_values:
                 break
 
     @property
-    def hands_on_values(self):
-        return all(layer.hands_on_values for layer in self.layers)
+    def preserves_values(self):
+        return all(layer.preserves_values for layer in self.inner_layers)
 
     def as_input(self, x):
-        if not self.layers:
+        if not self.inner_layers:
             raise ValueError(f"{self.name}: add a layer first")
-        return self.layers[0].as_input(x)
+        return self.inner_layers[0].as_input(x)
 
     # --------------------------------------------------------------------------------- config
 
@@ -188,7 +197,7 @@ class Sequential(Model):
         inputs = [] if self.input_layer is None else [self.input_layer]
         return {
             "name": self.name,
-            "layers": [serialize_layer(layer) for layer in inputs + self.layers],
+            "layers": [serialize_layer(layer) for layer in inputs + self.inner_layers],
             "build_input_shape": self.input_shape,
         }
 

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from ..configs.checks import check_number
 from .base import Optimizer, register
-from .checks import is_number, small
 from .variables import Variable, label, part
 
 
@@ -37,13 +37,11 @@ class Adafactor(Optimizer):
     def __init__(self, learning_rate=0.001, beta_2_decay=-0.8, epsilon_1=1e-30, epsilon_2=1e-3,
                  clip_threshold=1.0, relative_step=True, **options):  # fmt: skip
         super().__init__(learning_rate, **options)
-        if not (is_number(beta_2_decay) and beta_2_decay < 0):
-            raise ValueError(f"Adafactor: beta_2_decay must be < 0, received {beta_2_decay!r}")
-        if not (is_number(clip_threshold) and clip_threshold > 0):
-            raise ValueError(f"Adafactor: clip_threshold must be > 0, received {clip_threshold!r}")
-        self.beta_2_decay, self.clip_threshold = float(beta_2_decay), float(clip_threshold)
-        self.epsilon_1 = small("Adafactor: epsilon_1", epsilon_1)
-        self.epsilon_2 = small("Adafactor: epsilon_2", epsilon_2)
+        self.beta_2_decay = check_number("Adafactor: beta_2_decay", beta_2_decay, below=0, kind="")
+        self.clip_threshold = check_number(
+            "Adafactor: clip_threshold", clip_threshold, above=0, kind=""
+        )
+        self.set_checked(epsilon_1=epsilon_1, epsilon_2=epsilon_2)
         self.relative_step = bool(relative_step)
 
     def make_state(self, zeros):

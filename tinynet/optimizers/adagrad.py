@@ -1,7 +1,6 @@
 """Adagrad, and Adadelta, which forgets."""
 
 from .base import Optimizer, register
-from .checks import share, small
 
 
 @register()
@@ -23,10 +22,7 @@ class Adagrad(Optimizer):
 
     def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **options):
         super().__init__(learning_rate, **options)
-        self.initial_accumulator_value = small(
-            "Adagrad: initial_accumulator_value", initial_accumulator_value
-        )
-        self.epsilon = small("Adagrad: epsilon", epsilon)
+        self.set_checked(initial_accumulator_value=initial_accumulator_value, epsilon=epsilon)
 
     def make_state(self, zeros):
         a = zeros()
@@ -58,7 +54,8 @@ class Adadelta(Optimizer):
 
     def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-7, **options):
         super().__init__(learning_rate, **options)
-        self.rho, self.epsilon = share("Adadelta: rho", rho), small("Adadelta: epsilon", epsilon)
+        self.set_checked(below=1, rho=rho)
+        self.set_checked(epsilon=epsilon)
 
     def make_state(self, zeros):
         return {"a": zeros(), "x": zeros()}

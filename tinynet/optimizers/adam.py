@@ -3,7 +3,6 @@
 import math
 
 from .base import Optimizer, register
-from .checks import share, small
 
 
 @register()
@@ -29,20 +28,12 @@ class Adam(Optimizer):
     rule_keys = ("beta_1", "beta_2", "epsilon", "amsgrad")
     stored = ((("m", "momentum"), ("v", "velocity")), (("v_max", "velocity_hat"),))
 
-    def __init__(
-        self,
-        learning_rate=0.001,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-7,
-        amsgrad=False,
-        **options,
-    ):
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False,
+                 **options):  # fmt: skip
         super().__init__(learning_rate, **options)
-        label = type(self).__name__
-        self.beta_1 = share(f"{label}: beta_1", beta_1)
-        self.beta_2 = share(f"{label}: beta_2", beta_2)
-        self.epsilon, self.amsgrad = small(f"{label}: epsilon", epsilon), bool(amsgrad)
+        self.set_checked(below=1, beta_1=beta_1, beta_2=beta_2)
+        self.set_checked(epsilon=epsilon)
+        self.amsgrad = bool(amsgrad)
 
     def make_state(self, zeros):
         return {"m": zeros(), "v": zeros(), "v_max": zeros() if self.amsgrad else None}

@@ -1,7 +1,6 @@
 """Adamax: Adam with the infinity norm."""
 
 from .base import Optimizer, register
-from .checks import share, small
 
 
 @register()
@@ -24,8 +23,8 @@ class Adamax(Optimizer):
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **options):
         super().__init__(learning_rate, **options)
-        self.beta_1, self.beta_2 = share("Adamax: beta_1", beta_1), share("Adamax: beta_2", beta_2)
-        self.epsilon = small("Adamax: epsilon", epsilon)
+        self.set_checked(below=1, beta_1=beta_1, beta_2=beta_2)
+        self.set_checked(epsilon=epsilon)
 
     def make_state(self, zeros):
         return {"m": zeros(), "u": zeros()}

@@ -7,19 +7,23 @@ gradients in the same order. So the update rule is written once, for one vector.
 import numpy as np
 
 from .. import constraints
+from ..configs.checks import check_number, is_number
+from ..configs.custom_objects import custom_object_scope
 from ..configs.naming import snake_case
-from ..configs.registry import Configurable, Registry, Revised
+from ..configs.registry import Configurable, Registry
 from ..core.context import StepContext
 from ..core.devices import load_ops
+from ..core.parameters import Parameter
+from ..core.versions import Versioned
 from . import schedules, variables
 from .averaging import Averaging
-from .checks import check_options, is_number
+from .checks import check_options
 
 _registry = Registry("optimizer", "optimizers")
 register = _registry.register
 
 
-class Optimizer(Averaging, Configurable, Revised):
+class Optimizer(Averaging, Configurable, Versioned):
     """Base of all optimizers; `update` is the rule.
 
     Order within one step, as in Keras: `unscale` the gradients, accumulate (`collect`), clip them,
@@ -57,7 +61,7 @@ class Optimizer(Averaging, Configurable, Revised):
     # this rule's moments as Keras stores them: in each group parameter by parameter, interleaved
     stored: tuple = ()  # of groups of (name in `state`, name in Keras)
     shared_scalars = ("due", "decay", "ema_momentum", "ema_overwrite")  # the others are the rule's
-    volatile = frozenset(
+    unversioned = frozenset(
         {"step_number", "iterations", "learning_rate", "_rate", "ops", "average_in_weights"}
     )
 
@@ -96,6 +100,12 @@ class Optimizer(Averaging, Configurable, Revised):
         self.average = self.total = None
         self.average_in_weights = False  # whether `swap_average` has exchanged them
         self.ops = load_ops("reference")
+
+    def set_checked(self, below=None, **values):
+        """Attributes of these names, each a number >= 0 and, where that is given, < `below`."""
+        for name, value in values.items():
+            label = f"{type(self).__name__}: {name}"
+            setattr(self, name, check_number(label, value, 0, below=below))
 
     # --------------------------------------------------------------------------- learning rate
 
@@ -336,7 +346,10 @@ class Optimizer(Averaging, Configurable, Revised):
                     f"{self.name}: gradient {i} has shape {g.shape}, its parameter {p.shape}"
                 )
         if self.parameters is None:
-            self.build(_as_parameters(parameters))
+            self.build([
+                p if isinstance(p, Parameter) else Parameter(p, f"array_{i}")
+                for i, p in enumerate(parameters)
+            ])  # fmt: skip
         elif len(parameters) != len(self.parameters) or any(
             a is not b.value and a is not b
             for a, b in zip(parameters, self.parameters, strict=True)
@@ -415,38 +428,8 @@ class Optimizer(Averaging, Configurable, Revised):
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):
         """An equal optimizer, with no steps behind it, from `get_config()`'s dict."""
-        return cls(**_with_schedule(config, custom_objects))
+        with custom_object_scope(custom_objects):
+            return cls(**config)
 
 
-def _as_parameters(arrays):
-    from ..core.parameters import Parameter
-
-    return [a if isinstance(a, Parameter) else Parameter(a, f"array_{i}")
-            for i, a in enumerate(arrays)]  # fmt: skip
-
-
-def get(identifier, custom_objects=None):
-    """An optimizer from its name, its config, a class or an optimizer."""
-    if isinstance(identifier, Optimizer):
-        return identifier
-    if isinstance(identifier, dict):
-        return deserialize(identifier, custom_objects)
-    return _registry.get(identifier, custom_objects)
-
-
-def deserialize(config, custom_objects=None):
-    """An optimizer from what `serialize`, or Keras's, returned; a schedule may be custom too."""
-    if isinstance(config, dict) and isinstance(config.get("config"), dict):
-        config = {**config, "config": _with_schedule(config["config"], custom_objects)}
-    return _registry.deserialize(config, custom_objects)
-
-
-def _with_schedule(config, custom_objects):
-    """A constructor's arguments, where a schedule's config has become the schedule."""
-    rate = config.get("learning_rate")
-    if not isinstance(rate, dict):
-        return config
-    return {**config, "learning_rate": schedules.deserialize(rate, custom_objects)}
-
-
-serialize = _registry.serialize
+get, serialize, deserialize = _registry.get, _registry.serialize, _registry.deserialize

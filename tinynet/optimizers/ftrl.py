@@ -1,7 +1,7 @@
 """FTRL-Proximal: follow the regularized leader."""
 
+from ..configs.checks import check_number
 from .base import Optimizer, register
-from .checks import small
 
 
 @register()
@@ -40,15 +40,15 @@ class Ftrl(Optimizer):
         **options,
     ):
         super().__init__(learning_rate, **options)
-        self.learning_rate_power = -small("Ftrl: minus learning_rate_power", -learning_rate_power)
-        self.beta = small("Ftrl: beta", beta)
-        for name, value in (
-            ("initial_accumulator_value", initial_accumulator_value),
-            ("l1_regularization_strength", l1_regularization_strength),
-            ("l2_regularization_strength", l2_regularization_strength),
-            ("l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength),
-        ):
-            setattr(self, name, small(f"Ftrl: {name}", value))
+        self.learning_rate_power = check_number(
+            "Ftrl: learning_rate_power", learning_rate_power, high=0
+        )
+        self.set_checked(
+            beta=beta, initial_accumulator_value=initial_accumulator_value,
+            l1_regularization_strength=l1_regularization_strength,
+            l2_regularization_strength=l2_regularization_strength,
+            l2_shrinkage_regularization_strength=l2_shrinkage_regularization_strength,
+        )  # fmt: skip
 
     def make_state(self, zeros):
         n = zeros()

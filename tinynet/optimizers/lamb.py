@@ -1,7 +1,6 @@
 """LAMB: Adam's direction, in steps as long as each parameter."""
 
 from .base import Optimizer, register
-from .checks import share, small
 
 
 @register()
@@ -25,8 +24,8 @@ class Lamb(Optimizer):
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **options):
         super().__init__(learning_rate, **options)
-        self.beta_1, self.beta_2 = share("Lamb: beta_1", beta_1), share("Lamb: beta_2", beta_2)
-        self.epsilon = small("Lamb: epsilon", epsilon)
+        self.set_checked(below=1, beta_1=beta_1, beta_2=beta_2)
+        self.set_checked(epsilon=epsilon)
 
     def make_state(self, zeros):
         return {"m": zeros(), "v": zeros()}

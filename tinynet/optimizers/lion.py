@@ -1,7 +1,7 @@
 """Lion: the sign of a momentum."""
 
+from ..configs.checks import check_number
 from .base import Optimizer, register
-from .checks import share
 
 
 @register()
@@ -23,11 +23,9 @@ class Lion(Optimizer):
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, **options):
         super().__init__(learning_rate, **options)
-        self.beta_2 = share("Lion: beta_2", beta_2)
+        self.set_checked(below=1, beta_2=beta_2)
         # at 0 it would be the sign of the gradient alone
-        self.beta_1 = 1.0 if beta_1 == 1 else share("Lion: beta_1", beta_1)
-        if self.beta_1 == 0:
-            raise ValueError(f"Lion: beta_1 must be in (0, 1], received {beta_1!r}")
+        self.beta_1 = check_number("Lion: beta_1", beta_1, above=0, high=1)
 
     def make_state(self, zeros):
         return {"m": zeros()}

@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from .base import Optimizer, register
-from .checks import share, small
 from .variables import Variable
 
 
@@ -28,12 +27,12 @@ class Nadam(Optimizer):
 
     rule_keys = ("beta_1", "beta_2", "epsilon")
     stored = ((("m", "momentum"), ("v", "velocity")),)
-    volatile = Optimizer.volatile | {"products"}
+    unversioned = Optimizer.unversioned | {"products"}
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **options):
         super().__init__(learning_rate, **options)
-        self.beta_1, self.beta_2 = share("Nadam: beta_1", beta_1), share("Nadam: beta_2", beta_2)
-        self.epsilon = small("Nadam: epsilon", epsilon)
+        self.set_checked(below=1, beta_1=beta_1, beta_2=beta_2)
+        self.set_checked(epsilon=epsilon)
         self.products = (self.beta_1, [1.0])  # U_0, U_1, ... for this beta_1
 
     def make_state(self, zeros):

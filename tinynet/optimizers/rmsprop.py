@@ -1,7 +1,6 @@
 """RMSprop: steps divided by the recent size of the gradient."""
 
 from .base import Optimizer, register
-from .checks import share, small
 
 
 @register()
@@ -30,8 +29,9 @@ class RMSprop(Optimizer):
         self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, **options
     ):
         super().__init__(learning_rate, **options)
-        self.rho, self.momentum = share("RMSprop: rho", rho), share("RMSprop: momentum", momentum)
-        self.epsilon, self.centered = small("RMSprop: epsilon", epsilon), bool(centered)
+        self.set_checked(below=1, rho=rho, momentum=momentum)
+        self.set_checked(epsilon=epsilon)
+        self.centered = bool(centered)
 
     def make_state(self, zeros):
         return {

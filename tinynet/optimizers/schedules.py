@@ -7,14 +7,31 @@ computed in float64. In the equations η₀ is `initial_learning_rate`, t the st
 import bisect
 import math
 
+from ..configs.checks import check_number
 from ..configs.registry import Configurable, Registry
-from ..utils import check_number
 
 registry = Registry("learning rate schedule", "optimizers.schedules")
 
 
+# The bounds of the schedules' numbers.
+BOUNDS = {
+    "initial_learning_rate": {}, "end_learning_rate": {}, "warmup_target": {}, "alpha": {},
+    "decay_rate": {"low": 0}, "power": {"low": 0}, "m_mul": {"low": 0}, "t_mul": {"low": 1},
+    "decay_steps": {"above": 0}, "first_decay_steps": {"above": 0}, "warmup_steps": {"low": 0},
+}  # fmt: skip
+
+
 class LearningRateSchedule(Configurable):
     """Base class: a subclass defines `__call__(step)`, which returns the learning rate."""
+
+    def store(self, arguments):
+        """Keep the constructor's arguments, `locals()`, that `config_keys` names, checked."""
+        for key in self.config_keys:
+            value = arguments[key]
+            if key in BOUNDS and not (value is None and key == "warmup_target"):
+                check = _check_steps if key.endswith("steps") else check_number
+                value = check(key, value, **BOUNDS[key])
+            setattr(self, key, value)
 
     def __call__(self, step):
         raise NotImplementedError(f"{type(self).__name__} must define __call__(step)")
@@ -50,18 +67,9 @@ class ExponentialDecay(LearningRateSchedule):
 
     config_keys = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
 
-    def __init__(
-        self,
-        initial_learning_rate,
-        decay_steps,
-        decay_rate,
-        staircase=False,
-        name="ExponentialDecay",
-    ):
-        self.decay_steps = _check_steps("decay_steps", decay_steps, above=0)
-        self.initial_learning_rate = check_number("initial_learning_rate", initial_learning_rate)
-        self.decay_rate = check_number("decay_rate", decay_rate, low=0)
-        self.staircase, self.name = bool(staircase), name
+    def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False,
+                 name="ExponentialDecay"):  # fmt: skip
+        self.store(locals())
 
     def __call__(self, step) -> float:
         p = _check_step(step) / self.decay_steps
@@ -83,18 +91,9 @@ class InverseTimeDecay(LearningRateSchedule):
 
     config_keys = ExponentialDecay.config_keys
 
-    def __init__(
-        self,
-        initial_learning_rate,
-        decay_steps,
-        decay_rate,
-        staircase=False,
-        name="InverseTimeDecay",
-    ):
-        self.decay_steps = _check_steps("decay_steps", decay_steps, above=0)
-        self.initial_learning_rate = check_number("initial_learning_rate", initial_learning_rate)
-        self.decay_rate = check_number("decay_rate", decay_rate, low=0)
-        self.staircase, self.name = bool(staircase), name
+    def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False,
+                 name="InverseTimeDecay"):  # fmt: skip
+        self.store(locals())
 
     def __call__(self, step) -> float:
         p = _check_step(step) / self.decay_steps
@@ -157,20 +156,9 @@ class PolynomialDecay(LearningRateSchedule):
         "initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        initial_learning_rate,
-        decay_steps,
-        end_learning_rate=0.0001,
-        power=1.0,
-        cycle=False,
-        name="PolynomialDecay",
-    ):
-        self.decay_steps = _check_steps("decay_steps", decay_steps, above=0)
-        self.initial_learning_rate = check_number("initial_learning_rate", initial_learning_rate)
-        self.end_learning_rate = check_number("end_learning_rate", end_learning_rate)
-        self.power = check_number("power", power, low=0)
-        self.cycle, self.name = bool(cycle), name
+    def __init__(self, initial_learning_rate, decay_steps, end_learning_rate=0.0001, power=1.0,
+                 cycle=False, name="PolynomialDecay"):  # fmt: skip
+        self.store(locals())
 
     def __call__(self, step) -> float:
         p = _check_step(step) / self.decay_steps
@@ -212,22 +200,9 @@ class CosineDecay(LearningRateSchedule):
         "initial_learning_rate", "decay_steps", "alpha", "name", "warmup_target", "warmup_steps",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        initial_learning_rate,
-        decay_steps,
-        alpha=0.0,
-        name="CosineDecay",
-        warmup_target=None,
-        warmup_steps=0,
-    ):
-        self.decay_steps = _check_steps("decay_steps", decay_steps, above=0)
-        self.warmup_steps = _check_steps("warmup_steps", warmup_steps, low=0)
-        self.initial_learning_rate = check_number("initial_learning_rate", initial_learning_rate)
-        self.alpha, self.name = check_number("alpha", alpha), name
-        self.warmup_target = (
-            None if warmup_target is None else check_number("warmup_target", warmup_target)
-        )
+    def __init__(self, initial_learning_rate, decay_steps, alpha=0.0, name="CosineDecay",
+                 warmup_target=None, warmup_steps=0):  # fmt: skip
+        self.store(locals())
 
     def __call__(self, step) -> float:
         step, top = _check_step(step), self.initial_learning_rate
@@ -266,20 +241,9 @@ class CosineDecayRestarts(LearningRateSchedule):
         "initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha", "name",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        initial_learning_rate,
-        first_decay_steps,
-        t_mul=2.0,
-        m_mul=1.0,
-        alpha=0.0,
-        name="SGDRDecay",
-    ):
-        self.first_decay_steps = _check_steps("first_decay_steps", first_decay_steps, above=0)
-        self.initial_learning_rate = check_number("initial_learning_rate", initial_learning_rate)
-        self.t_mul = check_number("t_mul", t_mul, low=1)
-        self.m_mul = check_number("m_mul", m_mul, low=0)
-        self.alpha, self.name = check_number("alpha", alpha), name
+    def __init__(self, initial_learning_rate, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0,
+                 name="SGDRDecay"):  # fmt: skip
+        self.store(locals())
 
     def _start(self, i) -> float:
         """Where cycle i begins: 1 + t_mul + ... + t_mul^(i-1) lengths of the first one."""

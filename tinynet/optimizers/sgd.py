@@ -1,7 +1,6 @@
 """Stochastic gradient descent."""
 
 from .base import Optimizer, register
-from .checks import share
 
 
 @register()
@@ -23,7 +22,8 @@ class SGD(Optimizer):
 
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **options):
         super().__init__(learning_rate, **options)
-        self.momentum, self.nesterov = share("SGD: momentum", momentum), bool(nesterov)
+        self.set_checked(below=1, momentum=momentum)
+        self.nesterov = bool(nesterov)
 
     def make_state(self, zeros):
         return {"m": zeros()} if self.momentum else {"m": None}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...layers.checks import axes_of
+from ...layers.axes import axes_of
 from .export import activates, converts
 
 # -------------------------------------------------------------------------------------- layout

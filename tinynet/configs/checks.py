@@ -1,0 +1,51 @@
+"""Checks of arguments: each returns the value, or raises an error that names it and what came."""
+
+import math
+from operator import ge, gt, le, lt
+
+import numpy as np
+
+
+def is_integer(value, least=None):
+    """Whether `value` is an integer (bool is none) and not below `least`."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return whole and (least is None or value >= least)
+
+
+def check_integer(name, value, least=1, kind="an integer") -> int:
+    """`value` as an int >= `least`, or a ValueError; `kind` is what the message calls it."""
+    if not is_integer(value, least):
+        raise ValueError(f"{name} must be {f'{kind} >= {least}'.strip()}, received {value!r}")
+    return int(value)
+
+
+def is_number(value) -> bool:
+    """Whether `value` is a finite real number (bool is none)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int beyond float's range
+        return False
+
+
+def check_number(name, value, low=None, high=None, *, above=None, below=None,
+                 kind="a finite number") -> float:  # fmt: skip
+    """`value` as a float with low <= value <= high and above < value < below, or a ValueError.
+
+    NaN, infinity, bools and what is no number are refused; `kind` is what the message calls it.
+    """
+    bounds = (low, high, above, below)
+    if is_number(value) and all(
+        bound is None or holds(value, bound)
+        for bound, holds in zip(bounds, (ge, le, gt, lt), strict=True)
+    ):
+        return float(value)
+    first, last = (low if above is None else above), (high if below is None else below)
+    if first is None or last is None:
+        signs = zip((">=", "<=", ">", "<"), bounds, strict=True)
+        expected = " ".join([kind, *(f"{sign} {b:g}" for sign, b in signs if b is not None)])
+    else:
+        expected = f"in {'[' if above is None else '('}{first:g}, "
+        expected += f"{last:g}{']' if below is None else ')'}"
+    raise ValueError(f"{name} must be {expected.strip()}, received {value!r}")

@@ -1,0 +1,78 @@
+"""The weights of a layer or a model: lists of them, reading, writing, freezing."""
+
+from .layout import current_layout
+from .parameters import assign_all
+
+
+class Weights:
+    """What a layer and a model have in common: `parameters`, and what can be done with them.
+
+    Attributes:
+        inner_layers: the layers inside; None in a layer that does the work itself.
+        own_parameters: what `add_weight` made.
+    """
+
+    inner_layers = None
+    own_parameters = ()
+    known_layout = None  # see `layout`
+
+    @property
+    def layout(self):
+        """The layers and parameters inside, see `core.layout`."""
+        return current_layout(self)
+
+    def leaves(self):
+        """All layers that do the work, at any depth, each once."""
+        return list(self.layout.leaves)
+
+    @property
+    def parameters(self):
+        """All Parameters, layer by layer, those that can learn first; freezing keeps the order."""
+        return list(self.layout.parameters)
+
+    weights = variables = parameters
+
+    @property
+    def trainable_weights(self):
+        """The parameters that an optimizer updates."""
+        return list(self.layout.trainable)
+
+    @property
+    def non_trainable_weights(self):
+        """The others: frozen ones and moving statistics."""
+        return list(self.layout.frozen)
+
+    trainable_variables, non_trainable_variables = trainable_weights, non_trainable_weights
+
+    @property
+    def trainable(self):
+        """False freezes the parameters, in all layers inside; True thaws all that can learn."""
+        return any(leaf.learns for leaf in self.layout.leaves)
+
+    @trainable.setter
+    def trainable(self, value):
+        for leaf in self.layout.leaves:
+            leaf.learns = bool(value)
+            for p in leaf.own_parameters:
+                p.trainable = leaf.learns and p.learnable
+
+    def count_params(self) -> int:
+        """How many numbers the parameters hold."""
+        self.require_built("count_params")
+        return sum(p.size for p in self.parameters)
+
+    def get_weights(self):
+        """Copies of all parameters as arrays, in the order of `weights`."""
+        return [p.numpy() for p in self.parameters]
+
+    def set_weights(self, arrays):
+        """Overwrite all parameters with arrays in the order of `weights`.
+
+        Raises:
+            ValueError: another number or another shape; nothing was changed.
+        """
+        self.require_built("set_weights")
+        assign_all(self.parameters, arrays, repr(self.name))
+
+    def require_built(self, doing):
+        """Raise where `doing` needs weights that are not there yet; a layer may have none."""

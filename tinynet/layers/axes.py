@@ -1,0 +1,53 @@
+"""The axes that a layer works along: which they are, and bringing them together as columns."""
+
+import math
+
+
+def axes_of(layer, axis, shape):
+    """`axis`, an int or a list of ints, as sorted axes of `shape`, all of them behind the rows."""
+    given = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+    rank = len(shape)
+    for a in given:
+        if not -rank <= a < rank:
+            raise ValueError(
+                f"layer {layer.name!r}: axis {a} does not exist in input of shape {tuple(shape)}"
+            )
+    found = sorted({a % rank for a in given})
+    if 0 in found:
+        raise ValueError(
+            f"layer {layer.name!r}: axis {axis} holds axis 0, the rows of a batch, which stay apart"
+        )
+    for a in found:
+        if shape[a] is None:
+            raise ValueError(
+                f"layer {layer.name!r}: axis {a} must have a known size, received {tuple(shape)}"
+            )
+    return found
+
+
+def transposed(layer, x, order):
+    """x with its axes in this order; x itself where they are."""
+    if tuple(order) == tuple(range(x.ndim)):
+        return x
+    y = layer.empty(tuple(x.shape[a] for a in order))
+    layer.ops.transpose(x, tuple(order), y=y)
+    return y
+
+
+def to_rows(layer, x, axes):
+    """(N, ...) -> (R, D): `axes`, sorted and without 0, side by side in each row.
+
+    Where they are the last ones this is a view.
+    """
+    rest = [a for a in range(x.ndim) if a not in axes]
+    D = math.prod(x.shape[a] for a in axes)
+    x = transposed(layer, x, (*rest, *axes))
+    return x.reshape(x.size // D, D)
+
+
+def from_rows(layer, y, axes, shape):
+    """What `to_rows` made of an array of `shape`, turned back."""
+    rest = [a for a in range(len(shape)) if a not in axes]
+    order = (*rest, *axes)
+    y = y.reshape(tuple(shape[a] for a in order))
+    return transposed(layer, y, [order.index(a) for a in range(len(shape))])

@@ -1,0 +1,62 @@
+"""Building a layer: once, for the shape of its input, by `build` or at the first call."""
+
+import functools
+
+
+def built_once(build):
+    """A layer class's `build`, with what every layer checks before it and notes after it.
+
+    `layer.build(shape)`, `super().build(shape)` inside another build, and the first call of the
+    layer all lead here; the layer is built when the outermost of them has returned.
+
+    Raises:
+        ValueError: the shape is not the declared one, or the layer has weights already; nothing
+            was changed.
+    """
+
+    @functools.wraps(build)
+    def build_layer(self, *shape, **named):
+        if self.building:
+            return build(self, *shape, **named)
+        if self.built and self.own_parameters:
+            raise ValueError(
+                f"layer {self.name!r} is built already, for input of shape {self.input_shape}: its "
+                "weights can't be made a second time"
+            )
+        shapes = [_any_rows(one) for one in (*shape, *named.values())]
+        parameters, self.building = self.own_parameters, True
+        try:
+            if shapes and shapes[0] is not None:
+                output_shape = _checked_output_shape(self, shapes[0])
+            build(self, *shapes)
+        except BaseException:
+            self.own_parameters = parameters
+            raise
+        finally:
+            self.building = False
+        self.built = True
+        if shapes and shapes[0] is not None:
+            self.input_shape, self.output_shape = shapes[0], output_shape
+            if self.shape_is_tried_out:
+                self.output_shape = tuple(self.compute_output_shape(shapes[0]))
+
+    return build_layer
+
+
+def _any_rows(shape):
+    """The shape for any number of rows, None first; a list of them where there are several."""
+    if shape is None:
+        return None
+    if isinstance(shape, list) and shape and isinstance(shape[0], (list, tuple)):
+        return [_any_rows(one) for one in shape]
+    return (None, *shape[1:])
+
+
+def _checked_output_shape(layer, input_shape):
+    declared = layer.declared_input_shape
+    if declared is not None and tuple(input_shape[1:]) != declared:
+        raise ValueError(
+            f"layer {layer.name!r}: declared with input_shape={declared}, "
+            f"received {tuple(input_shape[1:])}"
+        )
+    return tuple(layer.compute_output_shape(input_shape))
