@@ -437,6 +437,18 @@ class Optimizer(Averaging, Configurable, Versioned):
         """
         variables.assign_all(self, weights)
 
+    def get_state(self):
+        """Return what later steps depend on: `variables`, and whether averages are in use."""
+        return {
+            "variables": [v.numpy() for v in self.variables],
+            "average_in_weights": self.average_in_weights,
+        }
+
+    def set_state(self, state):
+        """Go on from what `get_state` returned; raises as `set_weights` does."""
+        self.set_weights(state["variables"])
+        self.average_in_weights = state["average_in_weights"]
+
     def get_config(self) -> dict:
         config = {"name": self.name}
         for key in self.option_keys + self.rule_keys:
