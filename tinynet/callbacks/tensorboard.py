@@ -41,21 +41,10 @@ class TensorBoard(Callback):
     """
 
     def __init__(
-        self,
-        log_dir="logs",
-        histogram_freq=0,
-        write_graph=True,
-        write_images=False,
-        write_steps_per_second=False,
-        update_freq="epoch",
-        profile_batch=0,
-        embeddings_freq=0,
-        embeddings_metadata=None,
-        *,
-        sample=None,
-        rows=256,
-        seed=0,
-    ):
+        self, log_dir="logs", histogram_freq=0, write_graph=True, write_images=False,
+        write_steps_per_second=False, update_freq="epoch", profile_batch=0, embeddings_freq=0,
+        embeddings_metadata=None, *, sample=None, rows=256, seed=0,
+    ):  # fmt: skip
         super().__init__()
         for name, value in {
             "write_images": write_images,

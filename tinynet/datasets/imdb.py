@@ -30,15 +30,9 @@ COUNT = 25_000  # reviews to train on, and as many to test
 
 
 def load_data(
-    path="imdb.npz",
-    num_words=None,
-    skip_top=0,
-    maxlen=None,
-    seed=113,
-    start_char=1,
-    oov_char=2,
+    path="imdb.npz", num_words=None, skip_top=0, maxlen=None, seed=113, start_char=1, oov_char=2,
     index_from=3,
-):
+):  # fmt: skip
     """Reviews as lists of word ids, the most frequent word lowest; labels 0 bad, 1 good.
 
     A word of rank r becomes r + index_from; each review begins with start_char. As in Keras, an
@@ -131,11 +125,9 @@ def _lists(rows):
 # giving pickle anything to call: the three names that occur in an array of lists all lead to
 # `_Inert`, which keeps its state and does nothing; any other name is refused.
 _ARRAY_NAMES = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy", "ndarray"), ("numpy", "dtype"), ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
-}
+}  # fmt: skip
 # Enough for lists of integers. Not among them, e.g., BYTEARRAY8, which allocates what it claims.
 _OPCODES = """
     PROTO FRAME STOP GLOBAL STACK_GLOBAL REDUCE BUILD MARK BINPUT LONG_BINPUT MEMOIZE BINGET

@@ -8,11 +8,7 @@ import inspect
 import numpy as np
 
 from ..configs.naming import snake_case
-from .crossentropy import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    SparseCategoricalCrossentropy,
-)
+from .crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 from .focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
 from .hinges import CategoricalHinge, Hinge, SquaredHinge
 from .probabilistic import KLDivergence, Poisson

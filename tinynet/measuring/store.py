@@ -27,16 +27,10 @@ def folder() -> pathlib.Path:
 def key(model, batch, devices, shapes, density) -> dict:
     """All that a measurement depends on."""
     return {
-        "architecture": architecture(model),
-        "batch": batch,
-        "rows": repr(shapes),
-        "density": max(round(density, 1), 0.1),
-        "dtype": model.dtype,
-        "devices": sorted(devices),
-        "machine": machine("gpu" in devices),
-        "tinynet": _version(),
-        "kernels": kernels_digest(),
-    }
+        "architecture": architecture(model), "batch": batch, "rows": repr(shapes),
+        "density": max(round(density, 1), 0.1), "dtype": model.dtype, "devices": sorted(devices),
+        "machine": machine("gpu" in devices), "tinynet": _version(), "kernels": kernels_digest(),
+    }  # fmt: skip
 
 
 def architecture(model) -> str:

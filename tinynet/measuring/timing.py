@@ -19,13 +19,7 @@ def timed_fit(model, callback_class, x, y, batch, steps, shuffle):
 
     clock, before = Clock(), int(model.optimizer.iterations)
     history = model.fit(
-        x,
-        y,
-        batch_size=batch,
-        steps_per_epoch=steps,
-        shuffle=shuffle,
-        verbose=0,
-        callbacks=[clock],
+        x, y, batch_size=batch, steps_per_epoch=steps, shuffle=shuffle, verbose=0, callbacks=[clock]
     )
     taken = int(model.optimizer.iterations) - before
     if taken != steps:  # fast is easy for who leaves steps out

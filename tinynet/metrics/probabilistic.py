@@ -42,13 +42,9 @@ class CategoricalCrossentropy(LossMetric):
     loss_type = losses.CategoricalCrossentropy
 
     def __init__(
-        self,
-        name="categorical_crossentropy",
-        dtype=None,
-        from_logits=False,
-        label_smoothing=0,
+        self, name="categorical_crossentropy", dtype=None, from_logits=False, label_smoothing=0,
         axis=-1,
-    ):
+    ):  # fmt: skip
         super().__init__(name, dtype)
         self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
         self.loss()
@@ -68,13 +64,9 @@ class SparseCategoricalCrossentropy(LossMetric):
     loss_type = losses.SparseCategoricalCrossentropy
 
     def __init__(
-        self,
-        name="sparse_categorical_crossentropy",
-        dtype=None,
-        from_logits=False,
-        ignore_class=None,
-        axis=-1,
-    ):
+        self, name="sparse_categorical_crossentropy", dtype=None, from_logits=False,
+        ignore_class=None, axis=-1,
+    ):  # fmt: skip
         super().__init__(name, dtype)
         self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
         self.loss()

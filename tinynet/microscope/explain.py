@@ -61,14 +61,10 @@ def statistics(array) -> dict:
         return {"min": math.nan, "mean": math.nan, "max": math.nan, "sd": math.nan,
                 "zeros": 0.0, "norm": math.nan, "bad": int(a.size)}  # fmt: skip
     return {
-        "min": float(good.min()),
-        "mean": float(good.mean()),
-        "max": float(good.max()),
-        "sd": float(good.std()),
-        "zeros": float((a == 0).mean()),
-        "norm": float(np.sqrt(np.square(good).sum())),
-        "bad": int(a.size - good.size),
-    }
+        "min": float(good.min()), "mean": float(good.mean()), "max": float(good.max()),
+        "sd": float(good.std()), "zeros": float((a == 0).mean()),
+        "norm": float(np.sqrt(np.square(good).sum())), "bad": int(a.size - good.size),
+    }  # fmt: skip
 
 
 def health(call) -> dict:

@@ -117,8 +117,7 @@ def _render(model, found, checked, cases, peer, seed, budget):
     stops = [losses.batch(found, data)]
     stops += [cards.forward(L, c, found, data, cite) for L, c in enumerate(found.layers)]
     stops.append(losses.loss_card(found, data, cite))
-    stops += [cards.backward(L, found.layers[L], found, data, cite)
-              for L in reversed(range(count))]  # fmt: skip
+    stops += [cards.backward(L, found.layers[L], found, data, cite) for L in reversed(range(count))]
     stops += [panels.update(model, found, data, cite),
               panels.check(found, checked, str(model.dtype), cite), panels.peer(peer),
               panels.whatif(cases, seed)]  # fmt: skip

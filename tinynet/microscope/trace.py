@@ -114,16 +114,8 @@ def run(model, batch, update=True):
     loss.before = model.context.loss
     loss.penalty = loss.before - float(loss.values.sum(dtype=np.float64))
     return Trace(
-        model=model,
-        x=copied(x, to_host),
-        y=copied(y, to_host),
-        sample_weight=copied(sample_weight, to_host),
-        outputs=listener.outputs(),
-        layers=listener.calls,
-        loss=loss,
-        parameters=listener.parameters(before),
-        numbers=numbers,
-        learning_rate=float(lr),
-        iteration=int(iteration),
-        input_gradient=listener.input_gradient(),
-    )
+        model=model, x=copied(x, to_host), y=copied(y, to_host),
+        sample_weight=copied(sample_weight, to_host), outputs=listener.outputs(),
+        layers=listener.calls, loss=loss, parameters=listener.parameters(before), numbers=numbers,
+        learning_rate=float(lr), iteration=int(iteration), input_gradient=listener.input_gradient(),
+    )  # fmt: skip

@@ -34,22 +34,11 @@ WHOLE = (".keras", ".h5", ".hdf5")
 WEIGHTS = (".weights.h5", ".h5", ".hdf5", ".npz", ".safetensors")
 
 __all__ = [
-    "CustomObjectScope",
-    "custom_object_scope",
-    "export",
-    "get_custom_objects",
-    "get_registered_name",
-    "get_registered_object",
-    "load_arrays",
-    "load_model",
-    "load_weights",
-    "model_from_json",
-    "model_to_json",
-    "register_keras_serializable",
-    "save_arrays",
-    "save_model",
+    "CustomObjectScope", "custom_object_scope", "export", "get_custom_objects",
+    "get_registered_name", "get_registered_object", "load_arrays", "load_model", "load_weights",
+    "model_from_json", "model_to_json", "register_keras_serializable", "save_arrays", "save_model",
     "save_weights",
-]
+]  # fmt: skip
 
 
 def format_of(path, formats, doing):

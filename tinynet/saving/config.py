@@ -56,13 +56,9 @@ def _keras_layer(entry):
     if entry["class_name"] == "InputLayer" and "shape" in inner:
         shape = [inner.get("batch_size"), *inner["shape"]]
         inner = {
-            "batch_shape": shape,
-            "dtype": inner.get("dtype"),
-            "sparse": False,
-            "ragged": False,
-            "name": inner.get("name"),
-            "optional": False,
-        }
+            "batch_shape": shape, "dtype": inner.get("dtype"), "sparse": False, "ragged": False,
+            "name": inner.get("name"), "optional": False,
+        }  # fmt: skip
     return {**entry, "config": keras_layers(inner)}
 
 

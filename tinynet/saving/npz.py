@@ -119,11 +119,7 @@ def load_arrays(path, expected):
         ValueError: not such a file, damaged, or other arrays; names what differs.
         OSError: it can't be read.
     """
-    with (
-        open(path, "rb") as file,
-        refusing(path, "this can't be loaded"),
-        _opened(file) as archive,
-    ):
+    with open(path, "rb") as file, refusing(path, "this can't be loaded"), _opened(file) as archive:
         check_seal(archive.zip)
         names, wanted = list(archive.files), list(expected)
         if names != wanted:

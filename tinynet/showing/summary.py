@@ -114,14 +114,9 @@ def plain_text(width, *parts) -> str:
 
 
 def print_summary(
-    model,
-    line_length=None,
-    positions=None,
-    print_fn=None,
-    expand_nested=False,
-    show_trainable=False,
-    layer_range=None,
-):
+    model, line_length=None, positions=None, print_fn=None, expand_nested=False,
+    show_trainable=False, layer_range=None,
+):  # fmt: skip
     """Print the model's layers, output shapes and numbers of parameters.
 
     The table is as wide as its contents; in a terminal that is narrower, long cells continue on
