@@ -75,7 +75,7 @@ class AUC(Counts):
         if self.from_logits:
             y_pred = sigmoid(y_pred)
         check_probabilities(y_pred, self.name, "; for logits say from_logits=True")
-        weights = spread(1.0 if sample_weight is None else sample_weight, y_pred.shape)
+        weights = spread(sample_weight, y_pred.shape)
         if not self.multi_label:
             if self.label_weights is not None:
                 weights = weights * self._label_weights(y_pred.shape)

@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 
-from . import accuracy, probabilistic
+from ..losses.crossentropy import kind_by_shape
 from .base import Metric, _registry, get
 from .reduction import Mean, MeanMetricWrapper, Sum, object_name
 
@@ -189,16 +189,5 @@ def _resolve(entry, target_shape, output_shape):
 
 
 def _by_shape(name, target_shape, output_shape):
-    kinds = (
-        (accuracy.BinaryAccuracy, accuracy.SparseCategoricalAccuracy, accuracy.CategoricalAccuracy)
-        if name.lower() in ("accuracy", "acc")
-        else (
-            probabilistic.BinaryCrossentropy,
-            probabilistic.SparseCategoricalCrossentropy,
-            probabilistic.CategoricalCrossentropy,
-        )
-    )
-    if output_shape[-1] == 1:
-        return kinds[0](name=name)
-    sparse = len(target_shape) < len(output_shape) or target_shape[-1] == 1
-    return kinds[1 if sparse else 2](name=name)
+    word = "Accuracy" if name.lower() in ("accuracy", "acc") else "Crossentropy"
+    return _registry.lookup(kind_by_shape(target_shape, output_shape) + word)(name=name)

@@ -80,8 +80,8 @@ def check_ids(ids, classes, name):
 
 
 def spread(weights, shape, name="sample_weight"):
-    """`weights`, a number or an array of the first axes of `shape`, for every entry of `shape`."""
-    weights = np.asarray(weights)
+    """Return weights for all entries of `shape`: of None, a number, an array of its first axes."""
+    weights = np.asarray(1.0 if weights is None else weights)
     if weights.ndim > 1 and weights.ndim == len(shape) + 1 and weights.shape[-1] == 1:
         weights = weights[..., 0]
     fitting = weights.reshape(*weights.shape, *(1,) * (len(shape) - weights.ndim))
