@@ -82,7 +82,7 @@ def table(head, rows, caption=None, kind="", focus=True) -> str:
 
 
 def bar(share_of_width, kind="") -> str:
-    """A horizontal bar, 0 to 1; numbers stand beside it, so it is silent for a reader."""
+    """Return a horizontal bar, 0 to 1; screen readers skip it: the number stands beside it."""
     width = 0 if not math.isfinite(share_of_width) else min(max(share_of_width, 0), 1)
     inside = f'<i style="width:{100 * width:.1f}%"></i>'
     return f'<span class="bar {kind}" aria-hidden="true">{inside}</span>'
@@ -106,11 +106,11 @@ def formula(lines, links=()) -> str:
     return f'<div class="formula">{body}</div>' if lines else ""
 
 
-def figure(title, key, scale="auto", note="", layer=None, image=None, pick=None) -> str:
-    """A place for a heat map, which the script draws; statistics beside it stand in without."""
+def figure(title, key, note="", layer=None, pick=None) -> str:
+    """Return where the script draws a heat map of array `key`; nothing for None."""
     if key is None:
         return ""
-    data = {"a": key, "scale": scale, "layer": layer, "image": image, "pick": pick}
+    data = {"a": key, "layer": layer, "pick": pick}
     attributes = "".join(f' data-{k}="{esc(v)}"' for k, v in data.items() if v is not None)
     return (
         f'<figure class="map"{attributes}><figcaption><b>{esc(title)}</b> {note}</figcaption>'

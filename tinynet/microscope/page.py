@@ -12,7 +12,7 @@ from . import loss as losses
 from .check import check
 from .explain import activation_of, kind, statistics
 from .markup import ASSETS, T, code, esc, log_share, note, num, show, texts
-from .peer import NotComparable, compare, installed
+from .peer import BACKENDS, NotComparable, compare, installed
 from .source import line_of, where
 from .trace import prepare, run
 from .whatif import what_if
@@ -35,7 +35,7 @@ class Citations:
         if not text:
             return code(path)
         self.found[path, line] = text
-        return f'<a class="src" href="#{self._id(path, line)}"><code>{esc(path)}:{line}</code></a>'
+        return self._link(self._id(path, line), path, line)
 
     def line(self, function, fragment):
         """A link to the line of `function` that holds `fragment`."""
@@ -45,9 +45,11 @@ class Citations:
         self.found[path, first] = text
         at = line_of(function, fragment)
         self.lines.add((path, first, at))
-        return (
-            f'<a class="src" href="#{self._id(path, first)}-{at}"><code>{esc(path)}:{at}</code></a>'
-        )
+        return self._link(f"{self._id(path, first)}-{at}", path, at)
+
+    @staticmethod
+    def _link(ident, path, line):
+        return f'<a class="src" href="#{ident}"><code>{esc(path)}:{line}</code></a>'
 
     @staticmethod
     def _id(path, line):
@@ -89,7 +91,7 @@ def page(model, x, y, sample_weight=None, *, keras="auto", entries=6, seed=0) ->
 def _peer(model, found, keras):
     if not keras:
         return {"reason": T("peer.off")}
-    if keras == "auto" and not installed():
+    if keras == "auto" and not (installed("keras") and installed(*BACKENDS)):
         return {"reason": esc("Keras is not installed")}
     try:
         with untouched(model):
@@ -143,7 +145,7 @@ def _render(model, found, checked, cases, peer, seed, budget):
 
 
 def _finite(value):
-    """The same with None for NaN and infinity, which JSON has no word for."""
+    """Return the same with None for NaN and infinity, which JSON can't hold."""
     if isinstance(value, dict):
         return {k: _finite(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -156,17 +158,13 @@ def _asset(name):
 
 
 def _data(found, arrays, budget):
-    """What the script reads, and a test recomputes the page from."""
+    """Return what the page's script reads, and a test recomputes the page from."""
     N = len(found.x)
     R = embed.rows_that_fit(found, budget)
     loss, per = found.loss, len(found.loss.w) // N
-    data = {
-        "count": N,
-        "rows": R,
-        "layers": embed.layers(found, arrays, R),
-        "params": embed.parameters(found, arrays, budget),
-        "image": _image(found.x.shape[1:]),
-    }
+    data = {"count": N, "rows": R, "layers": embed.layers(found, arrays, R),
+            "params": embed.parameters(found, arrays, budget),
+            "image": _image(found.x.shape[1:])}  # fmt: skip
     data["loss"] = {
         "name": type(loss.loss).__name__, "family": losses.family(loss), "fused": loss.fused,
         "ids": bool(loss.loss.integer_targets), "y": arrays.add(loss.y[: R * per]),
@@ -230,8 +228,7 @@ def _strip(found):
         meter = "" if level is None else f'<i class="level" style="--v:{level:.3f}"></i>'
         return (
             f'<a class="chip {lane}" href="#{ident}" data-stop="{ident}" title="{title}"{at}>'
-            f"{meter}"
-            f"<b>{label}</b><small>{small}</small></a>"
+            f"{meter}<b>{label}</b><small>{small}</small></a>"
         )
 
     up = [chip("batch", "batch", T("strip.batch"), esc(_short(found.x.shape)), None, 2)]
@@ -280,6 +277,6 @@ def _how(found, data, arrays):
 
 
 def _keys(p):
-    """Keys of all arrays of a parameter."""
+    """Return the keys of all arrays of a parameter."""
     own = [p[k] for k in ("w", "g", "after", "clipped", "penalty") if p.get(k)]
     return own + list(p["state"].values()) + list(p["state_after"].values())
