@@ -8,6 +8,7 @@ quartiles. What was found is kept: `compile(device="auto")` uses it.
 """
 
 import argparse
+import contextlib
 import datetime
 import pathlib
 import statistics
@@ -34,9 +35,9 @@ def add_arguments(parser):
     add("--batch-sizes", nargs="+", type=positive, default=list(BATCHES), metavar="N",
         help=f"rows of a step ({' '.join(map(str, BATCHES))})")  # fmt: skip
     add("--rounds", type=positive, default=5, help="of turns (5)")
-    add("--seconds", type=duration, default=0.3,
+    add("--seconds", type=up_to(3600, "seconds > 0"), default=0.3,
         help="of a turn, for a device of middling speed (0.3)")  # fmt: skip
-    add("--density", type=share, default=1.0,
+    add("--density", type=up_to(1, "a number in (0, 1]"), default=1.0,
         help="share of the inputs that are not 0; MNIST's is 0.19 (1)")  # fmt: skip
     add("--json", metavar="FILE", help="write the result to this file")
     add("--plot", metavar="FILE", help="draw it into this file (.png, .svg, .pdf)")
@@ -49,24 +50,16 @@ def positive(text):
     return int(text)
 
 
-def duration(text):
-    """Seconds > 0."""
-    return _between(text, 0, 3600, "seconds > 0")
+def up_to(most, expected):
+    """Return an option's type: a number in (0, most]."""
 
-
-def share(text):
-    """A number in (0, 1]."""
-    return _between(text, 0, 1, "a number in (0, 1]")
-
-
-def _between(text, low, high, expected):
-    try:
-        value = float(text)
-    except ValueError:
-        value = low
-    if not low < value <= high:
+    def number(text):
+        with contextlib.suppress(ValueError):
+            if 0 < float(text) <= most:
+                return float(text)
         raise argparse.ArgumentTypeError(f"expected {expected}, received {text!r}")
-    return value
+
+    return number
 
 
 def main(options):

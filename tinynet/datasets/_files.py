@@ -28,8 +28,15 @@ class DataFile:
         return Path(folder).expanduser() / self.folder / self.name
 
 
+def of_keras(name: str, known_hash: str, bucket: str) -> DataFile:
+    """Return a file that Keras publishes: on its own server and in a bucket of Amazon's."""
+    urls = ("https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+            f"https://s3.amazonaws.com/{bucket}/")  # fmt: skip
+    return DataFile(name, known_hash, tuple(url + name for url in urls))
+
+
 def find(file: DataFile) -> Path:
-    """The path of `file`, downloaded first if it is nowhere on this machine.
+    """Return the path of `file`, downloaded first if it is nowhere on this machine.
 
     A file in `TINYNET_DATA_DIR`, or one named by an absolute path, is the user's own and is taken
     as it is: the reader checks its structure. Anywhere else the published hash has to match.

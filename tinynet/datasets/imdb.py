@@ -10,21 +10,10 @@ import numpy as np
 
 from . import _arrays, _files
 
-FILE = _files.DataFile(
-    "imdb.npz",
-    "sha256:69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f",
-    (
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb.npz",
-        "https://s3.amazonaws.com/text-datasets/imdb.npz",
-    ),
-)
-WORD_INDEX = _files.DataFile(
-    "imdb_word_index.json",
-    "md5:bfafd718b763782e994055a2d397834f",  # Keras never published a SHA-256 of this one
-    (
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb_word_index.json",
-        "https://s3.amazonaws.com/text-datasets/imdb_word_index.json",
-    ),
+SHA256 = "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"
+FILE = _files.of_keras("imdb.npz", f"sha256:{SHA256}", "text-datasets")
+WORD_INDEX = _files.of_keras(  # Keras never published a SHA-256 of this one
+    "imdb_word_index.json", "md5:bfafd718b763782e994055a2d397834f", "text-datasets"
 )
 COUNT = 25_000  # reviews to train on, and as many to test
 
@@ -121,13 +110,12 @@ def _lists(rows):
     return x
 
 
-# The reviews differ in length, so NumPy could store them only as a pickle. We read it without
+# The reviews differ in length, so NumPy could store them only as a pickle. It is read without
 # giving pickle anything to call: the three names that occur in an array of lists all lead to
 # `_Inert`, which keeps its state and does nothing; any other name is refused.
-_ARRAY_NAMES = {
-    ("numpy", "ndarray"), ("numpy", "dtype"), ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-}  # fmt: skip
+_ARRAY_NAMES = {("numpy", "ndarray"), ("numpy", "dtype"),
+                ("numpy.core.multiarray", "_reconstruct"),
+                ("numpy._core.multiarray", "_reconstruct")}  # fmt: skip
 # Enough for lists of integers. Not among them, e.g., BYTEARRAY8, which allocates what it claims.
 _OPCODES = """
     PROTO FRAME STOP GLOBAL STACK_GLOBAL REDUCE BUILD MARK BINPUT LONG_BINPUT MEMOIZE BINGET
@@ -166,9 +154,8 @@ def _part(archive, part, trusted):
     data, _ = _arrays.member_bytes(archive, f"x_{part}", (COUNT,), ("object",))
     if not trusted:
         _scan(data)
-    return _rows(_ListUnpickler(io.BytesIO(data)).load(), len(data)), (
-        _arrays.check_labels(y.astype(np.int64), 2)
-    )
+    rows = _rows(_ListUnpickler(io.BytesIO(data)).load(), len(data))
+    return rows, _arrays.check_labels(y.astype(np.int64), 2)
 
 
 def _scan(data):

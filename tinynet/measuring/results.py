@@ -56,19 +56,15 @@ def rivals(result, engine, kind):
 
 
 def lead(result, engine, batch):
-    """Speed of `engine` by that of the fastest peer of the same round, round by round.
-
-    Whoever is fastest in that round: a peer's lucky round counts for it.
-    """
+    """Return the speed of `engine` by that of the round's fastest peer, round by round."""
     peers = [rates(result, peer, batch) for peer in rivals(result, engine, "peer")]
     return rates(result, engine, batch) / np.max(peers, axis=0)
 
 
 def fastest_peer(result, engine, batch):
     """Name of the peer with the highest median, of those where `engine` is."""
-    return max(
-        rivals(result, engine, "peer"), key=lambda peer: np.median(rates(result, peer, batch))
-    )
+    peers = rivals(result, engine, "peer")
+    return max(peers, key=lambda peer: np.median(rates(result, peer, batch)))
 
 
 def unit(result):

@@ -7,9 +7,8 @@ from .timing import timed_fit
 
 MOST_BYTES = 64 << 20  # of made-up inputs, where one batch is not larger
 MOST_ROWS = 1 << 16
-LOSS_BY_ACTIVATION = {
-    "softmax": "sparse_categorical_crossentropy", "sigmoid": "binary_crossentropy",
-}  # fmt: skip
+LOSS_BY_ACTIVATION = {"softmax": "sparse_categorical_crossentropy",
+                      "sigmoid": "binary_crossentropy"}  # fmt: skip
 
 
 class NotMeasurable(Exception):
@@ -17,7 +16,7 @@ class NotMeasurable(Exception):
 
 
 class Subject:
-    """A copy of a model on one device, with data that are made up.
+    """A copy of a model on one device, with random data.
 
     Inputs are drawn from the standard normal distribution, a share `1 - density` of them set to 0;
     a model with an Embedding gets whole numbers below its smallest vocabulary. Targets are class
@@ -61,7 +60,7 @@ class Subject:
             optimizer.build(optimizer.parameters, optimizer.ops)
 
     def close(self):
-        """Give back what the steps were recorded into, and the moments; it can't train any more."""
+        """Free the recorded programs and the moments; it can't train any more."""
         self.model.execution = None
         self.model.step_context.release()
         self.model.optimizer.state.clear()
@@ -122,7 +121,7 @@ def row_shapes(model):
 
 
 def rows_for(shapes, batch):
-    """How many rows to make up: whole batches, one at least."""
+    """Return how many rows to draw: whole batches, one at least."""
     entries = sum(int(np.prod(s)) for s in (shapes if isinstance(shapes, list) else [shapes]))
     most = min(MOST_ROWS, MOST_BYTES // max(4 * entries, 1))
     return batch * max(most // batch, 1)

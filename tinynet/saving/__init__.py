@@ -86,7 +86,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=T
 
 
 def _write_hdf5(path, write, model, *options):
-    """Through memory: on a full disk the HDF5 library would take the process down with it."""
+    """Write through memory: on a full disk the HDF5 library would end the process."""
     content = io.BytesIO()
     write(model, content, *options)
     with atomic_write(path) as file:
@@ -124,7 +124,7 @@ def _whole_format(path, doing):
 
 def _load_keras(file, custom_objects, compile, path):
     text, weights = keras_zip.read(file)
-    found = keras_zip.parse_config(text)
+    found = config.parse(text.decode("utf8"))
     model = _build(found, custom_objects, len(weights))
     if compile and found.get("compile_config"):
         config.compile_model(model, found["compile_config"], custom_objects)

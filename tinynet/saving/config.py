@@ -27,7 +27,7 @@ models = Registry("model", "models")  # the model classes: they register themsel
 
 
 def model_config(model) -> dict:
-    """Everything but the numbers, as Keras 3 writes it."""
+    """Return everything but the weights, as Keras 3 writes it."""
     own = type(model).__module__.startswith("tinynet.")
     config = {
         "module": getattr(type(model), "keras_module", "keras") if own else type(model).__module__,
@@ -55,10 +55,8 @@ def _keras_layer(entry):
         return entry
     if entry["class_name"] == "InputLayer" and "shape" in inner:
         shape = [inner.get("batch_size"), *inner["shape"]]
-        inner = {
-            "batch_shape": shape, "dtype": inner.get("dtype"), "sparse": False, "ragged": False,
-            "name": inner.get("name"), "optional": False,
-        }  # fmt: skip
+        inner = {"batch_shape": shape, "dtype": inner.get("dtype"), "sparse": False,
+                 "ragged": False, "name": inner.get("name"), "optional": False}  # fmt: skip
     return {**entry, "config": keras_layers(inner)}
 
 
@@ -77,7 +75,7 @@ def compile_config(model) -> dict:
 
 
 def each(value, convert):
-    """`convert` applied to what lists and dicts hold."""
+    """Return the value with `convert` applied to what its lists and dicts hold."""
     if isinstance(value, (list, tuple)):
         return [each(v, convert) for v in value]
     if isinstance(value, dict) and "class_name" not in value:
@@ -105,12 +103,13 @@ def legacy_config(model) -> dict:
 def _legacy_layers(config):
     if not isinstance(config.get("layers"), list):
         return config
-    entries = []
-    for entry in config["layers"]:
-        rest = {k: v for k, v in entry.items() if k not in ("module", "registered_name",
-                                                            "build_config")}  # fmt: skip
-        entries.append({**rest, "class_name": _legacy_name(entry),
-                        "config": _legacy_layers(entry["config"])})  # fmt: skip
+    entries = [
+        {**entry, "class_name": _legacy_name(entry), "config": _legacy_layers(entry["config"])}
+        for entry in config["layers"]
+    ]
+    for entry in entries:
+        for key in ("module", "registered_name", "build_config"):
+            entry.pop(key, None)
     return {**config, "layers": entries}
 
 

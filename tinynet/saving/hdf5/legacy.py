@@ -7,6 +7,7 @@
 A file of weights alone has the groups of `model_weights` at its top.
 """
 
+import itertools
 import json
 import zlib
 
@@ -97,10 +98,7 @@ def _weights(layer):
 
 
 def _text_sum(*texts):
-    total = 0
-    for text in texts:
-        total = zlib.crc32(text.encode(), total)
-    return total
+    return zlib.crc32("".join(texts).encode())
 
 
 # -------------------------------------------------------------------------------------- reading
@@ -150,7 +148,7 @@ def read_optimizer(model, file):
     """A function that restores the optimizer's state, or None where the file has none."""
     root = Reader(file).root
     if "optimizer_weights" not in root:
-        if root.attribute(CHECKSUM) is not None:  # we write it with every training_config
+        if root.attribute(CHECKSUM) is not None:  # tinynet writes it with every training_config
             raise ValueError("the optimizer's state is gone")
         return None
     names, entries = _read_arrays(root.get("optimizer_weights"))
@@ -161,21 +159,18 @@ def read_optimizer(model, file):
 
 def _read_names(group, attribute):
     """The names that `_write_names` (or Keras) wrote."""
-    names = group.attribute(attribute)
-    if names is None:
-        names, i = [], 0
-        while (part := group.attribute(f"{attribute}{i}")) is not None:
-            names, i = [*names, *_strings(group, attribute, part)], i + 1
-        if i == 0:
-            raise ValueError(f"{group.path}: there is no attribute {attribute}")
-        return names
-    return _strings(group, attribute, names)
-
-
-def _strings(group, attribute, names):
-    names = names if isinstance(names, list) else np.asarray(names).tolist()
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{group.path}: {attribute} is no list of names")
+    parts = [group.attribute(attribute)]
+    if parts[0] is None:
+        numbered = (group.attribute(f"{attribute}{i}") for i in itertools.count())
+        parts = list(itertools.takewhile(lambda part: part is not None, numbered))
+    if not parts:
+        raise ValueError(f"{group.path}: there is no attribute {attribute}")
+    names = []
+    for part in parts:
+        part = part if isinstance(part, list) else np.asarray(part).tolist()
+        if not isinstance(part, list) or not all(isinstance(name, str) for name in part):
+            raise ValueError(f"{group.path}: {attribute} is no list of names")
+        names += part
     return names
 
 
