@@ -154,7 +154,7 @@ class TensorBoard(Callback):
         self._writer(part).add_event(event)
 
     def _graph(self):
-        """The model's config, which TensorBoard's graph page understands."""
+        """Write the model's config, which TensorBoard's graph page understands."""
         tb = _tensorboard()
         try:
             config = self.model.get_config()
@@ -201,7 +201,7 @@ def _with_zeros(kept):
 
 
 def _tensorboard():
-    """The parts of the tensorboard package that we use."""
+    """Return the parts of the tensorboard package that are used here."""
     from types import SimpleNamespace
 
     with needs("tensorboard", "callbacks.TensorBoard writes with the tensorboard package"):

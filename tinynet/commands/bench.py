@@ -25,7 +25,7 @@ BATCHES = (1, 8, 32, 128, 512, 2048)
 
 
 def add_arguments(parser):
-    """The options of the command."""
+    """Add the options of the command to a parser."""
     which, add = parser.add_mutually_exclusive_group(required=True), parser.add_argument
     which.add_argument("--model", metavar="FILE", help="a saved model: .keras or .h5")
     which.add_argument("--layers", nargs="+", type=positive, metavar="N", help="sizes of dense "
@@ -44,7 +44,7 @@ def add_arguments(parser):
 
 
 def positive(text):
-    """An integer >= 1."""
+    """Return an integer >= 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected an integer >= 1, received {text!r}")
     return int(text)
@@ -90,7 +90,7 @@ def main(options):
 
 
 def run(model, devices, options, say=print):
-    """The result for all batch sizes."""
+    """Return the result for all batch sizes."""
     measurements, skipped, errors = [], {}, dict.fromkeys(devices, 0.0)
     shapes, density = row_shapes(model), options.density
     for batch in options.batch_sizes:
@@ -131,7 +131,7 @@ def run(model, devices, options, say=print):
 
 
 def describe(model, density=1.0):
-    """The model and how it is trained, in one line."""
+    """Return the model and how it is trained, in one line."""
     data = "made-up data" if density == 1 else f"made-up data, {density:g} of them not 0"
     return (
         f"{model.name}: {model.count_params():,} parameters, {type(model.optimizer).__name__}, "
@@ -151,7 +151,7 @@ def _devices(asked):
 
 
 def _model(options):
-    """The model to measure, built and compiled."""
+    """Return the model to measure, built and compiled."""
     try:
         if options.model:
             if not pathlib.Path(options.model).exists():

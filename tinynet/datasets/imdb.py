@@ -66,7 +66,7 @@ MOST_INDEX = 8 << 20  # bytes; the real one has 1.6 million
 
 
 def get_word_index(path="imdb_word_index.json"):
-    """The rank of each word: {"the": 1, "and": 2, ...}; an id of `load_data` is 3 more.
+    """Return the rank of each word: {"the": 1, "and": 2, ...}; an id of `load_data` is 3 more.
 
     Raises:
         OSError: the file is nowhere and no mirror can be reached.
@@ -142,7 +142,7 @@ class _ListUnpickler(pickle.Unpickler):
 
 
 def _read(path):
-    """((x, y), (x, y)) of train and test: x a list of int64 arrays, y int64 (COUNT,)."""
+    """Return ((x, y), (x, y)) of train and test: x a list of int64 arrays, y int64 (COUNT,)."""
     # The published file is known to be harmless; the scan of any other takes seconds.
     trusted = _files.matches(path, FILE.hash)
     with _arrays.open_npz(path) as archive:
@@ -172,7 +172,7 @@ def _scan(data):
 
 
 def _rows(array, size):
-    """The reviews as int64 arrays, out of the state of an unpickled array of lists."""
+    """Return the reviews as int64 arrays, out of the state of an unpickled array of lists."""
     # NumPy's state of an array: (version, shape, dtype, is_fortran, list of elements).
     rows = array.state[4] if isinstance(array, _Inert) else None
     if not isinstance(rows, list) or len(rows) != COUNT or {type(row) for row in rows} != {list}:

@@ -10,7 +10,7 @@ TRAIN, TEST = 60_000, 10_000
 
 
 def load_data(path="mnist.npz"):
-    """The digits with their labels 0..9; downloaded once, see `tinynet.datasets`.
+    """Return the digits with their labels 0..9; downloaded once, see `tinynet.datasets`.
 
     Args:
         path: name of the file in the data folders, or an absolute path.

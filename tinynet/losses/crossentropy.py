@@ -27,7 +27,7 @@ class SmoothedLoss(Loss):
         self.axis = check_axis(axis)
 
     def _smoothed(self, y, p):
-        """y (1 - s) + s / K: a share s of the target is spread over the K classes."""
+        """Return y (1 - s) + s / K: a share s of the target is spread over the K classes."""
         if not self.label_smoothing:
             return y
         s, smooth = self.label_smoothing, self.context.empty(p.shape, p.dtype)

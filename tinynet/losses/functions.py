@@ -24,7 +24,7 @@ from .regression import (
 
 
 def _function(cls):
-    """(y_true, y_pred, the class's own options) -> values of the rows."""
+    """Return (y_true, y_pred, the class's own options) -> values of the rows."""
     arrays = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD)
               for n in ("y_true", "y_pred")]  # fmt: skip
     own = [p for p in inspect.signature(cls).parameters.values()

@@ -38,7 +38,7 @@ def machine_line() -> str:
 
 
 def card_line() -> str:
-    """The card, its driver and clocks in one line, as far as nvidia-smi tells them."""
+    """Return the card, its driver and clocks in one line, as far as nvidia-smi tells them."""
     asked = "name,driver_version,clocks.sm,clocks.max.sm,power.limit"
     try:
         found = subprocess.run(

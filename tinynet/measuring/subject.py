@@ -100,7 +100,7 @@ def copy_of(model, device):
 
 
 def compiled(model):
-    """The model, compiled with Adam and the loss of its last activation if it is not yet."""
+    """Return the model, compiled with Adam and the loss of its last activation if it is not yet."""
     if model.optimizer is None or model.loss is None:
         last = getattr(model.activation, "name", None)
         model.compile("adam", LOSS_BY_ACTIVATION.get(last, "mean_squared_error"))
@@ -108,7 +108,7 @@ def compiled(model):
 
 
 def row_shapes(model):
-    """The shape of a row of input, a list for several inputs."""
+    """Return the shape of a row of input, a list for several inputs."""
     several = isinstance(model.input_shape, list)
     shapes = [tuple(s[1:]) for s in (model.input_shape if several else [model.input_shape])]
     for shape in shapes:
@@ -128,7 +128,7 @@ def rows_for(shapes, batch):
 
 
 def made_up(model, rows, shapes, density=1.0):
-    """(x, y) that fit the model; the same in every call."""
+    """Return (x, y) that fit the model; the same in every call."""
     random = np.random.default_rng(0)
     vocabularies = [leaf.input_dim for leaf in model.leaves() if hasattr(leaf, "mask_zero")]
 

@@ -4,7 +4,7 @@ import time
 
 
 def timed_fit(model, callback_class, x, y, batch, steps, shuffle):
-    """(seconds, mean loss) of one epoch of `steps` steps of a model with Keras's `fit`.
+    """Return (seconds, mean loss) of one epoch of `steps` steps of a model with Keras's `fit`.
 
     The time runs from on_train_begin to on_train_end: the epoch, without what a call of `fit` does
     once however many epochs follow (Keras's symbolic build, tinynet's look for NaN in the data).

@@ -12,38 +12,38 @@ from .shapes import check_ids, class_ids, same_rank
 
 
 def accuracy(y_true, y_pred):
-    """Whether y = p, entry by entry."""
+    """Return whether y = p, entry by entry."""
     y, p = _same_shape(y_true, y_pred, "accuracy")
     return (y == p).astype(floatx())
 
 
 def binary_accuracy(y_true, y_pred, threshold=0.5):
-    """Whether p is on y's side of the threshold, entry by entry; p > threshold means 1."""
+    """Return whether p is on y's side of the threshold, entry by entry; p > threshold means 1."""
     y, p = _same_shape(y_true, y_pred, "binary_accuracy")
     return ((p > threshold) == y).astype(floatx())
 
 
 def categorical_accuracy(y_true, y_pred):
-    """Whether the largest output is the one-hot target's; (N, ..., C) -> (N, ...)."""
+    """Return whether the largest output is the one-hot target's; (N, ..., C) -> (N, ...)."""
     y, p = _one_hot(y_true, y_pred, "categorical_accuracy")
     return (p.argmax(axis=-1) == y.argmax(axis=-1)).astype(floatx())
 
 
 def sparse_categorical_accuracy(y_true, y_pred):
-    """Whether the largest output is the target's, a class id; (N, ..., C) -> (N, ...)."""
+    """Return whether the largest output is the target's, a class id; (N, ..., C) -> (N, ...)."""
     p = np.asarray(y_pred)
     ids = class_ids(y_true, p, "sparse_categorical_accuracy")
     return (p.argmax(axis=-1) == ids).astype(floatx())
 
 
 def top_k_categorical_accuracy(y_true, y_pred, k=5):
-    """Whether the one-hot target is among the k largest outputs."""
+    """Return whether the one-hot target is among the k largest outputs."""
     y, p = _one_hot(y_true, y_pred, "top_k_categorical_accuracy")
     return _among_largest(p, y.argmax(axis=-1), k)
 
 
 def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
-    """Whether the target, a class id, is among the k largest outputs.
+    """Return whether the target, a class id, is among the k largest outputs.
 
     Args:
         from_sorted_ids: the predictions are class ids already, the best first.
@@ -67,7 +67,7 @@ def _one_hot(y_true, y_pred, name):
 
 
 def _among_largest(p, target, k):
-    """Whether fewer than k outputs of each row are larger than output number `target`."""
+    """Return whether fewer than k outputs of each row are larger than output number `target`."""
     value = np.take_along_axis(p, target[..., None], axis=-1)
     value = np.where(np.isnan(value), -np.inf, value)  # NaN is larger than nothing
     return ((p > value).sum(axis=-1) < k).astype(floatx())

@@ -12,7 +12,7 @@ METHODS = ("interpolation", "minoring", "majoring")
 
 
 def _one_of(given, known, what):
-    """`given` spelled as Keras spells it; "roc" and "ROC" are the same."""
+    """Return `given` spelled as Keras spells it; "roc" and "ROC" are the same."""
     for name in known:
         if str(given).lower() == name.lower():
             return name
@@ -121,7 +121,7 @@ class AUC(Counts):
         return float(np.mean(areas))
 
     def _curve(self):
-        """x and y (T,) or (T, L), from the lowest threshold to the highest."""
+        """Return x and y (T,) or (T, L), from the lowest threshold to the highest."""
         if self.curve == "ROC":
             fp = self.false_positives
             return ratio(fp, fp + self.true_negatives), self._recalls()

@@ -25,13 +25,13 @@ def count_at(thresholds, y_true, y_pred, weights):
 
 
 def ratio(a, b):
-    """a / b, and 0 where b is 0."""
+    """Return a / b, and 0 where b is 0."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     return np.divide(a, b, out=np.zeros(np.broadcast_shapes(a.shape, b.shape)), where=b != 0)
 
 
 def evenly_spaced(thresholds) -> bool:
-    """Whether these are 0, 1/n, 2/n, ..., 1: Keras then clips predictions to [0, 1]."""
+    """Return whether these are 0, 1/n, 2/n, ..., 1: Keras then clips predictions to [0, 1]."""
     n = len(thresholds)
     return n >= 3 and np.allclose(thresholds, np.arange(n) / (n - 1), atol=1e-7)
 

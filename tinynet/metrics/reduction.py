@@ -21,7 +21,7 @@ def _weighted(values, weights, reduce):
 
 
 def _per_row(values):
-    """The sum of each row in float64, (N,)."""
+    """Return the sum of each row in float64, (N,)."""
     axes = tuple(range(1, values.ndim))
     return np.atleast_1d(values.sum(axis=axes, dtype=np.float64))
 
@@ -113,7 +113,7 @@ class MeanMetric(Mean):
         return self.axis == -1  # along axis 0 every batch has a value of its own
 
     def own_options(self):
-        """The options of what is averaged: the config without name and dtype."""
+        """Return the options of what is averaged: the config without name and dtype."""
         return {k: getattr(self, k) for k in self.config_keys if k not in ("name", "dtype")}
 
     def values(self, y_true, y_pred):

@@ -46,13 +46,13 @@ def matrices(y_true, y_pred, name):
 
 
 def floats(array):
-    """An array of floats; of whole numbers, those of `floatx()`."""
+    """Return an array of floats; of whole numbers, those of `floatx()`."""
     array = np.asarray(array)
     return array if array.dtype.kind == "f" else array.astype(floatx())
 
 
 def class_ids(y_true, y_pred, name):
-    """Class ids (N, ...) for outputs (N, ..., C); a last axis of length 1 is dropped.
+    """Return class ids (N, ...) for outputs (N, ..., C); a last axis of length 1 is dropped.
 
     Raises:
         ValueError: another shape.

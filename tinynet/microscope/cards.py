@@ -219,7 +219,7 @@ def _why(call):
 
 
 def _drill(L, call, found, data):
-    """The terms of one weight's gradient; the script puts any other weight in its place."""
+    """Return the terms of one weight's gradient; the script puts any other weight in its place."""
     layer = call.layer
     if not layer.kernel.trainable:
         return ""

@@ -38,7 +38,7 @@ class Citations:
         return self._link(self._id(path, line), path, line)
 
     def line(self, function, fragment):
-        """A link to the line of `function` that holds `fragment`."""
+        """Return a link to the line of `function` that holds `fragment`."""
         path, first, text = where(function)
         if not text:
             return code(path)
@@ -61,7 +61,7 @@ class Citations:
         return f'<span data-n="{at}"{anchor}>{esc(text)}\n</span>'
 
     def section(self):
-        """All cited lines, folded."""
+        """Return all cited lines, folded."""
         parts = []
         for (path, line), text in sorted(self.found.items()):
             rows = "".join(self._row(path, line, line + k, row)
@@ -73,7 +73,7 @@ class Citations:
 
 
 def page(model, x, y, sample_weight=None, *, keras="auto", entries=6, seed=0) -> str:
-    """The page's HTML; for arguments see `microscope`."""
+    """Return the page's HTML; for arguments see `microscope`."""
     batch = prepare(model, x, y, sample_weight)
     with untouched(model):
         found = run(model, batch)
@@ -101,7 +101,7 @@ def _peer(model, found, keras):
 
 
 def build(model, found, checked, cases, peer, seed) -> str:
-    """The HTML of all these numbers; arrays are cut where the page would grow too large."""
+    """Return the HTML of all these numbers; arrays are cut where the page would grow too large."""
     budget = PAGE_BYTES * 7 // 10  # base64 takes 4 bytes for 3, the rest is text
     for _ in range(3):
         text = _render(model, found, checked, cases, peer, seed, budget)
@@ -181,7 +181,7 @@ def _data(found, arrays, budget):
 
 
 def _image(row):
-    """(height, width) if a row looks like a picture of one channel."""
+    """Return (height, width) if a row looks like a picture of one channel."""
     if len(row) == 3 and row[2] == 1:
         row = row[:2]
     if len(row) == 2 and min(row) >= 4 and max(row) <= 8 * min(row):
@@ -219,7 +219,7 @@ def _header(model, found):
 
 
 def _strip(found):
-    """The way up over the way down, a column per layer; each a link to its card."""
+    """Return the way up over the way down, a column per layer; each a link to its card."""
     count = len(found.layers)
 
     def chip(ident, lane, label, small, level, column):

@@ -28,7 +28,7 @@ def installed(*names) -> list:
 
 
 def compare(model, found) -> dict:
-    """{"version", "backend", "loss", "rows": [{"what", "path", "ours", "difference"}]}.
+    """Return {"version", "backend", "loss", "rows": [{"what", "path", "ours", "difference"}]}.
 
     `ours` is the largest entry of tinynet's tensor, `difference` the largest absolute difference.
 

@@ -11,7 +11,7 @@ WIDTH = 132
 
 
 def as_text(trace) -> str:
-    """The tables as plain text."""
+    """Return the tables as plain text."""
     return plain_text(WIDTH, *tables(trace))
 
 
@@ -22,7 +22,7 @@ def as_html(trace) -> str:
 
 
 def tables(trace):
-    """rich tables: forward, backward, update; `console.print` them for colours."""
+    """Return rich tables: forward, backward, update; `console.print` them for colours."""
     from rich.text import Text
 
     loss = trace.loss

@@ -44,7 +44,7 @@ class Trace:
     input_gradient: object = None
 
     def layer(self, name):
-        """The LayerTrace of the layer of this name; the first call of it."""
+        """Return the LayerTrace of the layer of this name; the first call of it."""
         for found in self.layers:
             if found.name == name:
                 return found
@@ -71,7 +71,7 @@ class Trace:
 
 
 def trace(model, x, y, sample_weight=None):
-    """All numbers of the training step that (x, y) would cause; the model stays as it is.
+    """Return all numbers of the training step that (x, y) would cause; the model stays as it is.
 
     Args:
         model: compiled; it is built if need be, as `fit` would.

@@ -86,7 +86,7 @@ def _is_matrix(name):
 
 
 def plot_histograms(monitor, kind="gradients", names=None, *, axes=None):
-    """How the entries of gradients, or of layer outputs, are spread: a ridge for each epoch.
+    """Draw how the entries of gradients, or of layer outputs, are spread: a ridge for each epoch.
 
     The first epoch is at the back, the last in front. Entries that are exactly 0, of which a ReLU
     makes many, are left out of the ridges; their share in the last epoch stands in the title.

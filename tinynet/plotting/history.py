@@ -6,7 +6,7 @@ from .figures import TRAINING, VALIDATION, line_style, panel_axes, root, style_e
 
 
 def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
-    """The learning curves: a panel each for loss, accuracy, ..., training against validation.
+    """Draw the learning curves: a panel each for loss, accuracy, ..., training against validation.
 
     Args:
         history: what `fit` returned, or its `.history` dict of name -> list per epoch.

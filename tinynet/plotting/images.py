@@ -52,7 +52,7 @@ def image_grid(
 
 
 def _as_images(images):
-    """(n, h, w) or (n, h, w, 3), for imshow."""
+    """Return (n, h, w) or (n, h, w, 3), for imshow."""
     images = np.asarray(images)
     shape = images.shape
     if images.ndim == 2:
@@ -75,7 +75,7 @@ def _as_images(images):
 
 
 def _mosaic(images, titles, colours, columns, cmap, ax, heading=None, limits=None):
-    """All images in one Axes: a hundred Axes would take seconds to draw.
+    """Return all images in one Axes: a hundred Axes would take seconds to draw.
 
     Units of the Axes are image widths: image i is at column x, row y, one cell wide, and its
     title stands in a strip of the cell above it.
@@ -131,7 +131,7 @@ def _mosaic(images, titles, colours, columns, cmap, ax, heading=None, limits=Non
 def misclassified(
     images, y_true, y_pred, count=25, columns=5, *, class_names=None, cmap="gray_r", ax=None
 ):
-    """The images that a classifier gets wrong, the errors it is most sure of first.
+    """Draw the images that a classifier gets wrong, the errors it is most sure of first.
 
     Args:
         images: as for `image_grid`.
@@ -179,14 +179,14 @@ def misclassified(
 
 
 def _confidence(scores):
-    """The probability (n,) of the class that was chosen; scores outside 0..1 are logits."""
+    """Return the probability (n,) of the class that was chosen; scores outside 0..1 are logits."""
     if scores.shape[1] == 1:
         return np.abs(scores[:, 0] - 0.5) + 0.5
     return as_shares(scores).max(axis=1)
 
 
 def weight_images(weights, shape=None, count=100, columns=10, *, ax=None):
-    """The weights into each unit as an image: blue pulls down, red pushes up, white is 0.
+    """Draw the weights into each unit as an image: blue pulls down, red pushes up, white is 0.
 
     All images share one scale, symmetric about 0.
 

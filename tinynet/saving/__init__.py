@@ -41,7 +41,7 @@ __all__ = [
 
 
 def format_of(path, formats, doing):
-    """The suffix among `formats` that a path ends in.
+    """Return the suffix among `formats` that a path ends in.
 
     Raises:
         ValueError: none of them; lists them.
@@ -220,7 +220,7 @@ def model_to_json(model, **options) -> str:
 
 
 def model_from_json(json_string, custom_objects=None):
-    """A model with new weights from what Keras's or tinynet's `to_json` returned.
+    """Return a model with new weights from what Keras's or tinynet's `to_json` returned.
 
     Raises:
         ValueError: no such JSON, or it names something unknown.

@@ -43,7 +43,7 @@ def model_config(model) -> dict:
 
 
 def keras_layers(config):
-    """A model's config in which every InputLayer is spelled as in Keras."""
+    """Return a model's config in which every InputLayer is spelled as in Keras."""
     if isinstance(config.get("layers"), list):
         config = {**config, "layers": [_keras_layer(entry) for entry in config["layers"]]}
     return config
@@ -61,7 +61,7 @@ def _keras_layer(entry):
 
 
 def compile_config(model) -> dict:
-    """What `compile` was told, as Keras 3 writes it."""
+    """Return what `compile` was told, as Keras 3 writes it."""
     return {
         "optimizer": optimizers.serialize(model.optimizer),
         "loss": each(model.loss, lambda loss: _serialize(losses, loss)),
@@ -95,7 +95,7 @@ def _serialize(module, value):
 
 
 def legacy_config(model) -> dict:
-    """The architecture as in a `.h5`: layers by class name only."""
+    """Return the architecture as in a `.h5`: layers by class name only."""
     config = check_size(model_config(model))
     return {"class_name": _legacy_name(config), "config": _legacy_layers(config["config"])}
 
@@ -118,7 +118,7 @@ def _legacy_name(entry):
 
 
 def legacy_training_config(model) -> dict:
-    """What `compile` was told, as in a `.h5`."""
+    """Return what `compile` was told, as in a `.h5`."""
     config = compile_config(model)
     optimizer = config.pop("optimizer")
     config["optimizer_config"] = {"class_name": _legacy_name(optimizer),
@@ -147,7 +147,7 @@ def plain(value):
 
 
 def parse(text):
-    """The dict in a JSON text that may be hostile."""
+    """Return the dict in a JSON text that may be hostile."""
     if len(text) > MOST_JSON:
         raise ValueError(f"a config of {len(text)} characters, at most {MOST_JSON} are read")
     try:
@@ -176,7 +176,7 @@ def check_size(config):
 
 
 def _nodes(config):
-    """Everything in a config, itself and what its dicts and lists hold."""
+    """Yield everything in a config, itself and what its dicts and lists hold."""
     left = [config]
     while left:
         yield (node := left.pop())
@@ -191,7 +191,7 @@ def check_parts(config):
 
 
 def build_model(config, custom_objects=None):
-    """A model from its config, built where the config says for what, not compiled."""
+    """Return a model from its config, built where the config says for what, not compiled."""
     check_size(config)
     name, inner = config.get("class_name"), config.get("config")
     if isinstance(inner, list):  # Keras 1 and 2.0
@@ -214,7 +214,7 @@ def build_model(config, custom_objects=None):
 
 
 def _model_class(name, config):
-    """The class of a model; models may also be registered as the layers that they are."""
+    """Return the class of a model; models may also be registered as the layers that they are."""
     if is_custom(config):
         return models.custom(name, config)
     try:

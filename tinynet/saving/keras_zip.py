@@ -28,7 +28,7 @@ def write(model, path):
 
 
 def read(file, members=(CONFIG, WEIGHTS)) -> list:
-    """The contents of these members of an open archive, as bytes.
+    """Return the contents of these members of an open archive, as bytes.
 
     Raises:
         ValueError: no such archive, a member that is missing, there twice, encrypted, or that

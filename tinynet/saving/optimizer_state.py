@@ -37,7 +37,7 @@ def built(model):
 
 
 def arrays(model):
-    """(name, array) of everything that the optimizer of a model remembers, in Keras's order.
+    """Return (name, array) of everything that the optimizer of a model remembers, in Keras's order.
 
     The learning rate is written in float64, so that it comes back as it was; Keras rounds it.
     """

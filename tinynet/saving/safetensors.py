@@ -27,7 +27,7 @@ def write(parameters, file):
 
 
 def read(parameters, file, skip_mismatch=False, by_name=False) -> Plan:
-    """The Plan of an open file for these parameters; see `npz.read`."""
+    """Return the Plan of an open file for these parameters; see `npz.read`."""
     with needs("safetensors", ".safetensors files are read by the safetensors package"):
         from safetensors import safe_open
     size = file.seek(0, 2)

@@ -93,7 +93,7 @@ def _write_names(group, attribute, names):
 
 
 def _weights(layer):
-    """All variables of a layer (or of a model within a model), the trainable ones first."""
+    """Return all variables of a layer (or of a model within a model), the trainable ones first."""
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
@@ -105,7 +105,7 @@ def _text_sum(*texts):
 
 
 def texts(file):
-    """(model_config, training_config or None) of a whole model's file, parsed."""
+    """Return (model_config, training_config or None) of a whole model's file, parsed."""
     root = Reader(file).root
     found = [root.attribute(name) for name in ("model_config", "training_config")]
     if not isinstance(found[0], str):
@@ -117,7 +117,7 @@ def texts(file):
 
 
 def read_weights(model, file, skip_mismatch=False, by_name=False) -> Plan:
-    """The Plan of a `.h5`, with the architecture in it or without, for a built model.
+    """Return the Plan of a `.h5`, with the architecture in it or without, for a built model.
 
     Args:
         by_name: match layers by their names instead of their order; others stay as they are.
@@ -145,7 +145,7 @@ def read_weights(model, file, skip_mismatch=False, by_name=False) -> Plan:
 
 
 def read_optimizer(model, file):
-    """A function that restores the optimizer's state, or None where the file has none."""
+    """Return a function that restores the optimizer's state, or None where the file has none."""
     root = Reader(file).root
     if "optimizer_weights" not in root:
         if root.attribute(CHECKSUM) is not None:  # tinynet writes it with every training_config
@@ -158,7 +158,7 @@ def read_optimizer(model, file):
 
 
 def _read_names(group, attribute):
-    """The names that `_write_names` (or Keras) wrote."""
+    """Return the names that `_write_names` (or Keras) wrote."""
     parts = [group.attribute(attribute)]
     if parts[0] is None:
         numbered = (group.attribute(f"{attribute}{i}") for i in itertools.count())
@@ -175,6 +175,6 @@ def _read_names(group, attribute):
 
 
 def _read_arrays(group):
-    """(names, entries) of a group: (where, shape, read) for each name."""
+    """Return (names, entries) of a group: (where, shape, read) for each name."""
     names = _read_names(group, NAMES)
     return names, checked(group, [group.get(name, Data) for name in names])

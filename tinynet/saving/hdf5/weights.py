@@ -40,7 +40,7 @@ def _write_vars(file, path, name, arrays):
 
 
 def read(model, file, skip_mismatch=False, by_name=False) -> Plan:
-    """The Plan of a `.weights.h5` (open, binary) for a built model.
+    """Return the Plan of a `.weights.h5` (open, binary) for a built model.
 
     Args:
         by_name: match layers by their names instead of their places; others stay as they are.
@@ -74,7 +74,7 @@ def read(model, file, skip_mismatch=False, by_name=False) -> Plan:
 
 
 def _groups(root, prefix="", depth=0):
-    """path -> the vars group of each layer in the file."""
+    """Return path -> the vars group of each layer in the file."""
     found, folder = {}, "layers" if "layers" in root else "_layer_checkpoint_dependencies"
     if folder not in root or depth > 20:
         return found
@@ -87,7 +87,7 @@ def _groups(root, prefix="", depth=0):
 
 
 def entries(group):
-    """(where, shape, read) of the arrays 0, 1, ... of a vars group."""
+    """Return (where, shape, read) of the arrays 0, 1, ... of a vars group."""
     count = sum(name.isdigit() for name in group.names())
     return checked(group, [group.get(str(i), Data) for i in range(count)])
 

@@ -62,14 +62,14 @@ class Graph:
         return output
 
     def nodes_of(self, operator, count, *inputs, **attributes):
-        """The names of the `count` outputs of an operator that has several."""
+        """Return the names of the `count` outputs of an operator that has several."""
         first = self.node(operator, *inputs, **attributes)
         names = [first, *(f"{first}_{i}" for i in range(1, count))]
         self.nodes[-1].output.extend(names[1:])
         return names
 
     def constant(self, value, dtype=None):
-        """The name of a constant tensor."""
+        """Return the name of a constant tensor."""
         name = f"constant_{len(self.constants)}"
         array = np.ascontiguousarray(value, dtype or self.dtype)
         self.constants.append(
@@ -78,13 +78,13 @@ class Graph:
         return name
 
     def activation(self, x, activation):
-        """The name of activation(x)."""
+        """Return the name of activation(x)."""
         if activation.name not in _activations or hasattr(activation, "origin"):  # the user's
             raise ValueError(f"the activation {activation.name!r} has no ONNX nodes yet")
         return _activations[activation.name](self, x, **activation.options)
 
     def layer(self, layer, x):
-        """The name of layer(x), as in prediction."""
+        """Return the name of layer(x), as in prediction."""
         for cls in type(layer).__mro__:
             if cls.__name__ in _layers:
                 y = _layers[cls.__name__](self, layer, x)
@@ -98,7 +98,7 @@ class Graph:
 
 
 def graph(model, opset_version=OPSET, dtype="float32"):
-    """The ONNX model of a built model: "input" (N, ...) and "output"; several are numbered.
+    """Return the ONNX model of a built model: "input" (N, ...) and "output"; several are numbered.
 
     Args:
         dtype: of the graph's numbers; float64 is allowed, but engines lack many of its operators.
@@ -133,7 +133,7 @@ def graph(model, opset_version=OPSET, dtype="float32"):
 
 
 def chain(g, layers, x):
-    """The name of what layers, one after the other, make of x."""
+    """Return the name of what layers, one after the other, make of x."""
     for layer in layers:
         x = g.layer(layer, x)
     return x
