@@ -84,7 +84,7 @@ def spread(weights, shape, name="sample_weight"):
     weights = np.asarray(1.0 if weights is None else weights)
     if weights.ndim > 1 and weights.ndim == len(shape) + 1 and weights.shape[-1] == 1:
         weights = weights[..., 0]
-    fitting = weights.reshape(*weights.shape, *(1,) * (len(shape) - weights.ndim))
+    fitting = weights.reshape(weights.shape + (1,) * (len(shape) - weights.ndim))
     try:
         return np.broadcast_to(fitting, shape)
     except ValueError:
