@@ -63,13 +63,13 @@ def gradcheck(target, x, y=None, *, training=True, tolerance=1e-6, entries=200, 
 
 
 def _own(x):
-    """A copy in float64; class ids stay integers."""
+    """Return a copy in float64; class ids stay integers."""
     x = np.asarray(x)
     return np.array(x, np.float64, order="C") if x.dtype.kind == "f" else x
 
 
 def _at(flat, i, move, value):
-    """value() with entry i moved; the entry is put back."""
+    """Return value() with entry i moved; the entry is put back."""
     before, flat[i] = flat[i], flat[i] + move
     result, flat[i] = value(), before
     return result
