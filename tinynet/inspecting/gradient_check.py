@@ -10,6 +10,7 @@ import collections
 
 import numpy as np
 
+from ..core.locks import exclusive
 from ..losses import Loss
 
 H = 1e-5  # a central difference is wrong by about h^2 plus 1e-16 / h
@@ -20,6 +21,7 @@ class GradientError(AssertionError):
     """A gradient that is not the derivative; names the array and the entry."""
 
 
+@exclusive
 def gradcheck(target, x, y=None, *, training=True, tolerance=1e-6, entries=200, seed=0):
     """Compare backward with central differences, for `entries` random entries of each array.
 

@@ -16,6 +16,7 @@ from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from ..core.context import StepContext
 from ..core.devices import load_ops
+from ..core.locks import exclusive
 from ..core.versions import Versioned
 from .checks import check_finite
 
@@ -206,11 +207,13 @@ class Loss(Configurable, Versioned):
 
     # ------------------------------------------------------------------------ for one's own loop
 
+    @exclusive
     def __call__(self, y_true, y_pred, sample_weight=None):
         """Return the loss as a number (an array of values with reduction "none")."""
         values, _ = self._run(y_true, y_pred, sample_weight)
         return values if self.reduction in ("none", None) else values.sum(dtype=np.float64).item()
 
+    @exclusive
     def gradient(self, y_true, y_pred, sample_weight=None):
         """Return dL/dy_pred, an array like y_pred."""
         _, shape = self._run(y_true, y_pred, sample_weight)

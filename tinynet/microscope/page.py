@@ -6,6 +6,7 @@ import platform
 import numpy as np
 
 from ..core.devices import load_ops
+from ..core.locks import exclusive
 from ..inspecting.untouched import untouched
 from . import cards, embed, panels
 from . import loss as losses
@@ -72,6 +73,7 @@ class Citations:
         return "".join(parts)
 
 
+@exclusive
 def page(model, x, y, sample_weight=None, *, keras="auto", entries=6, seed=0) -> str:
     """Return the page's HTML; for arguments see `microscope`."""
     batch = prepare(model, x, y, sample_weight)

@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 
 from .. import activations
+from ..core.locks import exclusive
 from ..inspecting.listen import Listener, copied
 from ..inspecting.records import LossTrace
 from ..inspecting.untouched import untouched
@@ -70,6 +71,7 @@ class Trace:
         return as_html(self)
 
 
+@exclusive
 def trace(model, x, y, sample_weight=None):
     """Return all numbers of the training step that (x, y) would cause; the model stays as it is.
 

@@ -2,6 +2,7 @@
 
 from ..core import graph
 from ..core.graph import KerasTensor
+from ..core.locks import join
 from ..data.several import SeveralRows, as_inputs
 from ..layers import InputLayer, Layer
 from ..layers import deserialize as deserialize_layer
@@ -54,6 +55,7 @@ class Functional(Model):
             self.check_addition(layer)
             self.inner_layers.append(layer)
         self.inner_layers = layers
+        join(self, *layers)
         self.nodes_in_order = [node for node in nodes if node.inputs]
         self.uses = {}  # layer -> its nodes here
         for node in self.nodes_in_order:

@@ -23,6 +23,7 @@ from ..configs.custom_objects import (
     get_registered_object,
     register_keras_serializable,
 )
+from ..core.locks import exclusive
 from ..core.parameters import allow
 from . import config, keras_zip, npz, safetensors
 from .atomic import atomic_path, atomic_write, check_overwrite, refusing
@@ -59,6 +60,7 @@ def format_of(path, formats, doing):
 # ---------------------------------------------------------------------------------- whole models
 
 
+@exclusive
 def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=True):
     """Write a whole model to a `.keras` or `.h5` file.
 
@@ -163,6 +165,7 @@ def _apply(plan, path):
 # ---------------------------------------------------------------------------------- weights alone
 
 
+@exclusive
 def save_weights(model, filepath, overwrite=True):
     """Write a built model's weights; to `.weights.h5` with the optimizer's state.
 
@@ -181,6 +184,7 @@ def save_weights(model, filepath, overwrite=True):
     _write_hdf5(filepath, write, model)
 
 
+@exclusive
 def load_weights(model, filepath, skip_mismatch=False, by_name=False):
     """Read weights into a built model from a file of weights or of a whole model.
 
@@ -233,6 +237,7 @@ def model_from_json(json_string, custom_objects=None):
     return model
 
 
+@exclusive
 def export(model, filepath, format=None, **options):
     """Write what predicts as an ONNX graph; see `saving.onnx`."""
     from .onnx import export as onnx
