@@ -167,7 +167,7 @@ def _model(options):
 
 
 def dense(sizes):
-    """Dense layers with relu, and softmax at the end (one output: sigmoid)."""
+    """Return a model of Dense layers with relu, and softmax at the end (one output: sigmoid)."""
     if len(sizes) < 2:
         raise ValueError(f"--layers: expected the input's size and one more, received {sizes}")
     last = Dense(sizes[-1], activation="softmax" if sizes[-1] > 1 else "sigmoid")

@@ -1,8 +1,8 @@
 """Names for objects: `get("adam")`, `serialize(obj)`, `deserialize(config)`, as in Keras.
 
 Each module (losses, optimizers, ...) owns one Registry and registers its classes with the names
-that Keras knows them by. Spelling is forgiving about case and underscores, nothing else: an
-unknown name is an error that suggests the nearest one.
+that Keras knows them by. Case and underscores in a name do not count; an unknown name is an error
+that suggests the nearest one.
 """
 
 import difflib
@@ -25,17 +25,17 @@ class Registry:
 
     def __init__(self, kind: str, module: str):
         self.kind, self.module = kind, module
-        self.objects = {}  # the spelling we show -> class or object
-        self.keys = {}  # the forgiving spelling -> class or object
+        self.objects = {}  # name as shown -> class or object
+        self.keys = {}  # name without case and underscores -> class or object
         self.functions = {}  # name -> function, for configs whose class is "function"
 
     def add(self, name, obj):
-        """`name` leads to `obj`, a class or a ready object."""
+        """Let `name` stand for `obj`, a class or an object."""
         self.objects[name] = obj
         self.keys[_key(name)] = obj
 
     def register(self, *aliases):
-        """Class decorator: the class's own name and the aliases lead to it."""
+        """Return a class decorator: the class's name and the aliases stand for it."""
 
         def decorate(cls):
             for name in (cls.__name__, *aliases):
@@ -59,7 +59,7 @@ class Registry:
         )
 
     def get(self, identifier, custom_objects=None):
-        """None, a name, a config dict, a class or an object -> None or an object."""
+        """Return the object that a name, config dict or class stands for; None for None."""
         if identifier is None:
             return None
         if isinstance(identifier, str):

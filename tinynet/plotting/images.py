@@ -14,7 +14,7 @@ MOST_IMAGES = 1000  # more of them in one picture is a mistake in every case see
 def image_grid(
     images, labels=None, predictions=None, columns=10, *, class_names=None, cmap="gray_r", ax=None
 ):
-    """Images side by side, with their labels above them.
+    """Draw images side by side, with their labels above them.
 
     Where predictions differ from labels, "label → prediction" stands above in red.
 
