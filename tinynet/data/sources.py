@@ -27,11 +27,9 @@ def sources(
     check_integer("epochs", epochs, least=0)
     check_integer("initial_epoch", initial_epoch, least=0)
     for name, value in (
-        ("batch_size", batch_size),
-        ("steps_per_epoch", steps_per_epoch),
-        ("validation_steps", validation_steps),
-        ("validation_batch_size", validation_batch_size),
-    ):
+        ("batch_size", batch_size), ("steps_per_epoch", steps_per_epoch),
+        ("validation_steps", validation_steps), ("validation_batch_size", validation_batch_size),
+    ):  # fmt: skip
         if value is not None:
             check_integer(name, value)
     validations = sum(map(validation_due(validation_freq), range(initial_epoch, epochs)))

@@ -57,6 +57,7 @@ class Loss(Configurable, Versioned):
     from_logits = False
     integer_targets = False
     wants_gradient = True  # False where only the values are used, as in a metric
+    for_class_ids = None  # what to use where class ids came for one-hot rows, for a message
     whole_rows = False  # whether a vector of predictions is one row, not N rows of one output
 
     def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
@@ -187,15 +188,16 @@ class Loss(Configurable, Versioned):
         elif y.shape[1:] == (*shape, 1):
             fitted = y[..., 0]
         else:
+            ids = self.for_class_ids and y.shape[1:] in (shape[:-1], (*shape[:-1], 1))
+            hint = (
+                f"; for integer class ids use {self.for_class_ids}(y, {shape[-1]})" if ids else ""
+            )
             raise ValueError(
                 f"{where}: {self._label()} expects targets of shape {('N', *shape)}, "
-                f"received {('N', *y.shape[1:])}{self._shape_hint(y, shape)}"
+                f"received {('N', *y.shape[1:])}{hint}"
             )
         check_finite(fitted, where)
         return fitted
-
-    def _shape_hint(self, y, shape):
-        return ""
 
     def _label(self):
         return type(self).__name__

@@ -46,10 +46,3 @@ def check_signs(y, where, label):
             f"{where}: row {at[0]} holds {y[at]}, row {no[0]} holds {y[no]}: {label} expects "
             "targets -1 and 1, or 0 and 1"
         )
-
-
-def one_hot_hint(y, shape, instead=""):
-    """Return what to say where class ids came and rows of shape (..., C) were expected."""
-    if y.shape[1:] not in (shape[:-1], (*shape[:-1], 1)):
-        return ""
-    return f"; for integer class ids use {instead}utils.to_categorical(y, {shape[-1]})"
