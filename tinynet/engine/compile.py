@@ -177,3 +177,5 @@ class Compiled:
             raise RuntimeError(f"call compile(optimizer=..., loss=...) before {doing}")
         if self.loss is None:
             raise RuntimeError(f"{doing} needs a loss: compile(loss=...)")
+        if doing == "fit":
+            self.check_not_training(doing)

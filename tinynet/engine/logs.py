@@ -13,9 +13,8 @@ class Logs:
         measured_for: the Course whose batches these have counted, or None.
     """
 
-    measured_for = None
-
     def __init__(self):
+        self.measured_for = None
         self.loss_tracker, self.compiled_metrics = metrics.Mean(name="loss"), None
 
     def measure_for(self, course):
