@@ -16,7 +16,7 @@ from .configs.checks import check_number, is_integer
 from .configs.registry import Configurable, Registry
 from .random import check_seed, draw_seed, generator
 
-registry = Registry("initializer", "initializers")
+registry = Registry("initializer", "initializers", "config_keys")
 
 
 def _check_shape(shape) -> tuple:
@@ -98,8 +98,6 @@ class Constant(Initializer):
         ValueError: `value` isn't numeric, or (on the call) its shape isn't the one asked for.
     """
 
-    config_keys = ("value",)
-
     def __init__(self, value=0.0):
         array = np.array(value)  # a copy: later changes to the caller's array don't reach us
         if array.dtype.kind not in "biuf":
@@ -136,8 +134,6 @@ class Identity(Initializer):
         ValueError: the shape isn't of rank 2.
     """
 
-    config_keys = ("gain",)
-
     def __init__(self, gain=1.0):
         self.gain = check_number("gain", gain)
 
@@ -155,8 +151,6 @@ class RandomInitializer(Initializer):
         seed: integer in [0, 2^63): every call with the same shape returns the same values.
             None: every call draws a fresh seed from `tinynet.random`.
     """
-
-    config_keys = ("seed",)
 
     def __init__(self, seed=None):
         self.seed = None if seed is None else check_seed(seed)
@@ -197,8 +191,6 @@ class RandomNormal(RandomInitializer):
         seed: see `RandomInitializer`.
     """
 
-    config_keys = ("mean", "stddev", "seed")
-
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
         super().__init__(seed)
         self.mean = check_number("mean", mean)
@@ -231,8 +223,6 @@ class RandomUniform(RandomInitializer):
         minval, maxval: bounds, minval <= maxval.
         seed: see `RandomInitializer`.
     """
-
-    config_keys = ("minval", "maxval", "seed")
 
     def __init__(self, minval=-0.05, maxval=0.05, seed=None):
         super().__init__(seed)
@@ -269,7 +259,6 @@ class VarianceScaling(RandomInitializer):
     Source: LeCun et al. 1998, "Efficient BackProp"; Glorot & Bengio 2010; He et al. 2015.
     """
 
-    config_keys = ("scale", "mode", "distribution", "seed", "input_axes", "output_axes")
     modes = ("fan_in", "fan_out", "fan_avg")
     distributions = ("truncated_normal", "untruncated_normal", "uniform")
 
@@ -310,7 +299,6 @@ class VarianceScaling(RandomInitializer):
 class _Preset(VarianceScaling):
     """VarianceScaling with its first three arguments fixed by the class."""
 
-    config_keys = ("seed", "input_axes", "output_axes")
     preset: tuple
 
     def __init__(self, seed=None, input_axes=None, output_axes=None):
@@ -378,8 +366,6 @@ class Orthogonal(RandomInitializer):
     Source: Saxe et al. 2014, "Exact solutions to the nonlinear dynamics of learning in deep
     linear neural networks".
     """
-
-    config_keys = ("gain", "seed")
 
     def __init__(self, gain=1.0, seed=None):
         super().__init__(seed)

@@ -9,7 +9,7 @@ from .configs.checks import check_number
 from .configs.registry import Configurable, Registry
 from .core.versions import Versioned
 
-registry = Registry("regularizer", "regularizers")
+registry = Registry("regularizer", "regularizers", "config_keys")
 
 
 class Regularizer(Configurable, Versioned):
@@ -37,8 +37,6 @@ class L1L2(Regularizer):
     Source: Zou & Hastie 2005, "Regularization and variable selection via the elastic net".
     """
 
-    config_keys = ("l1", "l2")
-
     def __init__(self, l1=0.0, l2=0.0):
         self.l1 = check_number("l1", l1, low=0)
         self.l2 = check_number("l2", l2, low=0)
@@ -65,8 +63,6 @@ class L1(L1L2):
         l1: factor >= 0.
     """
 
-    config_keys = ("l1",)
-
     def __init__(self, l1=0.01):
         super().__init__(l1=l1)
 
@@ -78,8 +74,6 @@ class L2(L1L2):
     Args:
         l2: factor >= 0.
     """
-
-    config_keys = ("l2",)
 
     def __init__(self, l2=0.01):
         super().__init__(l2=l2)

@@ -15,7 +15,6 @@ class Activation(Layer):
     """
 
     supports_masking = True
-    config_keys = ("activation",)
     stands_for_activation = True  # in Dense(10, activation=LeakyReLU(0.1))
 
     def __init__(self, activation, **options):
@@ -51,8 +50,6 @@ class Activation(Layer):
 class ReLU(Activation):
     """y = max(x, 0); below `threshold` negative_slope (x - threshold), never above `max_value`."""
 
-    config_keys = ("max_value", "negative_slope", "threshold")
-
     def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **options):
         for label, value in (("max_value", max_value), ("negative_slope", negative_slope),
                              ("threshold", threshold)):  # fmt: skip
@@ -87,8 +84,6 @@ class LeakyReLU(Activation):
 class ELU(Activation):
     """y = x where x > 0, else alpha (e^x - 1) (Clevert et al. 2016)."""
 
-    config_keys = ("alpha",)
-
     def __init__(self, alpha=1.0, **options):
         self.alpha = alpha
         super().__init__(activations.elu.with_options(alpha=float(alpha)), **options)
@@ -97,8 +92,6 @@ class ELU(Activation):
 @register()
 class Softmax(Activation):
     """y = e^x / sum e^x along `axis`, an int, or a list of ints: over all these axes together."""
-
-    config_keys = ("axis",)
 
     def __init__(self, axis=-1, **options):
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
@@ -141,7 +134,6 @@ class PReLU(Layer):
     """
 
     supports_masking = True
-    config_keys = ("alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes")
 
     def __init__(self, alpha_initializer="zeros", alpha_regularizer=None, alpha_constraint=None,
                  shared_axes=None, **options):  # fmt: skip

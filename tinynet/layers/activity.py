@@ -63,8 +63,6 @@ class ActivityRegularization(Penalized):
         l1, l2: factors >= 0.
     """
 
-    config_keys = ("l1", "l2")
-
     def __init__(self, l1=0.0, l2=0.0, **options):
         super().__init__(activity_regularizer=regularizers.L1L2(l1, l2), **options)
         self.l1, self.l2 = l1, l2

@@ -37,7 +37,7 @@ from .building import built_once
 from .config import own_shape, takes_training
 from .symbolic import Symbolic
 
-_registry = Registry("layer", "layers")
+_registry = Registry("layer", "layers", "config_keys")
 register = _registry.register
 
 # The arguments that may be names of objects, by how the argument's name ends.

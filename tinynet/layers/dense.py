@@ -31,10 +31,6 @@ class Dense(Penalized):
     supports_masking = True
     takes_sparse = True  # as the first layer: `ops.linear` and `ops.linear_dW` multiply sparse x
 
-    config_keys = (
-        "units", "activation", "use_bias", "kernel_initializer", "bias_initializer",
-        "kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint",
-    )  # fmt: skip
     bias = None
 
     def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform",

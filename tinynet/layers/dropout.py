@@ -94,8 +94,6 @@ class Dropout(Masked):
         seed: None draws one.
     """
 
-    config_keys = ("rate", "noise_shape", "seed")
-
     def __init__(self, rate, noise_shape=None, seed=None, **options):
         super().__init__(**options)
         self.store(locals())

@@ -161,7 +161,6 @@ class Concatenate(Merge):
         ValueError: the inputs differ elsewhere than on this axis.
     """
 
-    config_keys = ("axis",)
     least = 1
 
     def __init__(self, axis=-1, **options):

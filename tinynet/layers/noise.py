@@ -28,7 +28,6 @@ class GaussianNoise(Noisy):
         seed: None draws one.
     """
 
-    config_keys = ("stddev", "seed")
     amount = "stddev"
 
     def __init__(self, stddev, seed=None, **options):
@@ -52,7 +51,6 @@ class GaussianDropout(Noisy):
         seed: None draws one.
     """
 
-    config_keys = ("rate", "seed")
     below_1 = True
 
     def __init__(self, rate, seed=None, **options):
@@ -82,7 +80,6 @@ class AlphaDropout(Masked):
         seed: None draws one.
     """
 
-    config_keys = ("rate", "seed", "noise_shape")
     below_1 = True
 
     def __init__(self, rate, noise_shape=None, seed=None, **options):

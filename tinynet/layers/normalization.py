@@ -27,11 +27,6 @@ class BatchNormalization(Layer):
 
     supports_masking = True
 
-    config_keys = (
-        "axis", "momentum", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
-        "moving_mean_initializer", "moving_variance_initializer", "beta_regularizer",
-        "gamma_regularizer", "beta_constraint", "gamma_constraint",
-    )  # fmt: skip
     gamma = beta = None
 
     def __init__(self, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True,

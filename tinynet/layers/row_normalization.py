@@ -72,10 +72,6 @@ class LayerNormalization(RowNormalization):
     """
 
     kind = "layer"
-    config_keys = (
-        "axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
-        "beta_regularizer", "gamma_regularizer",
-    )  # fmt: skip
 
     def __init__(self, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
                  gamma_initializer="ones", beta_regularizer=None, gamma_regularizer=None,
@@ -106,7 +102,6 @@ class RMSNormalization(RowNormalization):
 
     kind = "rms"
     supports_masking = False  # nor does Keras
-    config_keys = ("axis", "epsilon")
 
     def __init__(self, axis=-1, epsilon=1e-6, **options):
         super().__init__(**options)
@@ -125,7 +120,6 @@ class UnitNormalization(RowNormalization):
     """
 
     kind = "unit"
-    config_keys = ("axis",)
 
     def __init__(self, axis=-1, **options):
         super().__init__(**options)

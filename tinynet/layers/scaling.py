@@ -20,8 +20,6 @@ class Rescaling(Layer):
 
     supports_masking = True
 
-    config_keys = ("scale", "offset")
-
     def __init__(self, scale, offset=0.0, **options):
         super().__init__(**options)
         self.scale, self.offset = _plain(scale), _plain(offset)
@@ -88,6 +86,7 @@ class Normalization(Layer):
     """
 
     supports_masking = True
+    config_keys = ()  # mean and variance may be measured: see `get_config`
 
     def __init__(self, axis=-1, mean=None, variance=None, invert=False, **options):
         super().__init__(**options)

@@ -21,15 +21,10 @@ class InputLayer(Layer):
         dtype: of the data; an integer type is remembered, the arithmetic is in floats.
     """
 
-    def __init__(
-        self,
-        shape=None,
-        batch_size=None,
-        dtype=None,
-        batch_shape=None,
-        input_shape=None,
-        **options,
-    ):
+    config_keys = ()
+
+    def __init__(self, shape=None, batch_size=None, dtype=None, batch_shape=None, input_shape=None,
+                 **options):  # fmt: skip
         shape = input_shape if shape is None else shape
         if batch_shape is not None:
             if shape is not None or batch_size is not None:
@@ -75,7 +70,6 @@ class Flatten(Layer):
             and the output is what it would be for (N, A, ..., D).
     """
 
-    config_keys = ("data_format",)
     preserves_values = True
 
     def __init__(self, data_format=None, **options):
@@ -111,7 +105,6 @@ class Reshape(Layer):
         target_shape: shape of a row; one entry may be -1: what is left.
     """
 
-    config_keys = ("target_shape",)
     preserves_values = True
 
     def __init__(self, target_shape, **options):
@@ -153,7 +146,6 @@ class Permute(Layer):
         dims: the order, counted from 1.
     """
 
-    config_keys = ("dims",)
     preserves_values = True
 
     def __init__(self, dims, **options):
@@ -191,7 +183,6 @@ class RepeatVector(Layer):
         n: how often.
     """
 
-    config_keys = ("n",)
     preserves_values = True
 
     def __init__(self, n, **options):

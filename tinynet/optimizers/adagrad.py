@@ -17,7 +17,6 @@ class Adagrad(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("initial_accumulator_value", "epsilon")
     stored = ((("a", "accumulator"),),)
 
     def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **options):
@@ -49,7 +48,6 @@ class Adadelta(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("rho", "epsilon")
     stored = ((("a", "accumulated_grad"), ("x", "accumulated_delta_var")),)
 
     def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-7, **options):

@@ -25,7 +25,6 @@ class Adam(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("beta_1", "beta_2", "epsilon", "amsgrad")
     stored = ((("m", "momentum"), ("v", "velocity")), (("v_max", "velocity_hat"),))
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False,
@@ -48,6 +47,8 @@ class Adam(Optimizer):
 @register()
 class AdamW(Adam):
     """Adam after w -= weight_decay lr w (Loshchilov and Hutter 2019); for arguments see Adam."""
+
+    rule_keys = Adam.rule_keys
 
     def __init__(self, learning_rate=0.001, weight_decay=0.004, **options):
         super().__init__(learning_rate, weight_decay=weight_decay, **options)

@@ -18,7 +18,6 @@ class Adamax(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("beta_1", "beta_2", "epsilon")
     stored = ((("m", "momentum"), ("u", "norm")),)
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **options):

@@ -19,7 +19,7 @@ from . import schedules, variables
 from .averaging import Averaging
 from .checks import check_options
 
-_registry = Registry("optimizer", "optimizers")
+_registry = Registry("optimizer", "optimizers", "rule_keys")
 register = _registry.register
 
 

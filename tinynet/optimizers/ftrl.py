@@ -22,10 +22,6 @@ class Ftrl(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = (
-        "learning_rate_power", "initial_accumulator_value", "l1_regularization_strength",
-        "l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta",
-    )  # fmt: skip
     stored = ((("n", "accumulator"), ("z", "linear")),)
 
     def __init__(

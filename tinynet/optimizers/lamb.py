@@ -19,7 +19,6 @@ class Lamb(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("beta_1", "beta_2", "epsilon")
     stored = ((("m", "momentum"), ("v", "velocity")),)
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **options):

@@ -18,7 +18,6 @@ class Lion(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("beta_1", "beta_2")
     stored = ((("m", "momentum"),),)
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, **options):

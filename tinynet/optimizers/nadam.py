@@ -25,7 +25,6 @@ class Nadam(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("beta_1", "beta_2", "epsilon")
     stored = ((("m", "momentum"), ("v", "velocity")),)
     unversioned = Optimizer.unversioned | {"products"}
 

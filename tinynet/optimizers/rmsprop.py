@@ -22,7 +22,6 @@ class RMSprop(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("rho", "momentum", "epsilon", "centered")
     stored = ((("v", "velocity"),), (("m", "momentum"),), (("a", "average_gradient"),))
 
     def __init__(

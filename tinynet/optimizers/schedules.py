@@ -10,7 +10,7 @@ import math
 from ..configs.checks import check_number
 from ..configs.registry import Configurable, Registry
 
-registry = Registry("learning rate schedule", "optimizers.schedules")
+registry = Registry("learning rate schedule", "optimizers.schedules", "config_keys")
 
 
 # The bounds of the schedules' numbers.
@@ -65,8 +65,6 @@ class ExponentialDecay(LearningRateSchedule):
         ValueError: an argument outside these bounds, or a step below 0.
     """
 
-    config_keys = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
-
     def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False,
                  name="ExponentialDecay"):  # fmt: skip
         self.store(locals())
@@ -88,8 +86,6 @@ class InverseTimeDecay(LearningRateSchedule):
 
     Source: Robbins & Monro 1951, "A stochastic approximation method".
     """
-
-    config_keys = ExponentialDecay.config_keys
 
     def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False,
                  name="InverseTimeDecay"):  # fmt: skip
@@ -116,8 +112,6 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     Raises:
         ValueError: the lengths don't fit, boundaries don't increase, or a step is below 0.
     """
-
-    config_keys = ("boundaries", "values", "name")
 
     def __init__(self, boundaries, values, name="PiecewiseConstant"):
         self.boundaries = [_check_steps("boundaries", boundary) for boundary in boundaries]
@@ -151,10 +145,6 @@ class PolynomialDecay(LearningRateSchedule):
     Raises:
         ValueError: an argument outside these bounds, or a step below 0.
     """
-
-    config_keys = (
-        "initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name",
-    )  # fmt: skip
 
     def __init__(self, initial_learning_rate, decay_steps, end_learning_rate=0.0001, power=1.0,
                  cycle=False, name="PolynomialDecay"):  # fmt: skip
@@ -196,10 +186,6 @@ class CosineDecay(LearningRateSchedule):
     Source: Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts".
     """
 
-    config_keys = (
-        "initial_learning_rate", "decay_steps", "alpha", "name", "warmup_target", "warmup_steps",
-    )  # fmt: skip
-
     def __init__(self, initial_learning_rate, decay_steps, alpha=0.0, name="CosineDecay",
                  warmup_target=None, warmup_steps=0):  # fmt: skip
         self.store(locals())
@@ -236,10 +222,6 @@ class CosineDecayRestarts(LearningRateSchedule):
 
     Source: Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts".
     """
-
-    config_keys = (
-        "initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha", "name",
-    )  # fmt: skip
 
     def __init__(self, initial_learning_rate, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0,
                  name="SGDRDecay"):  # fmt: skip
