@@ -21,14 +21,10 @@ registry = Registry("initializer", "initializers", "config_keys")
 
 def _check_shape(shape) -> tuple:
     """`shape` as a tuple of ints >= 0."""
-    try:
-        sizes = tuple(shape)
-    except TypeError:
-        sizes = (shape,)
-    for size in sizes:
-        if not is_integer(size, 0):
-            raise ValueError(f"shape must hold integers >= 0, received {shape!r}")
-    return tuple(int(size) for size in sizes)
+    sizes = tuple(shape) if np.iterable(shape) else (shape,)
+    if not all(is_integer(size, 0) for size in sizes):
+        raise ValueError(f"shape must hold integers >= 0, received {shape!r}")
+    return tuple(map(int, sizes))
 
 
 def compute_fans(shape, input_axes=None, output_axes=None) -> tuple:
@@ -115,13 +111,6 @@ class Constant(Initializer):
     def get_config(self):
         return {"value": self.value.tolist() if np.ndim(self.value) else self.value}
 
-    @classmethod
-    def from_config(cls, config):
-        value = config.get("value", 0.0)
-        if isinstance(value, dict):  # how Keras writes an array
-            value = np.array(value["config"]["value"], value["config"]["dtype"])
-        return cls(value)
-
 
 @registry.register("identity", "IdentityInitializer")
 class Identity(Initializer):
@@ -163,13 +152,6 @@ class RandomInitializer(Initializer):
     def draw(self, rng, shape):
         """A float64 array of `shape` from the generator `rng`."""
         raise NotImplementedError(f"{type(self).__name__} must define draw(rng, shape)")
-
-    @classmethod
-    def from_config(cls, config):
-        seed = config.get("seed")
-        if isinstance(seed, dict):  # Keras's SeedGenerator
-            config = {**config, "seed": seed["config"]["seed"]}
-        return cls(**config)
 
 
 def _truncated(rng, shape):
@@ -262,25 +244,14 @@ class VarianceScaling(RandomInitializer):
     modes = ("fan_in", "fan_out", "fan_avg")
     distributions = ("truncated_normal", "untruncated_normal", "uniform")
 
-    def __init__(
-        self,
-        scale=1.0,
-        mode="fan_in",
-        distribution="truncated_normal",
-        seed=None,
-        input_axes=None,
-        output_axes=None,
-    ):
+    def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None,
+                 input_axes=None, output_axes=None):  # fmt: skip
         super().__init__(seed)
         self.scale = check_number("scale", scale, above=0)
-        if distribution == "normal":
-            distribution = "truncated_normal"
-        if mode not in self.modes:
-            raise ValueError(f"mode must be one of {self.modes}, received {mode!r}")
-        if distribution not in self.distributions:
-            raise ValueError(
-                f"distribution must be one of {self.distributions}, received {distribution!r}"
-            )
+        distribution = "truncated_normal" if distribution == "normal" else distribution
+        for label, value in (("mode", mode), ("distribution", distribution)):
+            if value not in (known := getattr(self, f"{label}s")):
+                raise ValueError(f"{label} must be one of {known}, received {value!r}")
         self.mode, self.distribution = mode, distribution
         self.input_axes, self.output_axes = input_axes, output_axes
 

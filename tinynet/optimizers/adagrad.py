@@ -55,8 +55,5 @@ class Adadelta(Optimizer):
         self.set_checked(below=1, rho=rho)
         self.set_checked(epsilon=epsilon)
 
-    def make_state(self, zeros):
-        return {"a": zeros(), "x": zeros()}
-
     def update(self, w, g, lr, a, x):
         self.ops.adadelta(g, lr, self.rho, self.epsilon, w=w, a=a, x=x)

@@ -32,7 +32,7 @@ class Optimizer(Averaging, Configurable, Versioned):
     Args:
         learning_rate: a number >= 0, a schedule of the step number, or a function without
             arguments, called whenever the rate is needed.
-        weight_decay: each step first does w -= weight_decay lr w, apart from the gradient.
+        weight_decay: each step first does w -= weight_decay lr w; the gradient is left as it is.
         clipnorm: each parameter's gradient is scaled down to this norm.
         clipvalue: each gradient entry is cut to [-clipvalue, clipvalue].
         global_clipnorm: all gradients together are scaled down to this norm. Only one of the three.
@@ -65,20 +65,10 @@ class Optimizer(Averaging, Configurable, Versioned):
         {"step_number", "iterations", "learning_rate", "_rate", "ops", "average_in_weights"}
     )
 
-    def __init__(
-        self,
-        learning_rate,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        use_ema=False,
-        ema_momentum=0.99,
-        ema_overwrite_frequency=None,
-        loss_scale_factor=None,
-        gradient_accumulation_steps=None,
-        name=None,
-    ):
+    def __init__(self, learning_rate, weight_decay=None, clipnorm=None, clipvalue=None,
+                 global_clipnorm=None, use_ema=False, ema_momentum=0.99,
+                 ema_overwrite_frequency=None, loss_scale_factor=None,
+                 gradient_accumulation_steps=None, name=None):  # fmt: skip
         self.name = name or snake_case(type(self).__name__)
         self.step_number = 0
         self._schedule = None
@@ -162,7 +152,7 @@ class Optimizer(Averaging, Configurable, Versioned):
 
     def make_state(self, zeros):
         """Name -> flat vector of this rule's moments; `zeros()` makes one."""
-        return {}
+        return {name: zeros() for group in self.stored for name, _ in group}
 
     def scalars(self, t, lr):
         """The numbers that `update` needs for update number t (from 1) at the rate lr."""

@@ -26,8 +26,5 @@ class Lion(Optimizer):
         # at 0 it would be the sign of the gradient alone
         self.beta_1 = check_number("Lion: beta_1", beta_1, above=0, high=1)
 
-    def make_state(self, zeros):
-        return {"m": zeros()}
-
     def update(self, w, g, lr, m):
         self.ops.lion(g, lr, self.beta_1, self.beta_2, w=w, m=m)

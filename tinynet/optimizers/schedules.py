@@ -36,6 +36,11 @@ class LearningRateSchedule(Configurable):
     def __call__(self, step):
         raise NotImplementedError(f"{type(self).__name__} must define __call__(step)")
 
+    def _progress(self, step) -> float:
+        """t/T, with `staircase` rounded down."""
+        p = _check_step(step) / self.decay_steps
+        return math.floor(p) if getattr(self, "staircase", False) else p
+
 
 def _check_step(step) -> float:
     # An optimizer's counter may be a 0-d array.
@@ -70,10 +75,7 @@ class ExponentialDecay(LearningRateSchedule):
         self.store(locals())
 
     def __call__(self, step) -> float:
-        p = _check_step(step) / self.decay_steps
-        return self.initial_learning_rate * self.decay_rate ** (
-            math.floor(p) if self.staircase else p
-        )
+        return self.initial_learning_rate * self.decay_rate ** self._progress(step)
 
 
 @registry.register()
@@ -92,10 +94,7 @@ class InverseTimeDecay(LearningRateSchedule):
         self.store(locals())
 
     def __call__(self, step) -> float:
-        p = _check_step(step) / self.decay_steps
-        return self.initial_learning_rate / (
-            1 + self.decay_rate * (math.floor(p) if self.staircase else p)
-        )
+        return self.initial_learning_rate / (1 + self.decay_rate * self._progress(step))
 
 
 @registry.register()
@@ -107,7 +106,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     Args:
         boundaries: K increasing steps.
         values: K + 1 learning rates.
-        name: a label, kept in the config.
+        name: see `ExponentialDecay`.
 
     Raises:
         ValueError: the lengths don't fit, boundaries don't increase, or a step is below 0.
@@ -140,10 +139,7 @@ class PolynomialDecay(LearningRateSchedule):
         end_learning_rate: the rate from step T on.
         power: exponent >= 0.
         cycle: True replaces T by the next multiple of T not below t: a saw whose teeth shrink.
-        name: a label, kept in the config.
-
-    Raises:
-        ValueError: an argument outside these bounds, or a step below 0.
+        name, errors: see `ExponentialDecay`.
     """
 
     def __init__(self, initial_learning_rate, decay_steps, end_learning_rate=0.0001, power=1.0,
@@ -151,7 +147,7 @@ class PolynomialDecay(LearningRateSchedule):
         self.store(locals())
 
     def __call__(self, step) -> float:
-        p = _check_step(step) / self.decay_steps
+        p = self._progress(step)
         if self.cycle:
             p /= max(1, math.ceil(p))
         end = self.end_learning_rate
@@ -176,12 +172,9 @@ class CosineDecay(LearningRateSchedule):
         initial_learning_rate: η₀.
         decay_steps: T > 0.
         alpha: the last rate as a share of the highest.
-        name: a label, kept in the config.
         warmup_target: the rate after the warm-up; None: no warm-up, whatever `warmup_steps` says.
         warmup_steps: its length >= 0.
-
-    Raises:
-        ValueError: an argument outside these bounds, or a step below 0.
+        name, errors: see `ExponentialDecay`.
 
     Source: Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts".
     """
@@ -215,10 +208,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         t_mul: ratio of lengths, >= 1.
         m_mul: ratio of heights, >= 0.
         alpha: the lowest rate as a share of η₀.
-        name: a label, kept in the config.
-
-    Raises:
-        ValueError: an argument outside these bounds, or a step below 0.
+        name, errors: see `ExponentialDecay`.
 
     Source: Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts".
     """
