@@ -39,7 +39,7 @@ class Activation(Layer):
         return dx
 
     def logits(self, x):
-        """The input itself: what the activation is applied to."""
+        """Return x, to which the activation is applied."""
         return x
 
     def backward_from_logits(self, dx):
@@ -51,18 +51,12 @@ class ReLU(Activation):
     """y = max(x, 0); below `threshold` negative_slope (x - threshold), never above `max_value`."""
 
     def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **options):
-        for label, value in (("max_value", max_value), ("negative_slope", negative_slope),
-                             ("threshold", threshold)):  # fmt: skip
-            if not (value is None and label == "max_value"):
+        given = {"max_value": max_value, "negative_slope": negative_slope, "threshold": threshold}
+        for label, value in given.items():
+            if value is not None or label != "max_value":
                 check_number(f"ReLU: {label}", value, 0, kind="")
-        self.max_value, self.negative_slope = max_value, negative_slope
-        self.threshold = threshold
-        super().__init__(
-            activations.relu.with_options(
-                negative_slope=negative_slope, max_value=max_value, threshold=threshold
-            ),
-            **options,
-        )
+        self.store(given)
+        super().__init__(activations.relu.with_options(**given), **options)
 
 
 @register()
@@ -73,11 +67,8 @@ class LeakyReLU(Activation):
 
     def __init__(self, negative_slope=0.3, alpha=None, **options):
         self.negative_slope = negative_slope if alpha is None else alpha
-        check_number("LeakyReLU: negative_slope", self.negative_slope, 0, kind="")
-        super().__init__(
-            activations.leaky_relu.with_options(negative_slope=float(self.negative_slope)),
-            **options,
-        )
+        slope = check_number("LeakyReLU: negative_slope", self.negative_slope, 0, kind="")
+        super().__init__(activations.leaky_relu.with_options(negative_slope=slope), **options)
 
 
 @register()

@@ -1,4 +1,4 @@
-"""Penalties on what a layer puts out: `activity_regularizer=` and ActivityRegularization."""
+"""Penalties on the outputs of a layer: `activity_regularizer=` and ActivityRegularization."""
 
 from .. import regularizers
 from .base import Layer, register

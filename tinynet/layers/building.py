@@ -4,10 +4,10 @@ import functools
 
 
 def built_once(build):
-    """A layer class's `build`, with what every layer checks before it and notes after it.
+    """Wrap a layer class's `build`: check the shape before it, set `built` and shapes after it.
 
     `layer.build(shape)`, `super().build(shape)` inside another build, and the first call of the
-    layer all lead here; the layer is built when the outermost of them has returned.
+    layer all call the wrapper; the layer is built when the outermost of them has returned.
 
     Raises:
         ValueError: the shape is not the declared one, or the layer has weights already; nothing

@@ -30,8 +30,8 @@ class Noise(Layer):
 
     @property
     def key_now(self):
-        """What keys the random numbers beside step and row: the seed, and which application of
-        the layer in this step this is."""
+        """The key of the random numbers beside step and row: the seed, and the number of this
+        application of the layer in the step."""
         seed, first = self.key
         return seed, first + self.context.use
 
@@ -46,9 +46,7 @@ class Noise(Layer):
         (m,) = self.recall()
         if m is None or not self.needs_dx:
             return dy
-        dx = self.empty(dy.shape)  # (N, D)
-        self.ops.multiply(dy, m, y=dx)  # reverses y = x m + n
-        return dx
+        return self.result_of(self.ops.multiply, dy, m)  # (N, D), reverses y = x m + n
 
 
 class Masked(Noise):
@@ -63,7 +61,7 @@ class Masked(Noise):
         """The mask of this step for a batch of `shape`: 0, or 1 / (1 - rate) where x is kept."""
         mask = self.empty(self._mask_shape(shape))
         shared = self.noise_shape is not None and self.noise_shape[0] is not None
-        row = 0 if shared else self.context.first_row  # a mask for all rows belongs to none
+        row = 0 if shared else self.context.first_row  # one mask for all rows
         self.ops.dropout_mask(self.rate, self.key_now, self.context.step, row, mask=mask)
         return mask
 
@@ -99,6 +97,5 @@ class Dropout(Masked):
         self.store(locals())
 
     def perturbed(self, x):
-        mask, y = self.mask(x.shape), self.empty(x.shape)  # (N, D)
-        self.ops.multiply(x, mask, y=y)
-        return y, mask
+        mask = self.mask(x.shape)  # (N, D)
+        return self.result_of(self.ops.multiply, x, mask), mask

@@ -1,4 +1,4 @@
-"""Embedding: a row of numbers for each id."""
+"""Embedding: a learned vector for each id."""
 
 import numpy as np
 
@@ -15,14 +15,14 @@ class Embedding(Penalized):
 
         y[n, t] = E[x[n, t]]          (N, T) ids, E (V, D) -> (N, T, D)
 
-    Its gradient adds up what all places of an id hand back: dE[v] = sum of dy where x = v.
+    The gradient of a row of E is the sum over its occurrences: dE[v] = sum of dy where x = v.
     Inputs of a model are floats; ids stay exact in them up to 2**24 (float32).
 
     Args:
         input_dim: V, how many ids there are: 0, ..., V - 1.
         output_dim: D.
         embeddings_initializer, embeddings_regularizer, activity_regularizer: as for Dense.
-        mask_zero: id 0 is padding: GlobalAveragePooling1D leaves these places out.
+        mask_zero: id 0 is padding: GlobalAveragePooling1D leaves these steps out.
         weights: E to start with, (V, D), or a list of it.
 
     Raises:
@@ -80,9 +80,8 @@ class Embedding(Penalized):
         """Raise unless all entries of x, data as the user gave it, are ids that this layer has."""
         for first in range(0, len(x), 1 << 16):
             part = x[first : first + (1 << 16)]
-            self._check_ids(
-                part.dense(self.dtype) if hasattr(part, "dense") else part, first, where
-            )
+            part = part.dense(self.dtype) if hasattr(part, "dense") else part
+            self._check_ids(part, first, where)
 
     def _check_ids(self, x, first, where):
         wrong = (x < 0) | (x >= self.input_dim)
@@ -100,10 +99,8 @@ class Embedding(Penalized):
         return inputs if self.mask_zero else None
 
     def forward(self, x, training=False):
-        y = self.empty((*x.shape, self.output_dim))  # (N, T, D)
-        self.ops.embedding(x, self.embeddings.value, y=y)
-        self.saved = (x,)
-        return y
+        self.saved, shape = (x,), (*x.shape, self.output_dim)  # (N, T, D)
+        return self.result_of(self.ops.embedding, x, self.embeddings.value, shape=shape)
 
     def backward(self, dy):
         (x,) = self.recall()
@@ -111,6 +108,4 @@ class Embedding(Penalized):
             self.ops.embedding_grad(x, dy, dW=self.embeddings.grad)  # (V, D)
         if not self.needs_dx:
             return None
-        dx = self.empty(x.shape)  # an id has no slope
-        self.ops.affine(x, 0.0, 0.0, y=dx)
-        return dx
+        return self.result_of(self.ops.affine, x, 0.0, 0.0)  # an id has no slope

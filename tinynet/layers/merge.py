@@ -3,6 +3,7 @@
 Each is called with a list, `Add()([a, b])`; `backward` returns a list, one gradient per input.
 """
 
+import functools
 import math
 
 from ..configs.checks import is_integer
@@ -51,17 +52,10 @@ class Merge(Layer):
 
     def _folded(self, operation, arrays):
         """operation(operation(x0, x1), x2) ..., each into an array of its own."""
-        y = arrays[0]
-        for x in arrays[1:]:
-            total = self.empty(x.shape)
-            operation(y, x, y=total)
-            y = total
-        return y
+        return functools.reduce(functools.partial(self.result_of, operation), arrays)
 
     def _scaled(self, x, factor):
-        y = self.empty(x.shape)
-        self.ops.affine(x, factor, 0.0, y=y)
-        return y
+        return self.result_of(self.ops.affine, x, factor, 0.0)
 
 
 @register("add")
@@ -127,10 +121,8 @@ class Maximum(Merge):
         x = [self._scaled(a, -1.0) for a in self.unmasked(x)] if self.sign < 0 else self.unmasked(x)
         self.saved, y = [], x[0]
         for a in x[1:]:
-            larger = self.empty(a.shape)
-            self.ops.maximum(y, a, y=larger)
             self.saved.append((y, a))
-            y = larger
+            y = self.result_of(self.ops.maximum, y, a)
         return self._scaled(y, -1.0) if self.sign < 0 else y
 
     def backward(self, dy):

@@ -42,28 +42,21 @@ class Rescaling(Layer):
         return shape
 
     def forward(self, x, training=False):
-        y = self.empty(x.shape)
         if self.plain:
-            self.ops.affine(x, self.scale, self.offset, y=y)
-        else:
-            scaled = self.empty(x.shape)
-            self.ops.multiply(x, self.factors, y=scaled)
-            self.ops.add(scaled, self.shifts, y=y)
-        return y
+            return self.result_of(self.ops.affine, x, self.scale, self.offset)
+        scaled = self.result_of(self.ops.multiply, x, self.factors)
+        return self.result_of(self.ops.add, scaled, self.shifts)
 
     def backward(self, dy):
         if not self.needs_dx:
             return None
-        dx = self.empty(dy.shape)
         if self.plain:
-            self.ops.affine(dy, self.scale, 0.0, y=dx)
-        else:
-            self.ops.multiply(dy, self.factors, y=dx)
-        return dx
+            return self.result_of(self.ops.affine, dy, self.scale, 0.0)
+        return self.result_of(self.ops.multiply, dy, self.factors)
 
 
 def _plain(value):
-    """A number, or nested lists of numbers, as they stand in a config."""
+    """A number, or nested lists of numbers, as in a config."""
     value = np.asarray(value)
     if value.dtype.kind not in "fiub":
         raise TypeError(f"Rescaling: expected numbers, received {value!r}")
@@ -168,16 +161,15 @@ class Normalization(Layer):
     def forward(self, x, training=False):
         axes = axes_of(self, self.axis, x.shape)
         rows, (mean, variance) = self._rows(x, axes), self._statistics()  # (R, D), (D,)
-        y = self.empty(rows.shape)
         if self.invert:
-            deviation, scaled = self.empty(mean.shape), self.empty(rows.shape)
+            deviation = self.empty(mean.shape)
             self.ops.deviation(variance, LEAST, out=deviation)
-            self.ops.multiply(rows, deviation, y=scaled)
-            self.ops.add(scaled, mean, y=y)
+            scaled = self.result_of(self.ops.multiply, rows, deviation)
+            y = self.result_of(self.ops.add, scaled, mean)
             self.saved = (deviation, axes)
         else:
             # LEAST**2 under the root: what max does, but for variances of that size themselves
-            xhat = self.empty(rows.shape)
+            y, xhat = self.empty(rows.shape), self.empty(rows.shape)
             self.ops.batchnorm_inference(rows, None, None, mean, variance, LEAST**2, y=y, xhat=xhat)
             self.saved = (xhat, axes)
         return self._back(y, axes, x.shape)
@@ -187,11 +179,10 @@ class Normalization(Layer):
         if not self.needs_dx:
             return None
         rows = self._rows(dy, axes)
-        dx = self.empty(rows.shape)
         if self.invert:
-            self.ops.multiply(rows, kept, y=dx)
+            dx = self.result_of(self.ops.multiply, rows, kept)
         else:
-            _, variance = self._statistics()
+            dx, (_, variance) = self.empty(rows.shape), self._statistics()
             self.ops.batchnorm_inference_grad(
                 kept, None, variance, LEAST**2, rows, dx=dx, dgamma=None, dbeta=None
             )

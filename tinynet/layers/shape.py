@@ -74,8 +74,7 @@ class Flatten(Layer):
 
     def __init__(self, data_format=None, **options):
         super().__init__(**options)
-        self.data_format = data_format or "channels_last"
-        self.features_first = self.channels_first(data_format)
+        self.set_data_format(data_format)
 
     def compute_output_shape(self, input_shape):
         if None in input_shape[1:]:
@@ -197,16 +196,12 @@ class RepeatVector(Layer):
         return (input_shape[0], self.n, input_shape[1])
 
     def forward(self, x, training=False):
-        y = self.empty(self.compute_output_shape(x.shape))
-        self.ops.repeat(x, y=y)
-        return y
+        return self.result_of(self.ops.repeat, x, shape=self.compute_output_shape(x.shape))
 
     def backward(self, dy):
         if not self.needs_dx:
             return None
-        dx = self.empty((len(dy), dy.shape[2]))
-        self.ops.sum_steps(dy, y=dx)
-        return dx
+        return self.result_of(self.ops.sum_steps, dy, shape=(len(dy), dy.shape[2]))
 
 
 @register()
