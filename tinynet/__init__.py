@@ -31,31 +31,11 @@ from .models import Functional, Model, Sequential
 __version__ = "0.1.0"
 
 __all__ = [
-    "Functional",
-    "Input",
-    "Model",
-    "Parameter",
-    "Sequential",
-    "activations",
-    "backend",
-    "callbacks",
-    "config",
-    "constraints",
-    "datasets",
-    "gradcheck",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "microscope",
-    "models",
-    "optimizers",
-    "probes",
-    "random",
-    "regularizers",
-    "saving",
-    "utils",
-]
+    "Functional", "Input", "Model", "Parameter", "Sequential", "activations", "backend",
+    "callbacks", "config", "constraints", "datasets", "gradcheck", "initializers", "layers",
+    "losses", "metrics", "microscope", "models", "optimizers", "probes", "random", "regularizers",
+    "saving", "utils",
+]  # fmt: skip
 
 
 def __getattr__(name):

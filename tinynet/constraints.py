@@ -1,4 +1,4 @@
-"""Constraints: what a weight must satisfy after every update. `constraint(w)` returns it.
+"""Constraints on weights, applied after every update: `constraint(w)` returns the permitted w.
 
 Names, defaults and arithmetic are Keras's. Norms are taken along `axis`: with axis 0, those of the
 columns of W (D, H), which are the weights that lead to one unit.

@@ -1,4 +1,4 @@
-"""Weight penalties, added to the loss: `regularizer(w)` is the penalty, `.gradient(w)` its slope.
+"""Penalties on weights, added to the loss: `regularizer(w)` and its derivative `.gradient(w)`.
 
 There is no factor 1/2: L2 with factor l2 shrinks a weight by 2 l2 w. Names are Keras's.
 """
@@ -87,7 +87,7 @@ def get(identifier):
     """A regularizer from a name, config dict, class or object; None stays None.
 
     Raises:
-        ValueError: an object without `gradient(w)`; nothing here differentiates by itself.
+        ValueError: an object without `gradient(w)`, which is not derived automatically.
     """
     regularizer = registry.get(identifier)
     if regularizer is not None and not callable(getattr(regularizer, "gradient", None)):

@@ -1,4 +1,4 @@
-"""Helpers around the data, with Keras's and scikit-learn's names; nothing here trains."""
+"""Preparation of data: one-hot classes, scaling, padding; Keras's and scikit-learn's names."""
 
 import numpy as np
 
@@ -111,7 +111,7 @@ def pad_sequences(
 
     Raises:
         ValueError: an argument outside these, an item that isn't a sequence, elements whose
-            shape differs (with the position of the sequence).
+            shape differs (with the number of the sequence).
     """
     for name, option in (("padding", padding), ("truncating", truncating)):
         if option not in ("pre", "post"):
@@ -147,9 +147,9 @@ def pad_sequences(
 
 
 class _Scaler(Configurable):
-    """What both scalers share: checks, dtypes and an affine map y = x * a + b.
+    """Base of the scalers: checks and dtypes.
 
-    A subclass's `_fit` sets its attributes and returns nothing; `_affine` returns (a, b).
+    A subclass measures x in `_fit`, and maps an array in place in `_forward` and `_backward`.
     """
 
     def __init__(self, axis=0):

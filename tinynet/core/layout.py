@@ -4,7 +4,7 @@ from .versions import latest_version
 
 
 class Layout:
-    """What one walk through a layer, or through the layers of a model, finds.
+    """The layers and parameters that one walk through a layer or a model finds.
 
     Attributes:
         parts: the layer itself and all layers inside it at any depth, models among them.
@@ -36,7 +36,7 @@ class Layout:
         self.versions = [getattr(one, "version", None) for one in seen]
 
     def __reduce__(self):
-        return type(None), ()  # a copy of a model makes its own
+        return type(None), ()  # a copy of a model walks again
 
 
 def current_layout(root):

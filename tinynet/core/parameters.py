@@ -17,7 +17,7 @@ _allowance = contextvars.ContextVar("allowance", default=None)
 
 @contextlib.contextmanager
 def allow(numbers, reason):
-    """Within the block, layers may create so many numbers and no more; for configs of strangers."""
+    """Limit how many numbers layers may create within the block; for configs from files."""
     token = _allowance.set([int(numbers), reason])
     try:
         yield
@@ -26,7 +26,7 @@ def allow(numbers, reason):
 
 
 def claim(path, shape):
-    """Raise if a weight of this shape is more than is allowed here, before it is made."""
+    """Count a weight of this shape, before it is made; raise if it exceeds the limit of `allow`."""
     left = _allowance.get()
     if left is None:
         return
@@ -183,9 +183,9 @@ class FlatParameters:
         self.checked = new_version()  # other models that hold these parameters look again
 
     def holds(self, parameters) -> bool:
-        """Whether these parameters live here, each still as trainable as it was when laid out.
+        """Whether these vectors hold exactly these parameters, each as trainable as when laid out.
 
-        Not so after a layer was frozen, or went on to live in another model.
+        False after a layer was frozen, or was moved to another model.
         """
         return all(
             p.home is self and p.trainable == (p.grad is not None) for p in parameters

@@ -1,4 +1,4 @@
-"""What `compile` chooses: optimizer, loss, metrics, device; what must be there before a step."""
+"""`compile`: optimizer, loss, metrics, device; and preparation before the first step."""
 
 from .. import losses, optimizers
 from ..core.devices import is_open, load_ops, resolve
@@ -10,7 +10,7 @@ from .replay import Replay
 
 
 class Compiled:
-    """What a model has been compiled with, and the way its steps are carried out."""
+    """Base of Trainer: the optimizer, loss, metrics and device, and how steps are carried out."""
 
     def __init__(self):
         super().__init__()
@@ -28,19 +28,9 @@ class Compiled:
         self.shuffle_seed = None
         self.log_names, self.log_names_may_grow = [], True  # what fit's logs will hold
 
-    def compile(
-        self,
-        optimizer="rmsprop",
-        loss=None,
-        loss_weights=None,
-        metrics=None,
-        weighted_metrics=None,
-        run_eagerly=False,
-        steps_per_execution=1,
-        jit_compile="auto",
-        auto_scale_loss=True,
-        device=None,
-    ):
+    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None,
+                weighted_metrics=None, run_eagerly=False, steps_per_execution=1,
+                jit_compile="auto", auto_scale_loss=True, device=None):  # fmt: skip
         """Choose optimizer, loss, metrics and device; the same optimizer object keeps its state.
 
         Args:

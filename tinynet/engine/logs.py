@@ -5,7 +5,7 @@ from ..metrics.collection import is_sum
 
 
 class Logs:
-    """What a model has measured.
+    """Base of Trainer: the loss and metrics measured since the last reset.
 
     Attributes:
         loss_tracker: the mean loss.
@@ -45,7 +45,5 @@ class Logs:
 
     def metric_direction(self, name):
         """True: higher is better, False: lower, None: there is no metric of this name."""
-        for known, metric, _ in self._items():
-            if known == name:
-                return metric.higher_is_better
-        return None
+        directions = {known: metric.higher_is_better for known, metric, _ in self._items()}
+        return directions.get(name)

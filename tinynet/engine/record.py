@@ -5,7 +5,7 @@ The model's own `train_step`, `test_step` or `predict_step` is run once in a `Re
 The result is a `Program`, which the device then runs step after step without coming back to Python.
 
 What can't be recorded (a layer of the user's own, an unusual layout) raises `NotRecordable`, and
-the model goes on step by step, with the same numbers.
+the model carries its steps out one by one, with the same numbers.
 """
 
 import collections
@@ -187,7 +187,7 @@ class Program:
             )
 
     def _inputs(self):
-        """The array that the machine gathers a batch into, and what the model takes of it.
+        """The array that the machine gathers a batch into, and the model's inputs, parts of it.
 
         Several inputs stand side by side in the array, and are cut out of it first.
         """

@@ -42,7 +42,7 @@ def choose(model, batch, shapes, density=1.0):
         shapes: of a row of input, a list for several.
         density: share of the inputs that are not 0.
     """
-    reason = devices.why_not("gpu")
+    reason = devices.kernels.why_not("gpu")
     if reason is not None:
         return Choice("cpu", f"because there is no gpu to use: {reason}", compared=False)
     try:

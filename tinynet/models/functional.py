@@ -52,10 +52,9 @@ class Functional(Model):
         self.inputs, self.outputs = graph.flat(inputs), graph.flat(outputs)
         for layer in layers:
             self.check_addition(layer)
-            self.inner_layers.append(layer)
-        self.inner_layers = layers
+            self.inner_layers = [*self.inner_layers, layer]
         self.nodes_in_order = [node for node in nodes if node.inputs]
-        self.uses = {}  # layer -> its nodes here
+        self.uses = {}  # layer -> its nodes in this model
         for node in self.nodes_in_order:
             self.uses.setdefault(node.layer, []).append(node)
         for layer, uses in self.uses.items():
@@ -184,7 +183,7 @@ class Functional(Model):
             if below or node.layer.trainable_weights:
                 self.learning.append(node)
                 self.wanted.add(node.output)
-        if not self.learning:  # everything is frozen: the loss still wants its place
+        if not self.learning:  # everything is frozen: `backward` still begins at the output
             self.learning = [self.outputs[0].node]
         for layer, nodes in self.uses.items():
             layer.plan_backward(any(t in self.wanted for node in nodes for t in node.inputs))
@@ -224,9 +223,9 @@ class Functional(Model):
         return parts if len(parts) > 1 else parts[0]
 
     def accepts(self, shape):
-        ours = [tensor.shape for tensor in self.inputs]
+        expected = [tensor.shape for tensor in self.inputs]
         given = shape if isinstance(shape, list) else [shape]
-        return len(ours) == len(given) and all(map(graph.fits, given, ours))
+        return len(expected) == len(given) and all(map(graph.fits, given, expected))
 
     # --------------------------------------------------------------------------------- config
 

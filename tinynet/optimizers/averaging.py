@@ -2,7 +2,7 @@
 
 
 class Averaging:
-    """What `Optimizer` can do with its `average`, a flat vector like the weights, or None."""
+    """Base of Optimizer: uses of its `average`, a flat vector like the weights, or None."""
 
     def swap_average(self):
         """Exchange weights and averages; once more exchanges them back.

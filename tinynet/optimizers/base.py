@@ -1,4 +1,4 @@
-"""What all optimizers share: the learning rate, clipping, weight decay, and one `apply`.
+"""The base of all optimizers: the learning rate, clipping, weight decay, and one `apply`.
 
 An optimizer works on flat vectors: all trainable weights of a model end to end, and their
 gradients in the same order. So the update rule is written once, for one vector.
@@ -165,7 +165,7 @@ class Optimizer(Averaging, Configurable, Versioned):
     # ----------------------------------------------------------------------------------- a step
 
     def build(self, parameters, ops=None):
-        """Make the moments for these parameters, all zero, and remember their places."""
+        """Make the moments for these parameters, all zero, and their slices of the flat vectors."""
         if self.parameters is not None:
             self.step_number = 0  # Adam's bias correction counts the steps behind its moments
         self.parameters = list(parameters)
@@ -365,7 +365,7 @@ class Optimizer(Averaging, Configurable, Versioned):
         return [a for a in (self.average, self.total, *self.state.values()) if a is not None]
 
     def state_size(self):
-        """(numbers, bytes) that these take."""
+        """(entries, bytes) of these vectors."""
         return sum(a.size for a in self.arrays()), sum(a.nbytes for a in self.arrays())
 
     def moments(self):

@@ -1,11 +1,11 @@
-"""What an optimizer's options must be; a message names the option and what was received."""
+"""Checks of an optimizer's options; a message names the option and what was received."""
 
 from ..configs.checks import check_integer, check_number
 
 
 def check_options(name, weight_decay, loss_scale_factor, ema_momentum, ema_overwrite_frequency,
                   gradient_accumulation_steps, **limits):  # fmt: skip
-    """Raise a ValueError unless these options of Optimizer, and its limits of gradients, do."""
+    """Raise a ValueError unless an optimizer's options are permitted; `limits` clip gradients."""
     for key, value in {**limits, "loss_scale_factor": loss_scale_factor}.items():
         if value is not None:
             check_number(f"{name}: {key}", value, above=0, kind="a number")

@@ -52,7 +52,7 @@ class Nadam(TwoMoments):
         )
 
     def moments(self):
-        """Keras stores U too; here it follows from the number of updates."""
+        """The moments, and U, which Keras stores too; it follows from the number of updates."""
         return [*super().moments(), Variable(self, "variable", self._u, self._check_u)]
 
     def _u(self):
