@@ -333,8 +333,7 @@ def report(result, console):
 def environment():
     """Whatever in the environment may change a speed."""
     parts = ("OPENBLAS_", "OMP_", "MKL_", "NUMBA_", "XLA_", "JAX_", "TINYNET_NUM", "GOMP_",
-             "TINYNET_TF32", "TINYNET_CUBLASLT", "TINYNET_PERSISTENT",
-             "TINYNET_BRANCHES")  # fmt: skip
+             "TINYNET_TF32", "TINYNET_CUBLASLT", "TINYNET_PERSISTENT")  # fmt: skip
     kept = {k: v for k, v in os.environ.items() if k.startswith(parts)}
     kept.pop("OPENBLAS_CORETYPE", None)  # no engine sees it (turns.py)
     return {**kept, "platform": platform.platform(), "load": list(os.getloadavg())}

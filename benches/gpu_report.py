@@ -38,8 +38,6 @@ from tinynet.saving.atomic import atomic_write  # noqa: E402
 SWEEPS = {  # part -> (devices, whether peers take part, variables of the environment)
     "sweep": (("cpu", "gpu"), True, {}),
     "cublaslt": (("gpu",), False, {"TINYNET_CUBLASLT": "1"}),
-    "branches": (("gpu",), False, {"TINYNET_BRANCHES": "4"}),
-    "branches-cublaslt": (("gpu",), False, {"TINYNET_BRANCHES": "4", "TINYNET_CUBLASLT": "1"}),
     "persistent": (("gpu",), False, {"TINYNET_PERSISTENT": "16384"}),  # at every batch size
     "tf32": (("gpu",), True, {"TINYNET_TF32": "1"}),
 }

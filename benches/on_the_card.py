@@ -23,7 +23,7 @@ class Captured:
         self.one, self.many = self._graph(1), self._graph(TOGETHER)
 
     def _graph(self, times):
-        def work(streams):
+        def work():
             for _ in range(times):
                 for launch in self.launches:
                     launch.start(self.runtime)

@@ -14,7 +14,6 @@ import pytest
 from products import WIDTHS, make_products, make_products_on_the_card
 
 import tinynet as keras
-from tinynet.data import Dataset
 from tinynet.kernels import DEVICES, why_not
 
 ROUNDS = 15
@@ -61,7 +60,7 @@ def test_step(benchmark, record_property, device, batch):
     model = make_model(device)
     assert model.train_on_batch(x, y) == pytest.approx(np.log(10), rel=0.2)  # as good as guessing
 
-    data, calls = Dataset(model, x, y), max(1, ROWS.get(device, 2000) // batch)
+    data, calls = model.dataset(x, y), max(1, ROWS.get(device, 2000) // batch)
 
     def step(steps=1):  # as fit does it: recorded and replayed where the device can
         model.execution.train(data, [slice(0, batch)] * steps)

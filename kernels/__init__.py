@@ -58,6 +58,7 @@ scale_                        x *= factor                                  x
 sgd, rmsprop, adam, nadam,    one update of the flat vector of weights     w and the moments
 adamax, adagrad, adadelta,
 lion, ftrl, lamb, adafactor
+update                        a user's rule, of the same kind              w and the moments
 accumulate                    total += g; if due g = total/steps, total = 0   g, total
 ema                           a = m a + (1-m) w; if overwrite w = a        average, w
 not_negative                  w = max(w, 0)                                w

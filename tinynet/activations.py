@@ -5,12 +5,14 @@ options: `relu(x, negative_slope=0.1)`), or hand it, or its name, to a layer. Th
 derivatives are kernels: `kernels/reference/activations.py` for the reference.
 """
 
+import copy
 import math
 
 import numpy as np
 
 from .config import float_dtype
-from .configs.registry import Registry
+from .configs.custom_objects import get_registered_name
+from .configs.registry import Registry, is_custom
 from .core.devices import load_ops
 
 _registry = Registry("activation", "activations")
@@ -85,16 +87,48 @@ class Activation:
 
 
 class Elementwise(Activation):
-    """f applied to each entry on its own; the pair f, f' is the kernel named `kind`."""
+    """y = f(x), entry by entry, from a formula of your own and its derivative, written by hand:
 
-    def __init__(self, name, kind=None, **options):
-        self.name, self.kind, self.options = name, kind or name, options
-        self.params = tuple(options.values())
+        def cube(x, scale):
+            return scale * x**3
+
+        def d_cube(x, y, scale):
+            return 3 * scale * x**2
+
+        cubic = keras.activations.Elementwise(cube, d_cube, scale=0.1)
+        layer = keras.layers.Dense(10, activation=cubic)
+
+    The devices compile the formulas from their source text; `kernels/translate` has what they may
+    use. One with anything else runs by NumPy, with the same numbers. Numbers that a formula takes
+    from outside (a global, a closure) are read once: what changes is an option.
+
+    Args:
+        f: f(x, *options), arrays of NumPy.
+        df: df(x, y, *options), f' at x; y = f(x), for the case that it makes the shorter formula.
+        name: what files and messages call it; None: the name of f.
+        **options: numbers, handed to both by position.
+    """
+
+    formula_names = frozenset({"name"})  # what a user's subclass may bring and still be recorded
+
+    def __init__(self, f, df, name=None, **options):
+        for option, value in options.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise TypeError(f"{option} must be a number, received {value!r}")
+        self.name = self.__name__ = name or f.__name__
+        self.kind, self.options, self.origin = (f, df), options, self
+
+    @property
+    def params(self):
+        """The numbers of the formula."""
+        return tuple(self.options.values())
 
     def with_options(self, **options):
         if not options:
             return self
-        return Elementwise(self.name, self.kind, **{**self.options, **options})
+        changed = copy.copy(self)
+        changed.options = {**self.options, **options}
+        return changed
 
     def forward(self, ops, x, *, y):
         ops.elementwise(self.kind, x, self.params, y=y)
@@ -103,31 +137,47 @@ class Elementwise(Activation):
         ops.elementwise_grad(self.kind, x, y, dy, self.params, dx=dx)
 
 
-class Relu(Elementwise):
+class _Known(Elementwise):
+    """An activation whose formula is the reference's `kind`."""
+
+    def __init__(self, name, kind=None, **options):
+        self.name, self.kind, self.options = name, kind or name, options
+
+
+class Relu(_Known):
     """max(x, 0); with options: slope below the threshold, ceiling above."""
 
     def __init__(self, name, negative_slope=0.0, max_value=None, threshold=0.0):
         plain = negative_slope == 0 and max_value is None and threshold == 0
-        super().__init__(name, "relu" if plain else "clipped_relu")
-        self.options = {
-            "negative_slope": negative_slope,
-            "max_value": max_value,
-            "threshold": threshold,
-        }
-        if not plain:
-            ceiling = math.inf if max_value is None else float(max_value)
-            self.params = (float(negative_slope), ceiling, float(threshold))
+        super().__init__(
+            name, "relu" if plain else "clipped_relu", negative_slope=negative_slope,
+            max_value=max_value, threshold=threshold,
+        )  # fmt: skip
+
+    @property
+    def params(self):
+        slope, ceiling, threshold = self.options.values()
+        ceiling = math.inf if ceiling is None else float(ceiling)
+        return () if self.kind == "relu" else (float(slope), ceiling, float(threshold))
 
     def with_options(self, **options):
         return Relu(self.name, **{**self.options, **options})
 
 
-class Gelu(Elementwise):
+class Relu6(_Known):
+    """min(max(x, 0), 6)."""
+
+    params = (0.0, 6.0, 0.0)
+
+
+class Gelu(_Known):
     """x Phi(x), or its approximation by tanh (Hendrycks and Gimpel 2016)."""
 
+    params = ()
+
     def __init__(self, name, approximate=False):
-        super().__init__(name, "gelu_tanh" if approximate else "gelu")
-        self.options = {"approximate": approximate}
+        kind = "gelu_tanh" if approximate else "gelu"
+        super().__init__(name, kind, approximate=approximate)
 
     def with_options(self, **options):
         return Gelu(self.name, **{**self.options, **options})
@@ -179,46 +229,41 @@ def _float_array(x):
     return x if x.dtype in (np.float32, np.float64) else x.astype(float_dtype())
 
 
-linear = Elementwise("linear")
+linear = _Known("linear")
 relu = Relu("relu")
-relu6 = Elementwise("relu6", "clipped_relu")
-relu6.params = (0.0, 6.0, 0.0)
-leaky_relu = Elementwise("leaky_relu", negative_slope=0.2)
-elu = Elementwise("elu", alpha=1.0)
-celu = Elementwise("celu", alpha=1.0)
-selu = Elementwise("selu")
-sigmoid = Elementwise("sigmoid")
-log_sigmoid = Elementwise("log_sigmoid")
-sparse_sigmoid = Elementwise("sparse_sigmoid")
-hard_sigmoid = Elementwise("hard_sigmoid")
-tanh = Elementwise("tanh")
-hard_tanh = Elementwise("hard_tanh")
-tanh_shrink = Elementwise("tanh_shrink")
-softplus = Elementwise("softplus")
-squareplus = Elementwise("squareplus", b=4)
-sparse_plus = Elementwise("sparse_plus")
-softsign = Elementwise("softsign")
-silu = swish = Elementwise("silu")
-hard_silu = hard_swish = Elementwise("hard_silu")
+relu6 = Relu6("relu6", "clipped_relu")
+leaky_relu = _Known("leaky_relu", negative_slope=0.2)
+elu = _Known("elu", alpha=1.0)
+celu = _Known("celu", alpha=1.0)
+selu = _Known("selu")
+sigmoid = _Known("sigmoid")
+log_sigmoid = _Known("log_sigmoid")
+sparse_sigmoid = _Known("sparse_sigmoid")
+hard_sigmoid = _Known("hard_sigmoid")
+tanh = _Known("tanh")
+hard_tanh = _Known("hard_tanh")
+tanh_shrink = _Known("tanh_shrink")
+softplus = _Known("softplus")
+squareplus = _Known("squareplus", b=4)
+sparse_plus = _Known("sparse_plus")
+softsign = _Known("softsign")
+silu = swish = _Known("silu")
+hard_silu = hard_swish = _Known("hard_silu")
 gelu = Gelu("gelu")
-mish = Elementwise("mish")
-exponential = Elementwise("exponential")
-soft_shrink = Elementwise("soft_shrink", threshold=0.5)
-hard_shrink = Elementwise("hard_shrink", threshold=0.5)
-threshold = Elementwise("threshold", threshold=REQUIRED, default_value=REQUIRED)
+mish = _Known("mish")
+exponential = _Known("exponential")
+soft_shrink = _Known("soft_shrink", threshold=0.5)
+hard_shrink = _Known("hard_shrink", threshold=0.5)
+threshold = _Known("threshold", threshold=REQUIRED, default_value=REQUIRED)
 softmax = Rowwise("softmax")
 log_softmax = Rowwise("log_softmax")
 sparsemax = Rowwise("sparsemax")
 glu = Glu("glu")
 
-for _f in (linear, relu, relu6, leaky_relu, elu, celu, selu, sigmoid, log_sigmoid, sparse_sigmoid,
-           hard_sigmoid, tanh, hard_tanh, tanh_shrink, softplus, squareplus, sparse_plus, softsign,
-           silu, hard_silu, gelu, mish, exponential, soft_shrink, hard_shrink, threshold, softmax,
-           log_softmax, sparsemax, glu):  # fmt: skip
-    _registry.add(_f.name, _f)
-_registry.add("hard_swish", hard_silu)
+for _name, _f in list(globals().items()):
+    if isinstance(_f, Activation):
+        _registry.add(_name, _f)
 AS_LAYERS = {"ReLU": relu, "LeakyReLU": leaky_relu, "ELU": elu, "Softmax": softmax}
-_registry.add("swish", silu)
 
 
 def get(identifier) -> Activation:
@@ -252,10 +297,13 @@ def get(identifier) -> Activation:
 
 def serialize(activation):
     """The name, or a config dict where an option differs from the default."""
+    options, origin = dict(activation.options), getattr(activation, "origin", None)
+    if origin is not None:  # a formula of the user's
+        return {"module": activation.kind[0].__module__, "class_name": activation.name,
+                "config": options, "registered_name": get_registered_name(origin)}  # fmt: skip
     default = _registry.objects.get(activation.name)
     if default is not None and default.options == activation.options:
         return activation.name
-    options = dict(activation.options)
     for name, f in AS_LAYERS.items():
         if f is default:  # Keras has options in layers alone, and takes a layer as an activation
             return {"module": "keras.layers", "class_name": name, "config": options,
@@ -273,7 +321,10 @@ def deserialize(config, custom_objects=None):
         if f is not None and str(config.get("module")).endswith(".layers"):
             return f.with_options(**{k: v for k, v in options.items() if k in f.options})
         name = config.get("registered_name") or config["class_name"]
-        found = _registry.lookup(name, custom_objects)
+        if is_custom(config):
+            found = _registry.custom(config["class_name"], config, custom_objects)
+        else:
+            found = _registry.lookup(name, custom_objects)
         found = found() if isinstance(found, type) else found
         return found.with_options(**options)
     return _registry.get(config, custom_objects) if config is not None else linear

@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
-from .data import Dataset
-from .inspecting.observing import take, unchanged
+from .inspecting.observing import take
+from .inspecting.untouched import untouched
 from .random import generator
 
 LearningRates = collections.namedtuple("LearningRates", "rates losses smooth steepest")
@@ -49,10 +49,10 @@ def learning_rate_range(
     model._require_compiled("learning_rate_range")
     if model.optimizer.schedule is not None:
         raise ValueError("the optimizer follows a schedule; compile with a number to try rates")
-    Dataset(model, x, y)  # checks them, and builds the model if need be
+    model.dataset(x, y)  # checks them, and builds the model if need be
     rates, random = np.geomspace(low, high, steps), generator(seed)
     losses, smooth, average = [], [], 0.0
-    with unchanged(model):
+    with untouched(model):
         for i, rate in enumerate(rates):
             rows = random.integers(0, len(y), min(batch_size, len(y)))
             model.optimizer.learning_rate = float(rate)
@@ -71,7 +71,7 @@ def learning_rate_range(
 
 
 def _steepest(rates, smooth):
-    """The rate where the loss falls fastest, before it rises for the first time."""
+    """Return the rate where the loss falls fastest, before it rises for the first time."""
     fall = smooth[0] - smooth.min()
     halfway = int((smooth <= smooth[0] - fall / 2).argmax())
     risen = smooth > np.minimum.accumulate(smooth) + 0.15 * fall
@@ -83,7 +83,7 @@ def _steepest(rates, smooth):
 
 
 def loss_surface(model, x, y, *, radius=1.0, points=21, directions=None, seed=0):
-    """The loss on a plane through the weights: L(w + a u + b v) (Li et al. 2018).
+    """Measure the loss on a plane through the weights: L(w + a u + b v) (Li et al. 2018).
 
     u and v are random; each column of a matrix in them is as long as the column of the weights it
     is added to, so that a = 1 means the same for every layer. Vectors stay as they are.
@@ -107,7 +107,7 @@ def loss_surface(model, x, y, *, radius=1.0, points=21, directions=None, seed=0)
     if not radius > 0:
         raise ValueError(f"radius must be above 0, received {radius!r}")
     model._require_compiled("loss_surface")
-    Dataset(model, x, y)  # checks them, and builds the model if need be
+    model.dataset(x, y)  # checks them, and builds the model if need be
     parameters = model.trainable_weights
     weights = [p.numpy() for p in parameters]
     if directions is None:
@@ -122,7 +122,7 @@ def loss_surface(model, x, y, *, radius=1.0, points=21, directions=None, seed=0)
     u, v = directions
     steps = np.linspace(-radius, radius, points)
     losses = np.empty((points, points))
-    with unchanged(model):
+    with untouched(model):
         for (row, column), _ in np.ndenumerate(losses):
             for p, w, du, dv in zip(parameters, weights, u, v, strict=True):
                 p.assign(w + steps[column] * du + steps[row] * dv)
@@ -132,7 +132,7 @@ def loss_surface(model, x, y, *, radius=1.0, points=21, directions=None, seed=0)
 
 
 def _like(w, random):
-    """A random direction, as long in each column as w; none for vectors."""
+    """Return a random direction, as long in each column as w; zeros for vectors."""
     if w.ndim < 2:
         return np.zeros_like(w)
     d = random.standard_normal(w.shape).astype(w.dtype)

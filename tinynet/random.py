@@ -21,13 +21,19 @@ def draw_seed() -> int:
 
 
 def get_state() -> dict:
-    """The state of the root stream, for `set_state`."""
-    return _root.bit_generator.state
+    """Return where all global streams are: tinynet's root, Python's `random`, NumPy's global."""
+    return {
+        "root": _root.bit_generator.state,
+        "python": python_random.getstate(),
+        "numpy": np.random.get_state(),  # noqa: NPY002  users draw from it
+    }
 
 
 def set_state(state: dict) -> None:
-    """Let the root stream go on from a state that `get_state` returned."""
-    _root.bit_generator.state = state
+    """Let the global streams go on from a state that `get_state` returned."""
+    _root.bit_generator.state = state["root"]
+    python_random.setstate(state["python"])
+    np.random.set_state(state["numpy"])  # noqa: NPY002
 
 
 def generator(seed: int, stream: int = 0) -> np.random.Generator:

@@ -10,7 +10,7 @@ has an unpleasant derivative; together nearly all of it cancels:
 and the mean over N rows divides by N, once.
 
 Open beside it: tinynet/losses/base.py (`row_weights`) and `softmax_crossentropy` in
-kernels/reference/__init__.py.
+kernels/reference/losses.py.
 """
 
 import numpy as np

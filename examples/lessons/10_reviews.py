@@ -4,7 +4,7 @@ A review becomes one row with a 1 for each word that occurs in it (multi-hot). O
 words a review uses a hundred: nearly all of the matrix is zero. SciPy's CSR format keeps, for each
 row, the columns that are not, and the first layer multiplies just these.
 
-Open beside it: tinynet/data/sparse.py, and `linear` in kernels/reference/__init__.py.
+Open beside it: tinynet/data/sparse.py, and `linear` in kernels/reference/products.py.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""The losses on the CPU, in Numba: the twins of `reference`, same names, same order.
+"""The losses that are more than a formula of single entries.
 
 Each works on the rows that it is given, on one thread: N rows, C classes. A gradient that is not
 wanted has no columns.
@@ -6,14 +6,29 @@ wanted has no columns.
 
 import math
 
-from .elementwise import sigmoid_of, softplus_of
-from .ops import jit, row_log_sum
+from .activations import row_log_sum
+from .formulas import sigmoid, softplus
+from .machine.call import called, kernel
+from .machine.operands import (
+    Flat,
+    Labels,
+    Number,
+    PerRow,
+    Rows,
+    StepLoss,
+    Wanted,
+    Whole,
+    instruction,
+    total_of,
+)
 
 # ------------------------------------------------------------------------------ cross-entropy
 
 
-@jit
-def sparse_softmax_crossentropy(z, labels, w, p, losses, dz):
+@kernel
+def sparse_softmax_crossentropy(
+    z: Rows, labels: Labels, w: PerRow, p: Rows, losses: PerRow, dz: Wanted
+):
     for i in range(z.shape[0]):
         largest, log_sum = row_log_sum(z[i])
         label = labels[i]
@@ -26,8 +41,8 @@ def sparse_softmax_crossentropy(z, labels, w, p, losses, dz):
             dz[i, label] -= w[i]
 
 
-@jit
-def softmax_crossentropy(z, targets, w, p, losses, dz):
+@kernel
+def softmax_crossentropy(z: Rows, targets: Rows, w: PerRow, p: Rows, losses: PerRow, dz: Wanted):
     for i in range(z.shape[0]):
         largest, log_sum = row_log_sum(z[i])
         dot, total = z.dtype.type(0), z.dtype.type(0)
@@ -41,22 +56,24 @@ def softmax_crossentropy(z, targets, w, p, losses, dz):
             dz[i, j] = w[i] * (p[i, j] * total - targets[i, j])
 
 
-@jit
-def sigmoid_crossentropy(z, targets, w, p, losses, dz):
-    zero, one = z.dtype.type(0), z.dtype.type(1)
-    C = z.dtype.type(z.shape[1])
+@kernel
+def sigmoid_crossentropy(z: Rows, targets: Rows, w: PerRow, p: Rows, losses: PerRow, dz: Wanted):
+    T = z.dtype.type
+    zero, C = T(0), T(z.shape[1])
     for i in range(z.shape[0]):
         total = zero
         for j in range(z.shape[1]):
-            p[i, j] = sigmoid_of(z[i, j], one)
-            total += softplus_of(z[i, j], zero) - z[i, j] * targets[i, j]
+            p[i, j] = sigmoid(T, z[i, j])
+            total += softplus(T, z[i, j]) - z[i, j] * targets[i, j]
         losses[i] = w[i] * (total / C)
         for j in range(dz.shape[1]):
             dz[i, j] = (w[i] / C) * (p[i, j] - targets[i, j])
 
 
-@jit
-def sparse_crossentropy(p, labels, w, epsilon, losses, dp):
+@kernel
+def sparse_crossentropy(
+    p: Rows, labels: Labels, w: PerRow, epsilon: Number, losses: PerRow, dp: Wanted
+):
     T = p.dtype.type
     low, high, zero = T(epsilon), T(1 - epsilon), T(0)
     for i in range(p.shape[0]):
@@ -73,8 +90,8 @@ def sparse_crossentropy(p, labels, w, epsilon, losses, dp):
             dp[i, labels[i]] += g / total
 
 
-@jit
-def crossentropy(p, targets, w, epsilon, losses, dp):
+@kernel
+def crossentropy(p: Rows, targets: Rows, w: PerRow, epsilon: Number, losses: PerRow, dp: Wanted):
     T = p.dtype.type
     low, high, zero = T(epsilon), T(1 - epsilon), T(0)
     for i in range(p.shape[0]):
@@ -94,8 +111,10 @@ def crossentropy(p, targets, w, epsilon, losses, dp):
             dp[i, j] = (dp[i, j] - dot) / total
 
 
-@jit
-def binary_crossentropy(p, targets, w, epsilon, losses, dp):
+@kernel
+def binary_crossentropy(
+    p: Rows, targets: Rows, w: PerRow, epsilon: Number, losses: PerRow, dp: Wanted
+):
     T = p.dtype.type
     low, high, zero, one = T(epsilon), T(1 - epsilon), T(0), T(1)
     C = T(p.shape[1])
@@ -110,8 +129,17 @@ def binary_crossentropy(p, targets, w, epsilon, losses, dp):
         losses[i] = -w[i] * (total / C)
 
 
-@jit
-def focal_crossentropy(p, targets, alpha, w, gamma, epsilon, losses, dp):
+@kernel
+def focal_crossentropy(
+    p: Rows,
+    targets: Rows,
+    alpha: Whole,
+    w: PerRow,
+    gamma: Number,
+    epsilon: Number,
+    losses: PerRow,
+    dp: Wanted,
+):
     T = p.dtype.type
     low, high, zero, one = T(epsilon), T(1 - epsilon), T(0), T(1)
     power = T(gamma)
@@ -138,8 +166,8 @@ def focal_crossentropy(p, targets, alpha, w, gamma, epsilon, losses, dp):
 # ------------------------------------------------------------------------------- other losses
 
 
-@jit
-def categorical_hinge(y, targets, w, losses, dy):
+@kernel
+def categorical_hinge(y: Rows, targets: Rows, w: PerRow, losses: PerRow, dy: Wanted):
     T = y.dtype.type
     zero, one = T(0), T(1)
     for i in range(y.shape[0]):
@@ -158,8 +186,10 @@ def categorical_hinge(y, targets, w, losses, dy):
             dy[i, j] = w[i] * (share - targets[i, j]) if value > zero else zero
 
 
-@jit
-def cosine_similarity(y, targets, w, epsilon, losses, dy):
+@kernel
+def cosine_similarity(
+    y: Rows, targets: Rows, w: PerRow, epsilon: Number, losses: PerRow, dy: Wanted
+):
     T = y.dtype.type
     least, zero = T(epsilon), T(0)
     for i in range(y.shape[0]):
@@ -175,3 +205,16 @@ def cosine_similarity(y, targets, w, epsilon, losses, dy):
         along = cosine / length if size > least else zero
         for j in range(dy.shape[1]):
             dy[i, j] = w[i] * (along * y[i, j] - targets[i, j] / target_length) / length
+
+
+# ------------------------------------------------------------------------------ the step's loss
+
+
+@instruction
+def add_loss(losses: Flat, loss: StepLoss):
+    loss[0] += total_of(losses)
+
+
+def add_loss_instruction(losses):
+    """Count the weighted losses of a batch towards the step's loss."""
+    return called("add_loss", (losses,))

@@ -1,32 +1,38 @@
-"""The machine's instructions around matrix products: gather, linear, its gradients."""
+"""Kernels around matrix products: gather, linear, its gradients, sums of rows."""
 
 import numpy as np
 
-from . import ops
+from .machine.call import kernel
 from .machine.loop import (
     HEAD,
     LIST,
     OWN_GRADS,
     ROOM,
     SAMPLES,
+    SLACK,
     SMALL,
     THREAD,
     THREADS,
     TILE_COUNTS,
     TILE_ROWS,
     TILE_VALUES,
+    TURNED,
     TURNED_DX,
     TURNED_DY,
     VALUES,
 )
 from .machine.native import gemm, matrix, size_of, vector
 from .machine.operands import (
+    Columns,
+    Share,
     at,
+    cast,
     flat,
     flat_rows,
     instruction,
     is_first,
     jit,
+    loop_jit,
     own_gradient,
     padded,
     pieces,
@@ -37,16 +43,38 @@ from .machine.operands import (
     word_of,
 )
 from .zeros import sparse
-from .zeros.vectors import SLACK
 
-DTYPES = ("uint8", "float32", "float64", "int64", "int32")  # what gather reads
-
-# Up to so many rows BLAS would spend its time on packing W.
-FEW_ROWS = 2
 # OpenBLAS has kernels that need no packing for m n k <= 10^6, on AVX-512 machines.
 SMALL_PRODUCT = 1_000_000
 SMALL_TRANSPOSED = 36 * 36  # and for x W^T where y has no more numbers
-TURNED = 64  # up to so many rows dx is computed transposed
+
+
+@loop_jit
+def add_up(x, y):
+    """y += x."""
+    for i in range(x.size):
+        y[i] += x[i]
+
+
+@loop_jit
+def add_bias(b, y):
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            y[i, j] += b[j]
+
+
+@loop_jit
+def add_rows(x, out):
+    """out += sum of the rows of x, four rows per pass over out."""
+    full = x.shape[0] - x.shape[0] % 4
+    for i in range(0, full, 4):
+        x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
+        for j in range(out.size):
+            out[j] += (x0[j] + x1[j]) + (x2[j] + x3[j])
+    for i in range(full, x.shape[0]):
+        row = x[i]
+        for j in range(out.size):
+            out[j] += row[j]
 
 
 @instruction
@@ -58,15 +86,15 @@ def gather(words, numbers, first, last, step, scratch, like):
     for i in range(n):
         source, target = data + index[i] * stride, out[i]
         if kind == 0:
-            ops.cast(vector(source, D, np.uint8(0)), target)
+            cast(vector(source, D, np.uint8(0)), target)
         elif kind == 1:
-            ops.cast(vector(source, D, np.float32(0)), target)
+            cast(vector(source, D, np.float32(0)), target)
         elif kind == 2:
-            ops.cast(vector(source, D, 0.0), target)
+            cast(vector(source, D, 0.0), target)
         elif kind == 3:
-            ops.cast(vector(source, D, np.int64(0)), target)
+            cast(vector(source, D, np.int64(0)), target)
         else:
-            ops.cast(vector(source, D, np.int32(0)), target)
+            cast(vector(source, D, np.int32(0)), target)
 
 
 @jit
@@ -112,7 +140,7 @@ def linear(words, numbers, first, last, step, scratch, like):
     product(at(word, 0, first, step), n, D, D, word[HEAD + 3], H, y, H, mine, like)
     b = whole(word, 2, H, like)
     if b.size:
-        ops.add_bias(b, matrix(y, n, H, like))
+        add_bias(b, matrix(y, n, H, like))
 
 
 @instruction
@@ -174,13 +202,11 @@ def linear_join(words, numbers, first, last, step, scratch, like):
     slab = mine[SAMPLES] * word[2] * H * size_of(like)
     y, b = rows_of(word, 2, first, last, step, like), whole(word, 1, H, like)
     part = word[HEAD] + first * word[2] * H * size_of(like)
-    ops.cast(vector(part, n * H, like), flat_rows(word, 2, first, last, step, like))
+    cast(vector(part, n * H, like), flat_rows(word, 2, first, last, step, like))
     for t in range(1, threads):
-        ops.accumulate(
-            vector(part + t * slab, n * H, like), flat_rows(word, 2, first, last, step, like)
-        )
+        add_up(vector(part + t * slab, n * H, like), flat_rows(word, 2, first, last, step, like))
     if b.size:
-        ops.add_bias(b, y)
+        add_bias(b, y)
 
 
 @instruction
@@ -243,8 +269,8 @@ def sum_rows_own(words, numbers, first, last, step, scratch, like):
     word, mine = word_of(words), scratch_of(scratch)
     out = vector(own_gradient(word, 1, mine), word[3], like)
     if is_first(first, mine):
-        ops.cast(np.zeros(word[3]), out)
-    ops.sum_rows(rows_of(word, 0, first, last, step, like), out)
+        cast(np.zeros(word[3]), out)
+    add_rows(rows_of(word, 0, first, last, step, like), out)
 
 
 @instruction
@@ -256,15 +282,12 @@ def add_gradients(words, numbers, first, last, step, scratch, like):
     base = mine[OWN_GRADS] - mine[THREAD] * apart  # where thread 0's vector starts
     for low, high in pieces(word, mine):
         out = flat(word, 0, low, high, like)
-        ops.cast(vector(base + low * item, high - low, like), out)
+        cast(vector(base + low * item, high - low, like), out)
         for t in range(1, mine[THREADS]):
-            ops.accumulate(vector(base + t * apart + low * item, high - low, like), out)
+            add_up(vector(base + t * apart + low * item, high - low, like), out)
 
 
-@instruction
-def sum_rows(words, numbers, first, last, step, scratch, like):
-    word = word_of(words)
-    low, high = share(word[3], scratch_of(scratch))
-    out = whole(word, 1, word[3], like)[low:high]
-    ops.cast(np.zeros(high - low), out)
-    ops.sum_rows(rows_of(word, 0, 0, last, step, like)[:, low:high], out)
+@kernel
+def sum_rows(x: Columns, out: Share):
+    out[:] = x.dtype.type(0)
+    add_rows(x, out)

@@ -1,22 +1,15 @@
-"""The gpu's kernels for layout, merging, pooling, embedding, noise and normalization."""
+"""The gpu's kernels for layout, merging, pooling, embedding, noise and normalization; those that
+are not here are a CUDA kernel each.
+"""
 
 import math
 
 import numpy as np
 
-from ..recording import RunningStep, Unsupported
+from ..recording import RunningStep
 from .card import runtime
-from .machine.call import CONTROL, Launch, kernel
-from .machine.launches import (
-    bringing,
-    number,
-    on_columns,
-    on_entries,
-    on_rows,
-    plain,
-    row_size,
-    same_shape,
-)
+from .machine.call import kernel
+from .machine.launches import launch, row_size
 
 # ------------------------------------------------------------------------------ layout, pooling
 
@@ -34,132 +27,64 @@ def repeat(x, *, y):
 
 def _taken(x, index, y):
     """y[i, j] = x[i, index[j]], rows as they are."""
-    dtype, index = (
-        plain(x, y),
-        runtime.to_card(np.ascontiguousarray(index, np.int64).ravel()),
-    )
-    args = (x, index, y.size, row_size(x.shape), row_size(y.shape), y)
-    return Launch("take", "entries", y.size, args, dtype, (index,))
+    index = runtime.to_card(np.ascontiguousarray(index, np.int64).ravel())
+    return launch("take", own=(index,), x=x, index=index, E=row_size(x.shape), D=row_size(y.shape),
+                  y=y)  # fmt: skip
 
 
-@kernel
-def sum_steps(x, *, y):
-    yield _by_steps("sum_steps", x, (x,), y, (y,))
-
-
-@kernel
-def max_steps(x, *, y):
-    yield _by_steps("max_steps", x, (x,), y, (y,))
-
-
-@kernel
-def max_steps_grad(x, y, dy, *, dx):
-    yield _by_steps("max_steps_grad", x, (x, y, dy), y, (dx,))
-
-
-def _by_steps(name, x, inputs, narrow, outputs):
+def _by_steps(name, x, **others):
     """x (N, T, ...) beside (N, ...)."""
-    dtype, T = plain(*inputs, *outputs), x.shape[1]
-    args = (*inputs, narrow.size, T, math.prod(x.shape[2:]), *outputs)
-    return Launch(name, "entries", narrow.size, args, dtype)
+    T, D = x.shape[1], math.prod(x.shape[2:])
+    yield launch(name, x=x, n=len(x) * D, T=T, D=D, **others)
 
 
-@kernel
-def mask_weights(ids, *, w):
-    yield on_rows("mask_weights", (ids, w))
-
-
-# ---------------------------------------------------------------------------------- embedding
+for _name in ("sum_steps", "max_steps", "max_steps_grad"):
+    kernel(_by_steps, _name)
 
 
 @kernel
 def embedding(ids, table, *, y):
-    args = (ids, table, y.size, *table.shape, y)
-    yield Launch("embedding", "entries", y.size, args, plain(ids, table, y))
+    V, D = table.shape
+    yield launch("embedding", ids=ids, table=table, V=V, D=D, y=y)
 
 
 @kernel
 def embedding_grad(ids, dy, *, dW):
-    args = (ids, dy, ids.size, *dW.shape, dW)
-    yield Launch("embedding_grad", "blocks", len(dW), args, plain(ids, dy, dW))
+    V, D = dW.shape
+    yield launch("embedding_grad", size=V, ids=ids, dy=dy, count=ids.size, V=V, D=D, dW=dW)
 
 
-# ------------------------------------------------------------------------------------ merging
+def _columns(name, x, y, first):
+    yield launch(name, x=x, y=y, first=first, n=x.size, D=x.shape[1], E=y.shape[1])
 
 
-@kernel
-def add_to(x, *, total):
-    if x.size != total.size:
-        raise Unsupported(f"arrays of shapes {x.shape}, {total.shape}")
-    yield on_entries("add_to", (x, total), (x, x.size, total))
-
-
-@kernel
-def maximum(x, z, *, y):
-    same_shape(x, z, y)
-    yield on_entries("maximum", (x, z, y), (x, z, x.size, y))
-
-
-@kernel
-def maximum_grad(x, z, dy, *, dx, dz):
-    same_shape(x, z, dy)
-    yield on_entries("maximum_grad", (x, z, dy, dx, dz), (x, z, dy, x.size, dx, dz))
-
-
-@kernel
-def put_columns(x, first, *, y):
-    yield on_entries("put_columns", (x, y), (x, x.size, x.shape[1], y.shape[1], first, y))
-
-
-@kernel
-def take_columns(y, first, *, x):
-    yield on_entries("take_columns", (x, y), (y, x.size, x.shape[1], y.shape[1], first, x))
-
+kernel(_columns, "put_columns")
+kernel(_columns, "take_columns")
 
 # ------------------------------------------------------------------------------------ dropout
 
 
-@kernel
-def dropout_mask(rate, key, step, row, *, mask):
-    yield _noise("dropout_mask", 8, (rate,), key, step, row, mask)
-
-
-@kernel
-def normal_mask(mean, stddev, key, step, row, *, mask):
-    yield _noise("normal_mask", 4, (mean, stddev), key, step, row, mask)
-
-
-def _noise(name, each, numbers, key, step, row, mask):
-    """A thread makes `each` entries of a row."""
-    dtype, R = plain(mask), len(mask)
+def _noise(name, key, step, row, mask, **numbers):
+    """A thread makes 8 entries of a row, or 4 that are normal."""
+    R, (key0, key1) = len(mask), key
     D = mask.size // max(R, 1)
     # the number of the step, or -1 for the step that is being replayed
-    step = -1 if isinstance(step, RunningStep) else int(step)
-    args = (
-        CONTROL,
-        *map(number, numbers),
-        *(np.uint64(k) for k in key),
-        step,
-        int(row),
-        R,
-        D,
-        mask,
-    )
-    return Launch(name, "entries", R * -(-D // each), args, dtype)
+    step = -1 if isinstance(step, RunningStep) else step
+    size = R * -(-D // (8 if name == "dropout_mask" else 4))
+    yield launch(name, size=size, key0=key0, key1=key1, step=step, row=row, R=R, D=D, mask=mask,
+                 **numbers)  # fmt: skip
 
+
+kernel(_noise, "dropout_mask")
+kernel(_noise, "normal_mask")
 
 # ------------------------------------------------------------------------ batch normalization
 
 
 @kernel
 def batchnorm(x, gamma, beta, epsilon, *, y, xhat, mean, var):
-    yield on_columns("batchnorm_statistics", (x, mean, var), (mean, var))
+    yield launch("batchnorm_statistics", x=x, mean=mean, var=var)
     yield _apply(x, gamma, beta, mean, var, epsilon, y, xhat)
-
-
-@kernel
-def batchnorm_grad(xhat, gamma, var, epsilon, dy, *, dx, dgamma, dbeta):
-    yield from _normalized_grad(xhat, gamma, var, epsilon, dy, dx, dgamma, dbeta, len(xhat))
 
 
 @kernel
@@ -167,40 +92,31 @@ def batchnorm_inference(x, gamma, beta, mean, var, epsilon, *, y, xhat):
     yield _apply(x, gamma, beta, mean, var, epsilon, y, xhat)
 
 
-@kernel
-def batchnorm_inference_grad(xhat, gamma, var, epsilon, dy, *, dx, dgamma, dbeta):
-    yield from _normalized_grad(xhat, gamma, var, epsilon, dy, dx, dgamma, dbeta, 0)
-
-
 def _apply(x, gamma, beta, mean, var, epsilon, y, xhat):
-    args = (x, gamma, beta, mean, var, number(epsilon), x.size, mean.size, y, xhat)
-    return on_entries("batchnorm_apply", (x, gamma, beta, mean, var, y, xhat), args)
+    return launch("batchnorm_apply", x=x, gamma=gamma, beta=beta, mean=mean, var=var,
+                  epsilon=epsilon, D=mean.size, y=y, xhat=xhat)  # fmt: skip
 
 
-def _normalized_grad(xhat, gamma, var, epsilon, dy, dx, dgamma, dbeta, rows):
-    along, total = (runtime.empty(var.shape, var.dtype.name) for _ in range(2))  # (D,)
-    sums = (along, total, dgamma, dbeta)
-    one = on_columns("batchnorm_sums", (xhat, dy, *sums), sums, (xhat, dy))
-    one.own = (along, total)
-    yield one
-    if dx is None:
-        return
-    args = (xhat, gamma, var, number(epsilon), dy, along, total, rows, dy.size, var.size, dx)
-    one = on_entries("batchnorm_dx", (xhat, gamma, var, dy, dx), args)
-    one.own = (along, total)
-    yield one
+def _normalized_grad(name, xhat, gamma, var, epsilon, dy, dx, dgamma, dbeta):
+    rows = len(xhat) if name == "batchnorm_grad" else 0  # that mean and variance depend on
+    sums = _sums(xhat, dy, dgamma, dbeta)
+    yield sums
+    if dx is not None:
+        along, plain = sums.own
+        yield launch("batchnorm_dx", own=sums.own, xhat=xhat, gamma=gamma, var=var, dy=dy,
+                     epsilon=epsilon, along=along, plain=plain, rows=rows, D=var.size,
+                     dx=dx)  # fmt: skip
 
 
-@kernel
-def moving_average(x, momentum, *, average):
-    args = (x, number(momentum), x.size, average)
-    yield on_entries("moving_average", (x, average), args)
+def _sums(xhat, dy, dgamma, dbeta):
+    """Sums over the rows, of dy xhat and of dy; the launch's `own` arrays hold them."""
+    own = tuple(runtime.empty(xhat.shape[1:], xhat.dtype.name) for _ in range(2))
+    return launch("batchnorm_sums", own=own, xhat=xhat, dy=dy, along=own[0], plain=own[1],
+                  dgamma=dgamma, dbeta=dbeta)  # fmt: skip
 
 
-@kernel
-def deviation(var, least, *, out):
-    yield on_entries("deviation", (var, out), (var, number(least), var.size, out))
-
+kernel(_normalized_grad, "batchnorm_grad")
+kernel(_normalized_grad, "batchnorm_inference_grad")
 
 # ----------------------------------------------------------------------- normalization of rows
 
@@ -209,38 +125,19 @@ ROWNORM = {"layer": 0, "rms": 1, "unit": 2}
 
 @kernel
 def rownorm(kind, x, gamma, beta, epsilon, *, y, xhat, inv):
-    dtype, (R, C) = plain(x, gamma, beta, y, xhat, inv), x.shape
-    args = (ROWNORM[kind], x, gamma, beta, number(epsilon), R, C, y, xhat, inv)
-    yield Launch("rownorm", "rows", R, args, dtype)
+    yield launch("rownorm", kind=ROWNORM[kind], x=x, gamma=gamma, beta=beta, epsilon=epsilon, y=y,
+                 xhat=xhat, inv=inv)  # fmt: skip
 
 
 @kernel
 def rownorm_grad(kind, xhat, gamma, inv, epsilon, dy, *, dx, dgamma, dbeta):
-    dtype, (R, C) = plain(xhat, gamma, inv, dy, dx, dgamma, dbeta), xhat.shape
     if dgamma is not None or dbeta is not None:
-        along, total = (
-            runtime.empty((C,), dtype),
-            runtime.empty((C,), dtype),
-        )
-        sums = (along, total, dgamma, dbeta)
-        one = on_columns("batchnorm_sums", (xhat, dy, *sums), sums, (xhat, dy))
-        yield bringing(one, along, total)
+        yield _sums(xhat, dy, dgamma, dbeta)
     if dx is not None:
-        args = (ROWNORM[kind], xhat, gamma, inv, dy, R, C, number(epsilon), dx)
-        yield Launch("rownorm_dx", "rows", R, args, dtype)
-
-
-# ----------------------------------------------------------------------------- activity penalty
+        yield launch("rownorm_dx", kind=ROWNORM[kind], xhat=xhat, gamma=gamma, inv=inv, dy=dy,
+                     epsilon=epsilon, dx=dx)  # fmt: skip
 
 
 @kernel
 def activity_penalty(x, l1, l2, *, losses):
-    R = len(x)
-    args = (x, R, row_size(x.shape), number(l1), number(l2), losses)
-    yield Launch("activity_penalty", "rows", R, args, plain(x, losses))
-
-
-@kernel
-def activity_penalty_grad(x, dy, l1, l2, *, dx):
-    args = (x, dy, number(l1), number(l2), x.size, dx)
-    yield on_entries("activity_penalty_grad", (x, dy, dx), args)
+    yield launch("activity_penalty", x=x, C=row_size(x.shape), l1=l1, l2=l2, losses=losses)

@@ -2,8 +2,8 @@
 to come back to the host.
 """
 
-from .machine.call import CONTROL, Launch
-from .machine.launches import on_rows
+from .machine.call import KERNELS
+from .machine.launches import launch
 
 
 def count_matches_instructions(name, p, targets, numbers, hits, place, count):
@@ -15,6 +15,5 @@ def count_matches_instructions(name, p, targets, numbers, hits, place, count):
         numbers: of the kernel: binary_matches' threshold.
         hits: room (N,).
     """
-    match = on_rows(name, (p, targets), tuple(map(float, numbers)), outputs=(hits,))
-    total = Launch("count_hits", "blocks", 1, (CONTROL, hits, hits.size, place, count), match.dtype)
-    return [match, total]
+    match = KERNELS[name].instructions(p, targets, *numbers, hits=hits)
+    return [*match, launch("count_hits", size=1, hits=hits, k=place, K=count)]

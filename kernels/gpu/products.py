@@ -2,12 +2,11 @@
 
 import numpy as np
 
+from .. import reference
 from ..recording import Unsupported
 from .card import runtime as card_runtime
-from .machine.call import Launch, Product, kernel
-from .machine.launches import bringing, number, on_columns, on_entries, plain, row_size
-
-# ------------------------------------------------------------------------------------- linear
+from .machine.call import Product, kernel
+from .machine.launches import by_entries, launch, plain, repeated, row_size
 
 
 @kernel
@@ -20,7 +19,7 @@ def linear(x, W, b, *, y):
         # row by row y is, for BLAS, y^T = W^T x^T
         yield Product((False, False), (H, N, D), W, H, x, D, y, H)
     if b is not None:
-        yield on_entries("add_bias", (y, b), (b, y.size, y.shape[1], y))
+        yield launch("add_bias", b=b, H=y.shape[1], y=y)
 
 
 @kernel
@@ -47,62 +46,32 @@ def _is_sparse(x):
 
 def _sparse_product(x, W, y):
     """y = x W for a CSR matrix of SciPy; its entries are brought to the card."""
-    runtime, dtype = card_runtime.current(), plain(W, y)
-    starts, columns, values = (
-        runtime.to_card(np.asarray(a, kind))
-        for a, kind in ((x.indptr, np.int64), (x.indices, np.int32), (x.data, dtype))
-    )
-    args = (starts, columns, values, W, y.shape[1], y)
-    return Launch("csr_product", "blocks", y.shape[0], args, dtype)
+    entries = {"starts": (x.indptr, np.int64), "columns": (x.indices, np.int32),
+               "values": (x.data, W.dtype)}  # fmt: skip
+    entries = {k: card_runtime.to_card(np.asarray(a, dtype)) for k, (a, dtype) in entries.items()}
+    return launch("csr_product", size=y.shape[0], W=W, H=y.shape[1], y=y, **entries)
 
 
-@kernel
-def sum_rows(x, *, out):
-    yield on_columns("sum_rows", (x, out), (out,))
+OPERATIONS = {"multiply": (reference.multiply, "m"), "add": (reference.add, "a")}
 
 
-@kernel
-def affine(x, scale, shift, *, y):
-    yield on_entries("affine", (x, y), (x, number(scale), number(shift), x.size, y))
-
-
-@kernel
-def _multiply(x, m, *, y):
-    yield _combined("multiply", 0, x, m, y)
-
-
-@kernel
-def _add(x, a, *, y):
-    yield _combined("add", 1, x, a, y)
-
-
-def _combined(name, adds, x, m, y):
-    """y = x m or y = x + m; m is shaped like x, or is repeated along axes."""
-    if m.shape == x.shape == y.shape:
-        return on_entries(name, (x, m, y), (x, m, x.size, y))
-    if x.shape != y.shape or m.ndim > x.ndim:
-        raise Unsupported(f"arrays of shapes {x.shape}, {m.shape}")
+def _combined(name, x, y, **other):
+    """y = x m or y = x + a; the other is shaped like x, or is repeated along axes."""
+    function, label = OPERATIONS[name]
+    m = other[label]
+    if x.shape != y.shape:  # a copy, which can't be recorded
+        cupy = card_runtime.current().cupy
+        x = cupy.ascontiguousarray(cupy.broadcast_to(x, y.shape))
+    if m.shape == x.shape:
+        yield by_entries(function, {"x": x, label: m, "y": y})
+        return
     shape = (1,) * (x.ndim - m.ndim) + m.shape
-    fits = all(n in (1, s) for n, s in zip(shape, x.shape, strict=True))
-    if not fits:
+    if shape[0] not in (1, len(x)):
         raise Unsupported(f"arrays of shapes {x.shape}, {m.shape}")
-    D, M = row_size(x.shape), row_size(shape)
-    index = np.broadcast_to(np.arange(M).reshape(shape[1:]), x.shape[1:])
-    index = card_runtime.to_card(np.array(index, np.int64).ravel())
-    args = (adds, x, m, index, x.size, D, M, int(shape[0] > 1), y)
-    return bringing(on_entries("broadcast", (x, m, y), args), index)
+    index = repeated(shape[1:], x.shape[1:])
+    yield launch("broadcast", own=(index,), adds=name == "add", x=x, m=m, index=index,
+                  D=row_size(x.shape), M=row_size(shape), by_rows=shape[0] > 1, y=y)  # fmt: skip
 
 
-def multiply(x, m, *, y):
-    _multiply(_spread(x, y), m, y=y)
-
-
-def add(x, a, *, y):
-    _add(_spread(x, y), a, y=y)
-
-
-def _spread(x, y):
-    return x if x.shape == y.shape else card_runtime.current().cupy.broadcast_to(x, y.shape)
-
-
-multiply.instructions, add.instructions = _multiply.instructions, _add.instructions
+kernel(_combined, "multiply")
+kernel(_combined, "add")

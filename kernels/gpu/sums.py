@@ -1,8 +1,9 @@
 """The gpu's sums over large vectors, in two passes: the loss of a step, penalties, lengths."""
 
+from .. import reference
 from .card import runtime
-from .machine.call import CONTROL, Launch, kernel
-from .machine.launches import number, on_entries, plain
+from .machine.call import kernel
+from .machine.launches import by_entries, launch
 
 PARTS = 256  # a large sum is first taken in so many parts, at most
 SUMS = {"SQUARES": 0, "PENALTY": 1}
@@ -10,26 +11,23 @@ SUMS = {"SQUARES": 0, "PENALTY": 1}
 
 def parts_of_a_sum(x, kind, a=0.0, b=0.0):
     """The first pass of a sum over x, in float64; its `own` array holds the parts."""
-    dtype, threads = plain(x), runtime.current().threads
-    count = max(1, min(-(-x.size // (4 * threads)), PARTS))
+    count = max(1, min(-(-x.size // (4 * runtime.current().threads)), PARTS))
     partial = runtime.empty((count,), "float64")
-    args = (SUMS[kind], x, x.size, number(a), number(b), partial)
-    return Launch("partial_sums", "blocks", count, args, dtype, (partial,))
+    return launch("partial_sums", size=count, own=(partial,), kind=SUMS[kind], x=x, n=x.size, a=a,
+                  b=b, partial=partial)  # fmt: skip
 
 
 @kernel
 def penalty_grad(w, l1, l2, *, dw):
     if dw is not None:
-        args = (w, number(l1), number(l2), w.size, dw)
-        yield on_entries("penalty_grad", (w, dw), args)
+        yield by_entries(reference.penalty_grad, {"w": w, "l1": l1, "l2": l2, "dw": dw})
     parts = parts_of_a_sum(w, "PENALTY", l1, l2)  # of the loss, in a recorded step alone
-    parts.recorded_only, (partial,) = True, parts.own
-    yield parts
-    yield Launch("add_penalty", "blocks", 1, (CONTROL, partial, partial.size), parts.dtype,
-                 (partial,), recorded_only=True)  # fmt: skip
+    added = launch("add_penalty", size=1, own=parts.own, dtype=parts.dtype, partial=parts.own[0],
+                   count=parts.count)  # fmt: skip
+    parts.recorded_only = added.recorded_only = True
+    yield from (parts, added)
 
 
 def add_loss_instruction(losses):
     """Count the weighted losses of a batch towards the step's loss."""
-    args = (CONTROL, losses, losses.size)
-    return Launch("add_loss", "blocks", 1, args, plain(losses))
+    return launch("add_loss", size=1, losses=losses)

@@ -1,38 +1,6 @@
-"""The reference kernels for merging, layout, embedding, noise and normalization of rows.
-
-A part of `reference`, which hands them on.
-"""
+"""The reference kernels for merging, layout, pooling, embedding, noise and normalization."""
 
 import numpy as np
-
-from .activations import sigmoid
-
-__all__ = [
-    "activity_penalty",
-    "activity_penalty_grad",
-    "add_to",
-    "deviation",
-    "embedding",
-    "embedding_grad",
-    "glu",
-    "glu_grad",
-    "mask_weights",
-    "max_steps",
-    "max_steps_grad",
-    "maximum",
-    "maximum_grad",
-    "normal_mask",
-    "put_columns",
-    "repeat",
-    "rownorm",
-    "rownorm_grad",
-    "sparsemax",
-    "sparsemax_grad",
-    "sum_steps",
-    "take_columns",
-    "transpose",
-]
-
 
 # ----------------------------------------------------------------------------------------- merging
 
@@ -105,40 +73,25 @@ def embedding_grad(ids, dy, *, dW):
     np.add.at(dW, ids[known].astype(np.int64), dy[known])  # (V, D)
 
 
-# ----------------------------------------------------------------------- activations of whole rows
-
-
-def sparsemax(x, axis=-1, *, y):
-    """The nearest point of the simplex (Martins and Astudillo 2016): y = max(x - tau, 0)."""
-    z = np.moveaxis(x, axis, -1)
-    falling = -np.sort(-z, axis=-1)  # (..., C)
-    excess = np.cumsum(falling, axis=-1) - 1
-    count = np.arange(1, z.shape[-1] + 1)
-    k = (falling * count > excess).sum(axis=-1, keepdims=True)  # how many entries stay
-    tau = np.take_along_axis(excess, k - 1, axis=-1) / k
-    y[...] = np.moveaxis(np.maximum(z - tau, 0), -1, axis)
-
-
-def sparsemax_grad(y, dy, axis=-1, *, dx):
-    kept = y > 0
-    mean = (dy * kept).sum(axis=axis, keepdims=True) / kept.sum(axis=axis, keepdims=True)
-    dx[...] = kept * (dy - mean)
-
-
-def glu(x, *, y):
-    a, b = np.split(x, 2, axis=-1)  # (R, C) each
-    np.multiply(a, sigmoid(b), out=y)
-
-
-def glu_grad(x, dy, *, dx):
-    a, b = np.split(x, 2, axis=-1)
-    da, db = np.split(dx, 2, axis=-1)  # views
-    gate = sigmoid(b)
-    np.multiply(dy, gate, out=da)
-    np.multiply(dy * a, gate * (1 - gate), out=db)
-
-
 # ------------------------------------------------------------------------------------------- noise
+
+
+def dropout_mask(rate, key, step, row, *, mask):
+    """mask[i, j] = [u_ij >= rate] / (1 - rate), u_ij a uniform 32-bit fraction.
+
+    Row `row + i` of training step `step` owns its Philox4x64 counters, ceil(D / 8) of them, so a
+    mask does not depend on how a batch is split. NumPy's Philox counts from 1.
+    """
+    rows, columns = mask.shape[0], mask[0].size
+    blocks = -(-columns // 8)  # one block: 4 words of 64 bits, 8 uniforms
+    bits = np.random.Philox(key=key, counter=[row * blocks, step, 0, 0])
+    words = bits.random_raw(rows * blocks * 4).astype("<u8", copy=False)
+    u = words.view("<u4").reshape(rows, blocks * 8)[:, :columns]  # (N, D)
+    if rate == 1:
+        mask[...] = 0
+        return
+    keep = u >= np.uint32(rate * 2**32)
+    np.multiply(keep.reshape(mask.shape), mask.dtype.type(1 / (1 - rate)), out=mask)
 
 
 def normal_mask(mean, stddev, key, step, row, *, mask):
@@ -157,7 +110,7 @@ def normal_mask(mean, stddev, key, step, row, *, mask):
     mask[...] = (mean + stddev * n).reshape(mask.shape)
 
 
-# --------------------------------------------------------------------------- normalization of rows
+# ----------------------------------------------------------------------------- batch normalization
 
 
 def _scale_and_shift(xhat, gamma, beta, y):
@@ -171,6 +124,46 @@ def _scale_and_shift_grad(xhat, dy, dgamma, dbeta):
         np.sum(dy * xhat, axis=0, out=dgamma)  # (D,)
     if dbeta is not None:
         np.sum(dy, axis=0, out=dbeta)  # (D,)
+
+
+def batchnorm(x, gamma, beta, epsilon, *, y, xhat, mean, var):
+    np.mean(x, axis=0, out=mean)  # (D,)
+    np.subtract(x, mean, out=xhat)
+    np.mean(xhat * xhat, axis=0, out=var)  # (D,) population variance
+    xhat /= np.sqrt(var + epsilon)  # (N, D)
+    _scale_and_shift(xhat, gamma, beta, y)
+
+
+def batchnorm_grad(xhat, gamma, var, epsilon, dy, *, dx, dgamma, dbeta):
+    _scale_and_shift_grad(xhat, dy, dgamma, dbeta)
+    if dx is None:
+        return
+    dxhat = dy if gamma is None else dy * gamma  # (N, D)
+    # x reaches the loss along three ways: xhat, the mean and the variance
+    dx[...] = dxhat - dxhat.mean(axis=0) - xhat * (dxhat * xhat).mean(axis=0)
+    dx /= np.sqrt(var + epsilon)  # (N, D)
+
+
+def batchnorm_inference(x, gamma, beta, mean, var, epsilon, *, y, xhat):
+    np.subtract(x, mean, out=xhat)
+    xhat /= np.sqrt(var + epsilon)  # (N, D)
+    _scale_and_shift(xhat, gamma, beta, y)
+
+
+def batchnorm_inference_grad(xhat, gamma, var, epsilon, dy, *, dx, dgamma, dbeta):
+    _scale_and_shift_grad(xhat, dy, dgamma, dbeta)
+    if dx is None:
+        return
+    dxhat = dy if gamma is None else dy * gamma
+    np.divide(dxhat, np.sqrt(var + epsilon), out=dx)  # (N, D)
+
+
+def moving_average(x, momentum, *, average):
+    average *= momentum
+    average += x * (1 - momentum)
+
+
+# --------------------------------------------------------------------------- normalization of rows
 
 
 def deviation(var, least, *, out):

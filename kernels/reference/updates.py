@@ -1,24 +1,48 @@
-"""The reference kernels of the rarer optimizers, and what comes before and after an update.
+"""The reference kernels on flat vectors: penalties, clipping, the optimizers' updates, constraints.
 
-A part of `reference`, which hands them on.
+A rule changes the arrays behind the star in place. The compiled code of the other devices is made
+from the text of `RULES`.
 """
+
+import inspect
 
 import numpy as np
 
-__all__ = [
-    "accumulate",
-    "adadelta",
-    "adafactor",
-    "adagrad",
-    "adamax",
-    "ema",
-    "ftrl",
-    "lamb",
-    "limit_norm",
-    "lion",
-    "nadam",
-    "not_negative",
-]
+# ----------------------------------------------------------------------------------------- updates
+
+
+def sgd(g, lr, momentum, nesterov, *, w, m):
+    if momentum == 0:
+        w -= lr * g
+        return
+    m *= momentum
+    m -= lr * g
+    w += momentum * m - lr * g if nesterov else m
+
+
+def rmsprop(g, lr, rho, momentum, epsilon, *, w, v, a, m):
+    v *= rho
+    v += (1 - rho) * g * g
+    denominator = v + epsilon  # epsilon stands inside the root
+    if a is not None:  # centered: the variance instead of the second moment
+        a *= rho
+        a += (1 - rho) * g
+        denominator -= a * a
+    step = lr * g / np.sqrt(denominator)
+    if m is not None:
+        m *= momentum
+        m += step
+        step = m
+    w -= step
+
+
+def adam(g, alpha, beta_1, beta_2, epsilon, *, w, m, v, v_max):
+    m += (g - m) * (1 - beta_1)
+    v += (g * g - v) * (1 - beta_2)
+    if v_max is not None:  # amsgrad
+        np.maximum(v_max, v, out=v_max)
+        v = v_max
+    w -= alpha * m / (np.sqrt(v) + epsilon)  # epsilon stands outside the root
 
 
 def nadam(g, m_rate, g_rate, beta_1, beta_2, v_root, epsilon, *, w, m, v):
@@ -88,6 +112,25 @@ def adafactor(g, rate, beta_2, epsilon_1, epsilon_2, threshold, *, w, r, c, v):
 # ---------------------------------------------------------------------- before and after an update
 
 
+def penalty_grad(w, l1, l2, *, dw):
+    if dw is not None:
+        dw += l1 * np.sign(w) + 2 * l2 * w
+
+
+def clip_by_value(c, *, g):
+    np.clip(g, -c, c, out=g)
+
+
+def clip_by_norm(c, *, g):
+    norm = np.sqrt(np.dot(g, g))
+    if norm > c:
+        g *= c / norm
+
+
+def scale_(factor, *, x):
+    x *= factor
+
+
 def accumulate(due, steps, *, g, total):
     total += g
     if due:  # the mean takes the gradient's place, and the sum starts again
@@ -109,3 +152,16 @@ def not_negative(*, w):
 def limit_norm(low, high, rate, epsilon, axis, *, w):
     norm = np.sqrt((w * w).sum(axis=axis, keepdims=True))
     w *= (rate * np.clip(norm, low, high) + (1 - rate) * norm) / (epsilon + norm)
+
+
+WITH_SUMS = ("clip_by_norm", "lamb", "adafactor", "limit_norm")  # these work on whole vectors
+RULES = {
+    name: f
+    for name, f in list(globals().items())
+    if inspect.isfunction(f) and name not in WITH_SUMS
+}
+
+
+def update(rule, g, options, *, w, moments):
+    """Apply a user's rule(g, *options, *, w, moments...) to the flat vector of weights."""
+    rule(g, *options, w=w, **moments)

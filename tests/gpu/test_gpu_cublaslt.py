@@ -70,20 +70,10 @@ def test_bias_relu_and_bias_gradients_go_along(library, monkeypatch, dtype, few_
     for name in ("add_bias", "bias_elementwise", "sum_rows"):
         assert name not in names
     assert {epilogue for epilogue, _ in library.calls} == {RELU, BIAS, SUM}
-    assert all(stream == runtime.current().recorders[0].ptr for _, stream in library.calls)
+    assert all(stream == runtime.current().recorder.ptr for _, stream in library.calls)
     same(model, trained("reference", dtype=dtype))
     expected = trained("reference", dtype=dtype).evaluate(X, Y, verbose=0)
     assert model.evaluate(X, Y, verbose=0) == pytest.approx(expected, rel=1e-4)
-
-
-@pytest.mark.parametrize("few_rows", [1024, 0])
-def test_in_branches_of_a_graph(library, monkeypatch, few_rows):
-    """What such a product stands for is what others wait for."""
-    monkeypatch.setenv("TINYNET_BRANCHES", "4")
-    monkeypatch.setattr(fusion, "FEW_ROWS", few_rows)
-    model = trained()
-    assert len({stream for _, stream in library.calls}) > 1
-    same(model, trained("reference"))
 
 
 def test_other_activations_and_layers_between(library):

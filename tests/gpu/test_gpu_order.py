@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tinynet.kernels import gpu
 from tinynet.kernels.gpu.card import sources
 from tinynet.kernels.gpu.machine import order as launch_order
-from tinynet.kernels.gpu.machine.call import CONTROL, Launch
+from tinynet.kernels.gpu.machine.launches import launch
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -23,9 +23,8 @@ def card():
 def test_what_each_kernel_reads_and_writes_is_what_it_declares():
     a, b, c = (gpu.zeros((4,), "float32") for _ in range(3))
     span = {id(x): (x.data.ptr, x.data.ptr + 16) for x in (a, b, c)}
-    one = Launch(
-        "adam", "entries", 4, (CONTROL, a, 0.1, 0.9, 0.9, 1e-7, 4, b, c, c, None), "float32"
-    )
+    numbers = (0.1, 0.9, 0.9, 1e-7)
+    (one,) = gpu.adam.instructions(a, *numbers, w=b, m=c, v=c, v_max=None)
     reads, writes = launch_order.accesses(one)
     assert reads == ["step", span[id(a)]]
     assert writes == [span[id(b)], span[id(c)], span[id(c)]]
@@ -36,9 +35,9 @@ def test_what_each_kernel_reads_and_writes_is_what_it_declares():
 def test_two_that_add_to_the_loss_of_a_step_do_not_meet():
     losses = gpu.zeros((4,), "float64")
     first, second = gpu.add_loss_instruction(losses), gpu.add_loss_instruction(losses)
-    counted = Launch("next_step", "blocks", 1, (CONTROL,), "float64")
+    counted = launch("next_step", size=1, dtype="float64")
     assert [len(group) for group in launch_order.levels([first, second, counted])] == [1, 1, 1]
-    assert {name for name, fields in sources.counting().items() if fields} == {
+    assert {name for name, kernel in sources.kernels().items() if kernel.counting} == {
         "add_loss", "add_penalty", "next_step"
     }  # fmt: skip
 
@@ -65,7 +64,7 @@ def adding(program, numbers):
     launches = []
     for source, target in program:
         x, total = numbers[source : source + 1], numbers[target : target + 1]
-        launches.append(Launch("add_to", "entries", 1, (x, 1, total), "float64"))
+        launches += gpu.add_to.instructions(x, total=total)
     return launches
 
 
@@ -91,34 +90,3 @@ def test_any_order_within_a_group_gives_the_same(program):
             mine = launch_order.accesses(one)
             before = [launch_order.accesses(other) for other in groups[-2]]
             assert any(launch_order.conflict(mine, theirs) for theirs in before)
-
-
-@given(additions, st.integers(1, 4), st.randoms(use_true_random=False))
-def test_branches_run_at_the_same_time_and_give_the_same(program, most, random):
-    numbers = gpu.zeros((4,), "float64")
-    launches = adding(program, numbers)
-    plan = launch_order.branches(launches, most)
-    assert {branch for branch, _ in plan} <= set(range(most))
-    # run them in any order that branches and waiting allow
-    values, done = np.array([1.0, 10.0, 100.0, 1000.0]), []
-    while len(done) < len(plan):
-        ready = [
-            j
-            for j, (branch, others) in enumerate(plan)
-            if j not in done
-            and all(i in done for i in others)
-            and all(i in done for i in range(j) if plan[i][0] == branch)
-        ]
-        j = random.choice(ready)
-        done.append(j)
-        source, target = program[j]
-        values[target] += values[source]
-    assert values.tolist() == outcome(program)
-
-
-def test_nobody_waits_for_what_another_has_waited_for():
-    numbers = gpu.zeros((4,), "float64")
-    chain = adding([(0, 1), (1, 2), (1, 3), (2, 3)], numbers)
-    assert list(launch_order.waits(chain)) == [[], [0], [0], [1, 2]]
-    assert launch_order.branches(chain, 2) == [(0, []), (0, []), (1, [0]), (1, [1])]
-    assert launch_order.branches(chain, 1) == [(0, [])] * 4

@@ -8,6 +8,7 @@ import tinynet as keras
 from tinynet import layers, optimizers
 from tinynet.callbacks import GradientMonitor
 from tinynet.inspecting import observing
+from tinynet.inspecting.untouched import untouched
 
 RANDOM = np.random.default_rng(5)
 X = RANDOM.standard_normal((96, 6)).astype("float32")
@@ -183,7 +184,7 @@ def test_unchanged_even_after_an_error():
     taken, rate = model.optimizer.step_number, model.optimizer.learning_rate
 
     def fails():
-        with observing.unchanged(model):
+        with untouched(model):
             model.fit(X, Y, verbose=0)
             model.optimizer.learning_rate = 7.0
             raise KeyError

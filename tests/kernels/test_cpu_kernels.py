@@ -22,7 +22,7 @@ from kernel_values import public_functions
 
 from tinynet import kernels
 from tinynet.kernels import reference
-from tinynet.kernels.reference.activations import ELEMENTWISE
+from tinynet.kernels.reference.activations import FUNCTIONS
 
 # ------------------------------------------------------------------------------- the interface
 
@@ -97,7 +97,7 @@ def test_columns(rows, D, E, dtype, rng):
 
 @both
 @shapes
-@pytest.mark.parametrize("kind", ELEMENTWISE)
+@pytest.mark.parametrize("kind", FUNCTIONS)
 def test_elementwise(kind, shape, dtype, rng):
     x, dy, p = numbers(rng, shape, dtype), numbers(rng, shape, dtype), PARAMETERS.get(kind, ())
     y = np.empty_like(x)
@@ -107,7 +107,7 @@ def test_elementwise(kind, shape, dtype, rng):
 
 
 @both
-@pytest.mark.parametrize("kind", sorted(set(ELEMENTWISE) - {"exponential"}))
+@pytest.mark.parametrize("kind", sorted(set(FUNCTIONS) - {"exponential"}))
 def test_elementwise_far_out(kind, dtype):
     x = np.array([[-1e4, -100, -30, -20, 20, 30, 100, 1e4]], dtype)
     y, p = np.empty_like(x), PARAMETERS.get(kind, ())

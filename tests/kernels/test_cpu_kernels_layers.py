@@ -6,13 +6,8 @@ import pytest
 from kernel_pairs import both, compare, numbers, rng, shapes
 
 from tinynet.kernels import reference
-from tinynet.kernels.reference.activations_rare import RARE
 
 STEPS = [(1, 1, 1), (3, 4, 1), (2, 1, 5), (5, 7, 3), (33, 6, 16)]
-RARE_PARAMETERS = {
-    "celu": (0.7,), "squareplus": (3.0,), "soft_shrink": (0.4,), "hard_shrink": (0.4,),
-    "threshold": (0.4, -1.5),
-}  # fmt: skip
 
 
 @both
@@ -56,17 +51,6 @@ def test_ids_outside_the_table_read_nan_and_teach_nothing(dtype):
         np.testing.assert_array_equal(np.isnan(y).all(axis=-1), [[False, True], [True, False]])
         module.embedding_grad(ids, np.ones_like(y), dW=dW)
         np.testing.assert_array_equal(dW.sum(axis=1), [2, 0, 0, 0, 0, 2])
-
-
-@both
-@shapes
-@pytest.mark.parametrize("kind", RARE)
-def test_rare_elementwise(kind, shape, dtype, rng):
-    x, dy = numbers(rng, shape, dtype), numbers(rng, shape, dtype)
-    y, p = np.empty_like(x), RARE_PARAMETERS.get(kind, ())
-    reference.elementwise(kind, x, p, y=y)
-    compare("elementwise", kind, x, p, y=shape, dtype=dtype)
-    compare("elementwise_grad", kind, x, y, dy, p, dx=shape, dtype=dtype)
 
 
 @both

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from kernel_pairs import both, compare, dtype_of, numbers, rng
 
-from tinynet.kernels.reference.losses_elementwise import ELEMENTWISE_LOSSES as TABLE_OF_LOSSES
+from tinynet.kernels.reference.losses import ELEMENTWISE_LOSSES as TABLE_OF_LOSSES
 
 
 @both

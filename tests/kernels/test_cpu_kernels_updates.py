@@ -1,9 +1,12 @@
 """Kernels for flat vectors on the `cpu` device, against the reference; and none was left out."""
 
+import kernel_pairs
 import numpy as np
 import pytest
-from kernel_pairs import COMPARED, both, compare, numbers, rng
+from kernel_pairs import COMPARED, PRECISION, both, compare, numbers, rng
 from kernel_values import public_functions
+
+from tinynet.kernels import reference
 
 # ------------------------------------------------- penalties, clipping, updates (flat vectors)
 
@@ -90,6 +93,25 @@ def test_norms(shape, axis, dtype, rng):
         w[..., 0] = 0
     for low, high, rate in ((0.0, 1.5, 1.0), (1.0, 1.0, 1.0), (0.5, 1.2, 0.3)):
         compare("limit_norm", low, high, rate, 1e-7, axis, w=w, dtype=dtype)
+
+
+def own_rule(g, lr, beta, *, w, m):
+    m += (1 - beta) * (g - m)
+    w -= lr * np.tanh(m)
+
+
+@both
+def test_a_rule_of_ones_own(dtype, rng):
+    g, w, m = (numbers(rng, 15, dtype) for _ in range(3))
+    results = []
+    for module in (reference, kernel_pairs.cpu):
+        arrays = {"w": w.copy(), "moments": {"m": m.copy()}}
+        module.update(own_rule, g, (0.1, 0.9), **arrays)
+        results.append((arrays["w"], arrays["moments"]["m"]))
+    for actual, wanted in zip(*results[::-1], strict=True):
+        assert not np.array_equal(wanted, w)
+        np.testing.assert_allclose(actual, wanted, **PRECISION[dtype])
+    COMPARED.add("update")
 
 
 # ------------------------------------------------------------------------------------ every kernel

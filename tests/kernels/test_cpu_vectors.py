@@ -9,9 +9,9 @@ from numba import config, njit
 from tinynet import Sequential
 from tinynet.kernels import cpu
 from tinynet.kernels.cpu.machine import native as low
+from tinynet.kernels.cpu.machine.loop import SLACK
 from tinynet.kernels.cpu.zeros.vectors import (
     MOST,
-    SLACK,
     VECTOR,
     not_zero,
     not_zero_plain,

@@ -32,6 +32,8 @@ class OnHost:
         kernel = getattr(gpu, name)
 
         def there(value):
+            if isinstance(value, dict):
+                return {k: there(v) for k, v in value.items()}
             if not isinstance(value, np.ndarray):
                 return value
             if runtime.current().cupy is fake_cupy:
@@ -42,8 +44,9 @@ class OnHost:
             results = {k: there(v) for k, v in outputs.items()}
             kernel(*map(there, args), **results)
             for k, v in outputs.items():
-                if v is not None:
-                    v[...] = gpu.to_host(results[k])
+                for name, array in (v if isinstance(v, dict) else {None: v}).items():
+                    if array is not None:
+                        array[...] = gpu.to_host(results[k][name] if name else results[k])
 
         return call
 

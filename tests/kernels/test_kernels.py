@@ -169,10 +169,13 @@ def test_merging_by_hand():
 
 # -------------------------------------------------------------------------------- activations
 
-PARAMETERS = {"leaky_relu": (0.2,), "elu": (0.7,), "clipped_relu": (0.1, 1.5, 0.3)}
+PARAMETERS = {
+    "leaky_relu": (0.2,), "elu": (0.7,), "clipped_relu": (0.1, 1.5, 0.3), "celu": (0.7,),
+    "squareplus": (3.0,), "soft_shrink": (0.4,), "hard_shrink": (0.4,), "threshold": (0.4, -1.5),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", activations.ELEMENTWISE)
+@pytest.mark.parametrize("kind", activations.FUNCTIONS)
 def test_elementwise_writes_value_and_slope(kind):
     x = X + 0.05
     parameters, h = PARAMETERS.get(kind, ()), 1e-6
@@ -182,7 +185,7 @@ def test_elementwise_writes_value_and_slope(kind):
     reference.elementwise(kind, x + h, parameters, y=right)
     reference.elementwise_grad(kind, x, y, DZ, parameters, dx=dx)
     np.testing.assert_allclose(dx, DZ * (right - left) / (2 * h), rtol=1e-7, atol=1e-9)
-    f, df = activations.ELEMENTWISE[kind]
+    f, df = activations.FUNCTIONS[kind]
     assert (f.__name__, df.__name__) == (kind, f"d_{kind}")
     single = np.full((N, D), np.nan, "float32")
     reference.elementwise_grad(

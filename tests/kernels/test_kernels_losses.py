@@ -20,7 +20,7 @@ from kernel_values import (
 )
 
 from tinynet.kernels import reference
-from tinynet.kernels.reference.losses_elementwise import ELEMENTWISE_LOSSES as TABLE_OF_LOSSES
+from tinynet.kernels.reference.losses import ELEMENTWISE_LOSSES as TABLE_OF_LOSSES
 
 
 def test_softmax_crossentropy_is_softmax_then_log_then_the_chain_rule():

@@ -117,9 +117,6 @@ def test_what_the_environment_asks_of_the_gpu_is_told_and_so_is_what_makes_no_se
     for rows, found in (("", "off; .*"), ("256", "on for .* up to 256 rows"), ("x", ".*'x'")):
         monkeypatch.setenv("TINYNET_PERSISTENT", rows)
         assert re.fullmatch(found, options.described()["persistent kernel"])
-    for most, found in (("", "1"), ("4", "4"), ("0", "TINYNET_BRANCHES must be .*'0'")):
-        monkeypatch.setenv("TINYNET_BRANCHES", most)
-        assert re.fullmatch(found, options.described()["branches of a graph"])
 
 
 def test_importing_tinynet_asks_for_no_card():

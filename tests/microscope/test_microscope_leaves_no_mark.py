@@ -45,7 +45,7 @@ def test_a_look_leaves_no_mark(which, device, tmp_path, monkeypatch):
     model, y, _ = CASES[which]()
     model.fit(X, y, batch_size=5, epochs=1, verbose=0)
     model.trace(X, y)  # the first look may lay out vectors; from here on nothing may change
-    model.train_step(*model.batch(tinynet.data.Dataset(model, X, y), slice(None)))
+    model.train_step(*model.batch(model.dataset(X, y), slice(None)))
     before = copy.deepcopy(state_of(model))
     model.trace(X[:5], y[:5])
     page_of(model, X, y, tmp_path)

@@ -6,6 +6,7 @@ of whole models are those of the cpu device's replay.
 import itertools
 import re
 
+import cuda_kernels
 import fake_cupy
 import numpy as np
 import pytest
@@ -42,7 +43,8 @@ from tinynet.kernels.gpu.passes import persistent as persistent_pass
 from tinynet.kernels.gpu.passes import tiles
 from tinynet.layers import Dense, Input
 
-EVERY = sorted(set(sources.kernels()) - {"next_step", "find_bad"})
+LEFT_OUT = {"next_step", "find_bad"}
+EVERY = [kernel for name, kernel in cuda_kernels.every().items() if name not in LEFT_OUT]
 
 
 @pytest.fixture
@@ -58,7 +60,8 @@ def started(request, monkeypatch):
     """
     monkeypatch.setenv("TINYNET_PERSISTENT", "1024")
     if "own_kernels" not in request.fixturenames:
-        monkeypatch.setattr(persistent_pass, "_kernels", lambda groups: EVERY)
+        both = EVERY, cuda_kernels.finishing()
+        monkeypatch.setattr(persistent_pass, "_kernels", lambda groups: both)
     counted, start = [], persistent_pass.Persistent.start
 
     def watched(self, control, steps):
@@ -99,9 +102,9 @@ def test_the_groups_of_a_step(own_kernels):
 
 def test_only_the_kernels_that_are_needed_are_compiled(own_kernels):
     model = fitted()
-    names = program_of(model).names
-    assert names == sorted({one.name for group in program_of(model).groups for one in group})
-    text, *_ = sources.persistent(names)
+    names = [kernel.name for kernel in program_of(model).kernels]
+    assert names == sorted({one.kernel.name for group in program_of(model).groups for one in group})
+    text, *_ = sources.persistent(program_of(model).kernels)
     assert re.findall(r"case \d+: at\.(\w+)\(", text) == names
 
 

@@ -53,7 +53,7 @@ def test_a_full_disk_does_not_end_training_for_a_snapshot(tmp_path):
     for a, b in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(a, b)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lock", *files.NAMES]
-    places = [files.read(tmp_path / name)[0]["place"]["batch"] for name in files.NAMES]
+    places = [files.read(tmp_path / name)[0]["progress"]["batch"] for name in files.NAMES]
     assert sorted(places) == [5, 6]
     check_after(model, tmp_path)
 

@@ -165,12 +165,23 @@ class Hooked(runs.Batches):
         self.order, self.random.bit_generator.state = state["order"], state["random"]
 
 
-@pytest.mark.parametrize("batch", [4, 9, 13, 18])
-def test_a_data_set_with_a_state_of_its_own(tmp_path, batch):
+class HookedAtBegin(Hooked):
+    def on_epoch_begin(self):
+        super().on_epoch_end()
+
+    def on_epoch_end(self):
+        pass
+
+
+@pytest.mark.parametrize("data", [Hooked, HookedAtBegin])
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("batch", [4, 9, 10, 13, 18])
+def test_a_data_set_with_a_state_of_its_own(tmp_path, batch, shuffle, data):
     def run(*callbacks):
         tinynet.utils.set_random_seed(1)
         model = build()
-        return model, model.fit(Hooked(), epochs=3, verbose=0, callbacks=list(callbacks))
+        return model, model.fit(data(), epochs=3, shuffle=shuffle, verbose=0,
+                                callbacks=list(callbacks))  # fmt: skip
 
     whole, expected = run()
     with pytest.raises(RuntimeError, match="crash"):

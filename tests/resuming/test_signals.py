@@ -164,7 +164,7 @@ def test_a_signal_from_another_process(tmp_path, number):
     assert "Saved is" in said
     assert "the same command goes on from there" in said
     header, _ = max((files.read(p) for p in tmp_path.glob("*.npz")), key=lambda f: f[0]["number"])
-    assert header["place"]["batch"] >= 3
+    assert header["progress"]["batch"] >= 3
     weights, values = never_interrupted()
     model = build()
     history = model.fit(**FIT, callbacks=[every(tmp_path, 1000), Slow()])

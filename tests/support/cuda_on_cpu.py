@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 
+import cuda_kernels
 import numpy as np
 import pytest
 
@@ -44,7 +45,13 @@ def sizes(dtype, warp):
 @functools.cache
 def library(dtype, warp=32):
     """The program of all kernels for a dtype, with warps of so many threads."""
-    return _built(sources.source(), sources.kernels(), dtype, warp)
+    return _built(cuda_kernels.program(), cuda_kernels.every(), dtype, warp)
+
+
+@functools.cache
+def program_of(text, name, dtype, warp):
+    """A program with one kernel: a user's formula, or a product and what it goes on with."""
+    return _built(text, [name], dtype, warp)
 
 
 @functools.cache
@@ -77,16 +84,22 @@ def _built(source, kernels, dtype, warp, *first):
     return ctypes.CDLL(str(path))
 
 
-def launch(name, blocks, threads, args, dtype, warp=32):
-    """Run a kernel; `args` are np.int64, np.uint64 or np.float64, addresses among them."""
-    declared = sources.kernels()[name]
+def launch(name, blocks, threads, args, dtype, warp=32, text=None):
+    """Run a kernel; `args` are np.int64, np.uint64 or np.float64, addresses among them.
+
+    `text`: its program, where it isn't that of all kernels.
+    """
+    found = library(str(dtype), warp) if text is None else program_of(text, name, str(dtype), warp)
+    if text is None:
+        declared = cuda_kernels.every()[name].declared
+    else:
+        declared = sources.CudaKernel(name, text[text.index(f"KERNEL {name}(") :], name).declared
     assert len(args) == len(declared), f"{name} takes {declared}, received {len(args)} arguments"
-    for value, parameter in zip(args, declared, strict=True):
-        wanted = np.float64 if parameter.startswith("double ") else np.integer
-        wanted = np.integer if "*" in parameter else wanted
-        assert isinstance(value, wanted), f"{name}: {parameter} received {type(value).__name__}"
+    for value, (label, kind) in zip(args, declared.items(), strict=True):
+        wanted = np.float64 if kind == "double" else np.integer
+        assert isinstance(value, wanted), f"{name}: {kind} {label} received {type(value).__name__}"
         assert value.itemsize == 8
-    run(library(str(dtype), warp), name, blocks, threads, args)
+    run(found, name, blocks, threads, args)
 
 
 def run(program, name, blocks, threads, args):

@@ -7,7 +7,10 @@ from tinynet.kernels import cpu, reference
 
 PRECISION = {"float32": {"rtol": 3e-5, "atol": 1e-5}, "float64": {"rtol": 1e-11, "atol": 1e-12}}
 SHAPES = [(1, 1), (3, 1), (1, 5), (4, 17), (33, 16), (300, 7), (5, 2, 3)]
-PARAMETERS = {"leaky_relu": (0.2,), "elu": (0.7,), "clipped_relu": (0.1, 1.5, 0.3)}
+PARAMETERS = {
+    "leaky_relu": (0.2,), "elu": (0.7,), "clipped_relu": (0.1, 1.5, 0.3), "celu": (0.7,),
+    "squareplus": (3.0,), "soft_shrink": (0.4,), "hard_shrink": (0.4,), "threshold": (0.4, -1.5),
+}  # fmt: skip
 COMPARED = set()  # kernels that `compare` has seen; test_every_kernel_was_compared looks at it
 
 both = pytest.mark.parametrize("dtype", PRECISION)

@@ -5,24 +5,18 @@ import os
 import pathlib
 import shutil
 
-import numpy as np
-
 from ..configs.checks import is_integer
-from ..saving import load_arrays, save_arrays
+from ..core.state import pack
+from ..saving import state_files
+from ..saving.atomic import refusing
 from .base import Callback
-
-# what a backup holds beside the arrays
-NUMBERS = (
-    "epoch", "batch", "steps_taken", "passes_taken", "shuffle_seed", "average_in_weights",
-    "first_pass", "first_batch", "taken_before",
-)  # fmt: skip
 
 
 class BackupAndRestore(Callback):
     """Backs training up while it runs; the same `fit` in a new process goes on from there.
 
-    A backup holds the weights, what the optimizer keeps, the place in the training (epoch and
-    batch), and what the data order and dropout depend on. It is written whole or not at all. Other
+    A backup holds the state of the model (weights, optimizer, what dropout depends on) and of the
+    training data, and the numbers of epoch and batch. It is written whole or not at all. Other
     callbacks and History begin anew, and so do the metrics of an epoch that was interrupted: they
     cover its remaining batches. (`fit(resume=...)`, which Keras lacks, keeps those as well.)
 
@@ -48,8 +42,8 @@ class BackupAndRestore(Callback):
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
         self.path = self.backup_dir / "backup.npz"
         self.previous = self.backup_dir / "previous.npz"
-        self.epoch, self.batches, self.due = 0, 0, False
-        if save_freq != "epoch":  # otherwise nobody has to look at every batch
+        self.batches, self.due = 0, False
+        if save_freq != "epoch":  # else batches may be carried out together
             self.on_train_batch_end = self._count_batch
 
     def on_train_begin(self, logs=None):
@@ -63,15 +57,12 @@ class BackupAndRestore(Callback):
                 raise
             self._restore(self.previous)
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
     def _count_batch(self, batch, logs=None):
         self.batches += 1
         if self.batches % self.save_freq == 0:
             self.due = batch + 1 == self.params.get("steps")  # then the epoch ends at once
             if not self.due:
-                self._save(self.epoch, batch + 1)
+                self._save(self.model.course.epoch, batch + 1)
 
     def on_epoch_end(self, epoch, logs=None):
         if self.save_freq == "epoch" or self.due:
@@ -82,46 +73,25 @@ class BackupAndRestore(Callback):
         if self.delete_checkpoint:
             for path in (self.path, self.previous):
                 path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # not empty: it is not ours alone
+            with contextlib.suppress(OSError):  # not empty: it holds other files
                 self.backup_dir.rmdir()
-
-    def _arrays(self, epoch=0, batch=0):
-        model, optimizer = self.model, self.model.optimizer
-        numbers = {
-            "epoch": epoch,
-            "batch": batch,
-            "steps_taken": model.steps_taken,
-            "passes_taken": model.passes_taken,
-            "shuffle_seed": model.shuffle_seed,
-            "average_in_weights": optimizer.average_in_weights,
-        }
-        place = ("first_pass", "first_batch", "taken_before")
-        numbers |= dict(zip(place, model.position, strict=True))
-        arrays = {f"training/{name}": np.int64(numbers[name]) for name in NUMBERS}
-        arrays |= {f"weights/{i}": p.numpy() for i, p in enumerate(model.weights)}
-        return arrays | {f"optimizer/{i}": v.numpy() for i, v in enumerate(optimizer.variables)}
 
     def _save(self, epoch, batch):
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         if self.double_checkpoint and self.path.exists():
             shutil.copyfile(self.path, f"{self.previous}.part")
             os.replace(f"{self.previous}.part", self.previous)
-        save_arrays(self.path, self._arrays(epoch, batch))
+        arrays, model = [], self.model
+        state = {"epoch": epoch, "batch": batch, "model": model.get_state(),
+                 "train": model.course.train.get_state()}  # fmt: skip
+        state_files.write(self.path, {"state": pack(state, arrays)}, arrays)
 
     def _restore(self, path):
-        model = self.model
-        arrays = load_arrays(path, self._arrays())
-        place = {name: int(arrays[f"training/{name}"]) for name in NUMBERS}
-        kept = [p.numpy() for p in model.weights]
-        try:
-            model.set_weights([arrays[f"weights/{i}"] for i in range(len(kept))])
-            moments = [a for name, a in arrays.items() if name.startswith("optimizer/")]
-            model.optimizer.set_weights(moments)
-        except ValueError:
-            model.set_weights(kept)
-            raise
-        model.optimizer.average_in_weights = bool(place["average_in_weights"])
-        model.steps_taken, model.passes_taken = place["steps_taken"], place["passes_taken"]
-        model.shuffle_seed = place["shuffle_seed"]
-        model.initial_epoch, model.initial_batch = place["epoch"], place["batch"]
-        model.position = (place["first_pass"], place["first_batch"], place["taken_before"])
+        refusal = "this can't be loaded"
+        found = state_files.read(path, refusal)
+        with refusing(path, refusal):
+            state = state_files.state_in(*found)
+            self.model.set_state(state["model"])
+        course = self.model.course
+        course.train.set_state(state["train"])
+        course.epoch, course.batch = state["epoch"], state["batch"]

@@ -122,34 +122,34 @@ class CallbackList:
     """
 
     def __init__(self, callbacks, model, progress=None, **params):
-        self.callbacks, self.bar = list(callbacks), progress
+        self.callbacks, self.bar, self.receivers = list(callbacks), progress, {}
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 raise TypeError(
                     f"callbacks: expected Callback objects, received {callback!r} of type "
                     f"{type(callback).__name__}"
                 )
-        for callback in (*self.callbacks, *self._last()):
+        self.called = self.callbacks if progress is None else [*self.callbacks, progress]
+        for callback in self.called:
             callback.set_model(model)
             callback.set_params(params)
-        self.receivers = {}
 
     def _receivers(self, hook):
         if hook not in self.receivers:
-            self.receivers[hook] = [
-                getattr(c, hook) for c in (*self.callbacks, *self._last()) if _overrides(c, hook)
-            ]
+            self.receivers[hook] = [getattr(c, hook) for c in self.called if _overrides(c, hook)]
         return self.receivers[hook]
 
     def wants(self, hook) -> bool:
+        """Return whether a callback does something at this hook."""
         return bool(self._receivers(hook))
 
     def call(self, hook, *args):
+        """Call a hook on all callbacks that do something at it."""
         for receiver in self._receivers(hook):
             receiver(*args)
 
     def progress(self, step, logs=None):
-        """A batch is done; `logs` is a function, called only if something is drawn."""
+        """Show that a batch is done; `logs` is a function, called only if something is drawn."""
         if self.bar is not None:
             self.bar.batch_done(step, logs)
 
@@ -161,6 +161,3 @@ class CallbackList:
     def all_ours(self) -> bool:
         """Whether all callbacks are tinynet's: then all names of the logs are known."""
         return all(type(c).__module__.partition(".")[0] == "tinynet" for c in self.callbacks)
-
-    def _last(self):
-        return () if self.bar is None else (self.bar,)

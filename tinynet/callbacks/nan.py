@@ -1,4 +1,4 @@
-"""TerminateOnNaN: no further when the loss is no number; and where that came from."""
+"""TerminateOnNaN: training ends when the loss is NaN or infinite, and says where that began."""
 
 import math
 
@@ -14,7 +14,7 @@ class TerminateOnNaN(Callback):
     Args:
         raise_error: raise a RuntimeError instead.
         explain: say where it first came up: in which step, in the output of which layer, in the
-            loss, in which gradient or update. Also notices weights that are no numbers any more,
+            loss, in which gradient or update. Also notices weights that are not finite,
             before the next loss shows it. Costs a copy of the weights per batch; at the end the
             last batch is gone through once more, layer by layer.
 
@@ -32,12 +32,7 @@ class TerminateOnNaN(Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         if self.explain:
-            model, optimizer = self.model, self.model.optimizer
-            host = model.context.ops.to_host
-            arrays = [model.flat.values, *optimizer.arrays()]
-            self.before = [np.array(host(a)) for a in arrays], (
-                optimizer.step_number, model.steps_taken,
-            )  # fmt: skip
+            self.before = self.model.get_state()
 
     def on_train_batch_end(self, batch, logs=None):
         loss = (logs or {}).get("loss")
@@ -60,14 +55,10 @@ class TerminateOnNaN(Callback):
         self.model.stop_training = True
 
     def _search(self):
-        """The batch once more, from the weights before it."""
+        """Take the batch once more, from the state before it; return what is found or None."""
         from ..inspecting.nan_search import find
 
-        model, optimizer = self.model, self.model.optimizer
-        (data, stretch), ops = model.under_way(), model.context.ops
+        model, (data, batches) = self.model, self.model.course.segment
         with untouched(model):
-            arrays, (optimizer.step_number, model.steps_taken) = self.before
-            own = [model.flat.values, *optimizer.arrays()]
-            for array, value in zip(own, arrays, strict=True):
-                array[...] = ops.from_host(value)
-            return find(model, *model.batch(data, stretch[-1]))
+            model.set_state(self.before)
+            return find(model, *model.batch(data, batches[-1]))

@@ -13,7 +13,7 @@ class Snapshot(Callback):
     run would have ended with. One is also written when training begins, after its last epoch, and
     on Ctrl-C and SIGTERM. The one before the last is kept.
 
-    Batches that somebody else makes have to be the same again: a PyDataset may have `get_state` and
+    Batches that come from outside have to be the same again: a PyDataset may have `get_state` and
     `set_state`; a generator is read from its beginning up to where it was; what a DataLoader draws
     from a library of its own is its own affair.
 

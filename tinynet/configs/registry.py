@@ -128,7 +128,7 @@ class Registry:
         if name == "function":  # a user's function, or one of tinynet's by its name
             return self._function(config, custom_objects)
         if is_custom(config):
-            cls = self._custom(name, config, custom_objects)
+            cls = self.custom(name, config, custom_objects)
         else:
             try:
                 cls = self.lookup(name, custom_objects)
@@ -160,7 +160,7 @@ class Registry:
             )
         return self.functions.get(name) or self.get(name)
 
-    def _custom(self, name, config, custom_objects=None):
+    def custom(self, name, config, custom_objects=None):
         """The user's class that `config` was made from."""
         registered = config.get("registered_name")
         cls = custom.find((registered, name), custom_objects)

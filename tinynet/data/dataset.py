@@ -9,7 +9,7 @@ from .several import SeveralRows, as_inputs
 
 
 def unpack(data, where):
-    """(x, y) or (x, y, sample_weight) as three."""
+    """Return (x, y) or (x, y, sample_weight) as three."""
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         kind = type(data).__name__ + (f" of {len(data)}" if hasattr(data, "__len__") else "")
         raise ValueError(f"{where}: expected (x, y) or (x, y, sample_weight), received {kind}")
@@ -19,7 +19,7 @@ def unpack(data, where):
 
 
 def class_weights(y, weights, classes):
-    """One weight per row from {class: weight}; a class that is not named weighs 1.
+    """Return one weight per row from {class: weight}; a class that is not named weighs 1.
 
     Args:
         y: class ids (N,) or (N, 1), or one-hot rows (N, C).
@@ -42,7 +42,7 @@ def class_weights(y, weights, classes):
 
 
 def split_point(rows, validation_split):
-    """How many rows are left for training: floor(n (1 - split)), as in Keras.
+    """Return how many rows are left for training: floor(n (1 - split)), as in Keras.
 
     Raises:
         ValueError: nothing would be left on one side.
@@ -59,56 +59,74 @@ def split_point(rows, validation_split):
 
 
 class Dataset:
-    """Checked rows of equal number: x, y (or None), sample_weight (or None).
+    """Rows of equal number: x, y (or None), sample_weight (or None).
 
     Each is an ndarray, `SparseRows` or `SeveralRows` (x), or `MappedRows` (a large file: checked as
     it is read). All have `shape`, `dtype`, `len()`, and give some of their rows by
-    `[slice or index array]`.
+    `[slice or index array]`. The rows are checked among themselves; `fit_to` checks them for a
+    model.
 
     Args:
-        model: says which shapes fit; its loss checks the targets.
         x, y, sample_weight: what the user gave.
         class_weight: dict of class id -> weight, instead of sample_weight.
+        names: of the model's inputs; None where x is one array.
         where: how to call x in messages: "x", "validation x".
     """
 
-    def __init__(self, model, x, y=None, sample_weight=None, class_weight=None, where=""):
-        x_name, y_name = f"{where}x", f"{where}y"
+    def __init__(self, x, y=None, sample_weight=None, class_weight=None, names=None, where=""):
         if class_weight is not None and sample_weight is not None:
             raise ValueError(f"{where}give class_weight or sample_weight, not both")
-        self.x = _finite(as_inputs(model.names_of_inputs, x, x_name), x_name)
-        self.y = self.sample_weight = None
+        self.where, self.class_weight = where, class_weight
+        self.x = _finite(as_inputs(names, x, f"{where}x"), f"{where}x")
+        self.y, self.sample_weight = y, sample_weight
         if y is not None:
-            y = as_array(y, y_name)
-            same_length(self.x, y, x_name, y_name)
-        self.x = model.build_for(self.x, x_name)
-        if y is not None:
-            loss = model.loss.for_shapes(y.shape, model.output_shape)
-            self.y = _fitting(y, lambda rows, name: loss.check_targets(
-                rows, model.output_shape, name), y_name)  # fmt: skip
-            model.loss = loss
-        if class_weight is not None:
-            sample_weight = class_weights(y, class_weight, model.output_shape[-1])
-        if sample_weight is not None:
-            name = f"{where}sample_weight"
-            weight = as_array(sample_weight, name)
-            same_length(self.x, weight, x_name, name)
-            check_finite(weight, name)
-            if weight.ndim == 2 and weight.shape[1] == 1:
-                weight = weight[:, 0]
-            positions = model.output_shape[1:-1]  # of outputs (N, ..., C)
-            if weight.shape[1:] != positions[: weight.ndim - 1]:
-                raise ValueError(
-                    f"{name}: expected shape {('N', *positions)} or (N,), received {weight.shape}"
-                )
-            self.sample_weight = weight
+            self.y = as_array(y, f"{where}y")
+            same_length(self.x, self.y, f"{where}x", f"{where}y")
+
+    def fit_to(self, x, output_shape, check_targets):
+        """Have the rows as a model takes them.
+
+        Args:
+            x: the inputs in the model's shape.
+            output_shape: of the model, with None for N.
+            check_targets: a loss's, function of (y, output_shape, how to call y) -> y.
+
+        Returns:
+            The Dataset itself.
+
+        Raises:
+            ValueError: targets or weights that don't fit; names the row and what was expected.
+        """
+        self.x, targets, weight = x, self.y, self.sample_weight
+        if targets is not None:
+            self.y = _fitting(targets, lambda rows, name: check_targets(rows, output_shape, name),
+                              f"{self.where}y")  # fmt: skip
+        if self.class_weight is not None:
+            weight = class_weights(targets, self.class_weight, output_shape[-1])
+        if weight is not None:
+            self.sample_weight = self._fitting_weight(weight, output_shape[1:-1])
+        return self
+
+    def _fitting_weight(self, weight, positions):
+        """Return weights (N,), or (N, ...) for the positions of outputs (N, ..., C)."""
+        name = f"{self.where}sample_weight"
+        weight = as_array(weight, name)
+        same_length(self.x, weight, f"{self.where}x", name)
+        check_finite(weight, name)
+        if weight.ndim == 2 and weight.shape[1] == 1:
+            weight = weight[:, 0]
+        if weight.shape[1:] != positions[: weight.ndim - 1]:
+            raise ValueError(
+                f"{name}: expected shape {('N', *positions)} or (N,), received {weight.shape}"
+            )
+        return weight
 
     def __len__(self):
         return len(self.x)
 
 
 def _finite(x, where):
-    """x, checked now or when it is read."""
+    """Return x, checked now or when it is read."""
     if isinstance(x, SeveralRows):
         return SeveralRows([_finite(part, f"{where}[{i}]") for i, part in enumerate(x.parts)])
     if not is_mapped(x) or x.dtype.kind != "f":
@@ -123,7 +141,7 @@ def _finite(x, where):
 
 
 def _fitting(y, fit, where):
-    """What `fit(y, where)` makes of the targets, now or when they are read."""
+    """Return what `fit(y, where)` makes of the targets, now or when they are read."""
     if not is_mapped(y):
         return fit(y, where)
 

@@ -1,64 +1,100 @@
-"""Which source of batches fits what the user gave: a Table for arrays, a Stream for the rest."""
+"""Which source of batches fits what the user gave: a Table for arrays, a Stream for the rest.
 
+Both have `steps`, `ready()`, `epoch(length)`, `end_epoch()`, `restart()`, `close()`, and the state
+from which another run goes on, `get_state()` and `set_state(state)`.
+"""
+
+from ..configs.checks import check_integer
 from .arrays import as_array
 from .batches import Table, check_shuffle
-from .dataset import Dataset, same_length, split_point, unpack
+from .dataset import same_length, split_point, unpack
 from .several import as_inputs
 from .streams import Stream, check_stream_arguments, is_stream
 
 
 def sources(
-    model, x, y, sample_weight, class_weight, batch_size, steps, shuffle, validation_split,
-    validation_data, validation_batch_size, validation_steps, validations,
+    dataset, names, order, x, y, sample_weight, validation_data, epochs, *, batch_size,
+    class_weight, initial_epoch, shuffle, steps_per_epoch, validation_batch_size, validation_freq,
+    validation_split, validation_steps,
 ):  # fmt: skip
-    """Where `fit`'s batches come from: (for training, for so many validations or None)."""
+    """Return where `fit`'s batches come from: (for training, for validation or None).
+
+    Args:
+        dataset, order: see `source`.
+        names: of the model's inputs; None where x is one array.
+        and those of `fit`, which are checked.
+    """
+    check_integer("epochs", epochs, least=0)
+    check_integer("initial_epoch", initial_epoch, least=0)
+    for name, value in (
+        ("batch_size", batch_size),
+        ("steps_per_epoch", steps_per_epoch),
+        ("validation_steps", validation_steps),
+        ("validation_batch_size", validation_batch_size),
+    ):
+        if value is not None:
+            check_integer(name, value)
+    validations = sum(map(validation_due(validation_freq), range(initial_epoch, epochs)))
     check_shuffle(shuffle)
     if x is None or (y is None and not is_stream(x)):
         raise ValueError("fit needs x and y")
     where = "validation "
     if validation_data is None and validation_split:
         (x, y, sample_weight), validation_data, cut = _hold_out(
-            model, x, y, sample_weight, validation_split
+            names, x, y, sample_weight, validation_split
         )
         where = f"validation (from row {cut}) "
     elif validation_data is not None and not is_stream(validation_data):
         validation_data = unpack(validation_data, "validation_data")  # or fail before we build
-    train = source(model, x, y, sample_weight, batch_size=batch_size, steps=steps,
-                   class_weight=class_weight, shuffle=shuffle)  # fmt: skip
+    train = source(dataset, x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch,
+                   class_weight=class_weight, shuffle=shuffle, order=order)  # fmt: skip
     if validation_data is None:
         return train, None
     return train, _validation_source(
-        model, validation_data, validation_batch_size or batch_size, validation_steps,
+        dataset, validation_data, validation_batch_size or batch_size, validation_steps,
         where, validations,
     )  # fmt: skip
 
 
-def source(model, x, y=None, sample_weight=None, *, batch_size=None, steps=None, class_weight=None,
-           shuffle=None, targets=True, where=""):  # fmt: skip
-    """Where batches come from.
+def validation_due(frequency):
+    """Return the function of an epoch's number, from 0, that says whether to validate after it."""
+    if isinstance(frequency, (list, tuple, set)):
+        for epoch in frequency:
+            check_integer("validation_freq", epoch)
+        return lambda epoch: epoch + 1 in frequency
+    check_integer("validation_freq", frequency)
+    return lambda epoch: (epoch + 1) % frequency == 0
+
+
+def source(dataset, x, y=None, sample_weight=None, *, batch_size=None, steps=None,
+           class_weight=None, shuffle=None, order=None, targets=True, where=""):  # fmt: skip
+    """Return where batches come from, a Table or a Stream.
 
     Args:
-        model: see Dataset; its `order()` has the seed of the permutations.
+        dataset: function of (x, y, sample_weight, class_weight, where) that checks them and returns
+            a Dataset.
         x, y, sample_weight, batch_size, steps, class_weight: as for `fit`.
         shuffle: as for `fit`; None: there is nothing to shuffle.
+        order: where something is, function that returns the seed of the permutations and the
+            number of the first pass.
         targets: whether y is needed.
         where: how to begin messages.
     """
     if is_stream(x):
         check_stream_arguments(x, class_weight, batch_size, y=y, sample_weight=sample_weight)
-        order = {} if shuffle is None else {"shuffle": shuffle, **model.order()}
-        return Stream(model, x, steps, class_weight, targets=targets, where=where, **order)
-    data = Dataset(model, x, y, sample_weight, class_weight, where)
-    order = {} if shuffle is None else {"shuffle": shuffle, **model.order()}
+        order = {} if shuffle is None else {"shuffle": shuffle, **order()}
+        return Stream(dataset, x, steps, class_weight, targets=targets, where=where, **order)
+    data = dataset(x, y, sample_weight, class_weight, where)
+    order = {} if shuffle is None else {"shuffle": shuffle, **order()}  # building draws seeds first
     return Table(data, batch_size, steps, **order)
 
 
-def _validation_source(model, data, batch_size, steps, where, times):
-    """The source of validation batches, which are gone through `times` times."""
+def _validation_source(dataset, data, batch_size, steps, where, times):
+    """Return the source of validation batches, which are gone through `times` times."""
     if not is_stream(data):
         x, y, weight = data
-        return source(model, x, y, weight, batch_size=batch_size, steps=steps, where=where)
-    stream = source(model, data, steps=steps, where=where)
+        return source(dataset, x, y, weight, batch_size=batch_size, steps=steps, where=where)
+    stream = source(dataset, data, steps=steps, where=where)
     if stream.once and steps is None and times > 1:
         raise ValueError(
             f"validation_data: a {type(data).__name__} can be read only once, for {times} "
@@ -67,11 +103,11 @@ def _validation_source(model, data, batch_size, steps, where, times):
     return stream
 
 
-def _hold_out(model, x, y, sample_weight, share):
-    """(x, y, sample_weight) without their last rows, these rows, and the number of the first."""
+def _hold_out(names, x, y, sample_weight, share):
+    """Return (x, y, sample_weight) without their last rows, these, and the number of the first."""
     if is_stream(x):
         check_stream_arguments(x, validation_split=share)
-    arrays = [as_inputs(model.names_of_inputs, x, "x"), as_array(y, "y")]
+    arrays = [as_inputs(names, x, "x"), as_array(y, "y")]
     same_length(*arrays, "x", "y")
     if sample_weight is not None:
         arrays.append(as_array(sample_weight, "sample_weight"))

@@ -13,7 +13,7 @@ import numpy as np
 from ..configs.checks import check_integer
 from ..random import generator
 from .batches import check_shuffle
-from .dataset import Dataset, unpack
+from .dataset import unpack
 from .pydataset import batches_in_order, is_pydataset
 from .sparse import is_sparse
 
@@ -25,7 +25,7 @@ NOT_STREAMS = (
 
 
 def is_stream(data):
-    """Whether `data` gives batches one by one instead of being an array."""
+    """Return whether `data` gives batches one by one instead of being an array."""
     if is_pydataset(data):
         return True
     if isinstance(data, NOT_STREAMS) or is_sparse(data) or isinstance(data, type):
@@ -72,13 +72,14 @@ class Stream:
     end begins anew. An iterator can't: then `ready()` is False.
 
     Args:
-        model: see Dataset.
+        dataset: function of (x, y, sample_weight, class_weight, where) that checks a batch and
+            returns its Dataset.
         batches: PyDataset, iterable or iterator of (x, y), (x, y, sample_weight); for `predict` of
             x, (x,) and the like.
         steps: batches of an epoch; None: all.
-        class_weight: see Dataset.
+        class_weight: dict of class id -> weight.
         shuffle: whether a PyDataset's batches come in another order in every pass.
-        seed, first_pass: of these orders, as for Batches.
+        seed, first_pass: of these orders, as for Table.
         targets: whether y is needed.
         where: how to begin messages.
 
@@ -86,93 +87,108 @@ class Stream:
         steps: None where it is not known.
     """
 
-    def __init__(self, model, batches, steps=None, class_weight=None, shuffle=False, seed=0,
+    def __init__(self, dataset, batches, steps=None, class_weight=None, shuffle=False, seed=0,
                  first_pass=0, targets=True, where=""):  # fmt: skip
         check_shuffle(shuffle)
         if steps is not None:
             check_integer("steps", steps)
-        self.model, self.batches, self.class_weight = model, batches, class_weight
+        self.dataset, self.batches, self.class_weight = dataset, batches, class_weight
         self.steps_per_epoch, self.targets, self.where = steps, targets, where
         self.shuffle, self.seed, self.passes = bool(shuffle), seed, first_pass
-        self.begun_with = (seed, first_pass)
         self.pydataset = is_pydataset(batches)
         self.once = not self.pydataset and hasattr(batches, "__next__")
         self.kind = type(batches).__name__
-        self.current = None  # iterator of the pass under way
+        self.current = None  # iterator of the pass that has begun
         self.pass_number, self.taken = first_pass, 0  # of this pass; batches taken from it
-        self.first = self.skip = 0  # where the next epoch begins; how much of its pass is left out
+        self.skip = 0  # how much of the coming pass is left out
         self.waiting = None  # a Dataset that was taken from it but not used
         self.in_epoch, self.number, self.total = False, 0, 0  # batches taken
+        self.begun, self.done = self._position(), 0  # where the epoch began; batches since
+        self.made_for = self.begun  # what `waiting`, once it is taken, is the first batch of
 
     batch_size = None
 
     @property
     def steps(self):
-        """Steps of an epoch, or None."""
+        """The steps of an epoch, or None."""
         return self.steps_per_epoch or self._length()
 
     @property
     def target_shape(self):
-        """Of the first batch's y."""
+        """The shape of the first batch's y."""
         if not self.ready():
             raise ValueError(f"{self.where or 'x: '}{self.kind} gave no batch")
         return self.waiting.y.shape
 
     def example(self):
-        """(inputs of the first batch, its rows)."""
+        """Return (inputs of the first batch, its rows)."""
         return (self.waiting.x, len(self.waiting)) if self.target_shape else (None, 0)
 
     def ready(self):
-        """Whether there is a batch for another epoch; it is taken and kept."""
+        """Return whether there is a batch for another epoch; it is taken and kept."""
         if self.waiting is None and not self.in_epoch:
             self._begin_epoch()
-        if self.first:
+        if self.done:
             return True  # the rest of an epoch, were it only its end
         for _ in range(1 if self.once else 2):  # where one pass has ended, another may begin
             if self.waiting is None:
                 self.waiting = self._take()
         return self.waiting is not None
 
-    def position(self):
-        """Where the next epoch begins: (number of the pass, batches of it before, of all passes).
-
-        A batch that was taken but not used is not counted.
-        """
+    def _position(self):
+        """Return where the next epoch begins: passes before its pass, batches of that before it,
+        batches in all; one that was taken but not used is not counted."""
         unused = self.waiting is not None
+        number, taken = self.pass_number, self.taken - unused
         if self.current is None:
-            return self.passes, 0, self.total
-        return self.pass_number, self.taken - unused, self.total - unused
+            number, taken, unused = self.passes, 0, 0
+        return {"seed": self.seed, "passes": number, "batches": taken, "total": self.total - unused}
 
-    def resume(self, seed, position, done=0):
-        """Go on where another run was: `done` batches into the epoch that began at `position`.
+    def get_state(self):
+        """Return where the epoch began, how many batches are done, and what the data set says."""
+        state = {**self.begun, "done": self.done}
+        if hasattr(self.batches, "get_state") and hasattr(self.batches, "set_state"):
+            state["data"] = self.batches.get_state()
+        return state
+
+    def set_state(self, state):
+        """Go on as the source whose `get_state` returned this.
 
         The batches of a PyDataset that are behind it are not made; of another source they are taken
         and dropped.
         """
-        number, seen, total = position
-        self.first = done
+        begun, done = {name: state[name] for name in self.begun}, state["done"]
+        skip = state["batches"] + done
         if self.once:
-            self._drop(total + done)
-        elif seen + done or (self.shuffle and (seed, number) != self.begun_with):
-            self.waiting = None  # it belongs to another place
+            self._drop(state["total"] + done)
+        elif skip or "data" in state or (self.shuffle and begun != self.made_for):
+            self.waiting = None  # it is another batch
             self._end_pass()
-            self.seed, self.passes, self.skip = seed, number, seen + done
-            self.number, self.total = done, total + done
+            self.seed, self.passes, self.skip = state["seed"], state["passes"], skip
+            self.number, self.total = done, state["total"] + done
+        self.begun, self.done = begun, done
+        if "data" in state:
+            self.in_epoch = self.in_epoch and done > 0  # its on_epoch_begin is still to come
+            self.batches.set_state(state["data"])
 
     def _drop(self, count):
-        """Take so many batches of an iterator and forget them."""
+        """Take batches of an iterator and forget them, until so many are used."""
         if count and self.waiting is not None:
             self.waiting = None
-            count -= 1
-        for _ in range(count):
+        while self.total < count:
             self.number, self.total = self.number + 1, self.total + 1
             next(self.batches, None)
 
+    def end_epoch(self):
+        """From here on `get_state` tells where the next epoch begins."""
+        self.begun, self.done = self._position(), 0
+
     def epoch(self, length):
-        """(number of the step, Dataset, [all its rows]) for each batch of an epoch."""
-        steps, step, self.first = self.steps, self.first, 0
+        """Yield (number of the step, Dataset, [all its rows]) for each batch of an epoch."""
+        steps, step = self.steps, self.done
         if step == 0:
             more = self.ready()
+            self.begun = self._position()  # a pass that was at its end has ended
         elif more := step != steps:  # within an epoch, so that its pass may be at its end
             self.waiting = self._take() if self.waiting is None else self.waiting
             more = self.waiting is not None
@@ -180,8 +196,8 @@ class Stream:
             self.current = self._begin_pass()
         while more:
             data, self.waiting = self.waiting, None
-            yield step, data, [slice(0, len(data))]
-            step += 1
+            step = self.done = step + 1
+            yield step - 1, data, [slice(0, len(data))]
             if step == steps:
                 break
             self.waiting = self._take()
@@ -192,7 +208,7 @@ class Stream:
             warnings.warn(
                 f"{self.where}the data ended after {self.total} batches; this epoch is shorter "
                 f"than {self.steps_per_epoch} steps",
-                stacklevel=4,
+                stacklevel=6,
             )
         self._end_epoch()
 
@@ -201,10 +217,11 @@ class Stream:
         untouched = self.waiting is not None and self.number == 1
         if not self.once and not untouched:
             self.close()
-            self.first = self.skip = 0
+            self.skip = 0
+        self.done = 0
 
     def close(self):
-        """End what is under way; an iterator is left as it is."""
+        """End pass and epoch; an iterator is left as it is."""
         self.waiting = None
         self._end_pass()
         self._end_epoch()
@@ -248,7 +265,7 @@ class Stream:
         self.current = None
 
     def _take(self):
-        """The next batch of the pass, or None at its end."""
+        """Return the next batch of the pass, or None at its end."""
         if self.current is None:
             self.current = self._begin_pass()
         try:
@@ -263,14 +280,14 @@ class Stream:
                 x, y, weight = unpack(batch, where.removesuffix(": "))
             else:
                 x, y, weight = _only_x(batch, where), None, None
-            return Dataset(self.model, x, y, weight, self.class_weight, where)
+            return self.dataset(x, y, weight, self.class_weight, where)
         except (TypeError, ValueError):
             self._end_pass()  # workers may be waiting
             raise
 
 
 def _only_x(batch, where):
-    """x of a batch x, (x,), (x, y) or (x, y, sample_weight)."""
+    """Return x of a batch x, (x,), (x, y) or (x, y, sample_weight)."""
     if not isinstance(batch, (tuple, list)):
         return batch
     if not 1 <= len(batch) <= 3:

@@ -1,12 +1,26 @@
-"""From rows of a data set to the arrays of a step on the model's device."""
+"""From what a user hands over to the arrays of a step on the model's device."""
 
 import numpy as np
 
-from ..data import SeveralRows, SparseRows
+from ..data import Dataset, SeveralRows, SparseRows
 
 
 class BatchLoading:
-    """How a model brings a batch to its device."""
+    """How a model checks rows, and brings a batch to its device."""
+
+    def dataset(self, x, y=None, sample_weight=None, class_weight=None, where=""):
+        """Return the user's rows as a Dataset, checked for this model.
+
+        The model is built for their shape, and its loss made one for the targets' shape, unless
+        that is done. See `data.Dataset` for the arguments.
+        """
+        data, loss = Dataset(x, y, sample_weight, class_weight, self.names_of_inputs, where), None
+        rows = self.build_for(data.x, f"{where}x")
+        if y is not None:
+            loss = self.loss.for_shapes(data.y.shape, self.output_shape)
+        data.fit_to(rows, self.output_shape, loss and loss.check_targets)
+        self.loss = loss or self.loss
+        return data
 
     def batch(self, data, rows):
         """(x, y, w) for `train_step`: some rows of a Dataset, as arrays of the device."""

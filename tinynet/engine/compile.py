@@ -19,10 +19,7 @@ class Compiled:
         self.choosing, self.choice = False, None  # device="auto": whether, and what was taken
         self.history = None
         self.stop_training = False
-        self.initial_epoch = self.initial_batch = 0  # where `fit` begins
-        self.position = (0, 0, 0)  # and where in the data the epoch began, see data.Table
-        self.under_way = None  # function: (Dataset, rows of the batches) that `fit` is at
-        self.resumed = False  # whether this `fit` goes on from a snapshot
+        self.course = None  # of the call of `fit`, `evaluate` or `predict` that goes on
         self.steps_taken = 0  # training steps since the model was made: keys the dropout masks
         self.passes_taken = 0  # shuffled passes over data: keys the permutations
         self.shuffle_seed = None

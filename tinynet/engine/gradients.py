@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from ..data import Dataset
-
 
 class Gradients:
     """Base of Trainer: gradients and traces of a step that is not taken."""
@@ -18,7 +16,7 @@ class Gradients:
     def loss_and_gradients(self, x, y, sample_weight=None, training=True):
         """Return the loss of a batch, and its gradients as in `gradients`."""
         self._require_compiled("gradients")
-        data = Dataset(self, x, y, sample_weight)
+        data = self.dataset(x, y, sample_weight)
         self._prepare(data.y.shape)
         frozen = [p.numpy() for p in self.non_trainable_weights]
         self.begin_step()
@@ -47,6 +45,6 @@ class Gradients:
         from ..inspecting.nan_search import find
 
         self._require_compiled("find_nan")
-        data = Dataset(self, x, y, sample_weight)
+        data = self.dataset(x, y, sample_weight)
         self._prepare(data.y.shape)
         return find(self, *self.batch(data, slice(None)))

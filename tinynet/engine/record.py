@@ -82,6 +82,21 @@ class RecordingContext(StepContext):
                 one.when = condition
 
 
+HARMLESS = frozenset({"__module__", "__doc__", "__init__", "__annotations__", "__dict__",
+                      "__weakref__", "__static_attributes__", "__firstlineno__"})  # fmt: skip
+
+
+def _of_tinynet(part):
+    """Whether a part's class is tinynet's, or a user's that brings nothing but its formula."""
+    own = (cls for cls in type(part).__mro__ if cls.__module__.partition(".")[0] == "tinynet")
+    base, may_bring = next(own, None), getattr(part, "formula_names", None)
+    if base is type(part) or base is None or may_bring is None:
+        return base is type(part)
+    others = type(part).__mro__[: type(part).__mro__.index(base)]
+    brings = {name for cls in others for name in vars(cls) if hasattr(base, name)}
+    return brings <= may_bring | HARMLESS
+
+
 def check_recordable(model):
     """Raise NotRecordable where a part is not of tinynet: it may compute without the kernels."""
     parts = [model, *model.parts()]
@@ -93,7 +108,7 @@ def check_recordable(model):
     parts += [p.regularizer for p in model.parameters if p.regularizer is not None]
     parts += [p.constraint for p in model.parameters if p.constraint is not None]
     for part in parts:
-        if type(part).__module__.partition(".")[0] != "tinynet":
+        if not _of_tinynet(part):
             label = getattr(part, "name", None) or type(part).__name__
             raise NotRecordable(f"{label!r} ({type(part).__name__}) is not one of tinynet's own")
         for name in vars(part):  # a method that was exchanged on this object alone

@@ -10,17 +10,17 @@ import contextlib
 import numpy as np
 
 from .. import activations
-from ..data import Dataset
 from ..layers import Activation, Dense
 from ..random import generator
 from .listen import copied, replaced
+from .untouched import untouched
 
 # counts (bins,) over edges (bins + 1,) of the entries that are not 0; how many are 0; all of them
 Histogram = collections.namedtuple("Histogram", "counts edges zeros total")
 
 
 def sample(x, y, sample_weight=None, *, rows=256, seed=0):
-    """So many random rows of the data, always the same ones for a seed: (x, y, sample_weight)."""
+    """Return random rows of the data, the same ones for a seed: (x, y, sample_weight)."""
     if len(y) <= rows:
         return x, y, sample_weight
     chosen = np.sort(generator(seed).choice(len(y), rows, replace=False))
@@ -28,7 +28,7 @@ def sample(x, y, sample_weight=None, *, rows=256, seed=0):
 
 
 def take(data, rows):
-    """Some rows of whatever `fit` takes: arrays, tables, sparse matrices, several inputs."""
+    """Return some rows of what `fit` takes: arrays, tables, sparse matrices, several inputs."""
     if data is None:
         return None
     if isinstance(data, dict):
@@ -43,7 +43,7 @@ def take(data, rows):
 
 
 def histogram(values, bins=60) -> Histogram:
-    """How the values are spread; zeros, which a ReLU makes many of, are counted apart."""
+    """Return how values are spread; zeros, which a ReLU makes many of, are not in the bins."""
     values = np.ravel(values)
     finite = values[np.isfinite(values) & (values != 0)]
     counts, edges = np.histogram(finite, bins) if finite.size else ([0], [0.0, 1.0])
@@ -51,38 +51,8 @@ def histogram(values, bins=60) -> Histogram:
     return Histogram(np.asarray(counts), np.asarray(edges), zeros, values.size)
 
 
-@contextlib.contextmanager
-def unchanged(model):
-    """Whatever happens inside, weights, optimizer and counters are afterwards what they were."""
-    model._require_compiled("this")
-    model.ensure_flat()
-    flat, optimizer = model.flat, model.optimizer
-    if optimizer.parameters != model.trainable_weights or optimizer.ops is not model.context.ops:
-        optimizer.build(model.trainable_weights, model.context.ops)
-    arrays = [(a, a.copy()) for a in (flat.values, *optimizer.arrays())]
-    numbers = [
-        (owner, name, getattr(owner, name))
-        for owner, names in (
-            (model, ("steps_taken", "passes_taken", "shuffle_seed", "stop_training", "history")),
-            (optimizer, ("step_number", "average_in_weights")),
-        )
-        for name in names
-    ]
-    rate = None if optimizer.schedule is not None else optimizer.learning_rate
-    try:
-        yield model
-    finally:
-        model.ensure_flat()
-        for array, before in arrays:
-            array[...] = before
-        for owner, name, before in numbers:
-            setattr(owner, name, before)
-        if rate is not None:
-            optimizer.learning_rate = rate
-
-
 def step_changes(model, x, y, sample_weight=None):
-    """What one training step on these rows would do, without doing it.
+    """Compute what one training step on these rows would do, and leave the model as it is.
 
     Returns:
         (loss, gradients, changes): dicts of path -> array; a change is what the optimizer, with its
@@ -90,20 +60,20 @@ def step_changes(model, x, y, sample_weight=None):
     """
     loss, gradients = model.loss_and_gradients(x, y, sample_weight)
     before = {p.path: p.numpy() for p in model.trainable_weights}
-    with unchanged(model):
+    with untouched(model):
         model.update()
         changes = {p.path: p.numpy() - before[p.path] for p in model.trainable_weights}
     return loss, gradients, changes
 
 
 def layer_outputs(model, x):
-    """What every layer gives for the rows of x, as `predict` would compute it.
+    """Compute what every layer gives for the rows of x, as `predict` does.
 
     Returns:
         (outputs, dead): layer's name -> array (N, ...); layer's name -> which units (H,) have an
         activation whose slope is 0 in every row, so that nothing can move them any more.
     """
-    data = Dataset(model, x)
+    data = model.dataset(x)
     model._prepare_execution()
     outputs, slopes = collections.defaultdict(list), collections.defaultdict(list)
 
@@ -131,7 +101,7 @@ def layer_outputs(model, x):
 
 
 def _is_flat(layer):
-    """Which units (H,) have slope 0 in all rows that `layer` has just seen; None: not defined."""
+    """Return which units (H,) have slope 0 in all rows of the last forward; None: not defined."""
     if not isinstance(layer, (Dense, Activation)) or layer.activation is activations.linear:
         return None
     if not isinstance(layer.activation, activations.Elementwise):

@@ -1,59 +1,64 @@
 """`with untouched(model):` whatever happens inside, afterwards every bit is where it was.
 
-The microscope takes real training steps on the real model. Weights, gradients, moments, counters,
-metrics, generators and names are noted beforehand and put back, also after an error, so that the
+Microscope, probes and monitors take real steps with the real model. Its state is noted beforehand
+and put back, also after an error: what `get_state` returns, and beside it the objects, attributes
+and arrays within reach, so that gradients, too, and activations of a step are where they were. The
 next `fit` comes out bit-equal to one without a look.
 """
 
 import contextlib
-import random as python_random
+import functools
 import types
 
 import numpy as np
 
 from .. import random
 from ..configs import naming
+from .listen import replaced
 
 ATOMS = (
     str, bytes, int, float, complex, bool, type(None), np.generic, np.dtype, type,
     types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType,
 )  # fmt: skip
-LEFT_OUT = {"execution"}  # recorded programs: an eager step does not reach them
 
 
 @contextlib.contextmanager
-def untouched(*roots):
-    """Put everything that can be reached from `roots`, and all random streams, back at the end."""
-    notes = _notes(roots)
-    counters, root = dict(naming._counters), random._root
-    stream, python = root.bit_generator.state, python_random.getstate()
-    legacy = np.random.get_state()  # noqa: NPY002  a layer of the user's may draw from it
-    try:
-        yield
-    finally:
-        for put_back in reversed(notes):
-            put_back()
-        naming._counters.clear()
-        naming._counters.update(counters)
-        random._root, root.bit_generator.state = root, stream
-        python_random.setstate(python)
-        np.random.set_state(legacy)  # noqa: NPY002
+def untouched(*models):
+    """Put models, all random streams and the counters of names back at the end of the block.
+
+    Recorded steps, and the course of a `fit` that goes on, are set aside for the time.
+    """
+    streams, names = random.get_state(), dict(naming._counters)
+    with contextlib.ExitStack() as stack:
+        for model in models:
+            stack.enter_context(replaced(model, execution=None, course=None))
+        states, notes = [model.get_state() for model in models], _notes(models)
+        try:
+            yield
+        finally:
+            for put_back in reversed(notes):
+                put_back()
+            for model, state in zip(models, states, strict=True):
+                model.set_state(state)
+            naming._counters.clear()
+            naming._counters.update(names)
+            random.set_state(streams)
 
 
 def _notes(roots):
-    """For each array, container and object within reach, what puts it back."""
+    """Return what puts each array, container and object within reach back."""
     seen, notes, waiting = set(), [], list(roots)
     while waiting:
         thing = waiting.pop()
         if isinstance(thing, ATOMS) or id(thing) in seen:
             continue
         seen.add(id(thing))
-        if hasattr(thing, "dtype") and hasattr(thing, "shape") and hasattr(thing, "__setitem__"):
-            notes.append(_array(thing))
-        elif isinstance(thing, np.random.Generator):
-            notes.append(_stream(thing.bit_generator))
-        elif isinstance(thing, np.random.BitGenerator):
-            notes.append(_stream(thing))
+        if isinstance(thing, np.random.Generator):
+            stream = thing.bit_generator
+            notes.append(functools.partial(setattr, stream, "state", stream.state))
+        elif hasattr(thing, "dtype") and hasattr(thing, "__setitem__") and hasattr(thing, "flags"):
+            if getattr(thing.flags, "writeable", True):
+                notes.append(functools.partial(thing.__setitem__, ..., thing.copy()))
         elif isinstance(thing, dict):
             notes.append(_refill(thing, dict(thing), thing.update))
             waiting.extend(thing.values())
@@ -64,28 +69,8 @@ def _notes(roots):
         elif isinstance(thing, (tuple, frozenset)):
             waiting.extend(thing)
         elif hasattr(thing, "__dict__"):
-            kept = dict(thing.__dict__)
-            notes.append(_refill(thing.__dict__, kept, thing.__dict__.update))
-            waiting.extend(value for key, value in kept.items() if key not in LEFT_OUT)
+            waiting.append(vars(thing))
     return notes
-
-
-def _array(array):
-    before = array.copy()
-
-    def put_back():
-        array[...] = before
-
-    return put_back
-
-
-def _stream(bit_generator):
-    before = bit_generator.state
-
-    def put_back():
-        bit_generator.state = before
-
-    return put_back
 
 
 def _refill(container, before, fill):

@@ -302,6 +302,29 @@ class Layer(Symbolic, Weights, Versioned):
         """Before a step: whether the gradient by the input is needed."""
         self.needs_dx = needs_dx
 
+    # ---------------------------------------------------------------------------------- state
+
+    def get_state(self):
+        """Return what training changes: weights, and where the layer's random generators are.
+
+        A layer of your own that remembers more adds it here, and takes it back in `set_state`.
+        """
+        generators = {
+            name: value.bit_generator.state for name, value in vars(self).items()
+            if isinstance(value, np.random.Generator)
+        }  # fmt: skip
+        return {"weights": self.get_weights(), "generators": generators}
+
+    def set_state(self, state):
+        """Go on from what `get_state` returned.
+
+        Raises:
+            ValueError: weights of other shapes.
+        """
+        self.set_weights(state["weights"])
+        for name, kept in state["generators"].items():
+            getattr(self, name).bit_generator.state = kept
+
     # --------------------------------------------------------------------------------- config
 
     def get_config(self) -> dict:

@@ -35,6 +35,14 @@ class Noise(Layer):
         seed, first = self.key
         return seed, first + self.context.use
 
+    def get_state(self):
+        return {**super().get_state(), "key": self.key}
+
+    def set_state(self, state):
+        super().set_state(state)
+        if self.key != state["key"]:  # a change would be a reason to record the step anew
+            self.key = state["key"]
+
     def forward(self, x, training=False):
         self.saved = (None,)
         if training and getattr(self, self.amount) > 0:

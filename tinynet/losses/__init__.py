@@ -5,7 +5,7 @@
 
 from ..configs.custom_objects import function_config as _function_config
 from ..configs.naming import public_names as _public_names
-from .base import EPSILON, REDUCTIONS, Loss, _registry, register
+from .base import EPSILON, REDUCTIONS, ElementwiseLoss, Loss, _registry, register
 from .checks import check_class_ids, check_finite
 from .crossentropy import (
     BinaryCrossentropy,

@@ -266,16 +266,36 @@ class PlainLoss(Loss):
 
 
 class ElementwiseLoss(PlainLoss):
-    """l_i = mean_c f(p_ic, y_ic): a kernel's `kind` names f, `options` are its numbers."""
+    """l_i = mean_c f(p_ic, y_ic), from a formula of one prediction p and its target y.
 
-    kind: str
+    One of your own is a class with the formula and its derivative by p, written by hand:
+
+        class Quartic(keras.losses.ElementwiseLoss):
+            @staticmethod
+            def f(p, y):
+                return (p - y) ** 4
+
+            @staticmethod
+            def df(p, y):
+                return 4 * (p - y) ** 3
+
+    The devices compile it from its source text; `kernels/translate` has what it may use. One with
+    anything else runs by NumPy, with the same numbers. `options` are numbers that both receive
+    behind p and y.
+    """
+
+    kind = None  # the name of a formula of the reference
+    f = df = None
     options: tuple = ()
+    # what a class of the user's may bring along and still be recorded
+    formula_names = frozenset({"f", "df", "options", "default_name", "config_keys", "get_config"})
 
     def forward(self, y, p, w, logits=False):
+        kind = self.kind or (self.f, self.df)
+        if kind == (None, None):
+            raise NotImplementedError(f"{type(self).__name__} needs f(p, y) and df(p, y)")
         values, self.dp = self._arrays(p)
-        self.context.ops.elementwise_loss(
-            self.kind, p, y, self.options, w, losses=values, dy=self.dp
-        )
+        self.context.ops.elementwise_loss(kind, p, y, self.options, w, losses=values, dy=self.dp)
         return values
 
 

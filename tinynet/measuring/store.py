@@ -71,8 +71,7 @@ def machine(with_gpu) -> str:
     if with_gpu:
         found = survey_of_gpu()
         parts += [f"{name} {found[name]}" for name in ("card", "driver", "CuPy", "TF32", "cuBLASLt",
-                  "persistent kernel", "branches of a graph")
-                  if name in found]  # fmt: skip
+                  "persistent kernel") if name in found]  # fmt: skip
     return ", ".join(parts)
 
 

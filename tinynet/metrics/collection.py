@@ -21,7 +21,7 @@ class Collection:
     """
 
     def __init__(self, metrics, weighted_metrics, target_shape, output_shape):
-        self.items, taken = [], {"loss"}
+        self.items, taken, self.target_shape = [], {"loss"}, tuple(target_shape)
         for given, weighted in ((metrics, False), (weighted_metrics, True)):
             for entry in as_list(given):
                 metric, name = _resolve(entry, target_shape, output_shape)
@@ -36,6 +36,16 @@ class Collection:
     def reset(self):
         for _, metric, _ in self.items:
             metric.reset_state()
+
+    def get_state(self):
+        """Return what the metrics have counted, and the shape of the targets they are for."""
+        states = [metric.get_state() for _, metric, _ in self.items]
+        return {"target_shape": self.target_shape, "metrics": states}
+
+    def set_state(self, state):
+        """Go on from what `get_state` returned."""
+        for (_, metric, _), kept in zip(self.items, state["metrics"], strict=True):
+            metric.set_state(kept)
 
     def update(self, y_true, y_pred, sample_weight, batch_size=None):
         """Count a batch; or several at once, of `batch_size` rows each, to the same bits."""

@@ -9,7 +9,6 @@ import dataclasses
 import numpy as np
 
 from .. import activations
-from ..data import Dataset
 from ..inspecting.listen import Listener, copied
 from ..inspecting.records import LossTrace
 from ..inspecting.untouched import untouched
@@ -92,7 +91,7 @@ def trace(model, x, y, sample_weight=None):
 def prepare(model, x, y, sample_weight=None):
     """The checked batch: x on the model's device, y, sample_weight; the model is ready for it."""
     model._require_compiled("trace")
-    data = Dataset(model, x, y, sample_weight)
+    data = model.dataset(x, y, sample_weight)
     model._prepare(data.y.shape)
     return model.input_rows(data.x, slice(None)), data.y, data.sample_weight
 

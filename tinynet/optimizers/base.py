@@ -4,6 +4,8 @@ An optimizer works on flat vectors: all trainable weights of a model end to end,
 gradients in the same order. So the update rule is written once, for one vector.
 """
 
+import inspect
+
 import numpy as np
 
 from .. import constraints
@@ -24,7 +26,26 @@ register = _registry.register
 
 
 class Optimizer(Averaging, Configurable, Versioned):
-    """Base of all optimizers; `update` is the rule.
+    """Base of all optimizers.
+
+    One of your own is a class with its rule, which changes arrays in place entry by entry:
+
+        class SignMomentum(keras.optimizers.Optimizer):
+            rule_keys = ("beta",)
+
+            def __init__(self, learning_rate=0.01, beta=0.9, **options):
+                super().__init__(learning_rate, **options)
+                self.beta = beta
+
+            @staticmethod
+            def rule(g, lr, beta, *, w, m):
+                m += (1 - beta) * (g - m)
+                w -= lr * np.sign(m)
+
+    The numbers behind g come from `scalars` (lr) or from attributes; the arrays beside w are
+    moments, zero at first. The devices compile the rule from its source text; `kernels/translate`
+    has what it may use. One with anything else runs by NumPy, with the same numbers. A rule with
+    sums over the whole vector overrides `make_state` and `update` instead.
 
     Order within one step, as in Keras: `unscale` the gradients, accumulate (`collect`), clip them,
     decay the weights, update (`descend`), average the weights, apply their constraints (`finish`).
@@ -57,7 +78,12 @@ class Optimizer(Averaging, Configurable, Versioned):
         "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor",
         "gradient_accumulation_steps",
     )  # fmt: skip
+    rule = None
     rule_keys: tuple = ()
+    # what a class of the user's may bring along and still be recorded
+    formula_names = frozenset(
+        {"rule", "rule_keys", "stored", "scalars", "make_state", "get_config"}
+    )
     # this rule's moments as Keras stores them: in each group parameter by parameter, interleaved
     stored: tuple = ()  # of groups of (name in `state`, name in Keras)
     shared_scalars = ("due", "decay", "ema_momentum", "ema_overwrite")  # the others are the rule's
@@ -152,15 +178,27 @@ class Optimizer(Averaging, Configurable, Versioned):
 
     def make_state(self, zeros):
         """Name -> flat vector of this rule's moments; `zeros()` makes one."""
-        return {name: zeros() for group in self.stored for name, _ in group}
+        stored = [name for group in self.stored for name, _ in group]
+        return {name: zeros() for name in (self._names_of_rule()[1] if self.rule else stored)}
 
     def scalars(self, t, lr):
         """The numbers that `update` needs for update number t (from 1) at the rate lr."""
         return {"lr": lr}
 
-    def update(self, w, g, lr, **state):
+    def update(self, w, g, **given):
         """One step on the flat vector w (P,) with the gradient g (P,), in place."""
-        raise NotImplementedError(f"{type(self).__name__} needs update(w, g, ...)")
+        if self.rule is None:
+            raise NotImplementedError(f"{type(self).__name__} needs update(w, g, ...)")
+        numbers, moments = self._names_of_rule()
+        numbers = tuple(given[n] if n in given else getattr(self, n) for n in numbers)
+        self.ops.update(self.rule, g, numbers, w=w, moments={n: given[n] for n in moments})
+
+    def _names_of_rule(self):
+        """(the numbers that the rule takes behind g, the moments that it has beside w)."""
+        parameters = inspect.signature(self.rule).parameters.values()
+        changed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        numbers = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY][1:]
+        return numbers, [name for name in changed if name != "w"]
 
     # ----------------------------------------------------------------------------------- a step
 
@@ -389,6 +427,18 @@ class Optimizer(Averaging, Configurable, Versioned):
             ValueError: another number of arrays, or another shape; nothing was changed.
         """
         variables.assign_all(self, weights)
+
+    def get_state(self):
+        """Return what later steps depend on: `variables`, and whether averages are in use."""
+        return {
+            "variables": [v.numpy() for v in self.variables],
+            "average_in_weights": self.average_in_weights,
+        }
+
+    def set_state(self, state):
+        """Go on from what `get_state` returned; raises as `set_weights` does."""
+        self.set_weights(state["variables"])
+        self.average_in_weights = state["average_in_weights"]
 
     def get_config(self) -> dict:
         config = {"name": self.name}

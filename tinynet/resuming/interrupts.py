@@ -1,9 +1,10 @@
-"""Ctrl-C and SIGTERM wait until the step under way is done.
+"""Ctrl-C and SIGTERM wait until the present step is done.
 
 An exception in the middle of a step would leave weights that are updated and counters that are not.
 Signals for which the user has a handler of his own are left to it.
 """
 
+import contextlib
 import os
 import signal
 import threading
@@ -14,7 +15,7 @@ class Terminated(BaseException):
 
 
 class Interrupts:
-    """Holds signals back except while `fit` waits for data; a second one comes through at once.
+    """Holds signals back except where they are `allowed`; a second one comes through at once.
 
     Args:
         terminate: hold SIGTERM back, too.
@@ -24,12 +25,12 @@ class Interrupts:
         self.signals = [(signal.SIGINT, signal.default_int_handler)]
         if terminate:
             self.signals.append((signal.SIGTERM, signal.SIG_DFL))
-        self.handled, self.held, self.waiting = [], False, None
+        self.handled, self.held, self.waiting = [], True, None
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
             for number, usual in self.signals:
-                if signal.getsignal(number) is usual or signal.getsignal(number) == usual:
+                if signal.getsignal(number) == usual:
                     signal.signal(number, self._arrived)
                     self.handled.append((number, usual))
         return self
@@ -51,16 +52,17 @@ class Interrupts:
         if number == signal.SIGINT:
             os.write(2, b"\nending after this step; Ctrl-C once more ends at once\n")
 
-    def hold(self):
-        """From here on signals wait."""
-        self.held = True
-
-    def let(self):
-        """From here on they don't; one that has been waiting comes through now."""
+    @contextlib.contextmanager
+    def allowed(self):
+        """Within the block signals come through; one that has been waiting does so at once."""
         self.held = False
-        if self.waiting is not None:
-            number, self.waiting = self.waiting, None
-            _raise(number)
+        try:
+            if self.waiting is not None:
+                number, self.waiting = self.waiting, None
+                _raise(number)
+            yield
+        finally:
+            self.held = True
 
 
 def _raise(number):

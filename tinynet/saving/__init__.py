@@ -28,7 +28,6 @@ from . import config, keras_zip, npz, safetensors
 from .atomic import atomic_path, atomic_write, check_overwrite, refusing
 from .hdf5 import legacy as legacy_h5
 from .hdf5 import weights as weights_h5
-from .npz import load_arrays, save_arrays
 
 WHOLE = (".keras", ".h5", ".hdf5")
 WEIGHTS = (".weights.h5", ".h5", ".hdf5", ".npz", ".safetensors")
@@ -40,13 +39,11 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
-    "load_arrays",
     "load_model",
     "load_weights",
     "model_from_json",
     "model_to_json",
     "register_keras_serializable",
-    "save_arrays",
     "save_model",
     "save_weights",
 ]

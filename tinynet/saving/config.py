@@ -221,7 +221,7 @@ def build_model(config, custom_objects=None):
 def _model_class(name, config):
     """The class of a model; models may also be registered as the layers that they are."""
     if is_custom(config):
-        return models._custom(name, config)
+        return models.custom(name, config)
     try:
         return models.lookup(name)
     except ValueError:

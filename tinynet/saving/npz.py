@@ -10,7 +10,6 @@ import zlib
 
 import numpy as np
 
-from .atomic import atomic_write, refusing
 from .plan import Plan
 
 HEADER = 1 << 16  # bytes that the header of an array may have
@@ -64,8 +63,11 @@ def read(parameters, file, skip_mismatch=False, by_name=False) -> Plan:
     Args:
         by_name: match arrays by their names instead of their order.
     """
+    if not zipfile.is_zipfile(file):
+        raise ValueError("this is no .npz archive, or not all of it")
+    file.seek(0)
     plan = Plan(skip_mismatch)
-    with _opened(file) as archive:
+    with np.load(file, allow_pickle=False) as archive:
         names = list(archive.files)
         if len(set(names)) != len(names):
             raise ValueError("it holds two arrays of one name")
@@ -76,14 +78,6 @@ def read(parameters, file, skip_mismatch=False, by_name=False) -> Plan:
 
         pair(plan, parameters, names, by_name, add)
         return plan.load()
-
-
-def _opened(file):
-    """The archive in an open file."""
-    if not zipfile.is_zipfile(file):
-        raise ValueError("this is no .npz archive, or not all of it")
-    file.seek(0)
-    return np.load(file, allow_pickle=False)
 
 
 def pair(plan, parameters, names, by_name, add):
@@ -106,43 +100,10 @@ def pair(plan, parameters, names, by_name, add):
             add(p, name)
 
 
-def save_arrays(path, arrays):
-    """Write a dict of arrays of numbers to a .npz file, whole or not at all."""
-    with atomic_write(path) as file:
-        save_sealed(file, arrays)
-
-
-def load_arrays(path, expected):
-    """Read what `save_arrays` wrote, if it holds arrays named and shaped as those of `expected`.
-
-    Raises:
-        ValueError: not such a file, damaged, or other arrays; names what differs.
-        OSError: it can't be read.
-    """
-    with (
-        open(path, "rb") as file,
-        refusing(path, "this can't be loaded"),
-        _opened(file) as archive,
-    ):
-        check_seal(archive.zip)
-        names, wanted = list(archive.files), list(expected)
-        if names != wanted:
-            missing = next((a for a in wanted if a not in names), None)
-            raise ValueError(
-                f"it holds {len(names)} arrays, expected {len(wanted)}"
-                + (f"; {missing} is missing" if missing else "")
-            )
-        for name in wanted:
-            shape = _declared_shape(archive, name, "fiu")
-            if shape != np.shape(expected[name]):
-                raise ValueError(f"{name} has shape {shape}, expected {np.shape(expected[name])}")
-        return {name: _read(archive, name) for name in wanted}
-
-
-def _declared_shape(archive, name, kinds="f"):
+def _declared_shape(archive, name):
     """The shape in an array's header, read before its data, so that nothing huge is allocated."""
     with archive.zip.open(f"{name}.npy") as member:
-        return _header(member, name, kinds)
+        return _header(member, name)
 
 
 def _read(archive, name):
@@ -153,7 +114,7 @@ def _read(archive, name):
     return array
 
 
-def _header(member, name, kinds):
+def _header(member, name):
     version = np.lib.format.read_magic(member)
     reader = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
     if version[0] not in reader:
@@ -163,7 +124,6 @@ def _header(member, name, kinds):
         if length > HEADER:
             raise ValueError(f"{name}: a header of {length} bytes")
     shape, _, dtype = reader[version[0]](member)
-    if dtype.kind not in kinds:
-        expected = "floating-point numbers" if kinds == "f" else "numbers"
-        raise ValueError(f"{name}: expected {expected}, found {dtype}")
+    if dtype.kind != "f":
+        raise ValueError(f"{name}: expected floating-point numbers, found {dtype}")
     return shape

@@ -10,12 +10,24 @@ import numpy as np
 
 from ... import reference
 from ...recording import Slot, Unsupported
-from ..instructions import INSTRUCTIONS
-from ..products import TURNED
-from ..zeros.sparse import FEATURES, TILE
-from ..zeros.vectors import SLACK
 from . import loop as machine
-from .loop import COLUMNS, FLAT, HEAD, NUMBERS, ROWS, WORDS
+from .loop import COLUMNS, FEATURES, FLAT, HEAD, NUMBERS, OPERANDS, ROWS, SLACK, TILE, TURNED, WORDS
+from .operands import (
+    INSTRUCTIONS,
+    WITH_ROWS,
+    Columns,
+    Flat,
+    Index,
+    IndexD1,
+    Key,
+    Labels,
+    Share,
+    Span,
+    Wide,
+    instruction,
+)
+
+INTEGERS = (Labels, Index, IndexD1, Key)
 
 
 @dataclasses.dataclass
@@ -23,7 +35,7 @@ class Instruction:
     """One instruction before its arrays have become addresses.
 
     Attributes:
-        op: name of one of `instructions.INSTRUCTIONS`; mode: see `machine.loop`.
+        op: name of one of `operands.INSTRUCTIONS`; mode: see `machine.loop`.
         arrays: operands in order; None where one is not wanted.
         rows: which operands have a row per row of the batch (bit i: operand i).
         count: number of these rows, of all columns' entries, or of the flat range.
@@ -72,21 +84,83 @@ class Instruction:
         return next(a.dtype for a in self.arrays if a is not None and a.dtype.kind == "f")
 
 
-def kernel(instructions):
-    """A kernel from the function that returns its instructions."""
-    by_reference = getattr(reference, instructions.__name__)
+def kernel(function):
+    """A kernel, named as the reference's.
 
-    @functools.wraps(instructions)
+    Args:
+        function: a generator of its instructions; or the annotated loop that is its only one, with
+            the names of the reference.
+    """
+    by_reference = getattr(reference, function.__name__)
+    signature = inspect.signature(by_reference)
+    instructions = function
+    if function.__annotations__:
+        instruction(function)
+        instructions = _alone(function, signature)
+
+    @functools.wraps(by_reference)
     def run(*args, **outputs):
         try:
-            for instruction in instructions(*args, **outputs):
-                execute(instruction)
+            for one in instructions(*args, **outputs):
+                execute(one)
         except Unsupported:
             by_reference(*args, **outputs)
 
-    run.instructions = instructions
-    run.__signature__ = inspect.signature(by_reference)
+    run.instructions, run.__signature__ = instructions, signature
     return run
+
+
+def _alone(function, signature):
+    """The generator of a kernel's only instruction, whose operands are found by their names."""
+    finds = function.__annotations__
+    arrays, numbers, flags = (
+        [name for name, a in finds.items() if kind in a] for kind in ("{i}", "{k}", "word[6]")
+    )
+
+    def instructions(*args, **outputs):
+        given = signature.bind(*args, **outputs).arguments
+        yield called(function.__name__, *([given[n] for n in names] for names in
+                                          (arrays, numbers, flags)))  # fmt: skip
+
+    return instructions
+
+
+def called(op, arrays, numbers=(), flags=(), sizes=None):
+    """An instruction made of an annotated loop, by its name.
+
+    Args:
+        arrays: its operands in order; None where one is not wanted.
+        numbers, flags: those of its parameters, in order.
+        sizes: d0 and d1; None: the entries of a row of the first array, and of the first `Wide`.
+
+    Raises:
+        Unsupported: arrays that are not contiguous, of several dtypes or shapes; too many.
+    """
+    operands = INSTRUCTIONS[op].operands
+    if len(arrays) > OPERANDS or len(numbers) > NUMBERS:
+        raise Unsupported(f"{op}: more than {OPERANDS} arrays or {NUMBERS} numbers")
+    plain(*(a for a, kind in zip(arrays, operands, strict=True) if kind not in INTEGERS))
+    for kind in (Flat, Labels):
+        some = [a for a, k in zip(arrays, operands, strict=True) if k == kind and a is not None]
+        if kind == Flat and len({a.shape for a in some}) > 1:
+            raise Unsupported("a broadcast")
+        if kind == Labels and not all(a.dtype == np.int64 and a.flags.c_contiguous for a in some):
+            raise Unsupported(f"labels of dtype {some[0].dtype}")
+    arrays = tuple(arrays)
+    rows = tuple(i for i, a in enumerate(arrays) if operands[i] in WITH_ROWS and a is not None)
+    first = next(a for a in arrays if a is not None)
+    flags, numbers = tuple(flags), tuple(numbers)
+    if Span in operands:
+        flat = tuple(None if a is None else a.reshape(-1) for a in arrays)
+        return Instruction(op, FLAT, flat, (), first.size, (), flags, numbers)
+    if sizes is None:
+        wide = [a for a, kind in zip(arrays, operands, strict=True) if kind == Wide]
+        with_rows = [arrays[i] for i in rows if operands[i] != Wide] or [first[None]]
+        sizes = tuple(a.size // len(a) for a in (with_rows[0], *wide[:1]))
+    if Columns in operands or Share in operands:
+        return Instruction(op, COLUMNS, arrays, rows, len(arrays[rows[0]]) if rows else 1, sizes,
+                           flags, numbers)  # fmt: skip
+    return Instruction(op, ROWS, arrays, rows, len(arrays[rows[0]]), sizes, flags, numbers)
 
 
 _eager = threading.local()
@@ -190,37 +264,14 @@ def address_of(array):
     return array.__array_interface__["data"][0]
 
 
+def entries(x):
+    """How many numbers a row has."""
+    return math.prod(x.shape[1:])
+
+
 def plain(*arrays):
     """Raise unless all arrays are C-contiguous, floating and of one dtype."""
     dtypes = {a.dtype for a in arrays if a is not None}
     ok = all(a is None or a.flags.c_contiguous for a in arrays)
     if not ok or len(dtypes) > 1 or dtypes.pop() not in (np.float32, np.float64):
         raise Unsupported("arrays that are not contiguous, or of several dtypes")
-
-
-def on_rows(op, arrays, sizes=None, flags=(), numbers=(), fixed=()):
-    """A ROWS instruction; `fixed` are the operands that are not rows."""
-    first = arrays[0]
-    plain(*arrays)
-    rows = tuple(i for i in range(len(arrays)) if i not in fixed and arrays[i] is not None)
-    sizes = (first.size // len(first),) if sizes is None else sizes
-    return Instruction(op, ROWS, arrays, rows, len(first), sizes, flags, numbers)
-
-
-def on_columns(op, arrays, rows, flags=(), numbers=()):
-    """A COLUMNS instruction; `rows` are the operands with all rows of the batch."""
-    plain(*arrays)
-    first = arrays[0]
-    count, D = (len(first), first.size // len(first)) if rows else (1, first.size)
-    return Instruction(op, COLUMNS, arrays, rows, count, (D,), flags, numbers)
-
-
-def on_flat(op, arrays, numbers, flags=()):
-    """A FLAT instruction on vectors."""
-    plain(*arrays)
-    return Instruction(op, FLAT, arrays, (), arrays[0].size, (), flags, numbers)
-
-
-def same_shape(*arrays):
-    if len({a.shape for a in arrays}) > 1:
-        raise Unsupported("a broadcast")

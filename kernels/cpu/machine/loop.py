@@ -36,6 +36,12 @@ SCRATCH = 31
 
 BLOCK = 64  # rows whose entries are sorted by column together: dW is read and written once for them
 LINE = 64  # bytes of a cache line
+TILE = 16  # columns of x that share a cache line
+FEATURES = 48  # rows of W that are used together: they fit the nearest cache
+SLACK = 16  # entries beyond the last that `not_zero` may write to
+TURNED = 64  # up to so many rows dx is computed transposed
+FEW_ROWS = 2  # up to so many rows BLAS would spend its time on packing W
+DTYPES = ("uint8", "float32", "float64", "int64", "int32")  # what gather reads
 
 
 def kept_on_disk(function):

@@ -6,6 +6,13 @@ Every instruction has the same C signature, so that the machine calls it by addr
 
 For ROWS, first..last are the samples of this chunk; COLUMNS and FLAT find their share in `scratch`.
 An instruction is compiled when a program first contains it, and kept on disk.
+
+Most are written as a loop over arrays whose annotations say how each is found (`Rows`, `Number`,
+...); `instruction` makes the function of that signature around it:
+
+    @instruction
+    def affine(x: Flat, scale: Number, shift: Number, y: Flat):
+        ...
 """
 
 import sys
@@ -17,12 +24,14 @@ from .loop import (
     FLAT_GRADS,
     HEAD,
     LINE,
+    LOSS,
     NUMBERS,
     OWN_GRADS,
     SAMPLES,
     SCRATCH,
     SPAN_COUNT,
     SPANS,
+    STEP_NUMBER,
     THREAD,
     THREADS,
     WORDS,
@@ -32,18 +41,20 @@ from .native import matrix, size_of, vector
 from .plain import address_of_function
 
 jit = njit(nogil=True, error_model="numpy")
-INSTRUCTIONS = {}  # name -> Instruction
+# Sums may be reordered (that makes them vector code), NaN and infinity keep their meaning.
+loop_jit = njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+INSTRUCTIONS = {}  # name -> Compiled
 
 
-class Instruction:
-    """Compiled lazily, once per dtype; `address(dtype)` is what the machine calls."""
+class Compiled:
+    """An instruction, compiled lazily, once per dtype; the machine calls `address(dtype)`."""
 
     said_so = False  # that something is being compiled; once per process
 
-    def __init__(self, function):
-        self.name = function.__name__
+    def __init__(self, function, operands):
         self.dispatcher = kept_on_disk(function)
         self.addresses = {}
+        self.operands = operands  # annotations of the arrays, in order; of a raw one ()
 
     def address(self, dtype):
         if dtype not in self.addresses and config.DISABLE_JIT:
@@ -52,8 +63,8 @@ class Instruction:
             like = types.float32 if dtype == np.float32 else types.float64
             signature = types.void(*[types.int64] * 6, like)
             self.dispatcher.compile(signature)
-            if self.dispatcher.stats.cache_misses and not Instruction.said_so:
-                Instruction.said_so = True
+            if self.dispatcher.stats.cache_misses and not Compiled.said_so:
+                Compiled.said_so = True
                 print("tinynet compiles its CPU kernels (some seconds, once)", file=sys.stderr)
             compiled = self.dispatcher.overloads[signature.args]
             name = compiled.fndesc.llvm_cfunc_wrapper_name
@@ -62,7 +73,10 @@ class Instruction:
 
 
 def instruction(function):
-    INSTRUCTIONS[function.__name__] = Instruction(function)
+    """Register a function of the machine's signature, or the one around an annotated loop."""
+    finds = function.__annotations__
+    operands = tuple(a for a in finds.values() if "{i}" in a)
+    INSTRUCTIONS[function.__name__] = Compiled(_around(function) if finds else function, operands)
     return function
 
 
@@ -150,3 +164,118 @@ def own_gradient(word, i, mine):
 def is_first(first, mine):
     """Whether this is the first chunk of the thread's rows."""
     return first == mine[SAMPLES] * mine[THREAD] // mine[THREADS]
+
+
+@jit
+def labels_of(word, i, first, last, step):
+    """Operand i, an int64 per row."""
+    return vector(at(word, i, first, step), (last - first) * word[2], np.int64(0))
+
+
+@jit
+def row_numbers(word, i, first, last, step, like):
+    """Operand i, one number per row."""
+    return vector(at(word, i, first, step), (last - first) * word[2], like)
+
+
+@jit
+def rows_wide(word, i, D, first, last, step, like):
+    """Operand i for samples first..last as (rows, D), where D differs from d0."""
+    return matrix(at(word, i, first, step), (last - first) * word[2], D, like)
+
+
+@jit
+def rows_if_there(word, i, first, last, step, like):
+    """Operand i as (rows, D), or (rows, 0) where it is not wanted."""
+    return rows_wide(word, i, word[3] if word[HEAD + 3 * i] else 0, first, last, step, like)
+
+
+@jit
+def index_of(word, i, n):
+    return vector(word[HEAD + 3 * i], n, np.int64(0))
+
+
+@jit
+def key_of(word, i):
+    key = vector(word[HEAD + 3 * i], 2, np.uint64(0))
+    return key[0], key[1]
+
+
+@jit
+def step_number(given, mine):
+    """The number of a step: the one given, or where that is -1 the running one's."""
+    return given if given >= 0 else mine[STEP_NUMBER]
+
+
+@jit
+def step_loss(mine):
+    """This thread's part of the running step's loss."""
+    return vector(mine[LOSS], 1, 0.0)
+
+
+@loop_jit
+def cast(x, y):
+    """y = x in y's dtype."""
+    for i in range(x.size):
+        y[i] = x[i]
+
+
+@loop_jit
+def total_of(x):
+    """Sum of a vector in float64."""
+    result = 0.0
+    for i in range(x.size):
+        result += np.float64(x[i])
+    return result
+
+
+# ------------------------------------------------------------------- what annotations stand for
+# The text that finds an operand: number {i} of the arrays, {k} of the numbers.
+
+# arrays with rows, this chunk's:
+Rows = "rows_of(word, {i}, first, last, step, like)"  # (rows, d0)
+Flat = "flat_rows(word, {i}, first, last, step, like)"  # the same as one vector
+Wide = "rows_wide(word, {i}, word[4], first, last, step, like)"  # (rows, d1)
+Wanted = "rows_if_there(word, {i}, first, last, step, like)"  # (rows, d0), or (rows, 0)
+PerRow = "row_numbers(word, {i}, first, last, step, like)"  # (rows,)
+Labels = "labels_of(word, {i}, first, last, step)"  # (rows,) of int64
+# arrays with rows, all of them, and this thread's columns:
+Columns = "rows_of(word, {i}, 0, last, step, like)[:, low:high]"
+# this thread's part of d0 numbers, or none:
+Share = "whole(word, {i}, word[3], like)[low:high]"
+# arrays that belong to no row, whole (d0 or d1 numbers, or none where None was given):
+Whole = "whole(word, {i}, word[3], like)"
+WholeD1 = "whole(word, {i}, word[4], like)"
+Index, IndexD1 = "index_of(word, {i}, word[3])", "index_of(word, {i}, word[4])"
+Key = "key_of(word, {i})"  # two uint64
+# a part of a flat vector, or none:
+Span = "flat(word, {i}, low, high, like)"
+Number = "number[{k}]"
+StepLoss = "step_loss(mine)"  # (1,) of float64
+Flag, Flag1, D1 = "word[6]", "word[7]", "word[4]"
+StepNumber = "step_number(word[6], mine)"
+FirstRow = "word[7] + first * word[2]"  # of this chunk in all batches; k1: that of the batch
+WITH_ROWS = (Rows, Flat, Wide, Wanted, PerRow, Labels, Columns)
+
+
+def _around(function):
+    """The function of the machine's signature that calls an annotated loop."""
+    arguments, i, k = [], 0, 0
+    for annotation in function.__annotations__.values():
+        arguments.append(annotation.format(i=i, k=k))
+        i, k = i + ("{i}" in annotation), k + ("{k}" in annotation)
+    call = f"loop({', '.join(arguments)})"
+    text = [
+        f"def {function.__name__}(words, numbers, first, last, step, scratch, like):",
+        "    word, number, mine = word_of(words), number_of(numbers), scratch_of(scratch)",
+    ]
+    if "low:high" in call:
+        text.append("    low, high = share(word[3], mine)")
+    if "low, high" in call:
+        text.append("    for low, high in pieces(word, mine):")
+        call = "    " + call
+    text.append(f"    {call}\n")
+    names = {**globals(), "loop": loop_jit(function)}
+    # as if it stood in this file: there Numba finds a folder to keep its code in
+    exec(compile("\n".join(text), __file__, "exec"), names)
+    return names[function.__name__]

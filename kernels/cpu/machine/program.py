@@ -6,10 +6,10 @@ import weakref
 import numpy as np
 
 from ...recording import Unsupported
-from ..instructions import DTYPES, FEW_ROWS, INSTRUCTIONS
 from . import loop as machine
 from .call import Instruction, Scratch, address_of, zeros
-from .loop import COLUMNS, FLAT, HEAD, ROWS, WORDS
+from .loop import COLUMNS, DTYPES, FEW_ROWS, FLAT, HEAD, ROWS, WORDS
+from .operands import INSTRUCTIONS
 from .threads import run_together, small_products, threads
 
 PARTS_UP_TO = 128  # rows of a batch; above, the threads split the rows

@@ -8,7 +8,7 @@ import pathlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from ..instructions import FEW_ROWS
+from .loop import FEW_ROWS
 
 
 def threads():

@@ -10,12 +10,14 @@ from ..machine.loop import (
     BLOCK,
     COLUMN_OF,
     CURSORS,
+    DTYPES,
     ENTRIES,
     ENTRY_ROWS,
     FACTORS,
     HEAD,
     NEAR,
     PLACES,
+    SLACK,
     STARTS,
     THREAD,
 )
@@ -32,9 +34,8 @@ from ..machine.operands import (
     whole,
     word_of,
 )
-from ..products import DTYPES
 from . import sparse
-from .vectors import SLACK, fetch, not_zero, not_zero_plain
+from .vectors import fetch, not_zero, not_zero_plain
 
 
 @jit

@@ -1,7 +1,9 @@
 """Products with inputs that are mostly zeros, one thread's share: what is zero is left out."""
 
+from ..machine.loop import FEATURES, TILE
 from ..machine.native import matrix
-from ..ops import cast, jit
+from ..machine.operands import cast
+from ..machine.operands import loop_jit as jit
 from .vectors import not_zero, sum_rows_times
 
 
@@ -14,9 +16,6 @@ def sparse_linear(x, W, b, y, columns, values):
         count = not_zero(x[i], 0, columns, values, 0)
         sum_rows_times(y[i].ctypes.data, start, columns.ctypes.data, values.ctypes.data, 0, count,
                        W.ctypes.data, H * item, H, like)  # fmt: skip
-
-
-TILE = 16  # columns of x that share a cache line
 
 
 @jit
@@ -54,9 +53,6 @@ def rows_linear(starts, columns, values, W, b, y, n, H):
     for i in range(n):
         sum_rows_times(y + i * width, begin, columns.ctypes.data, values.ctypes.data, starts[i],
                        starts[i + 1], W, width, H, like)  # fmt: skip
-
-
-FEATURES = 48  # rows of W that are used together: they fit the nearest cache
 
 
 @jit

@@ -25,7 +25,6 @@ else:
     VECTOR, SUMS = 16, (1, 2, 4, 8, 12)
 MOST = SUMS[-1]
 COMPRESSES = VECTOR == 64  # whether a vector's numbers can be chosen by a mask and written together
-SLACK = 16  # entries beyond the last that `not_zero` may write to
 
 
 def _load(builder, address, kind, align):

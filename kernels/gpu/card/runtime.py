@@ -88,8 +88,7 @@ class Runtime:
         self.cupy, self.cublas, self.threads, self.warp = cupy, cublas, threads, warp
         self.side = math.isqrt(threads)  # of the smallest tile of products.cu
         self.functions, self.handles, self.programs = {}, {}, {}
-        self._stream = self._copies = self._light = None
-        self.recorders = []
+        self._stream = self._copies = self._recorder = self._light = None
         self.load_light = cublaslt_api.load
         self.lock = threading.RLock()  # what one thread launches must not get into another's graph
 
@@ -163,17 +162,14 @@ class Runtime:
 
     # ------------------------------------------------------------------------------ launches
 
-    def launch(self, name, dtype, blocks, args):
-        """Start a kernel on the current stream; `args` are NumPy scalars of 8 bytes."""
-        self.function(name, dtype)((blocks,), (self.threads,), args)
-
-    def function(self, name, dtype):
-        key = (name, dtype)
+    def function(self, kernel, dtype, finishing=()):
+        """A compiled kernel; called with (blocks,), (threads,) and arguments, it starts."""
+        key = (kernel, dtype, finishing)
         if key not in self.functions:
             module = self.cupy.RawModule(
-                code=sources.source_of(name), options=sources.options(dtype)
+                code=sources.source_of(kernel, finishing), options=sources.options(dtype)
             )
-            self.functions[key] = module.get_function(name)
+            self.functions[key] = module.get_function(kernel.name)
         return self.functions[key]
 
     def blocks(self, over, count):
@@ -291,34 +287,30 @@ class Runtime:
             self._copies = self.cupy.cuda.Stream()
         return self._copies
 
-    def streams_to_record(self, count):
+    @property
+    def recorder(self):
         """Where steps are captured; nothing runs here.
 
-        These do not wait for the default stream: what other threads launch there while a stream
+        It does not wait for the default stream: what other threads launch there while a stream
         that does is captured fails, and spoils the capture.
         """
-        while len(self.recorders) < count:
-            self.recorders.append(self.cupy.cuda.Stream(non_blocking=True))
-            with self.recorders[-1]:
+        if self._recorder is None:
+            self._recorder = self.cupy.cuda.Stream(non_blocking=True)
+            with self._recorder:
                 self._handle()  # which can't be made within a capture
-        return self.recorders[:count]
+        return self._recorder
 
     @contextlib.contextmanager
     def on_stream(self):
         with self.stream:
             yield self.stream
 
-    def capture(self, work, streams=1):
-        """A CUDA graph of everything that `work(streams)` launches; nothing is run.
-
-        Work begins and ends on the first stream, which is the current one; on the others there is
-        only what waits for an event of it.
-        """
-        recorders = self.streams_to_record(streams)
-        with recorders[0] as stream:
+    def capture(self, work):
+        """A CUDA graph of everything that `work()` launches; nothing is run."""
+        with self.recorder as stream:
             stream.begin_capture()
             try:
-                work(recorders)
+                work()
             except BaseException:
                 with contextlib.suppress(Exception):  # the first error is the one to see
                     stream.end_capture()

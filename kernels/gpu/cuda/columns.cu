@@ -3,9 +3,7 @@
 KERNEL sum_rows(const real* x, i64 R, i64 D, real* out) {
     i64 j = own_column();
     real total = 0;
-    if (j < D) {
-        for (i64 r = first_row(); r < R; r += row_step()) total += x[r * D + j];
-    }
+    FOR_COLUMN_ROWS(r) total += x[r * D + j];
     total = column_sum(total);
     if (j < D && first_row() == 0) out[j] = total;
 }
@@ -14,10 +12,8 @@ KERNEL sum_rows(const real* x, i64 R, i64 D, real* out) {
 KERNEL prelu_da(const real* x, const real* dy, i64 R, i64 D, real* da) {
     i64 j = own_column();
     real total = 0;
-    if (j < D) {
-        for (i64 r = first_row(); r < R; r += row_step()) {
-            total += dy[r * D + j] * smaller(x[r * D + j], 0);
-        }
+    FOR_COLUMN_ROWS(r) {
+        total += dy[r * D + j] * smaller(x[r * D + j], 0);
     }
     total = column_sum(total);
     if (j < D && first_row() == 0) da[j] = total;
@@ -29,13 +25,11 @@ KERNEL batchnorm_statistics(const real* x, i64 R, i64 D, real* mean, real* var) 
     __shared__ real means[MOST_THREADS], squares[MOST_THREADS], counts[MOST_THREADS];
     i64 j = own_column();
     real m = 0, s = 0, n = 0;
-    if (j < D) {
-        for (i64 r = first_row(); r < R; r += row_step()) {
-            real value = x[r * D + j], before = value - m;
-            n += 1;
-            m += before / n;
-            s += before * (value - m);
-        }
+    FOR_COLUMN_ROWS(r) {
+        real value = x[r * D + j], before = value - m;
+        n += 1;
+        m += before / n;
+        s += before * (value - m);
     }
     means[threadIdx.x] = m;
     squares[threadIdx.x] = s;
@@ -70,11 +64,9 @@ KERNEL batchnorm_sums(const real* xhat, const real* dy, i64 R, i64 D, real* alon
                       real* dgamma, real* dbeta) {
     i64 j = own_column();
     real a = 0, b = 0;
-    if (j < D) {
-        for (i64 r = first_row(); r < R; r += row_step()) {
-            a += dy[r * D + j] * xhat[r * D + j];
-            b += dy[r * D + j];
-        }
+    FOR_COLUMN_ROWS(r) {
+        a += dy[r * D + j] * xhat[r * D + j];
+        b += dy[r * D + j];
     }
     a = column_sum(a);
     b = column_sum(b);
@@ -94,11 +86,5 @@ KERNEL batchnorm_dx(const real* xhat, const real* gamma, const real* var, double
         real d = dy[i];
         if (rows) d -= plain[j] / rows + xhat[i] * (along[j] / rows);
         dx[i] = (gamma ? d * gamma[j] : d) / sqrt(var[j] + real(epsilon));
-    }
-}
-
-KERNEL moving_average(const real* x, double momentum, i64 n, real* average) {
-    for (i64 i = first_entry(); i < n; i += entries()) {
-        average[i] = average[i] * real(momentum) + x[i] * real(1 - momentum);
     }
 }

@@ -85,8 +85,10 @@ __device__ real warp_max(real v) {
     return v;
 }
 
-// The row of a matrix that this warp works on; its lanes take the columns lane(), lane() + WARP...
-__device__ i64 warp_row() { return first_entry() / WARP; }
+// The row of R that this warp works on; its lanes take the columns lane(), lane() + WARP...
+#define OWN_ROW(r) \
+    i64 r = first_entry() / WARP; \
+    if (r >= R) return
 
 // ---------------------------------------------------------------- reductions within a block
 
@@ -103,10 +105,11 @@ __device__ double block_sum(double v) {
 }
 
 // A block works on WARP columns, with blockDim / WARP threads for each; they take every
-// `row_step()`th row from `first_row()` on.
+// `row_step()`th row from `first_row()` on: FOR_COLUMN_ROWS, for column j of D.
 __device__ i64 own_column() { return i64(BLOCK_INDEX) * WARP + lane(); }
 __device__ int first_row() { return threadIdx.x / WARP; }
 __device__ int row_step() { return blockDim.x / WARP; }
+#define FOR_COLUMN_ROWS(r) for (i64 r = j < D ? first_row() : R; r < R; r += row_step())
 
 // Sum over the threads of one column.
 __device__ real column_sum(real v) {

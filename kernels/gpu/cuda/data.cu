@@ -30,10 +30,10 @@ __device__ real number_at(const char* data, i64 i, i64 dtype) {
 }
 
 // out[i] = data[rows[i]] for rows of D numbers, `stride` bytes apart.
-KERNEL gather(const char* data, i64 stride, i64 dtype, const i64* rows, i64 n, i64 D, real* out) {
+KERNEL gather(const char* data, i64 stride, i64 kind, const i64* rows, i64 n, i64 D, real* out) {
     for (i64 i = first_entry(); i < n; i += entries()) {
         i64 j = modulo(i, D);
-        out[i] = number_at(data + rows[(i - j) / D] * stride, j, dtype);
+        out[i] = number_at(data + rows[(i - j) / D] * stride, j, kind);
     }
 }
 
@@ -48,12 +48,11 @@ KERNEL gather_step(const Control* control, i64 N, i64 n, i64 D, real* out) {
 }
 
 // The same for a sparse data set: the row's zeros, then its entries. A warp takes a row.
-KERNEL gather_csr_step(const Control* control, i64 N, i64 C, real* out) {
-    i64 r = warp_row();
-    if (r >= N) return;
+KERNEL gather_csr_step(const Control* control, i64 R, i64 C, real* out) {
+    OWN_ROW(r);
     FOR_ROW_COLUMNS(c) out[r * C + c] = 0;
     __syncwarp();
-    i64 row = control->index[control->step * N + r];
+    i64 row = control->index[control->step * R + r];
     for (i64 e = control->starts[row] + lane(); e < control->starts[row + 1]; e += WARP) {
         i64 c = control->column_bytes == 4 ? ((const int*)control->columns)[e]
                                            : ((const i64*)control->columns)[e];

@@ -32,8 +32,7 @@ KERNEL max_steps_grad(const real* x, const real* y, const real* dy, i64 n, i64 T
 
 // w[i, t] = [ids[i, t] != 0] / how many of them
 KERNEL mask_weights(const real* ids, i64 R, i64 C, real* w) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     real count = 0;
     FOR_ROW_COLUMNS(c) count += ids[r * C + c] != 0;
     count = larger(warp_sum(count), 1);
@@ -71,8 +70,7 @@ enum { LAYER_NORM, RMS_NORM, UNIT_NORM };  // the order of `gpu.ROWNORM`
 
 KERNEL rownorm(i64 kind, const real* x, const real* gamma, const real* beta, double epsilon,
                i64 R, i64 C, real* y, real* xhat, real* inv) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     real mean = 0, squares = 0, e = real(epsilon);
     if (kind == LAYER_NORM) {
         FOR_ROW_COLUMNS(c) mean += x[r * C + c];
@@ -94,8 +92,7 @@ KERNEL rownorm(i64 kind, const real* x, const real* gamma, const real* beta, dou
 
 KERNEL rownorm_dx(i64 kind, const real* xhat, const real* gamma, const real* inv, const real* dy,
                   i64 R, i64 C, double epsilon, real* dx) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     real along = 0, plain = 0, s = inv[r];
     FOR_ROW_COLUMNS(c) {
         real d = gamma ? dy[r * C + c] * gamma[c] : dy[r * C + c];
@@ -117,8 +114,7 @@ KERNEL rownorm_dx(i64 kind, const real* xhat, const real* gamma, const real* inv
 }
 
 KERNEL activity_penalty(const real* x, i64 R, i64 C, double l1, double l2, real* losses) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     real sum = 0, squares = 0;
     FOR_ROW_COLUMNS(c) {
         sum += fabs(x[r * C + c]);

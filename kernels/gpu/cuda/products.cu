@@ -12,11 +12,12 @@ struct Operand {
 };
 
 // What becomes of an entry of the product: v = sum + bias; C = v; out = f(v), or v f'(x) where
-// there is an x, with y = f(x). Bias and out with the address 0 are left out; out may be C.
+// there is an x, with y = f(x), by `finished`. Bias and out with the address 0 are left out; out
+// may be C.
 struct Finish {
     const real* bias;
     i64 kind;
-    real a, b, c;
+    double p0, p1, p2;
     const real *x, *y;
     real *C, *out;
     i64 rows, columns;
@@ -28,8 +29,8 @@ __device__ void finish(const Finish& f, i64 i, i64 j, real v) {
     if (f.bias) v += f.bias[j];
     f.C[at] = v;
     if (!f.out) return;
-    f.out[at] = f.x ? v * slope(f.kind, f.x[at], f.y[at], f.a, f.b, f.c)
-                    : activation(f.kind, v, f.a, f.b, f.c);
+    real x = f.x ? f.x[at] : real(0), y = f.x ? f.y[at] : real(0);
+    f.out[at] = finished(f.kind, v, x, y, f.p0, f.p1, f.p2);
 }
 
 // The numbers of a region of ROWS x COLUMNS that this thread brings: the first one's place, how far
@@ -132,7 +133,7 @@ KERNEL product(i64 sides, const real* A, i64 a_down, i64 a_across, const real* B
                double p2, const real* x, const real* y, real* C, real* out) {
     __shared__ real room[ROOM];
     Operand left = {A, a_down, a_across, M, K}, right = {B, b_down, b_across, K, N};
-    Finish f = {bias, kind, real(p0), real(p1), real(p2), x, y, C, out, M, N};
+    Finish f = {bias, kind, p0, p1, p2, x, y, C, out, M, N};
     i64 tile = sides * SIDE, tiles = (N + tile - 1) / tile;
     i64 j = modulo(BLOCK_INDEX, tiles), i = (BLOCK_INDEX - j) / tiles;
     if (sides == 1) make_tile<SIDE>(left, right, i * tile, j * tile, f, room);

@@ -14,8 +14,7 @@ __device__ void log_total(const real* x, i64 C, real* max, real* log_sum) {
 }
 
 KERNEL softmax(const real* x, i64 R, i64 C, real* y) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     x += r * C;
     y += r * C;
     real m = x[0], total = 0;
@@ -27,8 +26,7 @@ KERNEL softmax(const real* x, i64 R, i64 C, real* y) {
 }
 
 KERNEL softmax_grad(const real* y, const real* dy, i64 R, i64 C, real* dx) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     y += r * C;
     dy += r * C;
     real dot = 0;
@@ -38,16 +36,14 @@ KERNEL softmax_grad(const real* y, const real* dy, i64 R, i64 C, real* dx) {
 }
 
 KERNEL log_softmax(const real* x, i64 R, i64 C, real* y) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     real m, log_sum;
     log_total(x + r * C, C, &m, &log_sum);
     FOR_ROW_COLUMNS(c) y[r * C + c] = x[r * C + c] - m - log_sum;
 }
 
 KERNEL log_softmax_grad(const real* y, const real* dy, i64 R, i64 C, real* dx) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     real total = 0;
     FOR_ROW_COLUMNS(c) total += dy[r * C + c];
     total = warp_sum(total);
@@ -58,8 +54,7 @@ KERNEL log_softmax_grad(const real* y, const real* dy, i64 R, i64 C, real* dx) {
 
 KERNEL sparse_softmax_crossentropy(const real* z, const i64* labels, const real* w, i64 R, i64 C,
                                    real* p, real* losses, real* dz) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     z += r * C;
     real m, log_sum;
     log_total(z, C, &m, &log_sum);
@@ -74,8 +69,7 @@ KERNEL sparse_softmax_crossentropy(const real* z, const i64* labels, const real*
 
 KERNEL softmax_crossentropy(const real* z, const real* targets, const real* w, i64 R, i64 C,
                             real* p, real* losses, real* dz) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     z += r * C;
     targets += r * C;
     real m, log_sum, dot = 0, total = 0;
@@ -96,8 +90,7 @@ KERNEL softmax_crossentropy(const real* z, const real* targets, const real* w, i
 
 KERNEL sigmoid_crossentropy(const real* z, const real* targets, const real* w, i64 R, i64 C,
                             real* p, real* losses, real* dz) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     real total = 0;
     FOR_ROW_COLUMNS(c) {
         i64 i = r * C + c;
@@ -114,8 +107,7 @@ KERNEL sigmoid_crossentropy(const real* z, const real* targets, const real* w, i
 
 KERNEL sparse_crossentropy(const real* p, const i64* labels, const real* w, i64 R, i64 C,
                            double epsilon, real* losses, real* dp) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     p += r * C;
     real total = 0;
     FOR_ROW_COLUMNS(c) total += p[c];
@@ -130,8 +122,7 @@ KERNEL sparse_crossentropy(const real* p, const i64* labels, const real* w, i64 
 
 KERNEL crossentropy(const real* p, const real* targets, const real* w, i64 R, i64 C,
                     double epsilon, real* losses, real* dp) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     p += r * C;
     targets += r * C;
     real low = real(epsilon), high = real(1 - epsilon), total = 0, value = 0, dot = 0;
@@ -153,8 +144,7 @@ KERNEL crossentropy(const real* p, const real* targets, const real* w, i64 R, i6
 
 KERNEL binary_crossentropy(const real* p, const real* targets, const real* w, i64 R, i64 C,
                            double epsilon, real* losses, real* dp) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     real low = real(epsilon), high = real(1 - epsilon), total = 0;
     FOR_ROW_COLUMNS(c) {
         i64 i = r * C + c;
@@ -183,23 +173,20 @@ __device__ i64 arg_max(const real* x, i64 C) {
 }
 
 KERNEL sparse_matches(const real* p, const i64* labels, i64 R, i64 C, real* hits) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     i64 best = arg_max(p + r * C, C);
     if (lane() == 0) hits[r] = best == labels[r];
 }
 
 KERNEL categorical_matches(const real* p, const real* targets, i64 R, i64 C, real* hits) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     i64 best = arg_max(p + r * C, C), wanted = arg_max(targets + r * C, C);
     if (lane() == 0) hits[r] = best == wanted;
 }
 
 KERNEL binary_matches(const real* p, const real* targets, i64 R, i64 C, double threshold,
                       real* hits) {
-    i64 r = warp_row();
-    if (r >= R) return;
+    OWN_ROW(r);
     real count = 0;
     FOR_ROW_COLUMNS(c) count += real(p[r * C + c] > real(threshold)) == targets[r * C + c];
     count = warp_sum(count);

@@ -1,5 +1,4 @@
-// Flat vectors of weights: sums in two passes, penalties, clipping, and the optimizers' updates,
-// each a single launch over all parameters.
+// Flat vectors of weights: sums in two passes, and the updates that need them.
 
 enum { SQUARES, PENALTY };
 
@@ -22,17 +21,6 @@ __device__ double joined(const double* partial, i64 count) {
     return total;
 }
 
-KERNEL penalty_grad(const real* w, double l1, double l2, i64 n, real* dw) {
-    real a = real(l1), b = real(2 * l2);
-    for (i64 i = first_entry(); i < n; i += entries()) {
-        dw[i] += (w[i] > 0 ? a : w[i] < 0 ? -a : real(0)) + b * w[i];
-    }
-}
-
-KERNEL clip_by_value(double c, i64 n, real* g) {
-    for (i64 i = first_entry(); i < n; i += entries()) g[i] = clipped_to(g[i], real(-c), real(c));
-}
-
 // g c / max(|g|, c), with |g|^2 from the first pass.
 KERNEL clip_to_norm(double c, const double* partial, i64 count, i64 n, real* g) {
     double norm = sqrt(joined(partial, count));
@@ -40,51 +28,98 @@ KERNEL clip_to_norm(double c, const double* partial, i64 count, i64 n, real* g) 
     for (i64 i = first_entry(); i < n; i += entries()) g[i] *= real(c / norm);
 }
 
-KERNEL scale_(const Control* control, double factor, i64 n, real* x) {
-    real f = real(number(control, factor));
-    for (i64 i = first_entry(); i < n; i += entries()) x[i] *= f;
-}
-
-KERNEL sgd(const Control* control, const real* g, double lr, double momentum, i64 nesterov,
-           i64 n, real* w, real* m) {
-    real a = real(number(control, lr)), mu = real(momentum);
-    for (i64 i = first_entry(); i < n; i += entries()) {
-        real step = -a * g[i];
-        if (m) {
-            real v = mu * m[i] + step;
-            m[i] = v;
-            step = nesterov ? mu * v + step : v;
-        }
-        w[i] += step;
-    }
-}
-
-KERNEL rmsprop(const Control* control, const real* g, double lr, double rho,
-               double momentum, double epsilon, i64 n, real* w, real* v, real* a, real* m) {
-    real rate = real(number(control, lr)), r = real(rho), s = real(1 - rho);
-    for (i64 i = first_entry(); i < n; i += entries()) {
-        real second = r * v[i] + s * g[i] * g[i], d = second + real(epsilon);
-        v[i] = second;
-        if (a) {  // centered: the variance instead of the second moment
-            real first = r * a[i] + s * g[i];
-            a[i] = first;
-            d -= first * first;
-        }
-        real step = rate * g[i] / sqrt(d);
-        if (m) m[i] = step = real(momentum) * m[i] + step;
-        w[i] -= step;
-    }
-}
-
-KERNEL adam(const Control* control, const real* g, double alpha, double beta_1,
-            double beta_2, double epsilon, i64 n, real* w, real* m, real* v, real* v_max) {
-    real a = real(number(control, alpha));
+// The step u of `lamb`, before its length is known.
+KERNEL lamb_step(const Control* control, const real* g, double beta_1, double beta_2,
+                 double m_scale, double v_scale, double epsilon, i64 n, real* m, real* v,
+                 real* u) {
+    real a = real(number(control, m_scale)), b = real(number(control, v_scale));
     for (i64 i = first_entry(); i < n; i += entries()) {
         real first = m[i] + (g[i] - m[i]) * real(1 - beta_1);
         real second = v[i] + (g[i] * g[i] - v[i]) * real(1 - beta_2);
         m[i] = first;
         v[i] = second;
-        if (v_max) v_max[i] = second = larger(v_max[i], second);  // amsgrad
-        w[i] -= a * first / (sqrt(second) + real(epsilon));
+        u[i] = a * first / (sqrt(b * second) + real(epsilon));
+    }
+}
+
+// w -= lr |w| / |u| u, with the squares of both from `partial_sums`.
+KERNEL lamb_update(const Control* control, const real* u, double lr, const double* weights,
+                   const double* steps, i64 count, i64 n, real* w) {
+    double rate = number(control, lr), size = sqrt(joined(weights, count));
+    double step = sqrt(joined(steps, count));
+    if (size > 0 && step > 0) rate *= size / step;
+    for (i64 i = first_entry(); i < n; i += entries()) w[i] -= real(rate) * u[i];
+}
+
+// Adafactor of matrices (B, R, C): the means of the squares over each row, and over each column.
+KERNEL adafactor_rows(const Control* control, const real* g, double beta_2, double epsilon, i64 R,
+                      i64 C, real* r) {
+    OWN_ROW(row);
+    real total = 0, b = real(number(control, beta_2));
+    FOR_ROW_COLUMNS(c) total += g[row * C + c] * g[row * C + c] + real(epsilon);
+    total = warp_sum(total);
+    if (lane() == 0) r[row] = b * r[row] + (1 - b) * (total / C);
+}
+
+KERNEL adafactor_columns(const Control* control, const real* g, double beta_2, double epsilon,
+                         i64 n, i64 R, i64 C, real* c) {
+    real b = real(number(control, beta_2));
+    for (i64 i = first_entry(); i < n; i += entries()) {
+        i64 j = modulo(i, C);
+        real total = 0;
+        for (i64 k = 0; k < R; k++) {
+            real value = g[((i - j) / C * R + k) * C + j];
+            total += value * value + real(epsilon);
+        }
+        c[i] = b * c[i] + (1 - b) * (total / R);
+    }
+}
+
+// means[b] = the mean of r[b] (R,)
+KERNEL row_means(const real* r, i64 R, i64 C, real* means) {
+    OWN_ROW(row);
+    real total = 0;
+    FOR_ROW_COLUMNS(c) total += r[row * C + c];
+    total = warp_sum(total);
+    if (lane() == 0) means[row] = total / C;
+}
+
+// v from r, c and the means of r where there are such, else by itself; u = g / sqrt(v).
+KERNEL adafactor_step(const Control* control, const real* g, double beta_2, double epsilon,
+                      const real* r, const real* c, const real* means, i64 n, i64 R, i64 C,
+                      real* v, real* u) {
+    real b = real(number(control, beta_2));
+    for (i64 i = first_entry(); i < n; i += entries()) {
+        real value;
+        if (r) {
+            i64 j = modulo(i, C), row = (i - j) / C, matrix = row / R;
+            value = r[row] / means[matrix] * c[matrix * C + j];
+        } else {
+            value = b * v[i] + (1 - b) * (g[i] * g[i] + real(epsilon));
+        }
+        v[i] = value;
+        u[i] = g[i] / sqrt(value);
+    }
+}
+
+KERNEL adafactor_update(const Control* control, const real* u, double rate, double least,
+                        double threshold, const double* weights, const double* steps, i64 count,
+                        i64 n, real* w) {
+    double size = sqrt(joined(weights, count) / n), step = sqrt(joined(steps, count) / n);
+    double a = number(control, rate) * (size > least ? size : least);
+    if (step / threshold > 1) a /= step / threshold;
+    for (i64 i = first_entry(); i < n; i += entries()) w[i] -= real(a) * u[i];
+}
+
+// Each of n lines to a norm in [low, high]; entry k of line i is w[starts[i] + steps[k]].
+KERNEL limit_norm(double low, double high, double rate, double epsilon, const i64* starts,
+                  const i64* steps, i64 n, i64 C, real* w) {
+    for (i64 i = first_entry(); i < n; i += entries()) {
+        real* line = w + starts[i];
+        real squares = 0;
+        for (i64 k = 0; k < C; k++) squares += line[steps[k]] * line[steps[k]];
+        real norm = sqrt(squares), goal = clipped_to(norm, real(low), real(high));
+        real factor = (real(rate) * goal + real(1 - rate) * norm) / (real(epsilon) + norm);
+        for (i64 k = 0; k < C; k++) line[steps[k]] *= factor;
     }
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import reference
 from ...recording import Slot, Unsupported
+from ...translate import Untranslatable
 from ..card import runtime as card_runtime
 from ..card import sources
 from .options import debug_level
@@ -24,20 +25,20 @@ SLOT = 0x7FF85107  # the high half of a NaN that stands for a number of the runn
 
 @dataclasses.dataclass
 class Launch:
-    """One kernel with its arguments.
+    """One CUDA kernel with its arguments.
 
     Attributes:
-        name: of the kernel.
-        over, count: what it goes over: "entries", "rows", "columns" or "blocks", and how many.
-        args: arrays, ints, floats, None (address 0), CONTROL, in the kernel's order.
+        kernel: see `card.sources.CudaKernel`.
+        count: how many entries, rows, columns or blocks it goes over.
+        args: arrays, ints, floats, None (address 0), CONTROL, in the kernel's order; an activation
+            that the kernel `product` goes on with is the CudaKernel of it.
         dtype: "float32" or "float64".
         own: arrays among `args` that this launch brings along.
         when: left out in steps where this number of the step is 0.
         recorded_only: not run where a kernel is called as a function.
     """
 
-    name: str
-    over: str
+    kernel: sources.CudaKernel
     count: int
     args: tuple
     dtype: str
@@ -46,11 +47,22 @@ class Launch:
     when: Slot | None = None
 
     def __post_init__(self):
-        may_change = sources.changing()[self.name]
-        for i, value in enumerate(self.args):
-            if isinstance(value, Slot) and i not in may_change:
-                parameter = sources.kernels()[self.name][i]
-                raise Unsupported(f"{parameter!r} of {self.name} changes from step to step")
+        # the activations that the kernel goes on with; `encoded` numbers them in this order
+        self.finishing = tuple(a for a in self.args if isinstance(a, sources.CudaKernel))
+        for label, value in self.given.items():
+            if isinstance(value, Slot) and label not in self.kernel.changing:
+                kind = self.kernel.declared[label]
+                raise Unsupported(f"'{kind} {label}' of {self.name} changes from step to step")
+
+    @property
+    def name(self):
+        """What kernels that are made of different formulas share."""
+        return self.kernel.family
+
+    @property
+    def given(self):
+        """The arguments by their names."""
+        return dict(zip(self.kernel.declared, self.args, strict=True))
 
     @property
     def arrays(self):
@@ -58,18 +70,21 @@ class Launch:
 
     def outputs(self):
         """The arrays that the kernel writes: those it does not declare const."""
-        declared = sources.kernels()[self.name]
-        return [a for a, p in zip(self.args, declared, strict=True)
-                if p.startswith("real*") and a is not None]  # fmt: skip
+        return [a for label, a in self.given.items()
+                if self.kernel.declared[label] == "real*" and a is not None]  # fmt: skip
 
     def prepare(self, runtime):
         """Compile what `start` needs; nothing may be compiled while a graph is captured."""
-        runtime.function(self.name, self.dtype)
+        runtime.function(self.kernel, self.dtype, self.finishing)
+
+    def blocks(self, runtime):
+        return runtime.blocks(self.kernel.over, self.count)
 
     def start(self, runtime, control=0):
         if self.count:
-            args = tuple(encoded(a, control) for a in self.args)
-            runtime.launch(self.name, self.dtype, runtime.blocks(self.over, self.count), args)
+            args = tuple(encoded(a, control, self.finishing) for a in self.args)
+            function = runtime.function(self.kernel, self.dtype, self.finishing)
+            function((self.blocks(runtime),), (runtime.threads,), args)
 
     def work(self):
         """(bytes, floating-point operations), by the sizes of its arrays."""
@@ -122,7 +137,10 @@ class Product:
         return sum(a.nbytes for a in self.arrays), 2 * m * n * k
 
 
-def encoded(value, control):
+def encoded(value, control, finishing=()):
+    """An argument as the 8 bytes that a kernel receives, a NumPy scalar."""
+    if isinstance(value, sources.CudaKernel):
+        return np.int64(finishing.index(value))
     if value is None:
         return np.int64(0)
     if value is CONTROL:
@@ -181,7 +199,8 @@ def _check_finite(launch, runtime):
             continue
         found = runtime.zeros((1,), "int64")
         args = (np.int64(address_of(array)), np.int64(array.size), np.int64(address_of(found)))
-        runtime.launch("find_bad", array.dtype.name, 1, args)
+        find = runtime.function(sources.kernels()["find_bad"], array.dtype.name)
+        find((1,), (runtime.threads,), args)
         place = int(runtime.to_host(found)[0])
         if place:
             index = tuple(map(int, np.unravel_index(place - 1, array.shape)))
@@ -193,47 +212,83 @@ def _check_finite(launch, runtime):
 
 # ------------------------------------------------------------------------------ calls as launches
 
+KERNELS = {}  # name -> kernel of the interface
 
-def kernel(instructions):
-    """A kernel from the function that returns its launches."""
-    by_reference = getattr(reference, instructions.__name__.lstrip("_"))
 
-    @functools.wraps(instructions)
+def outputs_of(function):
+    """The keyword-only parameters of a function, which a kernel of the interface changes."""
+    if not inspect.isfunction(function):
+        return ()
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+def kernel(instructions, name=None):
+    """Make a kernel of the interface from the function that returns its launches.
+
+    Args:
+        instructions: takes the kernel's arguments by name; several kernels may share it, and then
+            it takes the kernel's name before them.
+        name: of the kernel, where it isn't the function's.
+    """
+    make = functools.partial(instructions, name) if name else instructions
+    name = name or instructions.__name__
+    by_reference = getattr(reference, name)
+    signature = inspect.signature(by_reference)
+
+    def launches(*args, **outputs):
+        return list(make(**signature.bind(*args, **outputs).arguments))
+
     def run(*args, **outputs):
-        runtime = card_runtime.current()
+        runtime, given = card_runtime.current(), signature.bind(*args, **outputs).arguments
         try:
-            launches = list(instructions(*args, **outputs))
+            _execute_all(make(**given), runtime)
+        except Untranslatable:
+            _run_on_host(runtime, by_reference, given, outputs)
         except Unsupported:
-            _run_on_copies(runtime, instructions, args, outputs)
-            return
-        for launch in launches:
-            if not launch.recorded_only:
-                execute(launch, runtime)
+            _run_on_copies(runtime, name, make, given, outputs)
 
-    run.instructions = instructions
-    run.__signature__ = inspect.signature(by_reference)
+    run.instructions, run.__name__, run.__signature__ = launches, name, signature
+    KERNELS[name] = run
     return run
 
 
-def _run_on_copies(runtime, instructions, args, outputs):
-    """Inputs are copied where they have gaps or another dtype; outputs with gaps, and back."""
-    in_order = runtime.cupy.ascontiguousarray
-    copies = {k: None if v is None else in_order(v) for k, v in outputs.items()}
-    dtype = next(v.dtype for v in copies.values() if v is not None)
-
-    def fitting(a):
-        if not isinstance(a, runtime.cupy.ndarray):
-            return a
-        return in_order(a.astype(dtype) if a.dtype.kind == "f" and a.dtype != dtype else a)
-
-    args = [fitting(a) for a in args]
-    try:
-        launches = list(instructions(*args, **copies))
-    except Unsupported as reason:
-        raise TypeError(f"gpu kernel {instructions.__name__!r}: {reason}") from None
-    for launch in launches:
+def _execute_all(launches, runtime):
+    for launch in list(launches):  # none is started where one can't be made
         if not launch.recorded_only:
             execute(launch, runtime)
-    for name, copy in copies.items():
-        if copy is not None and copy is not outputs[name]:
-            outputs[name][...] = copy
+
+
+def _run_on_host(runtime, by_reference, given, outputs):
+    """A user's formula that can't be read, by NumPy: the arrays go to the host and back."""
+
+    def arrays(value):
+        return value if isinstance(value, dict) else {"": value}
+
+    host = {k: {n: runtime.to_host(a) for n, a in arrays(v).items()} for k, v in given.items()}
+    by_reference(**{k: v if isinstance(given[k], dict) else v[""] for k, v in host.items()})
+    for k in outputs:
+        for name, array in arrays(given[k]).items():
+            if array is not None:
+                array[...] = runtime.to_card(host[k][name])
+
+
+def _run_on_copies(runtime, name, make, given, outputs):
+    """Arrays are copied where they have gaps or another dtype, and outputs are copied back."""
+    arrays = {k: a for k, a in given.items() if isinstance(a, runtime.cupy.ndarray)}
+    floats = [a.dtype for k, a in sorted(arrays.items(), key=lambda one: one[0] not in outputs)
+              if a.dtype.kind == "f"]  # fmt: skip
+    known = sources.kernels()
+    integers = {k for k, kind in (known[name].declared if name in known else {}).items()
+                if kind == "const i64*"}  # fmt: skip
+    copies = {}
+    for k, a in arrays.items():
+        dtype = np.dtype("int64") if k in integers else floats[0] if floats else a.dtype
+        copies[k] = runtime.cupy.ascontiguousarray(a if a.dtype == dtype else a.astype(dtype))
+    try:
+        _execute_all(make(**{**given, **copies}), runtime)
+    except Unsupported as reason:
+        raise TypeError(f"gpu kernel {name!r}: {reason}") from None
+    for k in outputs:
+        if k in copies and copies[k] is not arrays[k]:
+            arrays[k][...] = copies[k]

@@ -15,19 +15,10 @@ def cublaslt():
 
 def persistent_rows():
     """TINYNET_PERSISTENT=256: up to 256 rows a step runs in one kernel, see `passes.persistent`."""
-    what = "the number of rows up to which a step runs in one persistent kernel"
-    return _whole_number("TINYNET_PERSISTENT", 0, what)
-
-
-def branches():
-    """TINYNET_BRANCHES=4: a graph has up to 4 branches, see `machine.branches`; 1 unless set."""
-    return _whole_number("TINYNET_BRANCHES", 1, "how many branches a graph may have, 1 or more")
-
-
-def _whole_number(name, least, what):
-    text = os.environ.get(name) or str(least)
-    if not text.isdecimal() or int(text) < least:
-        raise ValueError(f"{name} must be {what}, received {text!r}")
+    text = os.environ.get("TINYNET_PERSISTENT") or "0"
+    if not text.isdecimal():
+        raise ValueError("TINYNET_PERSISTENT must be the number of rows up to which a step runs in "
+                         f"one persistent kernel, received {text!r}")  # fmt: skip
     return int(text)
 
 
@@ -43,19 +34,9 @@ def debug_level():
 
 def described():
     """For `doctor`: name -> what is on, or what is wrong with the variable."""
-    return {
-        "TF32": "on" if tf32() else "off",
-        "persistent kernel": _text(persistent_rows, _persistent),
-        "branches of a graph": _text(branches, str),
-    }
-
-
-def _persistent(rows):
-    return f"on for steps of up to {rows} rows" if rows else "off; not yet timed on a card"
-
-
-def _text(option, words):
     try:
-        return words(option())
+        rows = persistent_rows()
+        found = f"on for steps of up to {rows} rows" if rows else "off; not yet timed on a card"
     except ValueError as error:
-        return str(error)
+        found = str(error)
+    return {"TF32": "on" if tf32() else "off", "persistent kernel": found}

@@ -1,26 +1,22 @@
 """Which launches of a step must wait for which: what one writes and another reads or writes."""
 
-from ..card import sources
 from .call import Product, address_of
 
 
 def accesses(launch):
     """(what it reads, what it writes): spans of addresses (low, high), and parts of the control.
 
-    What a launch writes it may read as well. A launch with `parts` does what they do.
+    What a launch writes it may read as well.
     """
-    if hasattr(launch, "parts"):
-        found = [accesses(part) for part in launch.parts]
-        return tuple([span for one in found for span in one[k]] for k in (0, 1))
     if isinstance(launch, Product):
         return _spans([launch.A, launch.B]), _spans([launch.C])
     reads, writes = [], []
-    for value, parameter in zip(launch.args, sources.kernels()[launch.name], strict=True):
-        if "Control*" in parameter:
+    for value, kind in zip(launch.args, launch.kernel.declared.values(), strict=True):
+        if kind.endswith("Control*"):
             reads.append("step")
-        elif "*" in parameter and value is not None:
-            (reads if parameter.startswith("const ") else writes).extend(_spans([value]))
-    return reads, writes + sorted(sources.counting()[launch.name])
+        elif kind.endswith("*") and value is not None:
+            (reads if kind.startswith("const ") else writes).extend(_spans([value]))
+    return reads, writes + sorted(launch.kernel.counting)
 
 
 def _spans(arrays):
@@ -54,46 +50,3 @@ def levels(launches):
             groups.append([])
         groups[level].append(launch)
     return groups
-
-
-def waits(launches):
-    """For each launch the numbers of those before it that it must wait for, none of which another
-    of them waits for already."""
-    found, before = [], []  # before: all that must have been done, directly or not
-    for j, launch in enumerate(launches):
-        mine = accesses(launch)
-        found.append(mine)
-        direct, covered = [], set()
-        for i in range(j - 1, -1, -1):
-            if i not in covered and conflict(found[i], mine):
-                direct.append(i)
-                covered |= before[i] | {i}
-        before.append(covered)
-        yield sorted(direct)
-
-
-def branches(launches, most):
-    """The launches on up to `most` branches that run at the same time.
-
-    A branch is a sequence. Those that nothing orders get branches of their own as long as there are
-    some; then one waits for more than it must.
-
-    Returns:
-        for each launch (branch, the numbers of launches of other branches that it waits for).
-    """
-    ends, before, result = {}, [], []  # ends: branch -> its last launch
-    for j, direct in enumerate(waits(launches)):
-        done = set(direct).union(*(before[i] for i in direct))
-        free = [b for b in range(most) if b not in ends]
-        # go on where the latest of those ends that it waits for; else where nothing goes on
-        branch = max((b for b, end in ends.items() if end in direct), key=ends.get, default=None)
-        if branch is None:
-            over = [b for b, end in ends.items() if end in done]
-            branch = (over or free or sorted(ends, key=ends.get))[0]
-        if branch in ends:
-            done |= before[ends[branch]] | {ends[branch]}
-        others = [i for i in direct if result[i][0] != branch]
-        result.append((branch, others))
-        before.append(done)
-        ends[branch] = j
-    return result

@@ -18,8 +18,8 @@ from ..card.feed import steps_of_a_piece
 from ..passes.epilogues import with_epilogues
 from ..passes.fusion import fused
 from ..passes.persistent import Persistent
-from . import branches
-from .call import CONTROL, Launch, address_of, execute
+from .call import address_of, execute
+from .launches import launch
 from .options import debug_level, persistent_rows
 
 FIELDS = ("step", "first_step", "x", "x_stride", "x_dtype", "index", "starts", "columns",
@@ -51,7 +51,8 @@ class Machine:
         _check_known(instructions, known)
         loads, stores = [*self._loads()], [*self._stores()]
         self.bare = [*loads, *instructions, *stores]  # for the persistent kernel, which fuses more
-        self.step = [*loads, *fused(instructions), *stores, self._counts()]
+        count = launch("next_step", size=1, dtype=self.dtype)
+        self.step = [*loads, *fused(instructions), *stores, count]
         if self.runtime.light is not None:
             self.step = with_epilogues(self.step)
         self.graphs = {}  # (whether x is sparse, steps, conditions met) -> graph, its launches
@@ -62,28 +63,21 @@ class Machine:
         for which, array in ((TARGETS, self.inputs.y), (WEIGHTS, self.inputs.w)):
             if array is not None:
                 words = array.nbytes // 4
-                yield self._launch("load_step", "entries", words, (CONTROL, which, words, array))
+                yield launch("load_step", dtype=self.dtype, which=which, n=words, out=array)
 
     def _stores(self):
         """Its predictions."""
         outputs = self.inputs.outputs
         if outputs is not None:
             words = outputs.nbytes // 4
-            yield self._launch("store_step", "entries", words, (CONTROL, outputs, words))
-
-    def _counts(self):
-        """The last launch of a step."""
-        return self._launch("next_step", "blocks", 1, (CONTROL,))
+            yield launch("store_step", dtype=self.dtype, outputs=outputs, n=words)
 
     def _gather(self, sparse):
         x, N = self.inputs.x, self.rows
         D = x.size // N
         if sparse:
-            return self._launch("gather_csr_step", "rows", N, (CONTROL, N, D, x))
-        return self._launch("gather_step", "entries", x.size, (CONTROL, N, x.size, D, x))
-
-    def _launch(self, name, over, count, args):
-        return Launch(name, over, count, args, self.dtype)
+            return launch("gather_csr_step", R=N, C=D, out=x)
+        return launch("gather_step", N=N, D=D, out=x)
 
     # ----------------------------------------------------------------------------------- data
 
@@ -203,8 +197,8 @@ class Machine:
         """The steps with these scalars, (steps, K)."""
         if debug_level():  # one kernel after another, each looked at
             for numbers in scalars:
-                for launch in self._launches(sparse, self._due(numbers)):
-                    for part in getattr(launch, "parts", (launch,)):
+                for one in self._launches(sparse, self._due(numbers)):
+                    for part in getattr(one, "parts", (one,)):
                         execute(part, self.runtime, address_of(self.control))
             return
         plan = self._plan(sparse, scalars)
@@ -235,7 +229,7 @@ class Machine:
     def _graphs(self, sparse, scalars):
         """The graphs to launch, in order: of many steps first, then one by one."""
         steps = len(scalars)
-        if any(launch.when is not None for launch in self.step):
+        if any(one.when is not None for one in self.step):
             return [self._graph(sparse, 1, self._due(numbers)) for numbers in scalars]
         many = steps // TOGETHER if steps >= 2 * TOGETHER and self.rows <= SHORT else 0
         single = steps - many * TOGETHER
@@ -245,7 +239,7 @@ class Machine:
 
     def _due(self, numbers):
         """Which conditions of `when` a step meets: the slots that are not 0."""
-        slots = {launch.when.index for launch in self.step if launch.when is not None}
+        slots = {one.when.index for one in self.step if one.when is not None}
         return frozenset(slot for slot in slots if numbers[slot] != 0)
 
     def _launches(self, sparse, due):
@@ -258,37 +252,35 @@ class Machine:
         key = (sparse, steps, due)
         if key not in self.graphs:
             launches, control = self._launches(sparse, due), address_of(self.control)
-            plan = branches.plan(launches)
-            count = 1 + max(branch for branch, _ in plan)
-            self._prepare(launches, plan, self.runtime.streams_to_record(count))
+            self._prepare(launches)
 
-            def work(streams):
+            def work():
                 for _ in range(steps):
-                    branches.start(launches, plan, self.runtime, streams, control)
+                    for one in launches:
+                        one.start(self.runtime, control)
 
-            self.graphs[key] = (self.runtime.capture(work, count), launches)
+            self.graphs[key] = (self.runtime.capture(work), launches)
         return self.graphs[key][0]
 
-    def _prepare(self, launches, plan, streams):
-        """Have everything compiled and loaded on the streams that are going to be captured."""
-        self.runtime.synchronize()  # nobody reads any more what is overwritten here
-        for launch, (branch, _) in zip(launches, plan, strict=True):
-            with streams[branch]:
-                launch.prepare(self.runtime)
-        for stream in streams:
+    def _prepare(self, launches):
+        """Have everything compiled and loaded on the stream that is going to be captured."""
+        self.runtime.synchronize()  # all who read what is overwritten here have ended
+        with self.runtime.recorder as stream:
+            for one in launches:
+                one.prepare(self.runtime)
             stream.synchronize()
 
 
 def _check_known(launches, known):
     """Raise for an array that nobody has asked the context for: a copy made on the way."""
     spans = [(address_of(a), address_of(a) + a.nbytes) for a in known if a.size]
-    for launch in launches:
-        own = {address_of(a) for a in launch.own}
-        for array in launch.arrays:
+    for one in launches:
+        own = {address_of(a) for a in one.own}
+        for array in one.arrays:
             low = address_of(array)
             if (
                 array.size
                 and low not in own
                 and not any(a <= low and low + array.nbytes <= b for a, b in spans)
             ):
-                raise Unsupported(f"{launch.name}: an array that is made anew at each step")
+                raise Unsupported(f"{one.name}: an array that is made anew at each step")

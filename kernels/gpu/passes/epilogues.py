@@ -2,9 +2,10 @@
 
 import dataclasses
 
-from ..activations import KINDS
 from ..card.cublaslt import BGRADA, BIAS, RELU_BIAS
 from ..machine.call import Launch, Product, address_of, same
+
+RELU = "relu", 0  # what its kernels are made from: it has no options
 
 
 @dataclasses.dataclass
@@ -83,11 +84,15 @@ def _bias(launches, i):
     after = _after(launches, i, "add_bias")
     if after is None:
         return False
-    b, _, H, y = after.args
-    if not same(y, launches[i].C) or launches[i].sizes[0] != H:
+    if not _adds_to(after.given, after.given["y"], launches[i]):
         return False
-    launches[i : i + 2] = [Fused([launches[i], after], launches[i], BIAS, b)]
+    launches[i : i + 2] = [Fused([launches[i], after], launches[i], BIAS, after.given["b"])]
     return True
+
+
+def _adds_to(given, y, product):
+    """Whether a launch with these arguments adds a bias to all that a product has made, y."""
+    return same(y, product.C) and product.sizes[0] == given["H"]
 
 
 def _relu(launches, i):
@@ -96,10 +101,10 @@ def _relu(launches, i):
     That only asks whether z > 0, which is whether y > 0, so that it can read y.
     """
     after = _after(launches, i, "bias_elementwise")
-    if after is None or after.args[0] != KINDS["relu"]:
+    if after is None or after.kernel.made_from != RELU:
         return False
-    _, b, _, H, *_, z, y = after.args
-    if not same(z, launches[i].C) or launches[i].sizes[0] != H:
+    b, z, y = (after.given[name] for name in ("b", "z", "y"))
+    if not _adds_to(after.given, z, launches[i]):
         return False
     others = launches[:i] + launches[i + 2 :]
     readers = [one for one in others if any(same(a, z) for a in one.arrays)]
@@ -107,7 +112,7 @@ def _relu(launches, i):
     if len(readers) != len(grads):
         return False
     for one in grads:
-        one.args = (one.args[0], y, *one.args[2:])
+        one.args = tuple({**one.given, "x": y}.values())
     product = dataclasses.replace(launches[i], C=y)
     launches[i : i + 2] = [Fused([launches[i], after], product, RELU_BIAS, b)]
     return True
@@ -116,9 +121,8 @@ def _relu(launches, i):
 def _is_grad_of_relu(launch, z):
     if not (_is(launch, "elementwise_grad") or _is(launch, "elementwise_grad_bias")):
         return False
-    kind, x, *others = launch.args
-    arrays = [a for a in others if hasattr(a, "dtype") and hasattr(a, "shape") and a.shape]
-    return kind == KINDS["relu"] and same(x, z) and not any(same(a, z) for a in arrays)
+    z_is = [name for name, a in launch.given.items() if hasattr(a, "data") and same(a, z)]
+    return launch.kernel.made_from == RELU and z_is == ["x"]
 
 
 def _bias_gradient(launches, i):
@@ -129,8 +133,9 @@ def _bias_gradient(launches, i):
     dy = product.A
     for j in range(i + 1, len(launches)):
         one = launches[j]
-        if _is(one, "sum_rows") and same(one.args[0], dy) and one.args[2] == product.sizes[0]:
-            db = one.args[-1]
+        found = one.given if _is(one, "sum_rows") else None
+        if found and same(found["x"], dy) and found["D"] == product.sizes[0]:
+            db = found["out"]
             between = launches[i + 1 : j]
             if any(same(a, db) for other in between for a in other.arrays):
                 return False

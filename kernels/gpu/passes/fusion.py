@@ -1,8 +1,8 @@
 """Two launches of a step as one, where the second reads what the first has just written."""
 
-import dataclasses
-
+from ..card.formulas import framed
 from ..machine.call import Launch, same
+from ..machine.launches import launch
 
 FEW_ROWS = 1024  # up to here a sum over rows beside the gradient costs less than a second launch
 
@@ -26,28 +26,31 @@ def _bias_and_activation(launches, i):
     """z += b; y = f(z)"""
     if i + 1 == len(launches) or not _is(launches[i], "add_bias"):
         return
-    b, n, H, z = launches[i].args
-    after = launches[i + 1]
-    if _is(after, "elementwise") and same(after.args[1], z):
-        kind, _, _, *options, y = after.args
-        args = (kind, b, n, H, *options, z, y)
-        launches[i : i + 2] = [dataclasses.replace(after, name="bias_elementwise", args=args)]
+    bias, after = launches[i].given, launches[i + 1]
+    if _is(after, "elementwise") and same(after.given["x"], bias["y"]):
+        kernel = framed("bias_elementwise", *after.kernel.made_from)
+        given = {"b": bias["b"], "H": bias["H"], "z": bias["y"], **without(after, "x")}
+        launches[i : i + 2] = [launch(kernel, **given)]
 
 
 def _gradient_and_bias(launches, i):
     """dz = dy f'(z); (products that only read dz); db = sum of its rows"""
     if not _is(launches[i], "elementwise_grad"):
         return
-    kind, x, y, dy, _, *options, dz = launches[i].args
-    j = i + 1
+    dz, j = launches[i].given["dx"], i + 1
     while j < len(launches) and launches[j].name == "gemm" and not same(launches[j].C, dz):
         j += 1
     if j == len(launches) or not _is(launches[j], "sum_rows"):
         return
-    summed, N, H, db = launches[j].args
-    if N > FEW_ROWS or not same(summed, dz):
+    summed = launches[j].given
+    if summed["R"] > FEW_ROWS or not same(summed["x"], dz):
         return
-    args = (kind, x, y, dy, N, H, *options, dz, db)
-    dtype = launches[i].dtype
+    kernel = framed("elementwise_grad_bias", *launches[i].kernel.made_from)
+    given = {**without(launches[i], "n"), "R": summed["R"], "D": summed["D"], "db": summed["out"]}
     del launches[j]
-    launches[i] = Launch("elementwise_grad_bias", "columns", H, args, dtype)
+    launches[i] = launch(kernel, **given)
+
+
+def without(one, *names):
+    """The arguments of a launch by name, without these."""
+    return {name: value for name, value in one.given.items() if name not in names}

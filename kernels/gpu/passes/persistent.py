@@ -24,8 +24,12 @@ PER_MULTIPROCESSOR = 2  # blocks; more would fit for some programs, and wait lon
 
 
 def _kernels(groups):
-    """Those that a program needs; they decide what has to be compiled."""
-    return sorted({one.name for group in groups for one in group})
+    """(the kernels, the activations that products go on with) that a program needs; they decide
+    what has to be compiled."""
+    launches = [one for group in groups for one in group]
+    finishing = {kernel for one in launches for kernel in one.finishing}
+    return tuple(sorted(some, key=lambda kernel: kernel.name)
+                 for some in ({one.kernel for one in launches}, finishing))  # fmt: skip
 
 
 def _wait_for_each_other(some, others):
@@ -53,8 +57,8 @@ class Persistent:
         self.steps = int(max(1, min(MOST_STEPS, MOST_OPERATIONS / max(operations, 1))))
         launches = in_tiles(launches, runtime.side, runtime.multiprocessors)
         self.groups = levels([one for one in launches if one.count])
-        self.names = _kernels(self.groups)
-        text, self.words, self.length = sources.persistent(self.names)
+        self.kernels, self.finishing = _kernels(self.groups)
+        text, self.words, self.length = sources.persistent(self.kernels, tuple(self.finishing))
         self.fits = sum(map(len, self.groups)) <= self.length
         if not self.fits:
             return
@@ -69,7 +73,7 @@ class Persistent:
         self.arrived = runtime.empty((1,), "uint32")
 
     def _wanted(self, group):
-        return sum(self.runtime.blocks(one.over, one.count) for one in group)
+        return sum(one.blocks(self.runtime) for one in group)
 
     def _instructions(self):
         """One row of words for each launch; see HEAD."""
@@ -79,12 +83,12 @@ class Persistent:
             wait = k > 0 or _wait_for_each_other(self.groups[-1], group)
             first = 0 if wait else self._wanted(self.groups[-1])
             for one in group:
-                blocks = self.runtime.blocks(one.over, one.count)
-                if one.over == "entries" and blocks > self.blocks:
+                blocks = one.blocks(self.runtime)
+                if one.kernel.over == "entries" and blocks > self.blocks:
                     blocks = 0  # each that runs takes several entries, one after another
                 when = -1 if one.when is None else one.when.index
-                head = (self.names.index(one.name), blocks, first % self.blocks, wait, when)
-                args = [int(encoded(a, 0).view(np.int64)) for a in one.args]
+                head = (self.kernels.index(one.kernel), blocks, first % self.blocks, wait, when)
+                args = [int(encoded(a, 0, self.finishing).view(np.int64)) for a in one.args]
                 rows.append([*map(int, head), *args, *[0] * (self.words - len(args))])
                 first, wait = first + blocks, False
         return rows

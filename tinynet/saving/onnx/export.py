@@ -79,7 +79,7 @@ class Graph:
 
     def activation(self, x, activation):
         """The name of activation(x)."""
-        if activation.name not in _activations:
+        if activation.name not in _activations or hasattr(activation, "origin"):  # the user's
             raise ValueError(f"the activation {activation.name!r} has no ONNX nodes yet")
         return _activations[activation.name](self, x, **activation.options)
 

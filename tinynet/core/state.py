@@ -1,7 +1,13 @@
-"""Python values as JSON and arrays, and back to the same types and bits.
+"""State: what an object remembers and later results depend on; and how it is written to a file.
 
-What a callback or a generator remembers: None, bools, ints, floats (NaN, too), strings, NumPy's
-numbers and arrays, lists, tuples and dicts of those. No other type is written, so none is made.
+An object that has state says so by two methods. `get_state()` returns it as plain values: None,
+bools, ints, floats (NaN, too), strings, NumPy's numbers and arrays, and lists, tuples and dicts of
+those. `set_state(state)` puts it back, also in another process, into an object that was made alike.
+An owner asks the parts that it holds: a model its layers, optimizer and metrics; a training its
+model, data and callbacks. So no module lists what another one remembers.
+
+`pack` writes such values as JSON and arrays, `unpack` returns them with the same types and bits. No
+other type is written, so none is made when a file is read.
 """
 
 import numpy as np
@@ -10,10 +16,10 @@ NUMBERS = "fiub"  # kinds of dtype
 
 
 def pack(value, arrays):
-    """`value` for json; its arrays are appended to the list `arrays`.
+    """Return `value` in a form for JSON; copies of its arrays are appended to the list `arrays`.
 
     Raises:
-        TypeError: something that is none of these; says what.
+        TypeError: something that is no plain value; says what.
     """
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -32,7 +38,7 @@ def pack(value, arrays):
 
 
 def unpack(value, arrays):
-    """What `pack` was given."""
+    """Return what `pack` was given."""
     if isinstance(value, list):
         return [unpack(v, arrays) for v in value]
     if not isinstance(value, dict):

@@ -1,0 +1,242 @@
+"""Courses: all that goes on around the steps of `fit`, `evaluate` and `predict`.
+
+A course hands out the batches, in segments that may be carried out together, calls the callbacks'
+hooks around them, shows progress, and gives memory back in the end. The course of `fit`, a
+`Training`, also hands out the epochs, stops, holds signals back, and goes on from snapshots.
+"""
+
+import warnings
+
+from .. import random
+from ..callbacks import Callback, CallbackList, History, ProgbarLogger, Snapshot
+from ..data import validation_due
+from ..resuming import Interrupts, Snapshots
+
+
+class Course:
+    """One call of `evaluate` or `predict`; the model has it as `course` while it lasts.
+
+    Args:
+        model: prepared for its first step.
+        sources: of data, which are closed in the end.
+        callbacks, verbose: as for `fit`.
+        more: callbacks after those of the user.
+        **params: what callbacks see as `params`.
+
+    Attributes:
+        segment: (Dataset, [rows of a batch, ...]), what is or was last carried out.
+        resumed: whether it goes on from a snapshot.
+    """
+
+    resumed, segment = False, None
+
+    def __init__(self, model, sources, callbacks, verbose, more=(), **params):
+        given = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
+        if not isinstance(given, (list, tuple)):
+            raise TypeError(f"callbacks: expected a list of callbacks, received {given!r}")
+        verbose = 1 if verbose == "auto" else verbose
+        if verbose not in (0, 1, 2):
+            raise ValueError(f'verbose must be 0, 1, 2 or "auto", received {verbose!r}')
+        bar = ProgbarLogger() if verbose else None
+        self.model, self.sources, self.outer = model, sources, model.course
+        self.callbacks = CallbackList([*given, *more], model, bar, verbose=verbose, **params)
+        self.call = self.callbacks.call
+
+    def __enter__(self):
+        self.model.course = self
+        return self
+
+    def __exit__(self, kind, error, trace):
+        model = self.model
+        model.course = self.outer
+        self.callbacks.close()
+        for source in self.sources:
+            source.close()
+        model.context.release()
+        model.execution.release()
+        model.saved = None
+        if model.loss is not None:
+            model.loss.probabilities = model.loss.dp = None
+
+    def batches(self, kind, source, logs):
+        """Yield the segments of an epoch, with hooks and progress around each.
+
+        Args:
+            kind: "train", "test" or "predict".
+            logs: function that returns what callbacks see after a batch; called if one looks.
+        """
+        begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
+        looked_at = self.callbacks.wants(end)
+        single = looked_at or self.callbacks.wants(begin)
+        most = (lambda: 1) if single else self.most
+        for step, data, rows in self.fetched(kind, source.epoch(most)):
+            self.call(begin, step, {})
+            self.segment = data, rows
+            yield self.segment
+            done = step + len(rows)
+            if looked_at:
+                self.call(end, done - 1, logs())
+            self.callbacks.progress(done - 1, logs)
+            if kind == "train" and self.stops_after(done, len(rows)):
+                return
+
+    def most(self):
+        """Return how many batches may be carried out together."""
+        return self.model.execution.length()
+
+    def fetched(self, kind, segments):
+        """Return an iterator over the segments."""
+        return segments
+
+
+class Training(Course):
+    """One call of `fit`.
+
+    Args:
+        model: prepared for its first step.
+        train, validation: sources of data; the second may be None.
+        callbacks, verbose, epochs, resume: as for `fit`.
+        arguments: the others of `fit` that the result depends on, name -> value.
+
+    Attributes:
+        epoch, batch: number of the present epoch, and how many of its batches are done.
+        followers: the callbacks, without a Snapshot.
+
+    Raises:
+        ValueError, TypeError: callbacks or arguments that don't fit; a snapshot of another run, of
+            which it says what differs. Nothing was changed.
+        OSError, RuntimeError: the folder for snapshots can't be used.
+    """
+
+    def __init__(self, model, train, validation, callbacks, verbose, epochs, resume, arguments):
+        self.history, self.last, self.logs = History(), epochs, {}
+        more = [self.history] if resume is None else [Snapshot(resume), self.history]
+        self.train, self.validation = train, validation
+        sources = [train] if validation is None else [train, validation]
+        super().__init__(model, sources, callbacks, verbose, more, epochs=epochs, steps=train.steps)
+        self.followers = [c for c in self.callbacks.callbacks if not isinstance(c, Snapshot)]
+        self.epoch, self.batch = arguments["initial_epoch"], 0
+        self.due = validation_due(arguments["validation_freq"])
+        self.fetching = self.unfinished = False
+        self.snapshots = Snapshots(self, arguments)
+        self.resumed = self.snapshots.found is not None
+        self.interrupts = Interrupts(terminate=self.snapshots.folder is not None)
+
+    def __enter__(self):
+        model = self.model
+        model.history, model.stop_training = self.history, False
+        model.log_names = [*model.metrics_names, "learning_rate"]
+        if self.validation is not None:
+            model.log_names[-1:-1] = [f"val_{name}" for name in model.metrics_names]
+        known = self.callbacks.all_ours() and model.compiled_metrics.names_are_known()
+        model.log_names_may_grow = not known
+        self.interrupts.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, kind, error, trace):
+        try:
+            self.snapshots.end(error)
+        finally:
+            try:
+                if self.unfinished:
+                    self.model.optimizer.finalize_variable_values()
+                super().__exit__(kind, error, trace)
+            finally:
+                self.interrupts.__exit__(kind, error, trace)
+
+    def epochs(self):
+        """Yield the numbers of the epochs, from 0, until the last or one that ends training."""
+        model, found = self.model, self.snapshots.found
+        self.call("on_train_begin", {})  # BackupAndRestore goes on from its backup here
+        if found is not None:
+            self.set_state(found)
+        self.unfinished = True
+        self.snapshots.begin()
+        ended = self.resumed and model.stop_training
+        for epoch in range(self.last if ended else self.epoch, self.last):
+            if not self.train.ready():
+                self._warn_of_the_end(self.last - epoch)
+                break
+            self.call("on_epoch_begin", epoch, {})
+            model.reset_metrics()
+            if found is not None and self.batch:  # hooks have begun the epoch anew
+                self.set_state(found)
+            found = self.snapshots.found = None
+            yield epoch
+            if model.stop_training:
+                break
+        self.unfinished = False
+        model.optimizer.finalize_variable_values()
+        self.call("on_train_end", self.logs)
+
+    def batches(self, kind, source, logs):
+        yield from super().batches(kind, source, logs)
+        if kind == "train":
+            self.model.passes_taken = source.passes
+            if self.validates(self.epoch):
+                self.snapshots.keep()
+
+    def most(self):
+        return min(super().most(), self.snapshots.batches_left())
+
+    def fetched(self, kind, segments):
+        """Yield the same segments; while one is waited for, signals come through."""
+        segments, segment = iter(segments), ()
+        while segment is not None:
+            self.fetching = kind == "train"
+            with self.interrupts.allowed():
+                segment = next(segments, None)
+            self.fetching = False
+            if segment is not None:
+                yield segment
+
+    def stops_after(self, done, count):
+        """Return whether the epoch ends after `done` batches, `count` more than before."""
+        self.batch = done
+        self.snapshots.after_batches(count)
+        return self.model.stop_training
+
+    def validates(self, epoch):
+        """Return whether validation follows the training of an epoch."""
+        return self.validation is not None and self.due(epoch)
+
+    def end_epoch(self, logs):
+        """Let callbacks see an epoch's logs, which History keeps; then a snapshot may be due."""
+        for source in self.sources:
+            source.end_epoch()
+        self.call("on_epoch_end", self.epoch, dict(logs))  # on_train_end sees nothing they add
+        self.logs, self.epoch, self.batch = logs, self.epoch + 1, 0
+        self.snapshots.after_epoch(self.model.stop_training or self.epoch == self.last)
+
+    def get_state(self):
+        """Return all that the rest of the training depends on, as plain values."""
+        return {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "stop": bool(self.model.stop_training),
+            "logs": self.logs,
+            "model": self.model.get_state(),
+            "sources": [source.get_state() for source in self.sources],
+            "callbacks": [self.snapshots.state_of(callback) for callback in self.followers],
+            "random": random.get_state(),
+        }
+
+    def set_state(self, state):
+        """Go on from what `get_state` returned."""
+        self.epoch, self.batch, self.logs = state["epoch"], state["batch"], state["logs"]
+        self.model.set_state(state["model"])
+        self.model.stop_training = state["stop"]
+        for source, kept in zip(self.sources, state["sources"], strict=True):
+            source.set_state(kept)
+        for callback, kept in zip(self.followers, state["callbacks"], strict=True):
+            if kept is not None:
+                callback.set_state(kept)
+        random.set_state(state["random"])  # last: the others may have drawn
+
+    def _warn_of_the_end(self, epochs):
+        warnings.warn(
+            f"the data ended after {self.train.total} batches; {epochs} more epochs were asked "
+            "for. A generator can be read only once: one without an end (with steps_per_epoch) or "
+            "a utils.PyDataset lasts for all epochs",
+            stacklevel=4,
+        )

@@ -1,0 +1,54 @@
+"""What a model remembers: all that its next training step depends on."""
+
+
+class Stateful:
+    """`get_state` and `set_state` of a model: its layers, optimizer, metrics and counters."""
+
+    counters = ("steps_taken", "passes_taken", "shuffle_seed")  # they key masks and permutations
+
+    def get_state(self):
+        """Return all that later steps depend on, as plain values; see `core.state`.
+
+        An equal model that gets it by `set_state` goes on to the same bits.
+        """
+        optimizer, metrics = self.optimizer, self.compiled_metrics
+        return {
+            "layers": [layer.get_state() for layer in self.leaves()],
+            "optimizer": None if optimizer is None else optimizer.get_state(),
+            "loss": self.loss_tracker.get_state(),
+            "metrics": None if metrics is None else metrics.get_state(),
+            **{name: getattr(self, name) for name in self.counters},
+        }
+
+    def set_state(self, state):
+        """Go on from what `get_state` returned, in this process or another.
+
+        Raises:
+            ValueError: it is the state of another model; nothing was changed.
+        """
+        if self.compiled_metrics is None and state["metrics"] is not None:  # no step was taken yet
+            self._prepare(state["metrics"]["target_shape"])
+        before = self.get_state()
+        try:
+            self._assign_state(state)
+        except Exception:
+            self._assign_state(before)
+            raise
+
+    def _assign_state(self, state):
+        layers = self.leaves()
+        if len(state["layers"]) != len(layers):
+            raise ValueError(
+                f"{self.name} has {len(layers)} layers, the state is of {len(state['layers'])}"
+            )
+        for name in self.counters:
+            if not isinstance(state[name], (int, type(None))):
+                raise ValueError(f"{name} is {state[name]!r}")
+        for layer, kept in zip(layers, state["layers"], strict=True):
+            layer.set_state(kept)
+        parts = (self.optimizer, self.loss_tracker, self.compiled_metrics)
+        for part, name in zip(parts, ("optimizer", "loss", "metrics"), strict=True):
+            if part is not None:
+                part.set_state(state[name])
+        for name in self.counters:
+            setattr(self, name, state[name])
