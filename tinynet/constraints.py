@@ -168,5 +168,4 @@ def get(identifier, custom_objects=None):
     return constraint
 
 
-serialize = registry.serialize
-deserialize = registry.deserialize
+serialize, deserialize = registry.serialize, registry.deserialize

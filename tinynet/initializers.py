@@ -186,11 +186,7 @@ class RandomNormal(RandomInitializer):
 class TruncatedNormal(RandomNormal):
     """N(mean, stddev²) restricted to mean ± 2 stddev: no weight starts as an outlier.
 
-    The result's own standard deviation is 0.8796 stddev.
-
-    Args:
-        mean, stddev: centre and standard deviation before the cut, stddev >= 0.
-        seed: see `RandomInitializer`.
+    The result's own standard deviation is 0.8796 stddev. Args: as for `RandomNormal`.
     """
 
     def draw(self, rng, shape):
@@ -371,5 +367,4 @@ def get(identifier):
     return registry.get(identifier)
 
 
-serialize = registry.serialize
-deserialize = registry.deserialize
+serialize, deserialize = registry.serialize, registry.deserialize

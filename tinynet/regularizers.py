@@ -57,11 +57,7 @@ class L1L2(Regularizer):
 
 @registry.register("l1")
 class L1(L1L2):
-    """l1 Σ|w|: pushes every weight towards exactly zero. Source: Tibshirani 1996 (lasso).
-
-    Args:
-        l1: factor >= 0.
-    """
+    """l1 Σ|w|, l1 >= 0: pushes weights towards exactly zero. Source: Tibshirani 1996 (lasso)."""
 
     def __init__(self, l1=0.01):
         super().__init__(l1=l1)
@@ -69,11 +65,7 @@ class L1(L1L2):
 
 @registry.register("l2")
 class L2(L1L2):
-    """l2 Σw²: shrinks large weights most. Source: Hoerl & Kennard 1970 (ridge).
-
-    Args:
-        l2: factor >= 0.
-    """
+    """l2 Σw², l2 >= 0: shrinks large weights most. Source: Hoerl & Kennard 1970 (ridge)."""
 
     def __init__(self, l2=0.01):
         super().__init__(l2=l2)
@@ -98,5 +90,4 @@ def get(identifier):
     return regularizer
 
 
-serialize = registry.serialize
-deserialize = registry.deserialize
+serialize, deserialize = registry.serialize, registry.deserialize

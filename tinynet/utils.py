@@ -10,17 +10,9 @@ from .random import set_random_seed
 Sequence = PyDataset  # its older name
 
 __all__ = [
-    "MinMaxScaler",
-    "PyDataset",
-    "Sequence",
-    "StandardScaler",
-    "check_number",
-    "normalize",
-    "pad_sequences",
-    "set_random_seed",
-    "split_dataset",
-    "to_categorical",
-]
+    "MinMaxScaler", "PyDataset", "Sequence", "StandardScaler", "check_number", "normalize",
+    "pad_sequences", "set_random_seed", "split_dataset", "to_categorical",
+]  # fmt: skip
 
 
 def to_categorical(x, num_classes=None):

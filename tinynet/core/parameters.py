@@ -6,7 +6,9 @@ one `FlatParameters`, so that an optimizer updates the whole network with one pa
 
 import contextlib
 import contextvars
+import itertools
 import math
+import operator
 
 import numpy as np
 
@@ -82,21 +84,10 @@ class Parameter(Versioned):
             elif self.grad is None:
                 self.grad = np.zeros_like(self.value)
 
-    @property
-    def shape(self):
-        return self.value.shape
-
-    @property
-    def dtype(self):
-        return self.value.dtype
-
-    @property
-    def ndim(self):
-        return self.value.ndim
-
-    @property
-    def size(self):
-        return self.value.size
+    shape = property(operator.attrgetter("value.shape"))
+    dtype = property(operator.attrgetter("value.dtype"))
+    ndim = property(operator.attrgetter("value.ndim"))
+    size = property(operator.attrgetter("value.size"))
 
     def numpy(self):
         """A copy of the value as a NumPy array."""
@@ -123,6 +114,12 @@ class Parameter(Versioned):
             f"<Parameter {self.path} shape={self.shape} dtype={self.dtype} "
             f"trainable={self.trainable}>"
         )
+
+
+def slices_of(parameters):
+    """The slice of each parameter in a flat vector of all of them end to end."""
+    ends = itertools.accumulate(p.size for p in parameters)
+    return [slice(end - p.size, end) for p, end in zip(parameters, ends, strict=True)]
 
 
 def assign_all(parameters, arrays, owner):
@@ -169,17 +166,14 @@ class FlatParameters:
         self.values = ops.zeros(count + sum(p.size for p in self.frozen), dtype)
         self.trainable = self.values[:count]
         self.grads = ops.zeros(count, dtype)
-        self.slices = []
-        start = 0
-        for p in self.trained + self.frozen:
-            place = slice(start, start + p.size)
-            view = self.values[place].reshape(p.shape)
+        laid_out = self.trained + self.frozen
+        slices = slices_of(laid_out)
+        self.slices = slices[: len(self.trained)]
+        for p, part in zip(laid_out, slices, strict=True):
+            view = self.values[part].reshape(p.shape)
             view[...] = ops.from_host(np.asarray(p))
             p.value, p.home = view, self
-            p.grad = self.grads[place].reshape(p.shape) if p.trainable else None
-            if p.trainable:
-                self.slices.append(place)
-            start = place.stop
+            p.grad = self.grads[part].reshape(p.shape) if p.trainable else None
         self.checked = new_version()  # other models that hold these parameters look again
 
     def holds(self, parameters) -> bool:

@@ -93,16 +93,15 @@ class Softmax(Activation):
 
     def forward(self, x, training=False):
         if self.context.masks.of(x) is not None:
-            raise ValueError(
-                f"layer {self.name!r}: a softmax that leaves out padding (mask_zero=True) is not "
+            raise self.invalid(
+                "a softmax that leaves out padding (mask_zero=True) is not "
                 'supported; Activation("softmax") goes over all entries'
             )
         if not self.several:
             return super().forward(x, training)
         axes = axes_of(self, self.axis, x.shape)
         rows = to_rows(self, x, axes)  # (R, D)
-        y = self.empty(rows.shape)
-        self.ops.softmax(rows, y=y)
+        y = self.result_of(self.ops.softmax, rows)
         self.saved = (axes, y)
         return from_rows(self, y, axes, x.shape)
 
@@ -140,10 +139,8 @@ class PReLU(Layer):
         self.alpha = self.named_weight("alpha", shape)
 
     def forward(self, x, training=False):
-        y = self.empty(x.shape)
-        self.ops.prelu(x, self.alpha.value, y=y)
         self.saved = (x,)
-        return y
+        return self.result_of(self.ops.prelu, x, self.alpha.value)
 
     def backward(self, dy):
         (x,) = self.recall()

@@ -9,19 +9,13 @@ def axes_of(layer, axis, shape):
     rank = len(shape)
     for a in given:
         if not -rank <= a < rank:
-            raise ValueError(
-                f"layer {layer.name!r}: axis {a} does not exist in input of shape {tuple(shape)}"
-            )
+            raise layer.invalid(f"axis {a} does not exist in input of shape {tuple(shape)}")
     found = sorted({a % rank for a in given})
     if 0 in found:
-        raise ValueError(
-            f"layer {layer.name!r}: axis {axis} holds axis 0, the rows, which can't be joined"
-        )
+        raise layer.invalid(f"axis {axis} holds axis 0, the rows, which can't be joined")
     for a in found:
         if shape[a] is None:
-            raise ValueError(
-                f"layer {layer.name!r}: axis {a} must have a known size, received {tuple(shape)}"
-            )
+            raise layer.invalid(f"axis {a} must have a known size, received {tuple(shape)}")
     return found
 
 

@@ -161,6 +161,10 @@ class Layer(Symbolic, Weights, Versioned):
         """The kernels of the device that the layer runs on."""
         return self.context.ops
 
+    def invalid(self, message):
+        """A ValueError with this message that names the layer."""
+        return ValueError(f"layer {self.name!r}: {message}")
+
     def empty(self, shape):
         """An array of the layer's dtype for a result of this step."""
         return self.context.empty(shape, self.dtype)
@@ -210,9 +214,8 @@ class Layer(Symbolic, Weights, Versioned):
     def set_data_format(self, data_format):
         """Note whether the features stand on axis 1 ("channels_first") or on the last one."""
         if data_format not in (None, "channels_last", "channels_first"):
-            raise ValueError(
-                f'layer {self.name!r}: data_format must be "channels_last" or "channels_first", '
-                f"received {data_format!r}"
+            raise self.invalid(
+                f'data_format must be "channels_last" or "channels_first", received {data_format!r}'
             )
         self.data_format = data_format or "channels_last"
         self.features_first = data_format == "channels_first"
@@ -273,7 +276,7 @@ class Layer(Symbolic, Weights, Versioned):
         if x.dtype.kind not in "fiub":
             raise TypeError(f"layer {self.name!r}: expected numbers, received dtype {x.dtype}")
         if x.ndim == 0:
-            raise ValueError(f"layer {self.name!r}: expected a batch (N, ...), received a scalar")
+            raise self.invalid("expected a batch (N, ...), received a scalar")
         return x.astype(self.dtype, copy=False)
 
     def accepts(self, shape) -> bool:
@@ -283,9 +286,8 @@ class Layer(Symbolic, Weights, Versioned):
     def check_input_shape(self, shape):
         """Raise unless the layer was built for batches of `shape`."""
         if not self.accepts(shape):
-            raise ValueError(
-                f"layer {self.name!r}: expected input of shape {self.input_shape}, "
-                f"received {(None, *shape[1:])}"
+            raise self.invalid(
+                f"expected input of shape {self.input_shape}, received {(None, *shape[1:])}"
             )
 
     def build_once(self, input_shape):

@@ -55,8 +55,7 @@ def _any_rows(shape):
 def _checked_output_shape(layer, input_shape):
     declared = layer.declared_input_shape
     if declared is not None and tuple(input_shape[1:]) != declared:
-        raise ValueError(
-            f"layer {layer.name!r}: declared with input_shape={declared}, "
-            f"received {tuple(input_shape[1:])}"
+        raise layer.invalid(
+            f"declared with input_shape={declared}, received {tuple(input_shape[1:])}"
         )
     return tuple(layer.compute_output_shape(input_shape))

@@ -28,8 +28,7 @@ def own_shape(layer, input_shape):
     finally:
         layer.saved = saved
     if np.ndim(y) == 0 or len(y) != 2:
-        raise ValueError(
-            f"layer {layer.name!r}: expected one row of output for each of 2 rows, "
-            f"received shape {np.shape(y)}"
+        raise layer.invalid(
+            f"expected one row of output for each of 2 rows, received shape {np.shape(y)}"
         )
     return (shape[0], *np.shape(y)[1:])

@@ -48,9 +48,8 @@ class Dense(Penalized):
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) < 2 or input_shape[-1] is None:
-            raise ValueError(
-                f"layer {self.name!r}: expected input (N, ..., D) with a known D, "
-                f"received shape {tuple(input_shape)}"
+            raise self.invalid(
+                f"expected input (N, ..., D) with a known D, received shape {tuple(input_shape)}"
             )
         return self.activation.output_shape((*input_shape[:-1], self.units))
 

@@ -67,21 +67,15 @@ class Masked(Noise):
 
     def mask(self, shape):
         """The mask of this step for a batch of `shape`: 0, or 1 / (1 - rate) where x is kept."""
-        mask = self.empty(self._mask_shape(shape))
-        shared = self.noise_shape is not None and self.noise_shape[0] is not None
-        row = 0 if shared else self.context.first_row  # one mask for all rows
+        given = (None,) * len(shape) if self.noise_shape is None else self.noise_shape
+        if len(given) != len(shape):
+            raise self.invalid(
+                f"noise_shape {given} must have as many axes as the input, received {shape}"
+            )
+        mask = self.empty(tuple(s if n is None else n for n, s in zip(given, shape, strict=True)))
+        row = self.context.first_row if given[0] is None else 0  # else one mask for all rows
         self.ops.dropout_mask(self.rate, self.key_now, self.context.step, row, mask=mask)
         return mask
-
-    def _mask_shape(self, shape):
-        if self.noise_shape is None:
-            return shape
-        if len(self.noise_shape) != len(shape):
-            raise ValueError(
-                f"layer {self.name!r}: noise_shape {self.noise_shape} must have as many axes as "
-                f"the input, received {shape}"
-            )
-        return tuple(s if n is None else n for n, s in zip(self.noise_shape, shape, strict=True))
 
 
 @register()

@@ -46,8 +46,8 @@ class Embedding(Penalized):
         self.input_dim = check_integer(f"{label}: input_dim", input_dim, kind=kind)
         self.output_dim = check_integer(f"{label}: output_dim", output_dim, kind=kind)
         if self.input_dim > EXACT[self.dtype]:
-            raise ValueError(
-                f"layer {self.name!r}: input_dim={input_dim}, but {self.dtype} holds integers "
+            raise self.invalid(
+                f"input_dim={input_dim}, but {self.dtype} holds integers "
                 f'exactly only up to {EXACT[self.dtype]}; use dtype="float64"'
             )
         self.start = None
@@ -55,8 +55,8 @@ class Embedding(Penalized):
             weights = weights[0] if isinstance(weights, list) and len(weights) == 1 else weights
             self.start = np.array(weights, self.dtype)
             if self.start.shape != (self.input_dim, self.output_dim):
-                raise ValueError(
-                    f"layer {self.name!r}: weights: expected shape "
+                raise self.invalid(
+                    f"weights: expected shape "
                     f"{(self.input_dim, self.output_dim)}, received {self.start.shape}"
                 )
 
@@ -81,19 +81,16 @@ class Embedding(Penalized):
         for first in range(0, len(x), 1 << 16):
             part = x[first : first + (1 << 16)]
             part = part.dense(self.dtype) if hasattr(part, "dense") else part
-            self._check_ids(part, first, where)
-
-    def _check_ids(self, x, first, where):
-        wrong = (x < 0) | (x >= self.input_dim)
-        if x.dtype.kind == "f":
-            wrong |= x != np.floor(x)
-        if wrong.any():
-            place = np.unravel_index(wrong.argmax(), x.shape)
-            position = f", position {', '.join(map(str, place[1:]))}" if len(place) > 1 else ""
-            raise ValueError(
-                f"{where}: layer {self.name!r} expects ids in [0, {self.input_dim}), received "
-                f"{x[place]} in row {first + place[0]}{position}"
-            )
+            wrong = (part < 0) | (part >= self.input_dim)
+            if part.dtype.kind == "f":
+                wrong |= part != np.floor(part)
+            if wrong.any():
+                index = np.unravel_index(wrong.argmax(), part.shape)
+                position = f", position {', '.join(map(str, index[1:]))}" if index[1:] else ""
+                raise ValueError(
+                    f"{where}: layer {self.name!r} expects ids in [0, {self.input_dim}), received "
+                    f"{part[index]} in row {first + index[0]}{position}"
+                )
 
     def compute_mask(self, inputs, previous_mask):
         return inputs if self.mask_zero else None

@@ -158,21 +158,18 @@ class Concatenate(Merge):
     def __init__(self, axis=-1, **options):
         super().__init__(**options)
         if not is_integer(axis) or axis == 0:
-            raise ValueError(f"layer {self.name!r}: axis must be an int other than 0, received "
-                             f"{axis!r}")  # fmt: skip
+            raise self.invalid(f"axis must be an int other than 0, received {axis!r}")
         self.axis = int(axis)
 
     def compute_output_shape(self, input_shape):
         self.check_number_of_inputs(input_shape)
         first = tuple(input_shape[0])
         if not -len(first) < self.axis < len(first):
-            raise ValueError(
-                f"layer {self.name!r}: there is no axis {self.axis} to join along in {first}"
-            )
+            raise self.invalid(f"there is no axis {self.axis} to join along in {first}")
         axis = self.axis % len(first)
         if len({(*s[:axis], *s[axis + 1 :]) for s in map(tuple, input_shape)}) > 1:
-            raise ValueError(
-                f"layer {self.name!r}: inputs may differ on axis {axis} only, received "
+            raise self.invalid(
+                f"inputs may differ on axis {axis} only, received "
                 f"{', '.join(map(str, input_shape))}"
             )
         return (*first[:axis], sum(s[axis] for s in input_shape), *first[axis + 1 :])

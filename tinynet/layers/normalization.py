@@ -3,7 +3,7 @@
 import math
 
 from ..configs.checks import check_number
-from .axes import from_rows, to_rows
+from .axes import axes_of, from_rows, to_rows
 from .base import Layer, register
 
 
@@ -11,6 +11,10 @@ class ScaledAndShifted(Layer):
     """Base: y = gamma xhat + beta, where a subclass computes xhat, x normalized."""
 
     gamma = beta = None
+
+    def compute_output_shape(self, input_shape):
+        axes_of(self, self.axis, input_shape)
+        return tuple(input_shape)
 
     def add_scale_and_shift(self, shape):
         """Create gamma where `scale` is set, beta where `center` is."""
@@ -63,19 +67,6 @@ class BatchNormalization(ScaledAndShifted):
         self.moving_mean = self.named_weight("moving_mean", D, trainable=False)
         self.moving_variance = self.named_weight("moving_variance", D, trainable=False)
 
-    def compute_output_shape(self, input_shape):
-        rank = len(input_shape)
-        if not -rank < self.axis < rank or self.axis in (0, -rank):
-            raise ValueError(
-                f"layer {self.name!r}: axis {self.axis} is no feature axis of {tuple(input_shape)}"
-            )
-        if input_shape[self.axis] is None:
-            raise ValueError(
-                f"layer {self.name!r}: axis {self.axis} must have a known size, "
-                f"received shape {tuple(input_shape)}"
-            )
-        return tuple(input_shape)
-
     def accepts(self, shape):
         D = self.input_shape[self.axis]
         return len(shape) == len(self.input_shape) and shape[self.axis] == D
@@ -85,8 +76,8 @@ class BatchNormalization(ScaledAndShifted):
         batch_statistics = training and self.trainable
         shape, axis = x.shape, [self.axis % x.ndim]
         if batch_statistics and self.context.masks.of(x) is not None:
-            raise ValueError(
-                f"layer {self.name!r}: batch statistics that leave out padding (mask_zero=True) "
+            raise self.invalid(
+                "batch statistics that leave out padding (mask_zero=True) "
                 "are not supported; use LayerNormalization, or mask_zero=False"
             )
         x = to_rows(self, x, axis)  # (N, D)

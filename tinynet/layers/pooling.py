@@ -21,9 +21,8 @@ class GlobalPooling1D(Layer):
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) != 3:
-            raise ValueError(
-                f"layer {self.name!r}: expected input of 3 axes, (N, T, D), "
-                f"received shape {tuple(input_shape)}"
+            raise self.invalid(
+                f"expected input of 3 axes, (N, T, D), received shape {tuple(input_shape)}"
             )
         N, T, D = input_shape
         if self.features_first:

@@ -23,10 +23,6 @@ class RowNormalization(ScaledAndShifted):
         self.axis = list(axis) if isinstance(axis, tuple) else axis
         self.epsilon = check_number(f"layer {self.name!r}: epsilon", self.epsilon, 0)
 
-    def compute_output_shape(self, input_shape):
-        axes_of(self, self.axis, input_shape)
-        return tuple(input_shape)
-
     def forward(self, x, training=False):
         axes = axes_of(self, self.axis, x.shape)
         rows = to_rows(self, x, axes)  # (R, D)

@@ -35,10 +35,7 @@ class Rescaling(Layer):
             if len(wanted) > len(tail) or any(
                 w not in (1, s) for w, s in zip(wanted, tail, strict=True)
             ):
-                raise ValueError(
-                    f"layer {self.name!r}: {name} of shape {wanted} does not fit input of "
-                    f"shape {shape}"
-                )
+                raise self.invalid(f"{name} of shape {wanted} does not fit input of shape {shape}")
         return shape
 
     def forward(self, x, training=False):
@@ -85,13 +82,12 @@ class Normalization(Layer):
         super().__init__(**options)
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         if (mean is None) != (variance is None):
-            raise ValueError(
-                f"layer {self.name!r}: give mean and variance, or neither; "
-                f"received mean={mean}, variance={variance}"
+            raise self.invalid(
+                f"give mean and variance, or neither; received mean={mean}, variance={variance}"
             )
         if np.shape(mean) != np.shape(variance) or np.ndim(mean) > len(self.axis):
-            raise ValueError(
-                f"layer {self.name!r}: expected mean and variance of equal shape, with at most "
+            raise self.invalid(
+                f"expected mean and variance of equal shape, with at most "
                 f"{len(self.axis)} axes; received shapes {np.shape(mean)}, {np.shape(variance)}"
             )
         self.given = None if mean is None else (mean, variance)
@@ -110,8 +106,8 @@ class Normalization(Layer):
                     np.broadcast_to(np.asarray(v, self.dtype), kept).copy() for v in self.given
                 )
             except ValueError:
-                raise ValueError(
-                    f"layer {self.name!r}: mean of shape {np.shape(self.given[0])} does not fit "
+                raise self.invalid(
+                    f"mean of shape {np.shape(self.given[0])} does not fit "
                     f"axes {self.axis} of input {tuple(input_shape)}"
                 ) from None
             return
@@ -132,14 +128,13 @@ class Normalization(Layer):
             data: array (N, ...), or an iterable of such batches; of a batch (x, y) x counts.
         """
         if self.given is not None:
-            raise ValueError(f"layer {self.name!r}: mean and variance were given; nothing to adapt")
+            raise self.invalid("mean and variance were given; nothing to adapt")
         count, mean, squares = 0, 0.0, 0.0
         for batch in [data] if hasattr(data, "shape") else data:
             x = np.asarray(batch[0] if isinstance(batch, (tuple, list)) else batch)
             if x.dtype.kind not in "fiub" or x.ndim == 0 or x.size == 0:
-                raise ValueError(
-                    f"layer {self.name!r}: adapt expected arrays of numbers, received shape "
-                    f"{x.shape}, dtype {x.dtype}"
+                raise self.invalid(
+                    f"adapt expected arrays of numbers, received shape {x.shape}, dtype {x.dtype}"
                 )
             self.build_once((None, *x.shape[1:]))
             self.check_input_shape(x.shape)
@@ -154,7 +149,7 @@ class Normalization(Layer):
             mean = mean + (own - mean) * (n / (count + n))
             count += n
         if count == 0:
-            raise ValueError(f"layer {self.name!r}: adapt received no data")
+            raise self.invalid("adapt received no data")
         self.mean.assign(np.asarray(mean, self.dtype))
         self.variance.assign(np.asarray(squares / count, self.dtype))
 
@@ -199,10 +194,6 @@ class Normalization(Layer):
         return [a.reshape(a.size) for a in arrays]  # (D,)
 
     def get_config(self):
-        mean, variance = (None, None) if self.given is None else map(_nested, self.given)
-        mine = {"axis": list(self.axis), "mean": mean, "variance": variance, "invert": self.invert}
-        return {**super().get_config(), **mine}
-
-
-def _nested(value):
-    return np.asarray(value).tolist()
+        given = (None, None) if self.given is None else [np.asarray(v).tolist() for v in self.given]
+        own = {"axis": list(self.axis), "mean": given[0], "variance": given[1]}
+        return {**super().get_config(), **own, "invert": self.invert}

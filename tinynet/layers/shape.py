@@ -111,9 +111,8 @@ class Reshape(Layer):
         shape = tuple(target_shape)
         ok = all(isinstance(n, (int, np.integer)) and (n >= 1 or n == -1) for n in shape)
         if not ok or shape.count(-1) > 1:
-            raise ValueError(
-                f"layer {self.name!r}: target_shape must hold ints >= 1 and at most one -1, "
-                f"received {target_shape!r}"
+            raise self.invalid(
+                f"target_shape must hold ints >= 1 and at most one -1, received {target_shape!r}"
             )
         self.target_shape = tuple(int(n) for n in shape)
 
@@ -123,8 +122,8 @@ class Reshape(Layer):
             return (N, *(None if n == -1 else n for n in self.target_shape))
         have, fixed = math.prod(row), math.prod(n for n in self.target_shape if n != -1)
         if (have % fixed if -1 in self.target_shape else have != fixed) != 0:
-            raise ValueError(
-                f"layer {self.name!r}: rows of shape {tuple(row)} hold {have} numbers, which do "
+            raise self.invalid(
+                f"rows of shape {tuple(row)} hold {have} numbers, which do "
                 f"not fill target_shape={self.target_shape}"
             )
         return (N, *(have // fixed if n == -1 else n for n in self.target_shape))
@@ -151,15 +150,14 @@ class Permute(Layer):
         super().__init__(**options)
         self.dims = tuple(dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            raise ValueError(
-                f"layer {self.name!r}: dims must hold each of 1, ..., {len(self.dims)} once, "
-                f"received {dims!r}"
+            raise self.invalid(
+                f"dims must hold each of 1, ..., {len(self.dims)} once, received {dims!r}"
             )
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) != len(self.dims) + 1:
-            raise ValueError(
-                f"layer {self.name!r}: dims={self.dims} needs input of {len(self.dims) + 1} axes, "
+            raise self.invalid(
+                f"dims={self.dims} needs input of {len(self.dims) + 1} axes, "
                 f"received shape {tuple(input_shape)}"
             )
         return (input_shape[0], *(input_shape[d] for d in self.dims))
@@ -190,9 +188,7 @@ class RepeatVector(Layer):
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) != 2:
-            raise ValueError(
-                f"layer {self.name!r}: expected input (N, D), received shape {tuple(input_shape)}"
-            )
+            raise self.invalid(f"expected input (N, D), received shape {tuple(input_shape)}")
         return (input_shape[0], self.n, input_shape[1])
 
     def forward(self, x, training=False):

@@ -66,7 +66,10 @@ class Functional(Model):
                     "applied only once; put ActivityRegularization after each application"
                 )
         self.kept = {}  # node -> what its layer saved, where a layer has several
-        self._set_shapes()
+        shapes = [tensor.shape for tensor in self.inputs]
+        self.input_shape = shapes if len(shapes) > 1 else shapes[0]
+        shapes = [tensor.shape for tensor in self.outputs]
+        self.output_shape = shapes if self.many_outputs else shapes[0]
         self.built = True
         if not trainable:
             self.trainable = False
@@ -75,12 +78,6 @@ class Functional(Model):
     def names_of_inputs(self):
         """How a dict of arrays names them: by the keys of `inputs`, or by their layers."""
         return self.input_names or [tensor.name for tensor in self.inputs]
-
-    def _set_shapes(self):
-        shapes = [tensor.shape for tensor in self.inputs]
-        self.input_shape = shapes if len(shapes) > 1 else shapes[0]
-        shapes = [tensor.shape for tensor in self.outputs]
-        self.output_shape = shapes if self.many_outputs else shapes[0]
 
     def build(self, input_shape):
         """Nothing is left to do: the layers were built when they were connected."""
@@ -150,14 +147,10 @@ class Functional(Model):
             for tensor, d in zip(node.inputs, dx if node.many else [dx], strict=True):
                 if tensor in self.wanted:
                     before = gradients.get(tensor)
-                    gradients[tensor] = d if before is None else self._sum(before, d)
+                    both = before is not None
+                    gradients[tensor] = self.result_of(self.ops.add, before, d) if both else d
         dx = [gradients.get(tensor) for tensor in self.inputs]
         return dx if self.many_inputs else dx[0]
-
-    def _sum(self, a, b):
-        total = self.context.empty(a.shape, self.dtype)
-        self.context.ops.add(a, b, y=total)
-        return total
 
     def _add_to_gradients(self, layer, dy, logits):
         """Backward of a layer whose parameters have got gradients before in this step."""

@@ -160,12 +160,10 @@ class Model(Trainer, Layer):
             if not -len(self.layers) <= index < len(self.layers):
                 raise ValueError(f"{self.name} has {len(self.layers)} layers, no number {index}")
             return self.layers[index]
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise ValueError(
-            f"{self.name} has no layer {name!r}; it has {[layer.name for layer in self.layers]}"
-        )
+        known = {layer.name: layer for layer in self.layers}
+        if name not in known:
+            raise ValueError(f"{self.name} has no layer {name!r}; it has {list(known)}")
+        return known[name]
 
     # ------------------------------------------------------------------------------ calling it
 

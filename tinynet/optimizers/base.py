@@ -15,11 +15,11 @@ from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from ..core.context import StepContext
 from ..core.devices import load_ops
-from ..core.parameters import Parameter
+from ..core.parameters import Parameter, slices_of
 from ..core.versions import Versioned
 from . import schedules, variables
 from .averaging import Averaging
-from .checks import check_options
+from .checks import check_gradients, check_options
 
 _registry = Registry("optimizer", "optimizers", "rule_keys")
 register = _registry.register
@@ -160,7 +160,7 @@ class Optimizer(Averaging, Configurable, Versioned):
             )
         self._rate = float(value)
 
-    lr = learning_rate  # the posts' dialect
+    lr = learning_rate  # its name in Keras 2
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Parameters (or parts of their paths) that weight_decay leaves alone."""
@@ -209,13 +209,10 @@ class Optimizer(Averaging, Configurable, Versioned):
         self.parameters = list(parameters)
         self.ops = ops or self.ops
         dtype = self.parameters[0].dtype if self.parameters else np.dtype("float32")
-        self.slices, start = [], 0
-        for p in self.parameters:
-            self.slices.append(slice(start, start + p.size))
-            start += p.size
-        self.state = self.make_state(lambda: self.ops.zeros(start, dtype))
-        self.average = self.ops.zeros(start, dtype) if self.use_ema else None
-        self.total = self.ops.zeros(start, dtype) if self.gradient_accumulation_steps else None
+        self.slices, size = slices_of(self.parameters), sum(p.size for p in self.parameters)
+        self.state = self.make_state(lambda: self.ops.zeros(size, dtype))
+        self.average = self.ops.zeros(size, dtype) if self.use_ema else None
+        self.total = self.ops.zeros(size, dtype) if self.gradient_accumulation_steps else None
         self.average_in_weights = False
         return self
 
@@ -356,23 +353,7 @@ class Optimizer(Averaging, Configurable, Versioned):
         if not parameters:
             raise ValueError(f"{self.name}: there are no parameters to update")
         grads = [np.asarray(g) for g in grads]
-        if len(grads) != len(parameters):
-            raise ValueError(
-                f"{self.name}: {len(grads)} gradients for {len(parameters)} parameters"
-            )
-        for i, (g, p) in enumerate(zip(grads, parameters, strict=True)):
-            if g.dtype.kind not in "fiub":
-                raise TypeError(f"{self.name}: gradient {i} has dtype {g.dtype}, expected numbers")
-            dtype = getattr(p, "dtype", type(p).__name__)
-            if getattr(dtype, "kind", None) != "f":
-                raise TypeError(
-                    f"{self.name}: parameter {i} must be a Parameter or an array of floats that "
-                    f"can be changed in place, received {dtype}"
-                )
-            if g.shape != p.shape:
-                raise ValueError(
-                    f"{self.name}: gradient {i} has shape {g.shape}, its parameter {p.shape}"
-                )
+        check_gradients(self.name, grads, parameters)
         if self.parameters is None:
             self.build([
                 p if isinstance(p, Parameter) else Parameter(p, f"array_{i}")
@@ -441,9 +422,8 @@ class Optimizer(Averaging, Configurable, Versioned):
         self.average_in_weights = state["average_in_weights"]
 
     def get_config(self) -> dict:
-        config = {"name": self.name}
-        for key in self.option_keys + self.rule_keys:
-            config[key] = getattr(self, key)
+        keys = ("name", *self.option_keys, *self.rule_keys)
+        config = {key: getattr(self, key) for key in keys}
         if self._schedule is not None:
             config["learning_rate"] = schedules.serialize(self._schedule)
         return config

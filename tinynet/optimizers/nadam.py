@@ -53,10 +53,11 @@ class Nadam(TwoMoments):
 
     def moments(self):
         """The moments, and U, which Keras stores too; it follows from the number of updates."""
-        return [*super().moments(), Variable(self, "variable", self._u, self._check_u)]
 
-    def _u(self):
-        return np.asarray(self.product(self.iterations))
+        def read():
+            return np.asarray(self.product(self.iterations))
+
+        return [*super().moments(), Variable(self, "variable", read, self._check_u)]
 
     def _check_u(self, value):
         expected = self.product(self.iterations)

@@ -234,6 +234,4 @@ class CosineDecayRestarts(LearningRateSchedule):
         return self.initial_learning_rate * ((1 - self.alpha) * height + self.alpha)
 
 
-get = registry.get
-serialize = registry.serialize
-deserialize = registry.deserialize
+get, serialize, deserialize = registry.get, registry.serialize, registry.deserialize

@@ -26,13 +26,8 @@ class Variable:
         self.read, self.write = read, write
         self.parameter, self.kind = parameter, kind or name
 
-    @property
-    def shape(self):
-        return self.numpy().shape
-
-    @property
-    def dtype(self):
-        return self.numpy().dtype
+    shape = property(lambda self: self.numpy().shape)
+    dtype = property(lambda self: self.numpy().dtype)
 
     def numpy(self):
         """A copy of the value."""
