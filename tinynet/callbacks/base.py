@@ -86,7 +86,7 @@ class Callback:
 
 
 def _overrides(callback, hook):
-    """Whether a callback does something at `hook` (the older names count for training)."""
+    """Return whether a callback does something at `hook` (the older names count for training)."""
     names = [hook] + ([hook.replace("train_", "")] if "train_batch" in hook else [])
     return any(
         getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
@@ -95,7 +95,7 @@ def _overrides(callback, hook):
 
 
 def attributes(*names):
-    """`get_state` and `set_state` for a callback that remembers these attributes."""
+    """Return `get_state` and `set_state` for a callback that remembers these attributes."""
 
     def get_state(self):
         return {name: getattr(self, name) for name in names}
@@ -159,5 +159,5 @@ class CallbackList:
             self.bar.close()
 
     def all_ours(self) -> bool:
-        """Whether all callbacks are tinynet's: then all names of the logs are known."""
+        """Return whether all callbacks are tinynet's: then all names of the logs are known."""
         return all(type(c).__module__.partition(".")[0] == "tinynet" for c in self.callbacks)

@@ -105,7 +105,7 @@ class GradientMonitor(Callback):
         return plot_gradients(self, axes=axes)
 
     def plot_histograms(self, kind="gradients", names=None, axes=None):
-        """How gradients (or "outputs") are spread, epoch by epoch: a figure."""
+        """Return how gradients (or "outputs") are spread, epoch by epoch: a figure."""
         from ..plotting import plot_histograms
 
         return plot_histograms(self, kind, names, axes=axes)

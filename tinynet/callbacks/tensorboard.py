@@ -41,21 +41,10 @@ class TensorBoard(Callback):
     """
 
     def __init__(
-        self,
-        log_dir="logs",
-        histogram_freq=0,
-        write_graph=True,
-        write_images=False,
-        write_steps_per_second=False,
-        update_freq="epoch",
-        profile_batch=0,
-        embeddings_freq=0,
-        embeddings_metadata=None,
-        *,
-        sample=None,
-        rows=256,
-        seed=0,
-    ):
+        self, log_dir="logs", histogram_freq=0, write_graph=True, write_images=False,
+        write_steps_per_second=False, update_freq="epoch", profile_batch=0, embeddings_freq=0,
+        embeddings_metadata=None, *, sample=None, rows=256, seed=0,
+    ):  # fmt: skip
         super().__init__()
         for name, value in {
             "write_images": write_images,
@@ -165,7 +154,7 @@ class TensorBoard(Callback):
         self._writer(part).add_event(event)
 
     def _graph(self):
-        """The model's config, which TensorBoard's graph page understands."""
+        """Write the model's config, which TensorBoard's graph page understands."""
         tb = _tensorboard()
         try:
             config = self.model.get_config()
@@ -212,7 +201,7 @@ def _with_zeros(kept):
 
 
 def _tensorboard():
-    """The parts of the tensorboard package that we use."""
+    """Return the parts of the tensorboard package that are used here."""
     from types import SimpleNamespace
 
     with needs("tensorboard", "callbacks.TensorBoard writes with the tensorboard package"):

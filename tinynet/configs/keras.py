@@ -51,7 +51,7 @@ LARGEST_AXIS = 1 << 40
 
 
 def adapt(cls, config: dict) -> dict:
-    """The arguments for `cls(**...)` in a config of Keras's (2 or 3) or tinynet's.
+    """Return the arguments for `cls(**...)` in a config of Keras's (2 or 3) or tinynet's.
 
     What it returns is such a config again: to adapt it once more changes nothing.
 
@@ -88,14 +88,14 @@ def adapt(cls, config: dict) -> dict:
 
 
 def _is_ours(cls):
-    """Whether from_config is tinynet's, which hands everything to the constructor."""
+    """Return whether from_config is tinynet's, which hands everything to the constructor."""
     owner = next(c for c in cls.__mro__ if "from_config" in vars(c))
     return owner.__module__.partition(".")[0] == "tinynet"
 
 
 @functools.cache
 def argument_names(cls):
-    """All names that the constructor takes, its bases' through **options; None: anything."""
+    """Return all names that the constructor takes, its bases' through **options; None: anything."""
     names = {key for keys in ("config_keys", "option_keys", "rule_keys")
              for key in getattr(cls, keys, ())}  # fmt: skip
     for base in cls.__mro__:
@@ -117,7 +117,7 @@ def _is_neutral(key, value, config):
 
 
 def plain_value(key, value):
-    """A value of a config without Keras's wrappers: dtype policies, arrays."""
+    """Return a value of a config without Keras's wrappers: dtype policies, arrays."""
     if isinstance(value, dict):
         name, inner = value.get("class_name"), value.get("config")
         if name in ("DTypePolicy", "Policy") and isinstance(inner, dict):
@@ -139,7 +139,7 @@ def plain_value(key, value):
 
 
 def check_shape(label, shape) -> tuple:
-    """`shape` as a tuple of sizes >= 0 and None, or an error."""
+    """Return `shape` as a tuple of sizes >= 0 and None, or raise a ValueError."""
     if not isinstance(shape, (list, tuple)) or len(shape) > 32:
         raise ValueError(f"{label}: expected a list of sizes, received {shape!r}")
     for size in shape:

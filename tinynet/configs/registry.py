@@ -60,7 +60,7 @@ class Registry:
         return decorate
 
     def lookup(self, name: str, custom_objects=None):
-        """The class (or object) registered under `name`."""
+        """Return the class (or object) registered under `name`."""
         found = custom.find((name, name.rpartition(">")[2]), custom_objects)
         if found is not None:
             return found
@@ -92,7 +92,7 @@ class Registry:
         )
 
     def serialize(self, obj):
-        """The config dict that `deserialize` turns back into an equal object.
+        """Return the config dict that `deserialize` turns back into an equal object.
 
         A class that is not tinynet's own goes by its module and by its name as `registered_name`;
         `deserialize` then wants it in `custom_objects`.
@@ -116,7 +116,7 @@ class Registry:
         }
 
     def deserialize(self, config, custom_objects=None):
-        """An object from what `serialize` returned (or from a name)."""
+        """Return an object from what `serialize` returned (or from a name)."""
         if config is None or isinstance(config, str):
             return self.get(config, custom_objects)
         if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
@@ -161,7 +161,7 @@ class Registry:
         return self.functions.get(name) or self.get(name)
 
     def custom(self, name, config, custom_objects=None):
-        """The user's class that `config` was made from."""
+        """Return the user's class that `config` was made from."""
         registered = config.get("registered_name")
         cls = custom.find((registered, name), custom_objects)
         if cls is not None:
@@ -178,7 +178,7 @@ class Registry:
 
 
 def is_custom(config):
-    """Whether a config's class is a user's, going by its module and its registered name.
+    """Return whether a config's class is a user's, going by its module and its registered name.
 
     Keras registers a few classes of its own, "Functional" for one, under their plain names.
     """
@@ -198,12 +198,12 @@ class Configurable:
     config_keys: tuple = ()
 
     def get_config(self) -> dict:
-        """The constructor's arguments as plain values."""
+        """Return the constructor's arguments as plain values."""
         return {key: getattr(self, key) for key in self.config_keys}
 
     @classmethod
     def from_config(cls, config: dict):
-        """An equal object from `get_config()`'s dict."""
+        """Return an equal object from `get_config()`'s dict."""
         return cls(**config)
 
     def __repr__(self):

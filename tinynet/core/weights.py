@@ -1,6 +1,7 @@
 """The weights of a layer or a model: lists of them, reading, writing, freezing."""
 
 from .layout import current_layout
+from .locks import exclusive
 from .parameters import assign_all
 
 
@@ -61,10 +62,12 @@ class Weights:
         self.require_built("count_params")
         return sum(p.size for p in self.parameters)
 
+    @exclusive
     def get_weights(self):
         """Copies of all parameters as arrays, in the order of `weights`."""
         return [p.numpy() for p in self.parameters]
 
+    @exclusive
     def set_weights(self, arrays):
         """Overwrite all parameters with arrays in the order of `weights`.
 

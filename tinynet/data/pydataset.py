@@ -46,13 +46,13 @@ class PyDataset:
         """Called after the last batch of every epoch."""
 
     def __iter__(self):
-        """All batches in order."""
+        """Iterate over all batches in order."""
         count = self.num_batches
         return (self[i] for i in (itertools.count() if count is None else range(count)))
 
 
 def is_pydataset(data):
-    """Whether `data` is a PyDataset, tinynet's or Keras's."""
+    """Return whether `data` is a PyDataset, tinynet's or Keras's."""
     return isinstance(data, PyDataset) or (
         hasattr(data, "num_batches") and hasattr(data, "__getitem__")
     )

@@ -60,7 +60,7 @@ def member(archive, key: str, shape: tuple, *dtypes: str) -> np.ndarray:
 
 
 def read_idx(path, shape: tuple, classes: int) -> np.ndarray:
-    """The bytes of a gzipped IDX file: uint8, exactly this shape, values in [0, classes).
+    """Return the bytes of a gzipped IDX file: uint8, exactly this shape, values in [0, classes).
 
     The format: a big-endian word 0x0800 + number of dimensions, a word per dimension, the bytes.
 
@@ -80,7 +80,7 @@ def read_idx(path, shape: tuple, classes: int) -> np.ndarray:
 
 
 def check_labels(y: np.ndarray, classes: int) -> np.ndarray:
-    """`y`, if every value is in [0, classes)."""
+    """Return `y`, if every value is in [0, classes)."""
     if y.min() < 0 or y.max() >= classes:
         raise ValueError(f"its labels go from {y.min()} to {y.max()}, expected 0 to {classes - 1}")
     return y

@@ -2,6 +2,7 @@
 
 import warnings
 
+from ..core.locks import exclusive
 from ..data import is_stream, source, sources
 from ..random import draw_seed
 from .batch import BatchLoading
@@ -56,6 +57,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             RuntimeError: the model is not compiled.
         """
         self._require_compiled("fit")
+        self.check_not_training("fit")
         arguments = {
             "batch_size": batch_size, "validation_split": validation_split, "shuffle": shuffle,
             "class_weight": class_weight, "initial_epoch": initial_epoch,
@@ -71,9 +73,10 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         course = Training(self, train, validation, callbacks, verbose, epochs, resume, arguments)
         with course:
             for epoch in course.epochs():
-                for batches in course.batches("train", train, self.logs):
-                    self.execution.train(*batches)
-                logs = self.logs()
+                for batches in course.batches("train", train):
+                    with course.alone():
+                        self.execution.train(*batches)
+                logs = course.measured()
                 if course.validates(epoch):
                     measured = self._evaluate(validation, course)
                     logs |= {f"val_{name}": value for name, value in measured.items()}
@@ -121,10 +124,11 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
                           stacklevel=3)  # fmt: skip
             return {}
         course.call("on_test_begin", {})
-        self.reset_metrics()
-        for batches in course.batches("test", data, self.logs):
-            self.execution.test(*batches)
-        logs = self.logs()
+        course.reset()
+        for batches in course.batches("test", data):
+            with course.alone():
+                self.execution.test(*batches)
+        logs = course.measured()
         course.call("on_test_end", logs)
         return logs
 
@@ -143,7 +147,8 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         with Course(self, [data], callbacks, verbose, steps=data.steps) as course:
             course.call("on_predict_begin", {})
             for batches in course.batches("predict", data, lambda: {"outputs": outputs[-1]}):
-                outputs.append(self.execution.predict(*batches))
+                with course.alone():
+                    outputs.append(self.execution.predict(*batches))
             course.call("on_predict_end", {})
         return joined(outputs)
 
@@ -157,18 +162,21 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         """Return loss and metrics of exactly these rows; nothing is trained."""
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
+    @exclusive
     def _on_batch(self, kind, x, y, sample_weight, class_weight, return_dict):
         self._require_compiled(f"{kind}_on_batch")
         if y is None:
             raise ValueError(f"{kind}_on_batch needs y")
         data = self.dataset(x, y, sample_weight, class_weight)
         self._prepare(data.y.shape)
+        self.measure_for(None)
         self.reset_metrics()
         run = self.execution.train if kind == "train" else self.execution.test
         run(data, [slice(0, len(data))])
         logs = self.logs()
         return logs if return_dict else _flat(logs)
 
+    @exclusive
     def predict_on_batch(self, x):
         """Return the outputs for these rows."""
         data = self.dataset(x)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..core.locks import exclusive
+
 
 class Gradients:
     """Base of Trainer: gradients and traces of a step that is not taken."""
@@ -13,6 +15,7 @@ class Gradients:
         """
         return self.loss_and_gradients(x, y, sample_weight, training)[1]
 
+    @exclusive
     def loss_and_gradients(self, x, y, sample_weight=None, training=True):
         """Return the loss of a batch, and its gradients as in `gradients`."""
         self._require_compiled("gradients")
@@ -36,6 +39,7 @@ class Gradients:
 
         return trace(self, x, y, sample_weight)
 
+    @exclusive
     def find_nan(self, x, y, sample_weight=None):
         """Where the training step that (x, y) would cause first has NaN or infinity.
 

@@ -30,6 +30,7 @@ from ..configs.registry import Registry
 from ..core.context import StepContext
 from ..core.devices import load_ops
 from ..core.graph import fits, is_symbolic
+from ..core.locks import exclusive
 from ..core.parameters import Parameter, claim
 from ..core.versions import Versioned
 from ..core.weights import Weights
@@ -238,6 +239,7 @@ class Layer(Symbolic, Weights, Versioned):
 
     # ----------------------------------------------------------------------------- calling it
 
+    @exclusive
     def __call__(self, x, training=None):
         """The outputs for a NumPy array (or anything like one); built at the first call.
 

@@ -38,14 +38,14 @@ def get(identifier, custom_objects=None):
 
 
 def serialize(loss):
-    """The config dict that `deserialize` turns back into an equal loss."""
+    """Return the config dict that `deserialize` turns back into an equal loss."""
     if hasattr(loss, "loss_class"):
         return _function_config(loss.__name__)
     return _registry.serialize(loss)
 
 
 def deserialize(config, custom_objects=None):
-    """A loss from what `serialize`, tinynet's or Keras's, returned (or from a name)."""
+    """Return a loss from what `serialize`, tinynet's or Keras's, returned (or from a name)."""
     kind = config.get("class_name") if isinstance(config, dict) else None
     if kind == "function":  # Keras's way to write mean_squared_error, a function
         return get(config["config"], custom_objects)

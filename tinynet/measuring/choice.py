@@ -10,7 +10,7 @@ from . import store, sweep
 from .subject import NotMeasurable
 
 SECONDS = 2.0  # of rounds, for each device
-STRETCH = 0.2
+TURN = 0.2  # seconds of one of them
 ROUNDS = 5
 CANDIDATES = ("cpu", "gpu")
 
@@ -34,7 +34,7 @@ class Choice:
 
 
 def choose(model, batch, shapes, density=1.0):
-    """The Choice for a compiled model; measures where nothing is known yet.
+    """Return the Choice for a compiled model; measure where no result is stored.
 
     Args:
         model: built and compiled; it is not touched.
@@ -49,7 +49,9 @@ def choose(model, batch, shapes, density=1.0):
         key = store.key(model, batch, CANDIDATES, shapes, density)
         result, when = store.load(key), "measured before"
         if result is None:
-            result, when = _measured(model, batch, shapes, density), "measured now"
+            result = sweep.measure(model, CANDIDATES, batch, rounds=ROUNDS, seconds=TURN,
+                                   budget=SECONDS, shapes=shapes, density=density)  # fmt: skip
+            when = "measured now"
             if store.save(key, result) is None:
                 when += f", and not kept: {store.folder()} can't be written"
     except NotMeasurable as reason:
@@ -62,21 +64,15 @@ def choose(model, batch, shapes, density=1.0):
     return _faster(result, batch, when)
 
 
-def _measured(model, batch, shapes, density):
-    return sweep.measure(model, CANDIDATES, batch, rounds=ROUNDS, seconds=STRETCH, budget=SECONDS,
-                         shapes=shapes, density=density)  # fmt: skip
-
-
 def _faster(result, batch, when):
-    """The device with the smaller median of times; the ratio is that of the medians."""
+    """Return the Choice of the device with the smaller median time, and the medians' ratio."""
     cpu, gpu = (float(np.median(result[name]["seconds_per_step"])) for name in CANDIDATES)
     device, other, ratio = ("gpu", "cpu", cpu / gpu) if gpu < cpu else ("cpu", "gpu", gpu / cpu)
     return Choice(device, f"{ratio:.3g} times as fast as {other} (batch {batch}, {when})")
 
 
 def density_of(x, most=200):
-    """Share of entries that are not 0 in some rows of an array, in tenths; 1 where it can't be
-    told."""
+    """Return the share of entries of an array that are not 0, in tenths; 1 if x is no array."""
     if not isinstance(x, np.ndarray) or not x.size:
         return 1.0
     some = x[:: max(len(x) // most, 1)]

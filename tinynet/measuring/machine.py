@@ -8,14 +8,12 @@ import numpy as np
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """Return the processor's name, as the system gives it."""
     try:
         with open("/proc/cpuinfo") as file:
-            names = [
-                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
-            ]
-        return names[0]
-    except (OSError, IndexError):
+            line = next(line for line in file if line.startswith("model name"))
+        return line.split(":", 1)[1].strip()
+    except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
 
@@ -25,12 +23,10 @@ def blas() -> str:
 
     np.ones((2, 2)) @ np.ones((2, 2))
     found = [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
-    return ", ".join(
-        sorted(
-            f"{e['internal_api']} {e['version']} {e.get('architecture', '?')} x{e['num_threads']}"
-            for e in found
-        )
-    )
+    return ", ".join(sorted(
+        f"{e['internal_api']} {e['version']} {e.get('architecture', '?')} x{e['num_threads']}"
+        for e in found
+    ))  # fmt: skip
 
 
 def machine_line() -> str:
@@ -42,7 +38,7 @@ def machine_line() -> str:
 
 
 def card_line() -> str:
-    """The card, its driver and clocks in one line, as far as nvidia-smi tells them."""
+    """Return the card, its driver and clocks in one line, as far as nvidia-smi tells them."""
     asked = "name,driver_version,clocks.sm,clocks.max.sm,power.limit"
     try:
         found = subprocess.run(
@@ -56,7 +52,7 @@ def card_line() -> str:
 
 
 def forced_blas():
-    """What to say where an environment variable would falsify a measurement, or None."""
+    """Return a warning if an environment variable would falsify a measurement, else None."""
     forced = os.environ.get("OPENBLAS_CORETYPE")
     return forced and (
         f"OPENBLAS_CORETYPE={forced} overrides OpenBLAS's choice of kernels and can halve its "

@@ -28,7 +28,7 @@ NAMES = {
 
 
 def draw(result):
-    """The figure of the speeds; `result` as in `results`."""
+    """Return the figure of the speeds; `result` as in `results`."""
     sizes, lines = results.batches(result), {}
     for name in result["engines"]:
         found = [results.quartiles(results.rates(result, name, b)) for b in sizes]
@@ -43,7 +43,7 @@ def draw(result):
 
 
 def draw_accuracy(result):
-    """The figure of the times to an accuracy; None where they were not asked for."""
+    """Return the figure of the times to an accuracy; None where they were not asked for."""
     asked, lines = result.get("time_to_accuracy"), {}
     for name in result["engines"] if asked else ():
         times = results.accuracy_times(result, name)
@@ -125,7 +125,7 @@ def _axes(axes, sizes, label):
 
 
 def short(number):
-    """200000 as "200k", 5000000 as "5M"."""
+    """Return 200000 as "200k", 5000000 as "5M"."""
     for unit, letter in ((1e6, "M"), (1e3, "k")):
         if number >= unit:
             return f"{number / unit:g}{letter}"
@@ -133,7 +133,7 @@ def short(number):
 
 
 def _label_ends(axes, ends):
-    """Each line's name at its right end, moved apart where they would touch."""
+    """Return each line's name at its right end, moved apart where they would touch."""
     low, high = np.log(axes.get_ylim())
     places = spread([np.log(y) for _, y, *_ in ends], 0.052 * (high - low), high)
     for (x, y, name, color, device), place in zip(ends, places, strict=True):

@@ -20,27 +20,21 @@ NOT_OF_SPEED = ("learning_rate", "seed", "name", "trainable_weights")
 
 
 def folder() -> pathlib.Path:
-    """Where the files lie."""
+    """Return where the files lie."""
     return cache_folder() / "speed"
 
 
 def key(model, batch, devices, shapes, density) -> dict:
-    """All that a measurement depends on."""
+    """Return all that a measurement depends on."""
     return {
-        "architecture": architecture(model),
-        "batch": batch,
-        "rows": repr(shapes),
-        "density": max(round(density, 1), 0.1),
-        "dtype": model.dtype,
-        "devices": sorted(devices),
-        "machine": machine("gpu" in devices),
-        "tinynet": _version(),
-        "kernels": kernels_digest(),
-    }
+        "architecture": architecture(model), "batch": batch, "rows": repr(shapes),
+        "density": max(round(density, 1), 0.1), "dtype": model.dtype, "devices": sorted(devices),
+        "machine": machine("gpu" in devices), "tinynet": _version(), "kernels": kernels_digest(),
+    }  # fmt: skip
 
 
 def architecture(model) -> str:
-    """A digest of layers, loss, optimizer and metrics, whatever they are named."""
+    """Return a digest of layers, loss, optimizer and metrics, whatever they are named."""
     config = json.loads(as_json(model))
     names = [layer.name for layer in (model, *model.parts())]
     numbers = {name: f"#{i}" for i, name in enumerate(dict.fromkeys(names))}
@@ -87,7 +81,7 @@ def kernels_digest() -> str:
 
 
 def load(wanted):
-    """What `save` kept under this key, or None; a damaged file counts as none."""
+    """Return what `save` kept under this key, or None; a damaged file counts as none."""
     try:
         path = _path(wanted)
         if path.stat().st_size > MOST_BYTES:
@@ -111,7 +105,7 @@ def save(wanted, result):
 
 
 def _is_result(result, wanted):
-    """Whether it has times > 0 for each device."""
+    """Return whether it has times > 0 for each device."""
     if not isinstance(result, dict) or sorted(result) != wanted["devices"]:
         return False
     times = [one.get("seconds_per_step") if isinstance(one, dict) else None

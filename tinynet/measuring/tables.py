@@ -79,10 +79,8 @@ def preparation_table(result):
     An engine with threads that used 1.0 of 2 cores in its turn shared the machine with another
     program.
     """
-    title = (
-        "not in the times: seconds of start and compilation; cores kept busy in its turn and out"
-    )
-    table = Table(title=title, title_justify="left")
+    table = Table(title_justify="left", title="not in the times: seconds of start and compilation; "
+                  "cores kept busy in its turn and out")  # fmt: skip
     table.add_column("engine")
     for heading in ("start, data", "first steps", "per call", "cores", "idle cores"):
         table.add_column(heading, justify="right")

@@ -55,7 +55,7 @@ class Metric(Configurable):
         self._variables = []
 
     def add_variable(self, shape=(), initializer=None, dtype=None, aggregation=None, name=None):
-        """A new variable of this metric; `reset_state` sets it to zero.
+        """Return a new variable of this metric; `reset_state` sets it to zero.
 
         Args:
             shape: tuple of ints.
@@ -92,7 +92,7 @@ class Metric(Configurable):
         raise NotImplementedError(f"{type(self).__name__} needs update_state")
 
     def result(self):
-        """The value over all batches since `reset_state`."""
+        """Return the value over all batches since `reset_state`."""
         raise NotImplementedError(f"{type(self).__name__} needs result")
 
     def reset_state(self):
@@ -151,7 +151,7 @@ def _metrics_in(value):
 
 
 def dtype_name(dtype=None) -> str:
-    """A dtype or policy, as users and Keras's configs write it, as NumPy's name for it."""
+    """Return a dtype or policy, as users and Keras's configs write it, as NumPy's name for it."""
     given = dtype
     if dtype is None:
         return floatx()
@@ -175,7 +175,7 @@ def dtype_name(dtype=None) -> str:
 
 
 def serialize(metric):
-    """The config dict of a metric, or of a function under its name, as Keras writes it."""
+    """Return the config dict of a metric, or of a function under its name, as Keras writes it."""
     if callable(metric) and not isinstance(metric, type) and not hasattr(metric, "get_config"):
         name = getattr(metric, "__name__", "<lambda>")
         if name == "<lambda>":
@@ -188,7 +188,7 @@ def serialize(metric):
 
 
 def deserialize(config, custom_objects=None):
-    """The metric (or function) that `serialize`, or Keras, wrote."""
+    """Return the metric (or function) that `serialize`, or Keras, wrote."""
     inside = config.get("config") if isinstance(config, dict) else None
     if isinstance(inside, dict) and isinstance(inside.get("fn"), dict):
         fn = deserialize(inside["fn"], custom_objects)

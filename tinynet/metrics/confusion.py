@@ -25,13 +25,13 @@ def count_at(thresholds, y_true, y_pred, weights):
 
 
 def ratio(a, b):
-    """a / b, and 0 where b is 0."""
+    """Return a / b, and 0 where b is 0."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     return np.divide(a, b, out=np.zeros(np.broadcast_shapes(a.shape, b.shape)), where=b != 0)
 
 
 def evenly_spaced(thresholds) -> bool:
-    """Whether these are 0, 1/n, 2/n, ..., 1: Keras then clips predictions to [0, 1]."""
+    """Return whether these are 0, 1/n, 2/n, ..., 1: Keras then clips predictions to [0, 1]."""
     n = len(thresholds)
     return n >= 3 and np.allclose(thresholds, np.arange(n) / (n - 1), atol=1e-7)
 
@@ -60,7 +60,7 @@ class Counts(Metric):
 
     def _add(self, y_true, y_pred, sample_weight):
         """Add entries of any shape; weights are of the rows, or of every entry."""
-        weights = spread(1.0 if sample_weight is None else sample_weight, y_pred.shape)
+        weights = spread(sample_weight, y_pred.shape)
         if self.clip:
             y_pred = np.clip(y_pred, 0, 1)
         tp, fp, positives, negatives = count_at(
@@ -104,6 +104,7 @@ class _AtThresholds(Counts):
 
     config_keys = ("name", "dtype", "thresholds")
     class_id = top_k = None
+    counted = None  # the count that is the result
 
     def __init__(self, thresholds=None, name=None, dtype=None, *, default=0.5):
         super().__init__(dtype, name)
@@ -121,6 +122,9 @@ class _AtThresholds(Counts):
             y_pred = np.where(rank < self.top_k, y_pred, -np.inf)
         y_true, y_pred = self._class(y_true, y_pred)
         self._add(y_true, y_pred, sample_weight)
+
+    def result(self):
+        return self._of(getattr(self, self.counted))
 
     def _of(self, values):
         values = np.array(values)
@@ -141,40 +145,28 @@ class TruePositives(_AtThresholds):
         thresholds: number or list in [0, 1]; p > threshold is positive. Default 0.5.
     """
 
-    higher_is_better = True
-
-    def result(self):
-        return self._of(self.true_positives)
+    counted, higher_is_better = "true_positives", True
 
 
 @register()
 class TrueNegatives(_AtThresholds):
     """Weighted number of negatives that are predicted as such; arguments as TruePositives."""
 
-    higher_is_better = True
-
-    def result(self):
-        return self._of(self.true_negatives)
+    counted, higher_is_better = "true_negatives", True
 
 
 @register()
 class FalsePositives(_AtThresholds):
     """Weighted number of negatives predicted as positive; arguments as TruePositives."""
 
-    higher_is_better = False
-
-    def result(self):
-        return self._of(self.false_positives)
+    counted, higher_is_better = "false_positives", False
 
 
 @register()
 class FalseNegatives(_AtThresholds):
     """Weighted number of positives predicted as negative; arguments as TruePositives."""
 
-    higher_is_better = False
-
-    def result(self):
-        return self._of(self.false_negatives)
+    counted, higher_is_better = "false_negatives", False
 
 
 class _OfClasses(_AtThresholds):

@@ -43,8 +43,7 @@ class FBetaScore(Metric):
             yes = (p >= p.max(axis=-1, keepdims=True)) & (np.abs(p) > 1e-9)
         else:
             yes = p > p.dtype.type(self.threshold)
-        w = spread(1.0 if sample_weight is None else sample_weight, p.shape)
-        w = w.astype(np.float64)
+        w = spread(sample_weight, p.shape).astype(np.float64)
         self.true_positives.assign_add((w * (yes * y)).sum(axis=0))
         self.false_positives.assign_add((w * (yes * (1 - y))).sum(axis=0))
         self.false_negatives.assign_add((w * (~yes * y)).sum(axis=0))

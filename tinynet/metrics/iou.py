@@ -90,6 +90,10 @@ class IoU(Metric):
         return float((hits / (union + EPSILON))[seen].sum() / (seen.sum() + EPSILON))
 
 
+def _keys_without(*left_out):
+    return tuple(key for key in IoU.config_keys if key not in left_out)
+
+
 @register()
 class BinaryIoU(IoU):
     """IoU of two classes; the predicted one is 1 where p >= threshold.
@@ -107,9 +111,7 @@ class BinaryIoU(IoU):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_pred = np.asarray(y_pred)
-        threshold = (
-            self.threshold if y_pred.dtype.kind != "f" else y_pred.dtype.type(self.threshold)
-        )
+        threshold = np.asarray(self.threshold, y_pred.dtype if y_pred.dtype.kind == "f" else None)
         super().update_state(y_true, y_pred >= threshold, sample_weight)
 
 
@@ -117,29 +119,21 @@ class BinaryIoU(IoU):
 class MeanIoU(IoU):
     """Mean IoU of all classes; arguments as IoU."""
 
-    config_keys = (
-        *("name", "dtype", "num_classes", "ignore_class"),
-        *("sparse_y_true", "sparse_y_pred", "axis"),
-    )
+    config_keys = _keys_without("target_class_ids")
 
     def __init__(
         self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True,
         sparse_y_pred=True, axis=-1,
     ):  # fmt: skip
-        super().__init__(
-            *(num_classes, range(num_classes), name, dtype, ignore_class),
-            *(sparse_y_true, sparse_y_pred, axis),
-        )
+        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true,
+                         sparse_y_pred, axis)  # fmt: skip
 
 
 @register()
 class OneHotIoU(IoU):
     """IoU where targets are one-hot, and predictions too unless `sparse_y_pred`."""
 
-    config_keys = (
-        *("name", "dtype", "num_classes", "target_class_ids", "ignore_class"),
-        *("sparse_y_pred", "axis"),
-    )
+    config_keys = _keys_without("sparse_y_true")
 
     def __init__(
         self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
@@ -156,7 +150,7 @@ class OneHotMeanIoU(MeanIoU):
     `sparse_y_pred`.
     """
 
-    config_keys = ("name", "dtype", "num_classes", "ignore_class", "sparse_y_pred", "axis")
+    config_keys = _keys_without("sparse_y_true", "target_class_ids")
 
     def __init__(
         self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_pred=False, axis=-1

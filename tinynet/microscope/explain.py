@@ -15,7 +15,7 @@ HEALTH = ("relu", "clipped_relu", *STEEPEST)
 
 
 def kind(layer) -> str:
-    """Which card: "dense", "activation", "dropout", "batchnorm", "flatten", else "other"."""
+    """Return which card: "dense", "activation", "dropout", "batchnorm", "flatten", else "other"."""
     for cls, name in ((Dense, "dense"), (Dropout, "dropout"), (BatchNormalization, "batchnorm"),
                       (Flatten, "flatten"), (Activation, "activation")):  # fmt: skip
         own = isinstance(layer, cls) and type(layer).forward is cls.forward
@@ -25,19 +25,19 @@ def kind(layer) -> str:
 
 
 def shape(array) -> str:
-    """(32, 10) as text; a list of arrays as a list of shapes."""
+    """Return (32, 10) as text; a list of arrays as a list of shapes."""
     if isinstance(array, list):
         return " + ".join(shape(a) for a in array)
     return "(" + ", ".join(map(str, array.shape)) + ("," if array.ndim == 1 else "") + ")"
 
 
 def rows(array):
-    """(N, ..., D) as (N ..., D), the way Dense sees it."""
+    """Return (N, ..., D) as (N ..., D), the way Dense sees it."""
     return array.reshape(-1, array.shape[-1]) if array.ndim != 1 else array.reshape(-1, 1)
 
 
 def activation_of(call):
-    """The layer's activation, or None for none and for the identity."""
+    """Return the layer's activation, or None for none and for the identity."""
     f = getattr(call.layer, "activation", None)
     return None if f is None or f is activations.linear else f
 
@@ -54,21 +54,17 @@ def slope(call):
 
 
 def statistics(array) -> dict:
-    """min, mean, max, sd, share of zeros, L2 norm, count of NaN and infinity; in float64."""
+    """Return min, mean, max, sd, share of zeros, L2 norm, count of NaN and infinity; in float64."""
     a = np.asarray(array, np.float64).ravel()
     good = a[np.isfinite(a)]
     if not good.size:
         return {"min": math.nan, "mean": math.nan, "max": math.nan, "sd": math.nan,
                 "zeros": 0.0, "norm": math.nan, "bad": int(a.size)}  # fmt: skip
     return {
-        "min": float(good.min()),
-        "mean": float(good.mean()),
-        "max": float(good.max()),
-        "sd": float(good.std()),
-        "zeros": float((a == 0).mean()),
-        "norm": float(np.sqrt(np.square(good).sum())),
-        "bad": int(a.size - good.size),
-    }
+        "min": float(good.min()), "mean": float(good.mean()), "max": float(good.max()),
+        "sd": float(good.std()), "zeros": float((a == 0).mean()),
+        "norm": float(np.sqrt(np.square(good).sum())), "bad": int(a.size - good.size),
+    }  # fmt: skip
 
 
 def health(call) -> dict:
@@ -177,7 +173,7 @@ def equations(cls) -> list:
 
 
 def forward_lines(call) -> list:
-    """(function, fragment) of the line that computes each of `forward_formulas`."""
+    """Return (function, fragment) of the line that computes each of `forward_formulas`."""
     layer = call.layer
     own, forward = kind(layer), type(layer).forward
     if own == "dense":
@@ -189,7 +185,7 @@ def forward_lines(call) -> list:
 
 
 def backward_lines(call) -> list:
-    """(function, fragment) of the line that computes each of `backward_formulas`."""
+    """Return (function, fragment) of the line that computes each of `backward_formulas`."""
     layer = call.layer
     own, backward = kind(layer), type(layer).backward
     if own == "dense":
@@ -203,7 +199,7 @@ def backward_lines(call) -> list:
 
 
 def parameter_count(call) -> str:
-    """How the number of parameters comes about: "784 × 300 + 300 = 235,500"."""
+    """Return how the number of parameters comes about: "784 × 300 + 300 = 235,500"."""
     parts = [" × ".join(map(str, p.shape)) for p in call.layer.weights]
     if not parts:
         return "0"
@@ -227,7 +223,7 @@ def symbols(call) -> dict:
 
 
 def bias_corrections(optimizer, iteration) -> dict:
-    """1 - beta^t by name, for an optimizer that has betas."""
+    """Return 1 - beta^t by name, for an optimizer that has betas."""
     t = iteration + 1
     return {
         name: 1 - getattr(optimizer, name) ** t

@@ -10,7 +10,7 @@ ROWS = 32  # of the batch, in the table without script
 
 
 def batch(found, data) -> str:
-    """The samples, with what came out for them; picture and path are the script's."""
+    """Return the samples, with what came out for them; picture and path are the script's."""
     R, N = data["rows"], data["count"]
     loss = found.loss
     lines = []
@@ -45,7 +45,7 @@ def _output(loss, n):
 
 
 def family(loss) -> str:
-    """Which derivation the loss has on the page: softmax, sigmoid, squared or other."""
+    """Return which derivation the loss has on the page: softmax, sigmoid, squared or other."""
     if loss.fused:
         return {"softmax": "softmax", "sigmoid": "sigmoid"}.get(loss.loss.logits_of, "other")
     return "squared" if getattr(loss.loss, "kind", None) == "squared" else "other"

@@ -77,7 +77,7 @@ def _rule(optimizer):
 
 
 def _rule_links(optimizer, kernel, cite):
-    """A link for each line of `_rule`: where the kernel writes that array."""
+    """Return a link for each line of `_rule`: where the kernel writes that array."""
     if kernel is None:
         return []
     rule, places = _rule(optimizer), {}
@@ -118,7 +118,7 @@ def _worked(p, clipped):
 
 
 def check(found, checked, dtype, cite) -> str:
-    """The table of differences, with the pass line."""
+    """Return the table of differences, with the pass line."""
     count = {v: sum(c.verdict == v for c in checked) for v in ("pass", "kink", "fail")}
     lines = []
     for k, c in enumerate(checked):

@@ -7,7 +7,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent  # .../tinynet
 
 
 def where(function):
-    """(path, first line, text) of a function or class; (name, 0, "") where there is no text.
+    """Return (path, first line, text) of a function or class; (name, 0, "") where there is no text.
 
     Paths are the project's ("tinynet/layers/dense.py", "kernels/cpu/losses.py"), however it is
     installed; of a file elsewhere only its name is told.

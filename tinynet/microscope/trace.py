@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 
 from .. import activations
+from ..core.locks import exclusive
 from ..inspecting.listen import Listener, copied
 from ..inspecting.records import LossTrace
 from ..inspecting.untouched import untouched
@@ -44,7 +45,7 @@ class Trace:
     input_gradient: object = None
 
     def layer(self, name):
-        """The LayerTrace of the layer of this name; the first call of it."""
+        """Return the LayerTrace of the layer of this name; the first call of it."""
         for found in self.layers:
             if found.name == name:
                 return found
@@ -70,8 +71,9 @@ class Trace:
         return as_html(self)
 
 
+@exclusive
 def trace(model, x, y, sample_weight=None):
-    """All numbers of the training step that (x, y) would cause; the model stays as it is.
+    """Return all numbers of the training step that (x, y) would cause; the model stays as it is.
 
     Args:
         model: compiled; it is built if need be, as `fit` would.
@@ -113,16 +115,8 @@ def run(model, batch, update=True):
     loss.before = model.context.loss
     loss.penalty = loss.before - float(loss.values.sum(dtype=np.float64))
     return Trace(
-        model=model,
-        x=copied(x, to_host),
-        y=copied(y, to_host),
-        sample_weight=copied(sample_weight, to_host),
-        outputs=listener.outputs(),
-        layers=listener.calls,
-        loss=loss,
-        parameters=listener.parameters(before),
-        numbers=numbers,
-        learning_rate=float(lr),
-        iteration=int(iteration),
-        input_gradient=listener.input_gradient(),
-    )
+        model=model, x=copied(x, to_host), y=copied(y, to_host),
+        sample_weight=copied(sample_weight, to_host), outputs=listener.outputs(),
+        layers=listener.calls, loss=loss, parameters=listener.parameters(before), numbers=numbers,
+        learning_rate=float(lr), iteration=int(iteration), input_gradient=listener.input_gradient(),
+    )  # fmt: skip

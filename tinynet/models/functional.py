@@ -2,6 +2,7 @@
 
 from ..core import graph
 from ..core.graph import KerasTensor
+from ..core.locks import join
 from ..data.several import SeveralRows, as_inputs
 from ..layers import InputLayer, Layer
 from ..layers import deserialize as deserialize_layer
@@ -53,6 +54,7 @@ class Functional(Model):
         for layer in layers:
             self.check_addition(layer)
             self.inner_layers = [*self.inner_layers, layer]
+        join(self, *layers)
         self.nodes_in_order = [node for node in nodes if node.inputs]
         self.uses = {}  # layer -> its nodes in this model
         for node in self.nodes_in_order:

@@ -13,6 +13,7 @@ from ..configs.naming import unique_name
 from ..core.context import StepContext
 from ..core.devices import load_ops, resolve
 from ..core.graph import fits, is_symbolic
+from ..core.locks import exclusive
 from ..core.parameters import FlatParameters
 from ..core.versions import latest_version, new_version
 from ..engine.fit import Trainer
@@ -167,6 +168,7 @@ class Model(Trainer, Layer):
 
     # ------------------------------------------------------------------------------ calling it
 
+    @exclusive
     def __call__(self, x, training=None):
         """Outputs for arrays, without batching; for symbolic tensors the symbolic output."""
         if is_symbolic(x):

@@ -9,7 +9,7 @@ MARKERS = "os^DvP"
 
 
 def decision_boundary(model, x, y=None, *, class_names=None, resolution=200, margin=0.1, ax=None):
-    """The plane coloured by the class that the model predicts; stronger where it is more sure.
+    """Draw the plane coloured by the class that the model predicts; stronger where it is more sure.
 
     Args:
         model: a model for rows of two numbers, or a function of (n, 2) that gives what `predict`
@@ -78,7 +78,7 @@ def decision_boundary(model, x, y=None, *, class_names=None, resolution=200, mar
 
 
 def _shares(scores):
-    """How sure of each class (n, C), from whatever the model gives."""
+    """Return how sure of each class (n, C), from whatever the model gives."""
     if scores.ndim == 1 and scores.dtype.kind in "iu":
         return np.eye(int(scores.max()) + 1 if scores.max() else 2)[scores]
     if scores.ndim == 1:

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def as_names(what, values, n, class_names):
-    """What to write for labels or predictions: a list of n strings."""
+    """Return what to write for labels or predictions: a list of n strings."""
     if values is None:
         return None
     values = np.asarray(values)
@@ -20,7 +20,7 @@ def as_names(what, values, n, class_names):
 
 
 def as_classes(what, values):
-    """Class ids (n,) from ids (n,) or (n, 1), from P(class 1) (n, 1), or from (n, C)."""
+    """Return class ids (n,) from ids (n,) or (n, 1), from P(class 1) (n, 1), or from (n, C)."""
     values = np.asarray(values)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0][0])

@@ -1,4 +1,4 @@
-"""What a GradientMonitor saw: norms, ratios and dead units as curves; spreads as ridges."""
+"""What a GradientMonitor recorded: norms, ratios and dead units as curves, histograms as ridges."""
 
 import math
 
@@ -6,11 +6,8 @@ import numpy as np
 
 from .figures import FAINT, RIGHT, line_style, panel_axes, root, style_epochs
 
-PANELS = {
-    "gradient_norm": "gradient norm",
-    "update_ratio": "update / weights, of one step",
-    "dead_units": "dead units",
-}
+PANELS = {"gradient_norm": "gradient norm", "update_ratio": "update / weights, of one step",
+          "dead_units": "dead units"}  # fmt: skip
 MOST_RIDGES = 12
 
 
@@ -78,12 +75,8 @@ def in_order(count):
 
 
 def _of_kind(curves, kind, biases):
-    """ "layer/parameter" (or "layer") -> values."""
-    found = {
-        name.partition("/")[2]: values
-        for name, values in curves.items()
-        if name.startswith(f"{kind}/")
-    }
+    """Return "layer/parameter" (or "layer") -> values, of the curves of a kind."""
+    found = {n.partition("/")[2]: v for n, v in curves.items() if n.startswith(f"{kind}/")}
     matrices = {name: v for name, v in found.items() if _is_matrix(name)}
     return found if biases or not matrices else matrices
 
@@ -93,7 +86,7 @@ def _is_matrix(name):
 
 
 def plot_histograms(monitor, kind="gradients", names=None, *, axes=None):
-    """How the entries of gradients, or of layer outputs, are spread: a ridge for each epoch.
+    """Draw how the entries of gradients, or of layer outputs, are spread: a ridge for each epoch.
 
     The first epoch is at the back, the last in front. Entries that are exactly 0, of which a ReLU
     makes many, are left out of the ridges; their share in the last epoch stands in the title.

@@ -1,6 +1,6 @@
 """An optimizer's counters and moments in Keras's order and under Keras's names.
 
-We keep one flat vector per moment, Keras one array per weight: first `iteration`, then
+tinynet keeps one flat vector per moment, Keras one array per weight: first `iteration`, then
 `learning_rate` (unless a schedule gives it), then the moments, those of one group interleaved:
 m and v of the first weight, m and v of the second.
 """
@@ -37,7 +37,7 @@ def built(model):
 
 
 def arrays(model):
-    """(name, array) of everything that the optimizer of a model remembers, in Keras's order.
+    """Return (name, array) of everything that the optimizer of a model remembers, in Keras's order.
 
     The learning rate is written in float64, so that it comes back as it was; Keras rounds it.
     """
@@ -46,14 +46,11 @@ def arrays(model):
         path = v.path
         if v.parameter is not None:  # Keras: "adam/sequential_dense_kernel_momentum"
             path = f"{model.optimizer.name}/{model.name.replace('/', '_')}_{v.name}"
-        found.append((path, _counted(v.name, v.numpy())))
+        array = v.numpy()
+        if v.name == "iteration" and array < 2**31:
+            array = array.astype("int32")  # as Keras counts
+        found.append((path, array))
     return found
-
-
-def _counted(name, array):
-    """Counters in Keras's int32, where they fit."""
-    small = name == "iteration" and array < 2**31
-    return array.astype("int32") if small else array
 
 
 def restore(model, entries):

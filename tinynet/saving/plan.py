@@ -72,7 +72,7 @@ class Plan:
 
 
 def walk(model, prefix=""):
-    """(path, layer) of each layer, under the paths that Keras gives them.
+    """Yield (path, layer) of each layer, under the paths that Keras gives them.
 
     "layers/dense", "layers/dense_1", and for a layer of a model within the model
     "layers/sequential/layers/dense".
@@ -100,7 +100,7 @@ def checksum(path, array) -> int:
 
 
 def checked(group, data):
-    """(where, shape, read) of each data set of an HDF5 group; `read` compares its checksum.
+    """Return (where, shape, read) of each data set of an HDF5 group; `read` compares its checksum.
 
     Args:
         group: has the checksums as an attribute, if the file's root says that there are any.

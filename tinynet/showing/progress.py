@@ -28,7 +28,7 @@ INTERVAL = 0.08  # seconds between two redraws
 
 
 def format_number(value) -> str:
-    """A metric's value as Keras prints it: 4 decimals, scientific if |value| <= 0.001.
+    """Return a metric's value as Keras prints it: 4 decimals, scientific if |value| <= 0.001.
 
     Arrays and lists are averaged, as Keras does; what is no number is shown by `str`.
     """
@@ -41,7 +41,7 @@ def format_number(value) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration in whole seconds: `7s`, `1:23` above a minute, `1:02:03` above an hour."""
+    """Return a duration in whole seconds: `7s`, `1:23` above a minute, `1:02:03` above an hour."""
     whole = int(seconds)
     if whole > 3600:
         return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
@@ -51,7 +51,7 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_step_time(seconds: float) -> str:
-    """The duration of one step: `2s/step`, `185ms/step` or `37us/step`."""
+    """Return the duration of one step: `2s/step`, `185ms/step` or `37us/step`."""
     if seconds >= 1 or seconds == 0:
         return f"{seconds:.0f}s/step"
     if seconds >= 1e-3:
@@ -60,7 +60,7 @@ def format_step_time(seconds: float) -> str:
 
 
 def _columns(text: str) -> int:
-    """How many terminal columns `text` takes (a Chinese character takes two)."""
+    """Return how many terminal columns `text` takes (a Chinese character takes two)."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -69,7 +69,7 @@ def _columns(text: str) -> int:
 
 
 def _cut(text: str, columns: int) -> str:
-    """`text`, shortened at its right end to `columns` columns if it is longer."""
+    """Return `text`, shortened at its right end to `columns` columns if it is longer."""
     if _columns(text) <= columns:
         return text
     from rich.cells import set_cell_size
@@ -87,7 +87,7 @@ def _is_terminal(file) -> bool:
 
 
 def _bar_glyphs(file) -> str:
-    """The characters for what is done and what is left, in an encoding that may be ASCII."""
+    """Return the characters for what is done and what is left, in an encoding that may be ASCII."""
     try:
         "━─".encode(getattr(file, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
