@@ -13,10 +13,9 @@ class Logs:
         measured_for: the Course whose batches these have counted, or None.
     """
 
-    measured_for = None
-
     def __init__(self):
         self.loss_tracker, self.compiled_metrics = metrics.Mean(name="loss"), None
+        self.measured_for = None
 
     def measure_for(self, course):
         """Have the metrics count for another call of `fit` or `evaluate`, or for none (None).

@@ -22,10 +22,6 @@ class IoU(Metric):
             fractions.
     """
 
-    config_keys = (
-        *("name", "dtype", "num_classes", "target_class_ids", "ignore_class"),
-        *("sparse_y_true", "sparse_y_pred", "axis"),
-    )
     higher_is_better = True
 
     def __init__(
@@ -90,10 +86,6 @@ class IoU(Metric):
         return float((hits / (union + EPSILON))[seen].sum() / (seen.sum() + EPSILON))
 
 
-def _keys_without(*left_out):
-    return tuple(key for key in IoU.config_keys if key not in left_out)
-
-
 @register()
 class BinaryIoU(IoU):
     """IoU of two classes; the predicted one is 1 where p >= threshold.
@@ -102,8 +94,6 @@ class BinaryIoU(IoU):
         target_class_ids: (0, 1), or one of both.
         threshold: in [0, 1].
     """
-
-    config_keys = ("name", "dtype", "target_class_ids", "threshold")
 
     def __init__(self, target_class_ids=(0, 1), threshold=0.5, name=None, dtype=None):
         super().__init__(2, target_class_ids, name, dtype)
@@ -119,8 +109,6 @@ class BinaryIoU(IoU):
 class MeanIoU(IoU):
     """Mean IoU of all classes; arguments as IoU."""
 
-    config_keys = _keys_without("target_class_ids")
-
     def __init__(
         self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True,
         sparse_y_pred=True, axis=-1,
@@ -132,8 +120,6 @@ class MeanIoU(IoU):
 @register()
 class OneHotIoU(IoU):
     """IoU where targets are one-hot, and predictions too unless `sparse_y_pred`."""
-
-    config_keys = _keys_without("sparse_y_true")
 
     def __init__(
         self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
@@ -149,8 +135,6 @@ class OneHotMeanIoU(MeanIoU):
     """Mean IoU of all classes where targets are one-hot, and predictions too unless
     `sparse_y_pred`.
     """
-
-    config_keys = _keys_without("sparse_y_true", "target_class_ids")
 
     def __init__(
         self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_pred=False, axis=-1

@@ -17,8 +17,6 @@ class BinaryCrossentropy(LossMetric, of=losses.BinaryCrossentropy):
         label_smoothing: s in y (1 - s) + s / 2.
     """
 
-    config_keys = ("name", "dtype", "from_logits", "label_smoothing")
-
     def __init__(
         self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0
     ):
@@ -36,8 +34,6 @@ class CategoricalCrossentropy(LossMetric, of=losses.CategoricalCrossentropy):
         label_smoothing: s in y (1 - s) + s / C.
         axis: of the classes.
     """
-
-    config_keys = ("name", "dtype", "from_logits", "label_smoothing", "axis")
 
     def __init__(
         self, name="categorical_crossentropy", dtype=None, from_logits=False, label_smoothing=0,
@@ -57,8 +53,6 @@ class SparseCategoricalCrossentropy(LossMetric, of=losses.SparseCategoricalCross
         ignore_class: rows of this id count as 0; with sample weights they do not count at all.
         axis: of the classes.
     """
-
-    config_keys = ("name", "dtype", "from_logits", "ignore_class", "axis")
 
     def __init__(
         self, name="sparse_categorical_crossentropy", dtype=None, from_logits=False,

@@ -58,7 +58,6 @@ class CosineSimilarity(LossMetric, of=losses.CosineSimilarity):
         axis: along which the vectors lie.
     """
 
-    config_keys = ("name", "dtype", "axis")
     higher_is_better = True
 
     def __init__(self, name="cosine_similarity", dtype=None, axis=-1):
@@ -86,7 +85,6 @@ class R2Score(Metric):
             all entries of the targets.
     """
 
-    config_keys = ("name", "dtype", "class_aggregation", "num_regressors")
     higher_is_better, counts = True, False
 
     def __init__(
