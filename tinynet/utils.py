@@ -85,9 +85,8 @@ def normalize(x, axis=-1, order=2):
     return x / np.where(norm == 0, norm.dtype.type(1), norm)
 
 
-def pad_sequences(
-    sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0
-):
+def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre",
+                  value=0.0):  # fmt: skip
     """Sequences of different lengths as the rows of one array.
 
     Args:

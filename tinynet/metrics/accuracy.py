@@ -135,9 +135,8 @@ class SparseTopKCategoricalAccuracy(_TopK, of=sparse_top_k_categorical_accuracy)
         from_sorted_ids: the predictions are class ids already, the best first.
     """
 
-    def __init__(
-        self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None, from_sorted_ids=False
-    ):
+    def __init__(self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None,
+                 from_sorted_ids=False):  # fmt: skip
         super().__init__(k, name, dtype)
         self.from_sorted_ids = from_sorted_ids
 

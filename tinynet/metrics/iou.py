@@ -24,10 +24,8 @@ class IoU(Metric):
 
     higher_is_better = True
 
-    def __init__(
-        self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
-        sparse_y_true=True, sparse_y_pred=True, axis=-1,
-    ):  # fmt: skip
+    def __init__(self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
+                 sparse_y_true=True, sparse_y_pred=True, axis=-1):  # fmt: skip
         super().__init__("int" if dtype is None else dtype, name)
         self.num_classes, self.ignore_class, self.axis = num_classes, ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
@@ -109,10 +107,8 @@ class BinaryIoU(IoU):
 class MeanIoU(IoU):
     """Mean IoU of all classes; arguments as IoU."""
 
-    def __init__(
-        self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True,
-        sparse_y_pred=True, axis=-1,
-    ):  # fmt: skip
+    def __init__(self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True,
+                 sparse_y_pred=True, axis=-1):  # fmt: skip
         super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true,
                          sparse_y_pred, axis)  # fmt: skip
 
@@ -121,10 +117,8 @@ class MeanIoU(IoU):
 class OneHotIoU(IoU):
     """IoU where targets are one-hot, and predictions too unless `sparse_y_pred`."""
 
-    def __init__(
-        self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
-        sparse_y_pred=False, axis=-1,
-    ):  # fmt: skip
+    def __init__(self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
+                 sparse_y_pred=False, axis=-1):  # fmt: skip
         super().__init__(
             num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis
         )
@@ -136,7 +130,6 @@ class OneHotMeanIoU(MeanIoU):
     `sparse_y_pred`.
     """
 
-    def __init__(
-        self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_pred=False, axis=-1
-    ):
+    def __init__(self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_pred=False,
+                 axis=-1):  # fmt: skip
         super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

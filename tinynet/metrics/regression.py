@@ -87,9 +87,8 @@ class R2Score(Metric):
 
     higher_is_better, counts = True, False
 
-    def __init__(
-        self, class_aggregation="uniform_average", num_regressors=0, name="r2_score", dtype=None
-    ):
+    def __init__(self, class_aggregation="uniform_average", num_regressors=0, name="r2_score",
+                 dtype=None):  # fmt: skip
         known = (None, "uniform_average", "variance_weighted_average")
         if class_aggregation not in known:
             raise ValueError(

@@ -24,10 +24,9 @@ class Ftrl(Optimizer):
 
     stored = ((("n", "accumulator"), ("z", "linear")),)
 
-    def __init__(self, learning_rate=0.001, learning_rate_power=-0.5,
-                 initial_accumulator_value=0.1, l1_regularization_strength=0.0,
-                 l2_regularization_strength=0.0, l2_shrinkage_regularization_strength=0.0, beta=0.0,
-                 **options):  # fmt: skip
+    def __init__(self, learning_rate=0.001, learning_rate_power=-0.5, initial_accumulator_value=0.1,
+                 l1_regularization_strength=0.0, l2_regularization_strength=0.0,
+                 l2_shrinkage_regularization_strength=0.0, beta=0.0, **options):  # fmt: skip
         super().__init__(learning_rate, **options)
         power = check_number("Ftrl: learning_rate_power", learning_rate_power, high=0)
         self.learning_rate_power = power
