@@ -3,25 +3,9 @@
 import tinynet as keras
 """
 
-from . import (
-    activations,
-    backend,
-    callbacks,
-    config,
-    constraints,
-    datasets,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    models,
-    optimizers,
-    probes,
-    random,
-    regularizers,
-    saving,
-    utils,
-)
+from . import activations, backend, callbacks, config, constraints, datasets  # isort: skip
+from . import initializers, layers, losses, metrics, models, optimizers, probes  # isort: skip
+from . import random, regularizers, saving, utils  # isort: skip
 from .core.parameters import Parameter
 from .inspecting.gradient_check import gradcheck
 from .layers import Input

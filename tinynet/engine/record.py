@@ -147,10 +147,8 @@ class Program:
             for layer, kept in saved:
                 layer.saved = kept
         try:
-            self.machine = ops.Machine(
-                self.context.ops.instructions, rows, self._known_arrays(),
-                self.inputs, model.flat, model.dtype,
-            )  # fmt: skip
+            self.machine = ops.Machine(self.context.ops.instructions, rows, self._known_arrays(),
+                                       self.inputs, model.flat, model.dtype)  # fmt: skip
         except ops.Unsupported as reason:
             raise NotRecordable(str(reason)) from None
 

@@ -30,9 +30,8 @@ class Embedding(Penalized):
             step; a V that the dtype can't count to.
     """
 
-    config_keys = (
-        "input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer", "mask_zero"
-    )  # fmt: skip
+    config_keys = ("input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer",
+                   "mask_zero")  # fmt: skip
 
     # input_length: the older Keras's, which then knew T
     def __init__(self, input_dim, output_dim, embeddings_initializer="uniform",

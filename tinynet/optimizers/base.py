@@ -73,11 +73,6 @@ class Optimizer(Averaging, Configurable, Versioned):
         average, total: flat vectors of use_ema and of gradient_accumulation_steps, or None.
     """
 
-    option_keys = (
-        "learning_rate", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema",
-        "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor",
-        "gradient_accumulation_steps",
-    )  # fmt: skip
     rule = None
     rule_keys: tuple = ()
     # what a class of the user's may bring along and still be recorded
@@ -100,11 +95,9 @@ class Optimizer(Averaging, Configurable, Versioned):
         self._schedule = None
         self.learning_rate = learning_rate
         self.first_rate = None if self._schedule is not None else self._rate
-        check_options(
-            self.name, weight_decay, loss_scale_factor, ema_momentum, ema_overwrite_frequency,
-            gradient_accumulation_steps,
-            clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm,
-        )  # fmt: skip
+        check_options(self.name, weight_decay, loss_scale_factor, ema_momentum,
+                      ema_overwrite_frequency, gradient_accumulation_steps, clipnorm=clipnorm,
+                      clipvalue=clipvalue, global_clipnorm=global_clipnorm)  # fmt: skip
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.use_ema, self.ema_momentum = bool(use_ema), ema_momentum
@@ -116,6 +109,8 @@ class Optimizer(Averaging, Configurable, Versioned):
         self.average = self.total = None
         self.average_in_weights = False  # whether `swap_average` has exchanged them
         self.ops = load_ops("reference")
+
+    option_keys = tuple(inspect.signature(__init__).parameters)[1:-1]  # without self and name
 
     def set_checked(self, below=None, **values):
         """Attributes of these names, each a number >= 0 and, where that is given, < `below`."""
@@ -355,10 +350,8 @@ class Optimizer(Averaging, Configurable, Versioned):
         grads = [np.asarray(g) for g in grads]
         check_gradients(self.name, grads, parameters)
         if self.parameters is None:
-            self.build([
-                p if isinstance(p, Parameter) else Parameter(p, f"array_{i}")
-                for i, p in enumerate(parameters)
-            ])  # fmt: skip
+            self.build([p if isinstance(p, Parameter) else Parameter(p, f"array_{i}")
+                        for i, p in enumerate(parameters)])  # fmt: skip
         elif len(parameters) != len(self.parameters) or any(
             a is not b.value and a is not b
             for a, b in zip(parameters, self.parameters, strict=True)

@@ -46,7 +46,5 @@ class Ftrl(Optimizer):
         return {"lr": lr, "l2": 2 * self.l2_regularization_strength + self.beta / lr}
 
     def update(self, w, g, lr, l2, n, z):
-        self.ops.ftrl(
-            g, lr, self.learning_rate_power, self.l1_regularization_strength, l2,
-            self.l2_shrinkage_regularization_strength, w=w, n=n, z=z,
-        )  # fmt: skip
+        self.ops.ftrl(g, lr, self.learning_rate_power, self.l1_regularization_strength, l2,
+                      self.l2_shrinkage_regularization_strength, w=w, n=n, z=z)  # fmt: skip

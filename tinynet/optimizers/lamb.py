@@ -24,7 +24,5 @@ class Lamb(TwoMoments):
 
     def update(self, w, g, lr, m_scale, v_scale, m, v):
         for at in self.slices:
-            self.ops.lamb(
-                g[at], lr, self.beta_1, self.beta_2, m_scale, v_scale, self.epsilon,
-                w=w[at], m=m[at], v=v[at],
-            )  # fmt: skip
+            self.ops.lamb(g[at], lr, self.beta_1, self.beta_2, m_scale, v_scale, self.epsilon,
+                          w=w[at], m=m[at], v=v[at])  # fmt: skip

@@ -47,9 +47,8 @@ class Nadam(TwoMoments):
         }
 
     def update(self, w, g, m_rate, g_rate, v_root, m, v):
-        self.ops.nadam(
-            g, m_rate, g_rate, self.beta_1, self.beta_2, v_root, self.epsilon, w=w, m=m, v=v
-        )
+        self.ops.nadam(g, m_rate, g_rate, self.beta_1, self.beta_2, v_root, self.epsilon,
+                       w=w, m=m, v=v)  # fmt: skip
 
     def moments(self):
         """The moments, and U, which Keras stores too; it follows from the number of updates."""
