@@ -68,8 +68,8 @@ class Compiled:
         new_loss, new_optimizer = losses.get(loss), optimizers.get(optimizer)
         if loss is not None and not isinstance(new_loss, losses.Loss):
             raise TypeError(
-                f"loss: expected a name or a Loss, received {loss!r}; nobody derives a function of "
-                "your own: subclass losses.Loss with call(y, p) and derivative(y, p)"
+                f"loss: expected a name or a Loss, received {loss!r}; a function has no derivative "
+                "to train with: subclass losses.Loss with call(y, p) and derivative(y, p)"
             )
         if not isinstance(new_optimizer, optimizers.Optimizer):
             raise TypeError(f"optimizer: expected a name or an Optimizer, received {optimizer!r}")

@@ -124,7 +124,7 @@ class Model(Trainer, Layer):
         self._context = context
         for layer in self.inner_layers:
             layer.context = context
-        new_version()  # a model that holds some of the layers, too, has to take them back
+        new_version()  # another model that holds some of the layers has to set their context again
 
     @property
     def saved(self):
