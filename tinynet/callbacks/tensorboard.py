@@ -40,11 +40,10 @@ class TensorBoard(Callback):
         ValueError: an argument that is not one of these.
     """
 
-    def __init__(
-        self, log_dir="logs", histogram_freq=0, write_graph=True, write_images=False,
-        write_steps_per_second=False, update_freq="epoch", profile_batch=0, embeddings_freq=0,
-        embeddings_metadata=None, *, sample=None, rows=256, seed=0,
-    ):  # fmt: skip
+    def __init__(self, log_dir="logs", histogram_freq=0, write_graph=True, write_images=False,
+                 write_steps_per_second=False, update_freq="epoch", profile_batch=0,
+                 embeddings_freq=0, embeddings_metadata=None, *, sample=None, rows=256,
+                 seed=0):  # fmt: skip
         super().__init__()
         for name, value in (("write_images", write_images), ("profile_batch", profile_batch),
                             ("embeddings_freq", embeddings_freq),

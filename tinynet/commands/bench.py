@@ -13,7 +13,7 @@ import datetime
 import pathlib
 import statistics
 
-from ..core import devices as known
+from ..core.devices import kernels
 from ..layers import Dense, Input
 from ..measuring import choice, results, store, sweep
 from ..measuring.machine import blas, forced_blas
@@ -140,10 +140,10 @@ def describe(model, density=1.0):
 
 
 def _devices(asked):
-    usable = known.usable()
+    usable = kernels.usable()
     for device in asked or ():
-        reason = known.why_not(device) if device in known.names() else (
-            f"unknown device {device!r}; there are: {', '.join(known.names())}"
+        reason = kernels.why_not(device) if device in kernels.DEVICES else (
+            f"unknown device {device!r}; there are: {', '.join(kernels.DEVICES)}"
         )  # fmt: skip
         if reason is not None:
             raise SystemExit(f"--devices: {reason}")

@@ -122,6 +122,8 @@ def plain_value(key, value):
         name, inner = value.get("class_name"), value.get("config")
         if name in ("DTypePolicy", "Policy") and isinstance(inner, dict):
             return inner.get("name")
+        if name == "SeedGenerator" and isinstance(inner, dict):
+            return inner.get("seed")
         if name in ("__numpy__", "__tensor__") and isinstance(inner, dict):
             return np.array(inner.get("value"), inner.get("dtype"))
         if name == "__lambda__":

@@ -6,6 +6,7 @@ that suggests the nearest one.
 """
 
 import difflib
+import inspect
 
 from . import custom_objects as custom
 from .keras import adapt
@@ -15,16 +16,28 @@ def _key(name: str) -> str:
     return name.replace("_", "").lower()
 
 
+def _arguments(cls) -> tuple:
+    """Names of the constructor's positional arguments, without the class's `option_keys`."""
+    return tuple(
+        p.name
+        for p in inspect.signature(cls).parameters.values()
+        if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in getattr(cls, "option_keys", ())
+    )
+
+
 class Registry:
     """String and config lookup for one kind of object.
 
     Args:
         kind: what an object is called in messages, e.g. "optimizer".
         module: where Keras keeps such objects, e.g. "optimizers"; written into configs.
+        arguments: the attribute of a class that names the arguments in its config, "config_keys".
+            Where a class does not set it, `register` does: to all arguments of its constructor
+            but keyword-only ones, and but its `option_keys`.
     """
 
-    def __init__(self, kind: str, module: str):
-        self.kind, self.module = kind, module
+    def __init__(self, kind: str, module: str, arguments=None):
+        self.kind, self.module, self.arguments = kind, module, arguments
         self.objects = {}  # name as shown -> class or object
         self.keys = {}  # name without case and underscores -> class or object
         self.functions = {}  # name -> function, for configs whose class is "function"
@@ -38,6 +51,8 @@ class Registry:
         """Return a class decorator: the class's name and the aliases stand for it."""
 
         def decorate(cls):
+            if self.arguments and self.arguments not in vars(cls):
+                setattr(cls, self.arguments, _arguments(cls))
             for name in (cls.__name__, *aliases):
                 self.add(name, cls)
             return cls
@@ -177,7 +192,7 @@ def is_custom(config):
 class Configurable:
     """`get_config` and `from_config` for classes whose config is their constructor's arguments.
 
-    A class names them in `config_keys`; each is stored under the attribute of the same name.
+    `config_keys` names them; each is stored under the attribute of the same name.
     """
 
     config_keys: tuple = ()

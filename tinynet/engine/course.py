@@ -5,7 +5,7 @@ hooks around them, shows progress, and gives memory back in the end. The course 
 `Training`, also hands out the epochs, stops, holds signals back, and goes on from snapshots.
 """
 
-import contextlib
+import functools
 import warnings
 
 from .. import random
@@ -56,35 +56,29 @@ class Course:
             self.callbacks.close()
             for source in self.sources:
                 source.close()
-            with self.alone() as model:
-                model.context.release()
-                model.execution.release()
-                model.saved = model.measured_for = None
-                if model.loss is not None:
-                    model.loss.probabilities = model.loss.dp = None
+            self.run(self._give_back)
         finally:
             if self.lock is not None:
                 self.lock.give()
 
-    @contextlib.contextmanager
-    def alone(self):
-        """Within the block no other thread computes with the model, whose metrics are this call's.
+    def _give_back(self):
+        """Have the model keep no arrays that its next call can do without."""
+        model = self.model
+        model.context.release()
+        model.execution.release()
+        model.saved = model.measured_for = None
+        if model.loss is not None:
+            model.loss.probabilities = model.loss.dp = None
 
-        Hooks and data sets run outside of it: other threads, too, may then use the model.
+    def run(self, method, *args):
+        """Call a method of the model while no other thread computes with it; return its result.
+
+        The model's metrics are then those of this call of `fit` or `evaluate`. Hooks and data sets
+        run outside of this: other threads, and hooks, may use the model in between.
         """
         with locked(self.model):
             self.model.measure_for(self)
-            yield self.model
-
-    def reset(self):
-        """Forget what was measured so far."""
-        with self.alone() as model:
-            model.reset_metrics()
-
-    def measured(self):
-        """Return loss and metrics of the batches since `reset`, name -> value."""
-        with self.alone() as model:
-            return model.logs()
+            return method(*args)
 
     def batches(self, kind, source, logs=None):
         """Yield the segments of an epoch, with hooks and progress around each.
@@ -92,9 +86,9 @@ class Course:
         Args:
             kind: "train", "test" or "predict".
             logs: function that returns what callbacks see after a batch, called if one looks;
-                None: `measured`.
+                None: loss and metrics so far.
         """
-        logs = logs or self.measured
+        logs = logs or functools.partial(self.run, self.model.logs)
         begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
         looked_at = self.callbacks.wants(end)
         single = looked_at or self.callbacks.wants(begin)
@@ -112,8 +106,7 @@ class Course:
 
     def most(self):
         """Return how many batches may be carried out together."""
-        with locked(self.model):
-            return self.model.execution.length()
+        return self.run(self.model.execution.length)
 
     def fetched(self, kind, segments):
         """Return an iterator over the segments."""
@@ -200,7 +193,7 @@ class Training(Course):
                 self._warn_of_the_end(self.last - epoch)
                 break
             self.call("on_epoch_begin", epoch, {})
-            self.reset()
+            self.run(model.reset_metrics)
             if found is not None and self.batch:  # hooks have begun the epoch anew
                 self.set_state(found)
             found = self.snapshots.found = None
@@ -252,14 +245,12 @@ class Training(Course):
 
     def get_state(self):
         """Return all that the rest of the training depends on, as plain values."""
-        with self.alone() as model:
-            state = model.get_state()
         return {
             "epoch": self.epoch,
             "batch": self.batch,
             "stop": bool(self.model.stop_training),
             "logs": self.logs,
-            "model": state,
+            "model": self.run(self.model.get_state),
             "sources": [source.get_state() for source in self.sources],
             "callbacks": [self.snapshots.state_of(callback) for callback in self.followers],
             "random": random.get_state(),
@@ -268,8 +259,7 @@ class Training(Course):
     def set_state(self, state):
         """Go on from what `get_state` returned."""
         self.epoch, self.batch, self.logs = state["epoch"], state["batch"], state["logs"]
-        with self.alone() as model:
-            model.set_state(state["model"])
+        self.run(self.model.set_state, state["model"])
         self.model.stop_training = state["stop"]
         for source, kept in zip(self.sources, state["sources"], strict=True):
             source.set_state(kept)

@@ -57,7 +57,6 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             RuntimeError: the model is not compiled.
         """
         self._require_compiled("fit")
-        self.check_not_training("fit")
         arguments = {
             "batch_size": batch_size, "validation_split": validation_split, "shuffle": shuffle,
             "class_weight": class_weight, "initial_epoch": initial_epoch,
@@ -74,9 +73,8 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         with course:
             for epoch in course.epochs():
                 for batches in course.batches("train", train):
-                    with course.alone():
-                        self.execution.train(*batches)
-                logs = course.measured()
+                    course.run(self.execution.train, *batches)
+                logs = course.run(self.logs)
                 if course.validates(epoch):
                     measured = self._evaluate(validation, course)
                     logs |= {f"val_{name}": value for name, value in measured.items()}
@@ -124,11 +122,10 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
                           stacklevel=3)  # fmt: skip
             return {}
         course.call("on_test_begin", {})
-        course.reset()
+        course.run(self.reset_metrics)
         for batches in course.batches("test", data):
-            with course.alone():
-                self.execution.test(*batches)
-        logs = course.measured()
+            course.run(self.execution.test, *batches)
+        logs = course.run(self.logs)
         course.call("on_test_end", logs)
         return logs
 
@@ -147,8 +144,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         with Course(self, [data], callbacks, verbose, steps=data.steps) as course:
             course.call("on_predict_begin", {})
             for batches in course.batches("predict", data, lambda: {"outputs": outputs[-1]}):
-                with course.alone():
-                    outputs.append(self.execution.predict(*batches))
+                outputs.append(course.run(self.execution.predict, *batches))
             course.call("on_predict_end", {})
         return joined(outputs)
 

@@ -49,10 +49,9 @@ class BinaryFocalCrossentropy(_Focal):
     activation = activations.sigmoid
     smoothed_over = 2
 
-    def __init__(
-        self, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False,
-        label_smoothing=0.0, axis=-1, reduction="sum_over_batch_size", name=None, dtype=None,
-    ):  # fmt: skip
+    def __init__(self, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False,
+                 label_smoothing=0.0, axis=-1, reduction="sum_over_batch_size", name=None,
+                 dtype=None):  # fmt: skip
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
         self.apply_class_balancing, self.alpha = bool(apply_class_balancing), float(alpha)
         self.gamma = check_number("gamma", gamma, 0, kind="")
@@ -86,10 +85,8 @@ class CategoricalFocalCrossentropy(_Focal):
     whole_rows = True
     for_class_ids = "utils.to_categorical"
 
-    def __init__(
-        self, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1,
-        reduction="sum_over_batch_size", name=None, dtype=None,
-    ):  # fmt: skip
+    def __init__(self, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1,
+                 reduction="sum_over_batch_size", name=None, dtype=None):  # fmt: skip
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
         self.alpha = np.asarray(alpha, float).tolist()
         self.gamma = check_number("gamma", gamma, 0, kind="")

@@ -32,7 +32,7 @@ def choose(model, batch, shapes, density=1.0):
 
     See `sweep.measure` for the arguments.
     """
-    reason = devices.why_not("gpu")
+    reason = devices.kernels.why_not("gpu")
     if reason is not None:
         return Choice("cpu", f"because there is no gpu to use: {reason}", compared=False)
     try:

@@ -11,7 +11,7 @@ from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from .variable import Variable
 
-_registry = Registry("metric", "metrics")
+_registry = Registry("metric", "metrics", "config_keys")
 register = _registry.register
 functions = _registry.functions  # name -> function of (y_true, y_pred); filled in __init__
 

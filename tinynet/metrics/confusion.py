@@ -102,7 +102,6 @@ class Counts(Metric):
 class _AtThresholds(Counts):
     """One value for each threshold that the user gave."""
 
-    config_keys = ("name", "dtype", "thresholds")
     class_id = top_k = None
     counted = None  # the count that is the result
 
@@ -170,7 +169,6 @@ class FalseNegatives(_AtThresholds):
 
 
 class _OfClasses(_AtThresholds):
-    config_keys = ("name", "dtype", "thresholds", "top_k", "class_id")
     higher_is_better = True
 
     def __init__(self, thresholds=None, top_k=None, class_id=None, name=None, dtype=None):

@@ -177,6 +177,8 @@ class MeanMetricWrapper(MeanMetric):
     has, as in Keras.
     """
 
+    config_keys = ("name", "dtype")  # see `get_config`
+
     def __init__(self, fn, name=None, dtype=None, **options):
         if not callable(fn):
             raise TypeError(f"MeanMetricWrapper: fn must be a function, received {fn!r}")
