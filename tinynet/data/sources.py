@@ -41,7 +41,9 @@ def sources(dataset, names, order, x, y, sample_weight, validation_data, epochs,
         )
         where = f"validation (from row {cut}) "
     elif validation_data is not None and not is_stream(validation_data):
-        validation_data = unpack(validation_data, "validation_data")  # or fail before we build
+        validation_data = unpack(
+            validation_data, "validation_data"
+        )  # fails before anything is built
     train = source(dataset, x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch,
                    class_weight=class_weight, shuffle=shuffle, order=order)  # fmt: skip
     if validation_data is None:

@@ -160,7 +160,7 @@ class Loss(Configurable, Versioned):
         return self
 
     def check_dtype(self, dtype):
-        """Raise unless we can serve a model of this dtype."""
+        """Raise unless the loss can compute in a model of this dtype."""
         if self.dtype not in (None, dtype):
             raise ValueError(
                 f"{self._label()}: dtype={self.dtype!r} in a model that computes in {dtype}; "
@@ -203,7 +203,7 @@ class Loss(Configurable, Versioned):
         return type(self).__name__
 
     def _arrays(self, p):
-        """Arrays for the values (N,) and the gradient (N, C), None where no gradient is wanted."""
+        """Return arrays for values (N,) and gradient (N, C), None where no gradient is wanted."""
         empty = self.context.empty
         return empty(p.shape[:1], p.dtype), empty(p.shape, p.dtype) if self.wants_gradient else None
 
@@ -312,7 +312,7 @@ def check_axis(axis):
 
 
 def _dtype(dtype):
-    """None, or "float32" or "float64": from a name, a dtype, a policy or a policy's config."""
+    """Return None, "float32" or "float64", from a name, dtype, policy or a policy's config."""
     if dtype is None:
         return None
     if isinstance(dtype, dict):

@@ -9,7 +9,7 @@ from ..data import check_finite
 
 
 def check_class_ids(y, classes, where, ignore=None):
-    """`y` as integers in [0, classes), or `ignore`; or an error that names the first bad row."""
+    """Return `y` as integers in [0, classes), or `ignore`; raise naming the first bad row."""
     if y.dtype.kind not in "fiub":
         raise TypeError(f"{where}: expected integer class ids, received dtype {y.dtype}")
     check_finite(y, where)

@@ -38,7 +38,7 @@ class Plan:
         )
 
     def add_layer(self, layer, weights, entries, where):
-        """`add` all weights of a layer, if there are as many entries (where, shape, read)."""
+        """Add all weights of a layer, if there are as many entries (where, shape, read)."""
         if len(entries) != len(weights):
             self.mismatch(
                 f"it holds {len(entries)} arrays {where}, layer {layer.name!r} has {len(weights)}"
