@@ -9,7 +9,6 @@ from replay_runs import RECORDED, C, D, data, labels
 import tinynet
 from tinynet import Model, Sequential, activations, constraints, regularizers
 from tinynet.core import layout
-from tinynet.data import Dataset
 from tinynet.layers import Add, BatchNormalization, Dense, Dropout, Input, Layer
 
 DEVICES = ["reference", "cpu"]
@@ -40,7 +39,7 @@ def walks(monkeypatch):
 
 def test_a_second_step_walks_through_no_layer(walks):
     model = net()
-    rows = Dataset(model, data(), labels())
+    rows = model.dataset(data(), labels())
     model._prepare(rows.y.shape)
     model.train_step(*model.batch(rows, slice(None)))
     assert walks
