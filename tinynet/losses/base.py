@@ -293,7 +293,9 @@ class ElementwiseLoss(PlainLoss):
     f = df = None
     options: tuple = ()
     # what a class of the user's may bring along and still be recorded
-    formula_names = frozenset({"f", "df", "options", "default_name", "config_keys", "get_config"})
+    formula_names = frozenset(
+        {"f", "df", "kind", "options", "default_name", "config_keys", "get_config"}
+    )
 
     def forward(self, y, p, w, logits=False):
         kind = self.kind or (self.f, self.df)
