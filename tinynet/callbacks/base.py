@@ -24,7 +24,7 @@ class Callback:
         self.params = params
 
     def get_state(self):
-        """What this callback remembers, for a snapshot: numbers, strings, arrays, lists, dicts.
+        """Return what a snapshot keeps: numbers, strings, arrays, lists, dicts of them.
 
         `set_state` gets it back in the process that goes on, after `on_train_begin` (and, within an
         epoch, after `on_epoch_begin`).
@@ -35,10 +35,10 @@ class Callback:
         """Go on from what `get_state` returned."""
 
     def on_batch_begin(self, batch, logs=None):
-        """The older name of on_train_batch_begin."""
+        """Called at on_train_batch_begin; its older name."""
 
     def on_batch_end(self, batch, logs=None):
-        """The older name of on_train_batch_end."""
+        """Called at on_train_batch_end; its older name."""
 
     def on_train_batch_begin(self, batch, logs=None):
         """Before training batch number `batch` of the epoch, from 0."""

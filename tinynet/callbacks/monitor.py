@@ -25,7 +25,7 @@ class Monitor(Callback):
         self.best, self.sign = None, None
 
     def check_monitor(self):
-        """At the start of training: raise if there will be no such value."""
+        """Raise if training will not log the monitored value."""
         names = self.model.log_names
         if self.monitor not in names and not self.model.log_names_may_grow:
             raise ValueError(self._missing(names))

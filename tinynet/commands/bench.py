@@ -13,7 +13,7 @@ import datetime
 import pathlib
 import statistics
 
-from ..core import devices as known
+from ..core.devices import kernels
 from ..layers import Dense, Input
 from ..measuring import choice, results, store, sweep
 from ..measuring.machine import blas, forced_blas
@@ -140,10 +140,10 @@ def describe(model, density=1.0):
 
 
 def _devices(asked):
-    usable = known.usable()
+    usable = kernels.usable()
     for device in asked or ():
-        reason = known.why_not(device) if device in known.names() else (
-            f"unknown device {device!r}; there are: {', '.join(known.names())}"
+        reason = kernels.why_not(device) if device in kernels.DEVICES else (
+            f"unknown device {device!r}; there are: {', '.join(kernels.DEVICES)}"
         )  # fmt: skip
         if reason is not None:
             raise SystemExit(f"--devices: {reason}")
@@ -167,7 +167,7 @@ def _model(options):
 
 
 def dense(sizes):
-    """Dense layers with relu, and softmax at the end (one output: sigmoid)."""
+    """Return a model of Dense layers with relu, and softmax at the end (one output: sigmoid)."""
     if len(sizes) < 2:
         raise ValueError(f"--layers: expected the input's size and one more, received {sizes}")
     last = Dense(sizes[-1], activation="softmax" if sizes[-1] > 1 else "sigmoid")

@@ -1,8 +1,8 @@
-"""Configs as Keras writes them, made fit for our constructors.
+"""Configs as Keras writes them, adapted to tinynet's constructors.
 
-Keras's configs name every argument, also those that we don't have and that are switched off:
+Keras's configs name every argument, also those that tinynet lacks and that are switched off:
 `kernel_constraint: None`, `use_ema: False`. Such a neutral key is left out. Any other unknown key
-would change the numbers and is refused, here or by the constructor.
+would change results and is refused, here or by the constructor.
 """
 
 import functools
@@ -83,7 +83,7 @@ def adapt(cls, config: dict) -> dict:
         elif key in SWITCHED_OFF or key.endswith("_constraint"):
             raise ValueError(f"{cls.__name__}: {key}={value!r} is not supported")
         else:
-            result[key] = value  # the constructor has the last word
+            result[key] = value  # the constructor takes or refuses it
     return result
 
 
@@ -122,6 +122,8 @@ def plain_value(key, value):
         name, inner = value.get("class_name"), value.get("config")
         if name in ("DTypePolicy", "Policy") and isinstance(inner, dict):
             return inner.get("name")
+        if name == "SeedGenerator" and isinstance(inner, dict):
+            return inner.get("seed")
         if name in ("__numpy__", "__tensor__") and isinstance(inner, dict):
             return np.array(inner.get("value"), inner.get("dtype"))
         if name == "__lambda__":

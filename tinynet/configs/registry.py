@@ -1,11 +1,12 @@
 """Names for objects: `get("adam")`, `serialize(obj)`, `deserialize(config)`, as in Keras.
 
 Each module (losses, optimizers, ...) owns one Registry and registers its classes with the names
-that Keras knows them by. Spelling is forgiving about case and underscores, nothing else: an
-unknown name is an error that suggests the nearest one.
+that Keras knows them by. Case and underscores in a name do not count; an unknown name is an error
+that suggests the nearest one.
 """
 
 import difflib
+import inspect
 
 from . import custom_objects as custom
 from .keras import adapt
@@ -15,29 +16,43 @@ def _key(name: str) -> str:
     return name.replace("_", "").lower()
 
 
+def _arguments(cls) -> tuple:
+    """Names of the constructor's positional arguments, without the class's `option_keys`."""
+    return tuple(
+        p.name
+        for p in inspect.signature(cls).parameters.values()
+        if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in getattr(cls, "option_keys", ())
+    )
+
+
 class Registry:
     """String and config lookup for one kind of object.
 
     Args:
         kind: what an object is called in messages, e.g. "optimizer".
         module: where Keras keeps such objects, e.g. "optimizers"; written into configs.
+        arguments: the attribute of a class that names the arguments in its config, "config_keys".
+            Where a class does not set it, `register` does: to all arguments of its constructor
+            but keyword-only ones, and but its `option_keys`.
     """
 
-    def __init__(self, kind: str, module: str):
-        self.kind, self.module = kind, module
-        self.objects = {}  # the spelling we show -> class or object
-        self.keys = {}  # the forgiving spelling -> class or object
+    def __init__(self, kind: str, module: str, arguments=None):
+        self.kind, self.module, self.arguments = kind, module, arguments
+        self.objects = {}  # name as shown -> class or object
+        self.keys = {}  # name without case and underscores -> class or object
         self.functions = {}  # name -> function, for configs whose class is "function"
 
     def add(self, name, obj):
-        """`name` leads to `obj`, a class or a ready object."""
+        """Let `name` stand for `obj`, a class or an object."""
         self.objects[name] = obj
         self.keys[_key(name)] = obj
 
     def register(self, *aliases):
-        """Class decorator: the class's own name and the aliases lead to it."""
+        """Return a class decorator: the class's name and the aliases stand for it."""
 
         def decorate(cls):
+            if self.arguments and self.arguments not in vars(cls):
+                setattr(cls, self.arguments, _arguments(cls))
             for name in (cls.__name__, *aliases):
                 self.add(name, cls)
             return cls
@@ -59,7 +74,7 @@ class Registry:
         )
 
     def get(self, identifier, custom_objects=None):
-        """None, a name, a config dict, a class or an object -> None or an object."""
+        """Return the object that a name, config dict or class stands for; None for None."""
         if identifier is None:
             return None
         if isinstance(identifier, str):
@@ -177,7 +192,7 @@ def is_custom(config):
 class Configurable:
     """`get_config` and `from_config` for classes whose config is their constructor's arguments.
 
-    A class names them in `config_keys`; each is stored under the attribute of the same name.
+    `config_keys` names them; each is stored under the attribute of the same name.
     """
 
     config_keys: tuple = ()

@@ -6,7 +6,7 @@ from .parameters import assign_all
 
 
 class Weights:
-    """What a layer and a model have in common: `parameters`, and what can be done with them.
+    """Base of layers and models: their `parameters`, read, written and frozen.
 
     Attributes:
         inner_layers: the layers inside; None in a layer that does the work itself.
@@ -58,7 +58,7 @@ class Weights:
                 p.trainable = leaf.learns and p.learnable
 
     def count_params(self) -> int:
-        """How many numbers the parameters hold."""
+        """The number of entries of all parameters."""
         self.require_built("count_params")
         return sum(p.size for p in self.parameters)
 

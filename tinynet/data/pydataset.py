@@ -29,7 +29,7 @@ class PyDataset:
         self.max_queue_size = max_queue_size
 
     def __getitem__(self, index):
-        """Batch number `index`, from 0."""
+        """Return batch number `index`, from 0."""
         raise NotImplementedError(f"{type(self).__name__} needs __getitem__(index)")
 
     @property
@@ -59,7 +59,7 @@ def is_pydataset(data):
 
 
 def batches_in_order(dataset, indices):
-    """Generator of dataset[i] for all indices, prepared ahead by the data set's workers.
+    """Yield dataset[i] for all indices, prepared ahead by the data set's workers.
 
     An error in `__getitem__` comes out where its batch would have come. Closing the generator ends
     the threads.

@@ -9,11 +9,7 @@ from .sparse import SparseRows
 
 
 class SeveralRows:
-    """The rows of several inputs, in the order of the model's inputs.
-
-    Args:
-        parts: one per input, each as `as_rows` makes it.
-    """
+    """The rows of several inputs: `parts`, as `as_rows` makes them, in the model's order."""
 
     ndim = 2
 

@@ -29,7 +29,7 @@ class SparseRows:
 
     @classmethod
     def of(cls, data, where):
-        """From a matrix of SciPy; CSR with sorted columns is not copied.
+        """Return the rows of a matrix of SciPy; CSR with sorted columns is not copied.
 
         Raises:
             ValueError, TypeError: no rows, not two axes, no real numbers, or arrays that make no

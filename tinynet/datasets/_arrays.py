@@ -1,7 +1,7 @@
 """Arrays out of .npz and gzipped IDX files that may be damaged or hostile.
 
 The caller says which shape it expects, so a header is compared before anything of its size is
-allocated, and a file can't make us read much more than that.
+allocated, and no more than that is read.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ LARGEST = 1 << 25  # bytes of an array of objects; IMDB's take some 20 million
 
 
 def refusing(path):
-    """A context in which whatever goes wrong becomes a ValueError of `path` and the reason."""
+    """Return a context in which any error becomes a ValueError of `path` and the reason."""
     return atomic.refusing(path, "is damaged or not what it should be", after_path=" ")
 
 
@@ -29,7 +29,7 @@ def open_npz(path):
 
 
 def member_bytes(archive, key: str, shape: tuple, dtypes: tuple):
-    """What follows the header of `key`.npy, and its dtype, if the header says what we expect."""
+    """Return the data of `key`.npy and their dtype, if its header has what is expected."""
     name = f"{key}.npy"
     with archive.open(name) as file:
         version = np.lib.format.read_magic(file)
@@ -54,7 +54,7 @@ def member_bytes(archive, key: str, shape: tuple, dtypes: tuple):
 
 
 def member(archive, key: str, shape: tuple, *dtypes: str) -> np.ndarray:
-    """The array `key` of an open archive, writable, of exactly this shape and one of `dtypes`."""
+    """Return the array `key` of an open archive, of exactly this shape and one of `dtypes`."""
     data, dtype = member_bytes(archive, key, shape, dtypes)
     return np.frombuffer(data, dtype).reshape(shape).copy()
 

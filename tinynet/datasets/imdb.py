@@ -18,11 +18,9 @@ WORD_INDEX = _files.of_keras(  # Keras never published a SHA-256 of this one
 COUNT = 25_000  # reviews to train on, and as many to test
 
 
-def load_data(
-    path="imdb.npz", num_words=None, skip_top=0, maxlen=None, seed=113, start_char=1, oov_char=2,
-    index_from=3,
-):  # fmt: skip
-    """Reviews as lists of word ids, the most frequent word lowest; labels 0 bad, 1 good.
+def load_data(path="imdb.npz", num_words=None, skip_top=0, maxlen=None, seed=113, start_char=1,
+              oov_char=2, index_from=3):  # fmt: skip
+    """Return reviews as lists of word ids, the most frequent word lowest; labels 0 bad, 1 good.
 
     A word of rank r becomes r + index_from; each review begins with start_char. As in Keras, an
     id is kept if skip_top <= id < num_words, and `num_words=None` stands for the largest id, which

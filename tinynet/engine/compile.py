@@ -1,4 +1,4 @@
-"""What `compile` chooses: optimizer, loss, metrics, device; what must be there before a step."""
+"""`compile`: optimizer, loss, metrics, device; and preparation before the first step."""
 
 from .. import losses, optimizers
 from ..core.devices import is_open, load_ops, resolve
@@ -14,7 +14,7 @@ PARTS = losses.Loss, optimizers.Optimizer, Metric  # what several models may be 
 
 
 class Compiled:
-    """What a model has been compiled with, and the way its steps are carried out."""
+    """Base of Trainer: the optimizer, loss, metrics and device, and how steps are carried out."""
 
     def __init__(self):
         super().__init__()
@@ -31,19 +31,9 @@ class Compiled:
         self.log_names, self.log_names_may_grow = [], True  # what fit's logs will hold
 
     @exclusive
-    def compile(
-        self,
-        optimizer="rmsprop",
-        loss=None,
-        loss_weights=None,
-        metrics=None,
-        weighted_metrics=None,
-        run_eagerly=False,
-        steps_per_execution=1,
-        jit_compile="auto",
-        auto_scale_loss=True,
-        device=None,
-    ):
+    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None,
+                weighted_metrics=None, run_eagerly=False, steps_per_execution=1,
+                jit_compile="auto", auto_scale_loss=True, device=None):  # fmt: skip
         """Choose optimizer, loss, metrics and device; the same optimizer object keeps its state.
 
         Args:
@@ -78,8 +68,8 @@ class Compiled:
         new_loss, new_optimizer = losses.get(loss), optimizers.get(optimizer)
         if loss is not None and not isinstance(new_loss, losses.Loss):
             raise TypeError(
-                f"loss: expected a name or a Loss, received {loss!r}; nobody derives a function of "
-                "your own: subclass losses.Loss with call(y, p) and derivative(y, p)"
+                f"loss: expected a name or a Loss, received {loss!r}; a function has no derivative "
+                "to train with: subclass losses.Loss with call(y, p) and derivative(y, p)"
             )
         if not isinstance(new_optimizer, optimizers.Optimizer):
             raise TypeError(f"optimizer: expected a name or an Optimizer, received {optimizer!r}")

@@ -5,7 +5,7 @@ from ..metrics.collection import is_sum
 
 
 class Logs:
-    """What a model has measured.
+    """Base of Trainer: the loss and metrics measured since the last reset.
 
     Attributes:
         loss_tracker: the mean loss.
@@ -16,6 +16,7 @@ class Logs:
     def __init__(self):
         self.measured_for = None
         self.loss_tracker, self.compiled_metrics = metrics.Mean(name="loss"), None
+        self.measured_for = None
 
     def measure_for(self, course):
         """Have the metrics count for another call of `fit` or `evaluate`, or for none (None).
@@ -64,7 +65,5 @@ class Logs:
 
     def metric_direction(self, name):
         """True: higher is better, False: lower, None: there is no metric of this name."""
-        for known, metric, _ in self._items():
-            if known == name:
-                return metric.higher_is_better
-        return None
+        directions = {known: metric.higher_is_better for known, metric, _ in self._items()}
+        return directions.get(name)

@@ -44,11 +44,7 @@ class _Found(Exception):
 
 
 def find(model, x, y, w):
-    """Make one training step with a batch on the device; stop at the first array not finite.
-
-    Returns:
-        NotFinite or None; the model is as it was.
-    """
+    """Return the first NotFinite of a training step with this batch, or None; undo the step."""
     with untouched(model), np.errstate(all="ignore"), contextlib.ExitStack() as stack:
         try:
             _watch(model, stack)

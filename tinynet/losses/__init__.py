@@ -29,7 +29,7 @@ from .regression import (
 
 
 def get(identifier, custom_objects=None):
-    """None, a name, a config dict, a class, a function form or a Loss -> None or a Loss."""
+    """Return the Loss that a name, config dict, class or function stands for; None for None."""
     if hasattr(identifier, "loss_class"):
         return identifier.loss_class()
     if isinstance(identifier, dict):

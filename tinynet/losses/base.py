@@ -84,7 +84,7 @@ class Loss(Configurable, Versioned):
     # ------------------------------------------------------------------------ the engine's side
 
     def forward(self, y, p, w, logits=False):
-        """Weighted values w_i l(y_i, p_i) (N,), and the gradient by p for `backward`.
+        """Return weighted values w_i l(y_i, p_i) (N,), and keep the gradient by p for `backward`.
 
         Args:
             y: targets (N,) of class ids or (N, C).
@@ -240,7 +240,7 @@ class Loss(Configurable, Versioned):
         return self.forward(y, rows.reshape(len(w), -1), w).reshape(lead), p.shape
 
     def as_rows(self, y, shape, dtype, sample_weight):
-        """Targets (R,) or (R, C) and weights (R,) for outputs of `shape` (N, ..., C) as R rows."""
+        """Return targets (R,) or (R, C) and weights (R,) for outputs (N, ..., C) as R rows."""
         lead, C = shape[:-1], shape[-1]
         R = math.prod(lead)
         if sample_weight is not None:

@@ -17,10 +17,8 @@ class SmoothedLoss(Loss):
 
     config_keys = ("name", "reduction", "from_logits", "label_smoothing", "axis")
 
-    def __init__(
-        self, from_logits=False, label_smoothing=0.0, axis=-1, reduction="sum_over_batch_size",
-        name=None, dtype=None,
-    ):  # fmt: skip
+    def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1,
+                 reduction="sum_over_batch_size", name=None, dtype=None):  # fmt: skip
         super().__init__(name, reduction, dtype)
         self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1)
         self.from_logits = bool(from_logits)
@@ -69,10 +67,8 @@ class SparseCategoricalCrossentropy(_CrossEntropy):
     integer_targets = True
     whole_rows = True
 
-    def __init__(
-        self, from_logits=False, ignore_class=None, reduction="sum_over_batch_size", axis=-1,
-        name=None, dtype=None,
-    ):  # fmt: skip
+    def __init__(self, from_logits=False, ignore_class=None, reduction="sum_over_batch_size",
+                 axis=-1, name=None, dtype=None):  # fmt: skip
         super().__init__(from_logits, 0.0, axis, reduction, name, dtype)
         if ignore_class is not None and not is_integer(ignore_class):
             raise ValueError(f"ignore_class must be a class id or None, received {ignore_class!r}")

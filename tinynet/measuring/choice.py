@@ -17,32 +17,22 @@ CANDIDATES = ("cpu", "gpu")
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """A device and why it was taken.
-
-    Attributes:
-        device: "cpu" or "gpu".
-        why: for the user, in one line.
-        compared: whether there was more than one to choose from.
-    """
+    """A device, "cpu" or "gpu", and why it was taken."""
 
     device: str
-    why: str
-    compared: bool = True
+    why: str  # for the user, in one line
+    compared: bool = True  # whether there was more than one to choose from
 
     def __str__(self):
         return f"device auto: {self.device}, {self.why}"
 
 
 def choose(model, batch, shapes, density=1.0):
-    """Return the Choice for a compiled model; measure where no result is stored.
+    """Return the Choice for a compiled model; measure copies of it where no result is stored.
 
-    Args:
-        model: built and compiled; it is not touched.
-        batch: rows of a step.
-        shapes: of a row of input, a list for several.
-        density: share of the inputs that are not 0.
+    See `sweep.measure` for the arguments.
     """
-    reason = devices.why_not("gpu")
+    reason = devices.kernels.why_not("gpu")
     if reason is not None:
         return Choice("cpu", f"because there is no gpu to use: {reason}", compared=False)
     try:

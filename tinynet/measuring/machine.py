@@ -18,7 +18,7 @@ def processor() -> str:
 
 
 def blas() -> str:
-    """Library, core type and threads of the BLAS in use, e.g. "openblas 0.3.31 SkylakeX x2"."""
+    """Return library, core type and threads of BLAS, e.g. "openblas 0.3.31 SkylakeX x2"."""
     from threadpoolctl import threadpool_info
 
     np.ones((2, 2)) @ np.ones((2, 2))
@@ -30,7 +30,7 @@ def blas() -> str:
 
 
 def machine_line() -> str:
-    """Processor, cores, BLAS and versions in one line."""
+    """Return processor, cores, BLAS and versions in one line."""
     return (
         f"{processor()}, {os.cpu_count()} cores, {blas()}, Python {platform.python_version()}, "
         f"NumPy {np.__version__}"

@@ -45,12 +45,12 @@ def batches(result):
 
 
 def ratio(result, engine, other, batch):
-    """Speed of `engine` by that of `other`, round by round."""
+    """Return the speed of `engine` by that of `other`, round by round."""
     return rates(result, engine, batch) / rates(result, other, batch)
 
 
 def rivals(result, engine, kind):
-    """The engines of a kind that compute where `engine` does: on the same processor, or card."""
+    """Return the engines of a kind that compute on the same processor, or card, as `engine`."""
     place = result["engines"][engine].get("place")
     return [name for name in of_kind(result, kind) if result["engines"][name].get("place") == place]
 
@@ -73,13 +73,13 @@ def unit(result):
 
 
 def crossover(result, one, other):
-    """The batch size from which `other` stays the faster one, interpolated on log axes, or None."""
+    """Return the batch size from which `other` stays faster, on log axes, or None."""
     sizes = batches(result)
     return _crossing(sizes, [math.log(np.median(ratio(result, other, one, b))) for b in sizes])
 
 
 def crossing_in_words(result):
-    """From which batch size on the gpu is the faster one."""
+    """Return a sentence: from which batch size on the gpu is faster."""
     at = crossover(result, "cpu", "gpu")
     if at is not None:
         return f"the gpu leads from batch {at:,.0f} on"

@@ -26,10 +26,12 @@ def folder() -> pathlib.Path:
 
 def key(model, batch, devices, shapes, density) -> dict:
     """Return all that a measurement depends on."""
+    from .. import __version__
+
     return {
         "architecture": architecture(model), "batch": batch, "rows": repr(shapes),
         "density": max(round(density, 1), 0.1), "dtype": model.dtype, "devices": sorted(devices),
-        "machine": machine("gpu" in devices), "tinynet": _version(), "kernels": kernels_digest(),
+        "machine": machine("gpu" in devices), "tinynet": __version__, "kernels": kernels_digest(),
     }  # fmt: skip
 
 
@@ -50,11 +52,7 @@ def architecture(model) -> str:
 
 
 def machine(with_gpu) -> str:
-    """Processor, threads, versions; and card, driver and CuPy.
-
-    BLAS follows from these; which libraries are loaded just now, and at how many threads they are,
-    changes while a program runs.
-    """
+    """Return processor, threads, versions; and card, driver and CuPy. BLAS follows from these."""
     from ..core.devices import survey_of_cpu, survey_of_gpu
     from .machine import processor
 
@@ -71,7 +69,7 @@ def machine(with_gpu) -> str:
 
 @functools.cache
 def kernels_digest() -> str:
-    """Of every source of the devices."""
+    """Return a digest of the sources of all devices."""
     from ..core.devices import kernel_sources
 
     digest = hashlib.sha256()
@@ -123,10 +121,3 @@ def _path(wanted):
 def _digest(value):
     text = json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _version():
-    try:
-        return importlib.metadata.version("tinynet")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"

@@ -25,7 +25,6 @@ class Subject:
 
     Args:
         model: built and compiled.
-        device: see `kernels.DEVICES`.
         batch: rows of a step.
         shapes: of one row of input, a list for several inputs; None: the model's.
         density: share of the inputs that are not 0.
@@ -52,7 +51,7 @@ class Subject:
         return timed_fit(self.model, Callback, self.x, self.y, self.batch, steps, shuffle)
 
     def reset(self):
-        """Back to the first weights, the moments at zero and the first masks."""
+        """Go back to the first weights, zero moments and the first masks."""
         model, optimizer = self.model, self.model.optimizer
         model.set_weights(self.start)
         model.steps_taken = model.passes_taken = 0
@@ -67,12 +66,12 @@ class Subject:
         self.x = self.y = None
 
     def loss_of(self, steps):
-        """Mean loss of the first so many steps, the rows in order."""
+        """Return the mean loss of the first `steps` steps, the rows in order."""
         return self.train(steps, shuffle=False)[1]
 
 
 def as_json(model):
-    """Architecture and compile options; NotMeasurable where a part can't be written down."""
+    """Return architecture and compile options; raise NotMeasurable where a part can't be stored."""
     from ..saving import model_to_json
 
     try:

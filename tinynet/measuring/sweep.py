@@ -24,14 +24,7 @@ def tolerance(dtype):
 
 
 def check_agreement(subject, expected):
-    """Return how far losses are from those expected, and raise where that is too much.
-
-    Args:
-        expected: number of steps -> mean loss of the first so many.
-
-    Raises:
-        Disagreement: names both losses, and the tolerance.
-    """
+    """Return how far mean losses are from those expected, {steps: loss}; raise a Disagreement."""
     allowed, largest = tolerance(subject.model.dtype), 0.0
     for steps, right in expected.items():
         found = subject.loss_of(steps)
@@ -46,7 +39,7 @@ def check_agreement(subject, expected):
 
 
 def measure(model, devices, batch, *, judge=None, rounds=5, seconds=0.3, budget=None, shapes=None,
-            density=1.0, clock=time.perf_counter, pause=PAUSE):  # fmt: skip
+            density=1.0, clock=time.perf_counter):  # fmt: skip
     """Time training steps, device after device, round after round.
 
     Args:
@@ -60,7 +53,6 @@ def measure(model, devices, batch, *, judge=None, rounds=5, seconds=0.3, budget=
             all but the first. Copies, compilation and proof come before.
         shapes, density: see Subject.
         clock: for the budget.
-        pause: seconds between turns.
 
     Returns:
         dict: device -> {"seconds_per_step": one per round, "steps", "loss_error"}.
@@ -91,7 +83,7 @@ def measure(model, devices, batch, *, judge=None, rounds=5, seconds=0.3, budget=
             if r and budget is not None and start - begun + longest > budget * len(devices):
                 break
             for _, _, name in order[r * len(devices) : (r + 1) * len(devices)]:
-                time.sleep(pause)
+                time.sleep(PAUSE)
                 times[name].append(subjects[name].train(steps)[0] / steps)
             longest = max(longest, clock() - start)
         for subject in (first, *subjects.values()):

@@ -89,8 +89,6 @@ class Accuracy(_Accuracy, of=accuracy):
 class BinaryAccuracy(_Accuracy, of=binary_accuracy):
     """Share of outputs on the right side of `threshold`; p > threshold means yes."""
 
-    config_keys = ("name", "dtype", "threshold")
-
     def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
         check_number("BinaryAccuracy: threshold", threshold, above=0, below=1)
         super().__init__(name, dtype)
@@ -116,8 +114,6 @@ class SparseCategoricalAccuracy(_Accuracy, of=sparse_categorical_accuracy):
 
 
 class _TopK(_Accuracy):
-    config_keys = ("name", "dtype", "k")
-
     def __init__(self, k, name, dtype):
         super().__init__(name, dtype)
         self.k = check_integer(f"{type(self).__name__}: k", k, kind="an int")
@@ -139,11 +135,8 @@ class SparseTopKCategoricalAccuracy(_TopK, of=sparse_top_k_categorical_accuracy)
         from_sorted_ids: the predictions are class ids already, the best first.
     """
 
-    config_keys = ("name", "dtype", "k", "from_sorted_ids")
-
-    def __init__(
-        self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None, from_sorted_ids=False
-    ):
+    def __init__(self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None,
+                 from_sorted_ids=False):  # fmt: skip
         super().__init__(k, name, dtype)
         self.from_sorted_ids = from_sorted_ids
 

@@ -44,11 +44,9 @@ class AUC(Counts):
     )
     higher_is_better = True
 
-    def __init__(
-        self, num_thresholds=200, curve="ROC", summation_method="interpolation", name=None,
-        dtype=None, thresholds=None, multi_label=False, num_labels=None, label_weights=None,
-        from_logits=False,
-    ):  # fmt: skip
+    def __init__(self, num_thresholds=200, curve="ROC", summation_method="interpolation", name=None,
+                 dtype=None, thresholds=None, multi_label=False, num_labels=None,
+                 label_weights=None, from_logits=False):  # fmt: skip
         super().__init__(dtype, name)
         self.curve = _one_of(curve, CURVES, "curve")
         self.summation_method = _one_of(summation_method, METHODS, "summation_method")

@@ -11,7 +11,7 @@ from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from .variable import Variable
 
-_registry = Registry("metric", "metrics")
+_registry = Registry("metric", "metrics", "config_keys")
 register = _registry.register
 functions = _registry.functions  # name -> function of (y_true, y_pred); filled in __init__
 
@@ -72,7 +72,7 @@ class Metric(Configurable):
         return variable
 
     def add_weight(self, shape=(), initializer=None, dtype=None, name=None):
-        """The older name of `add_variable`."""
+        """Do what `add_variable` does, by its older name."""
         return self.add_variable(shape, initializer, dtype, name=name)
 
     def _add_sums(self, shape, *names):
@@ -82,7 +82,7 @@ class Metric(Configurable):
 
     @property
     def variables(self):
-        """All variables: our own, then those of metrics that this one holds."""
+        """All variables: its own, then those of metrics that it holds."""
         self._check_super_called()
         held = [m for value in vars(self).values() for m in _metrics_in(value)]
         return [*self._variables, *(v for metric in held for v in metric.variables)]
@@ -96,12 +96,12 @@ class Metric(Configurable):
         raise NotImplementedError(f"{type(self).__name__} needs result")
 
     def reset_state(self):
-        """Forget all batches: every variable becomes zero."""
+        """Set every variable to zero."""
         for variable in self.variables:
             variable.assign(np.zeros(variable.shape))
 
     def get_state(self):
-        """What the batches so far have left: name -> array (or the state of a metric held)."""
+        """Return the variables' arrays by name, and the states of metrics that this one holds."""
         state = {}
         for name, value in vars(self).items():
             if isinstance(value, Variable):
@@ -197,7 +197,7 @@ def deserialize(config, custom_objects=None):
 
 
 def get(identifier, custom_objects=None):
-    """None, a name, a config dict, a class, a metric or a function -> None, metric or function."""
+    """Return the metric or function that a name, config dict, class or object stands for."""
     if isinstance(identifier, dict):
         return deserialize(identifier, custom_objects)
     return _registry.get(identifier, custom_objects)

@@ -7,7 +7,7 @@ from .shapes import pair, spread
 
 
 def count_at(thresholds, y_true, y_pred, weights):
-    """Weighted true positives, false positives (T,), and all positives and negatives.
+    """Return weighted true positives, false positives (T,), and all positives and negatives.
 
     All arguments flat (M,), thresholds (T,). Predictions are sorted into the intervals between
     thresholds once, instead of being compared with every threshold.
@@ -51,7 +51,7 @@ class Counts(Metric):
     clip = False
 
     def _make_counts(self, thresholds, shape=()):
-        """Variables (T, *shape) for `thresholds`."""
+        """Make the variables (T, *shape) for `thresholds`."""
         self.thresholds = [float(t) for t in thresholds]
         shape = (len(self.thresholds), *shape)
         self._add_sums(
@@ -78,7 +78,7 @@ class Counts(Metric):
         self.false_negatives.assign_add(positives - tp)
 
     def _class(self, y_true, y_pred):
-        """One class's targets and predictions, if `class_id` says so."""
+        """Return the targets and predictions, those of class `class_id` if it is given."""
         if self.class_id is None:
             return y_true, y_pred
         classes = y_pred.shape[-1]
@@ -102,7 +102,6 @@ class Counts(Metric):
 class _AtThresholds(Counts):
     """One value for each threshold that the user gave."""
 
-    config_keys = ("name", "dtype", "thresholds")
     class_id = top_k = None
     counted = None  # the count that is the result
 
@@ -170,7 +169,6 @@ class FalseNegatives(_AtThresholds):
 
 
 class _OfClasses(_AtThresholds):
-    config_keys = ("name", "dtype", "thresholds", "top_k", "class_id")
     higher_is_better = True
 
     def __init__(self, thresholds=None, top_k=None, class_id=None, name=None, dtype=None):

@@ -26,7 +26,6 @@ def concordance_correlation(y_true, y_pred, axis=-1):
 
 
 class _Correlation(MeanMetric):
-    config_keys = ("name", "dtype", "axis")
     higher_is_better = True
 
     def __init__(self, name=None, dtype=None, axis=-1):

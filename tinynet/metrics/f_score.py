@@ -18,7 +18,6 @@ class FBetaScore(Metric):
         threshold: p > threshold is positive, in (0, 1]; None: the largest outputs of a row.
     """
 
-    config_keys = ("name", "dtype", "average", "beta", "threshold")
     higher_is_better = True
     counts = False  # targets may lie between 0 and 1
 
@@ -70,8 +69,6 @@ class FBetaScore(Metric):
 @register()
 class F1Score(FBetaScore):
     """2 precision recall / (precision + recall), for every class; arguments as FBetaScore."""
-
-    config_keys = ("name", "dtype", "average", "threshold")
 
     def __init__(self, average=None, threshold=None, name="f1_score", dtype=None):
         super().__init__(average, 1.0, threshold, name, dtype)

@@ -22,16 +22,10 @@ class IoU(Metric):
             fractions.
     """
 
-    config_keys = (
-        *("name", "dtype", "num_classes", "target_class_ids", "ignore_class"),
-        *("sparse_y_true", "sparse_y_pred", "axis"),
-    )
     higher_is_better = True
 
-    def __init__(
-        self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
-        sparse_y_true=True, sparse_y_pred=True, axis=-1,
-    ):  # fmt: skip
+    def __init__(self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
+                 sparse_y_true=True, sparse_y_pred=True, axis=-1):  # fmt: skip
         super().__init__("int" if dtype is None else dtype, name)
         self.num_classes, self.ignore_class, self.axis = num_classes, ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
@@ -90,10 +84,6 @@ class IoU(Metric):
         return float((hits / (union + EPSILON))[seen].sum() / (seen.sum() + EPSILON))
 
 
-def _keys_without(*left_out):
-    return tuple(key for key in IoU.config_keys if key not in left_out)
-
-
 @register()
 class BinaryIoU(IoU):
     """IoU of two classes; the predicted one is 1 where p >= threshold.
@@ -102,8 +92,6 @@ class BinaryIoU(IoU):
         target_class_ids: (0, 1), or one of both.
         threshold: in [0, 1].
     """
-
-    config_keys = ("name", "dtype", "target_class_ids", "threshold")
 
     def __init__(self, target_class_ids=(0, 1), threshold=0.5, name=None, dtype=None):
         super().__init__(2, target_class_ids, name, dtype)
@@ -119,12 +107,8 @@ class BinaryIoU(IoU):
 class MeanIoU(IoU):
     """Mean IoU of all classes; arguments as IoU."""
 
-    config_keys = _keys_without("target_class_ids")
-
-    def __init__(
-        self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True,
-        sparse_y_pred=True, axis=-1,
-    ):  # fmt: skip
+    def __init__(self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True,
+                 sparse_y_pred=True, axis=-1):  # fmt: skip
         super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true,
                          sparse_y_pred, axis)  # fmt: skip
 
@@ -133,12 +117,8 @@ class MeanIoU(IoU):
 class OneHotIoU(IoU):
     """IoU where targets are one-hot, and predictions too unless `sparse_y_pred`."""
 
-    config_keys = _keys_without("sparse_y_true")
-
-    def __init__(
-        self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
-        sparse_y_pred=False, axis=-1,
-    ):  # fmt: skip
+    def __init__(self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
+                 sparse_y_pred=False, axis=-1):  # fmt: skip
         super().__init__(
             num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis
         )
@@ -150,9 +130,6 @@ class OneHotMeanIoU(MeanIoU):
     `sparse_y_pred`.
     """
 
-    config_keys = _keys_without("sparse_y_true", "target_class_ids")
-
-    def __init__(
-        self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_pred=False, axis=-1
-    ):
+    def __init__(self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_pred=False,
+                 axis=-1):  # fmt: skip
         super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

@@ -17,11 +17,8 @@ class BinaryCrossentropy(LossMetric, of=losses.BinaryCrossentropy):
         label_smoothing: s in y (1 - s) + s / 2.
     """
 
-    config_keys = ("name", "dtype", "from_logits", "label_smoothing")
-
-    def __init__(
-        self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0
-    ):
+    def __init__(self, name="binary_crossentropy", dtype=None, from_logits=False,
+                 label_smoothing=0):  # fmt: skip
         super().__init__(name, dtype)
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
         self.loss()
@@ -37,12 +34,8 @@ class CategoricalCrossentropy(LossMetric, of=losses.CategoricalCrossentropy):
         axis: of the classes.
     """
 
-    config_keys = ("name", "dtype", "from_logits", "label_smoothing", "axis")
-
-    def __init__(
-        self, name="categorical_crossentropy", dtype=None, from_logits=False, label_smoothing=0,
-        axis=-1,
-    ):  # fmt: skip
+    def __init__(self, name="categorical_crossentropy", dtype=None, from_logits=False,
+                 label_smoothing=0, axis=-1):  # fmt: skip
         super().__init__(name, dtype)
         self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
         self.loss()
@@ -58,12 +51,8 @@ class SparseCategoricalCrossentropy(LossMetric, of=losses.SparseCategoricalCross
         axis: of the classes.
     """
 
-    config_keys = ("name", "dtype", "from_logits", "ignore_class", "axis")
-
-    def __init__(
-        self, name="sparse_categorical_crossentropy", dtype=None, from_logits=False,
-        ignore_class=None, axis=-1,
-    ):  # fmt: skip
+    def __init__(self, name="sparse_categorical_crossentropy", dtype=None, from_logits=False,
+                 ignore_class=None, axis=-1):  # fmt: skip
         super().__init__(name, dtype)
         self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
         self.loss()

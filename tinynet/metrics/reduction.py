@@ -13,7 +13,7 @@ from .shapes import pair, same_rank, spread
 
 
 def _weighted(values, weights, reduce):
-    """Values and weights of one shape; axes that the weights lack are reduced away."""
+    """Return values and weights of one shape; axes that the weights lack are reduced."""
     values, weights = same_rank(values, np.asarray(weights, np.float64))
     if values.ndim > weights.ndim:
         values = reduce(values, axis=tuple(range(weights.ndim, values.ndim)), dtype=np.float64)
@@ -27,10 +27,10 @@ def _per_row(values):
 
 
 def add_in_order(variable, rows):
-    """variable += each of some numbers, one after the other.
+    """Add some numbers to a variable one after the other.
 
-    So the sum has the same bits however the rows are cut into batches, and batches into stretches;
-    NumPy's `sum` of all rows would add them pairwise.
+    So the sum has the same bits however the rows are cut into batches; NumPy's `sum` of all rows
+    would add them pairwise.
     """
     start = variable.value.reshape(1)
     variable.value[...] = np.add.accumulate(np.concatenate([start, rows]))[-1]
@@ -177,6 +177,8 @@ class MeanMetricWrapper(MeanMetric):
     has, as in Keras.
     """
 
+    config_keys = ("name", "dtype")  # see `get_config`
+
     def __init__(self, fn, name=None, dtype=None, **options):
         if not callable(fn):
             raise TypeError(f"MeanMetricWrapper: fn must be a function, received {fn!r}")
@@ -185,7 +187,7 @@ class MeanMetricWrapper(MeanMetric):
 
     @property
     def counts_rows(self):
-        """Whether fn is one of our functions: only they are known to look at each row alone."""
+        """Whether fn is one of tinynet's: only they are known to look at each row by itself."""
         known = functions.get(getattr(self.fn, "__name__", None)) is self.fn
         return known and self.options.get("axis", -1) == -1
 
@@ -205,6 +207,6 @@ class MeanMetricWrapper(MeanMetric):
 
 
 def object_name(obj) -> str:
-    """What a function or object is called in logs: `name`, or `__name__` or class in snake case."""
+    """Return an object's name in logs: its `name`, else `__name__` or class in snake case."""
     own = getattr(obj, "name", None)
     return own or snake_case(getattr(obj, "__name__", None) or type(obj).__name__)

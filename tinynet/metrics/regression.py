@@ -58,7 +58,6 @@ class CosineSimilarity(LossMetric, of=losses.CosineSimilarity):
         axis: along which the vectors lie.
     """
 
-    config_keys = ("name", "dtype", "axis")
     higher_is_better = True
 
     def __init__(self, name="cosine_similarity", dtype=None, axis=-1):
@@ -86,12 +85,10 @@ class R2Score(Metric):
             all entries of the targets.
     """
 
-    config_keys = ("name", "dtype", "class_aggregation", "num_regressors")
     higher_is_better, counts = True, False
 
-    def __init__(
-        self, class_aggregation="uniform_average", num_regressors=0, name="r2_score", dtype=None
-    ):
+    def __init__(self, class_aggregation="uniform_average", num_regressors=0, name="r2_score",
+                 dtype=None):  # fmt: skip
         known = (None, "uniform_average", "variance_weighted_average")
         if class_aggregation not in known:
             raise ValueError(

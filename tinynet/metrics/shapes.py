@@ -17,7 +17,7 @@ def same_rank(a, b):
 
 
 def pair(y_true, y_pred, name="y_true"):
-    """Targets and predictions as floats of one shape and dtype, the predictions'.
+    """Return targets and predictions as floats of one shape and dtype, the predictions'.
 
     Raises:
         ValueError: the shapes differ.
@@ -32,7 +32,7 @@ def pair(y_true, y_pred, name="y_true"):
 
 
 def matrices(y_true, y_pred, name):
-    """Targets and predictions as `pair` makes them, of shape (N, C).
+    """Return targets and predictions as `pair` makes them, of shape (N, C).
 
     Raises:
         ValueError: another rank, or shapes that differ.
@@ -68,7 +68,7 @@ def class_ids(y_true, y_pred, name):
 
 
 def check_ids(ids, classes, name):
-    """`ids` as integers that can be used as an index, or an error that names the first bad one."""
+    """Return `ids` as integers for an index, or raise an error that names the first bad one."""
     index = ids.astype(np.intp)
     wrong = (index < 0) | (index >= classes)
     if wrong.any():

@@ -43,12 +43,7 @@ class Checked:
 
 
 def check(model, batch, found, entries=6, seed=0):
-    """Return a list of Checked, `entries` of each gradient.
-
-    Args:
-        model, batch, found: what `prepare` and `run` were given and returned.
-        seed: of the draw.
-    """
+    """Return a list of Checked, `entries` of each gradient of the step `found`."""
     random = np.random.Generator(np.random.Philox(key=[seed, 1]))
     line = PASS_LINE if str(model.dtype) == "float64" else PASS_LINE_32
     results = []

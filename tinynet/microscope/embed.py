@@ -103,7 +103,7 @@ def layers(found, arrays, R) -> list:
 
 
 def parameters(found, arrays, budget) -> list:
-    """Weights, gradients, moments: the most useful first, whole while they fit, else a block."""
+    """Return weights, gradients, moments, in this order: whole while they fit, else a block."""
     traced = list(found.parameters.values())
     results = [{"path": p.path, "shape": list(p.before.shape), "state": {}, "state_after": {}}
                for p in traced]  # fmt: skip
@@ -152,7 +152,7 @@ def _block_bytes(p, side):
 
 
 def block_of(p, side):
-    """Rows and columns of a weight whose gradients are largest; columns None for a vector."""
+    """Return rows and columns of a weight with the largest gradients; None for a vector's."""
     size = np.abs(p.before if p.gradient is None else p.gradient)
     if size.ndim == 1:
         return np.sort(np.argsort(-size, kind="stable")[: side * side]), None

@@ -68,7 +68,7 @@ def statistics(array) -> dict:
 
 
 def health(call) -> dict:
-    """Dead units (zero slope on every row) and the share of saturated entries, where f has them."""
+    """Return dead units (zero slope on every row), or the share of saturated entries."""
     f, s = activation_of(call), slope(call)
     if s is None or f.kind not in HEALTH:
         return {}
@@ -80,7 +80,7 @@ def health(call) -> dict:
 
 
 def forward_formulas(call) -> list:
-    """Lines of (formula, the same in shapes)."""
+    """Return lines of (formula, the same in shapes)."""
     layer, f = call.layer, activation_of(call)
     own = kind(layer)
     name = "" if f is None else f.name
@@ -115,7 +115,7 @@ def forward_formulas(call) -> list:
 
 
 def backward_formulas(call) -> list:
-    """Lines of (formula, the same in shapes), from the upstream gradient down."""
+    """Return lines of (formula, the same in shapes), from the upstream gradient down."""
     layer, f, own = call.layer, activation_of(call), kind(call.layer)
     lines = []
     if own == "dense":
@@ -164,7 +164,7 @@ def backward_formulas(call) -> list:
 
 
 def equations(cls) -> list:
-    """The equations in a class's own text: its lines before "Args" that set something equal."""
+    """Return the equations of a class's docstring: lines before "Args" that assign something."""
     text = inspect.cleandoc(cls.__dict__.get("__doc__") or "").split("Args:")[0]
     lines = [" ".join(line.split()) for line in text.splitlines()[1:]]
     signs = (" = ", " += ", " -= ", " *= ")
@@ -208,7 +208,7 @@ def parameter_count(call) -> str:
 
 
 def multiplications(call) -> str:
-    """Products of one forward pass through a Dense layer: "32 × 784 × 300 = 7,526,400"."""
+    """Return the products of a Dense layer's forward pass: "32 × 784 × 300 = 7,526,400"."""
     if kind(call.layer) != "dense":
         return ""
     N, (D, H) = len(rows(call.x)), call.layer.kernel.shape
@@ -216,7 +216,7 @@ def multiplications(call) -> str:
 
 
 def symbols(call) -> dict:
-    """Parameter's path -> its letter in the formulas."""
+    """Return path -> letter in the formulas, of the layer's parameters."""
     letters = {"kernel": "W", "bias": "b", "gamma": "γ", "beta": "β", "alpha": "a",
                "moving_mean": "moving μ", "moving_variance": "moving σ²"}  # fmt: skip
     return {p.path: letters.get(p.name, p.name) for p in call.layer.weights}

@@ -96,7 +96,7 @@ def log_share(value, low=1e-6, high=1.0) -> float:
 
 
 def formula(lines, links=()) -> str:
-    """Formulas with their shapes below, and a link to the line that computes each."""
+    """Return formulas with their shapes, and a link to the line that computes each."""
     links = [*links, *[""] * (len(lines) - len(links))]
     body = "".join(
         f'<div class="line"><code class="f">{esc(f)}</code><code class="shape">{esc(s)}</code>'
@@ -123,7 +123,7 @@ def note(text, kind="") -> str:
 
 
 def stop(ident, stage, pill, title, body) -> str:
-    """One stop of the walk."""
+    """Return one section of the page."""
     return (
         f'<section class="stop {stage}" id="{ident}" tabindex="-1" aria-labelledby="{ident}-h">'
         f'<header><span class="pill">{T(pill)}</span><h2 id="{ident}-h">{title}</h2></header>'

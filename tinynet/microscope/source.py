@@ -1,4 +1,4 @@
-"""Where a formula stands in our text: file, line and the lines themselves."""
+"""Where a formula stands in the source: file, line and the lines themselves."""
 
 import inspect
 import pathlib
@@ -28,6 +28,6 @@ def where(function):
 
 
 def line_of(function, fragment):
-    """The number of the first line of `function` that holds `fragment`; else its first line."""
+    """Return the number of the first line of `function` that has `fragment`, or of its first."""
     _, line, text = where(function)
     return next((line + k for k, row in enumerate(text.splitlines()) if fragment in row), line)

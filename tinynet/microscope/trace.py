@@ -1,7 +1,7 @@
-"""`trace`: one real training step, with every number on its way kept.
+"""`trace`: one real training step, with all its arrays.
 
-The step is the model's own `train_step`, kernel by kernel on its device. A `Listener` writes down
-what passes; then everything is put back (`untouched`).
+The step is the model's own `train_step`, kernel by kernel on its device. A `Listener` records it;
+then everything is put back (`untouched`).
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ class Trace:
         parameters: path -> ParameterTrace.
         numbers: what the optimizer's rule used in this step: lr or alpha, decay.
         learning_rate, iteration: of this step; the optimizer's count of steps before it.
-        input_gradient: dL / dx like x; None where a layer that learns nothing is in the way.
+        input_gradient: dL / dx like x; None where the backward pass ends above it.
     """
 
     model: object
@@ -73,14 +73,11 @@ class Trace:
 
 @exclusive
 def trace(model, x, y, sample_weight=None):
-    """Return all numbers of the training step that (x, y) would cause; the model stays as it is.
+    """Return the Trace of the training step that (x, y) would cause; the model stays as it is.
 
     Args:
         model: compiled; it is built if need be, as `fit` would.
         x, y, sample_weight: one batch, as for `fit`.
-
-    Returns:
-        Trace.
     """
     batch = prepare(model, x, y, sample_weight)
     with untouched(model):
@@ -91,7 +88,7 @@ def trace(model, x, y, sample_weight=None):
 
 
 def prepare(model, x, y, sample_weight=None):
-    """The checked batch: x on the model's device, y, sample_weight; the model is ready for it."""
+    """Return the checked batch, x on the model's device, and prepare the model for it."""
     model._require_compiled("trace")
     data = model.dataset(x, y, sample_weight)
     model._prepare(data.y.shape)
@@ -99,7 +96,7 @@ def prepare(model, x, y, sample_weight=None):
 
 
 def run(model, batch, update=True):
-    """One `train_step`, listened to. It changes the model: call it within `untouched`."""
+    """Record one `train_step`. It changes the model: call it within `untouched`."""
     to_host, (x, y, sample_weight) = model.context.ops.to_host, batch
     listener = Listener(model, to_host, update)
     before = {p.path: p.numpy() for p in model.parameters}

@@ -56,7 +56,7 @@ def fresh(name, shape, dtype, seed):
 
 
 def _activation(model, batch, found):
-    """Sigmoid for relu in all hidden layers; or relu, where none of them has relu."""
+    """Return cases with sigmoid for relu in all hidden layers; or with relu, if none has it."""
     hidden = [call for call in found.layers[:-1] if activation_of(call) is not None
               and isinstance(call.layer, (Dense, Activation))]  # fmt: skip
     names = sorted({activation_of(call).name for call in hidden})

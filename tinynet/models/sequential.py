@@ -30,7 +30,7 @@ class Sequential(Model):
     def __init__(self, layers=None, trainable=True, name=None):
         super().__init__(name)
         self.input_layer = None
-        self.chain = []  # the nodes of our layers, see `graph`
+        self.chain = []  # the nodes of its layers, see `graph`
         for layer in layers or ():
             self.add(layer)
         if not trainable:
@@ -126,11 +126,9 @@ class Sequential(Model):
         if first is None or first.shape != shapes[0][1:]:
             name = f"{self.inner_layers[0].name}_input"
             first = InputLayer(shapes[0][1:], name=name, dtype=self.dtype)
-        x = first.nodes[0].output
         self.chain = [first.nodes[0]]
         for layer, shape in zip(self.inner_layers, shapes[1:], strict=True):
-            self.chain.append(Node(layer, [x], False, shape))
-            x = self.chain[-1].output
+            self.chain.append(Node(layer, [self.chain[-1].output], False, shape))
 
     def _unchain(self):
         for node in self.chain[1:]:

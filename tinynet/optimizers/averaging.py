@@ -4,7 +4,7 @@ from ..core.locks import exclusive
 
 
 class Averaging:
-    """What `Optimizer` can do with its `average`, a flat vector like the weights, or None."""
+    """Base of Optimizer: uses of its `average`, a flat vector like the weights, or None."""
 
     @exclusive
     def swap_average(self):

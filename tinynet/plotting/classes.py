@@ -44,7 +44,7 @@ def as_classes(what, values):
 
 
 def as_shares(scores):
-    """Scores (n, C) as shares of 1: of logits, which leave [0, 1], the softmax."""
+    """Return scores (n, C) as shares of 1; logits, which leave [0, 1], go through softmax."""
     if scores.min() < 0 or scores.max() > 1:
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
     return scores / scores.sum(axis=1, keepdims=True)

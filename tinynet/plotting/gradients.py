@@ -12,7 +12,7 @@ MOST_RIDGES = 12
 
 
 def plot_gradients(history, *, biases=False, axes=None):
-    """Gradient norms, update ratios and dead units against the epoch, a line per layer.
+    """Draw gradient norms, update ratios and dead units against the epoch, a line per layer.
 
     The dashed line marks an update of 1e-3 of the weights, which is usual for a healthy training.
 
@@ -65,7 +65,7 @@ def plot_gradients(history, *, biases=False, axes=None):
 
 
 def in_order(count):
-    """Colours from the first layer, dark blue, to the last, yellow-green; of even lightness steps.
+    """Return colours from the first layer, dark blue, to the last, yellow-green.
 
     They stay in order for every kind of colour vision, and in grey.
     """
@@ -121,7 +121,7 @@ def plot_histograms(monitor, kind="gradients", names=None, *, axes=None):
 
 
 def _ridges(ax, name, histograms, epochs):
-    """One curve of density above the other; each is as high as the highest."""
+    """Draw one curve of density above the other; each is as high as the highest."""
     shown = np.unique(np.linspace(0, len(epochs) - 1, min(MOST_RIDGES, len(epochs))).astype(int))
     colours = in_order(len(shown))[::-1]
     low, high = _range([histograms[i] for i in shown])
@@ -151,7 +151,7 @@ def _ridges(ax, name, histograms, epochs):
 
 
 def _range(histograms):
-    """Where 99 % of the entries lie, over all epochs: a few far ones would squeeze the rest."""
+    """Return the range of 99 % of the entries, over all epochs; outliers would hide the rest."""
     lows, highs = [], []
     for counts, edges, *_ in histograms:
         if counts.sum():

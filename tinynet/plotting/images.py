@@ -11,10 +11,9 @@ LINE = 0.18  # inches that a line of a title takes
 MOST_IMAGES = 1000  # more of them in one picture is a mistake in every case seen so far
 
 
-def image_grid(
-    images, labels=None, predictions=None, columns=10, *, class_names=None, cmap="gray_r", ax=None
-):
-    """Images side by side, with their labels above them.
+def image_grid(images, labels=None, predictions=None, columns=10, *, class_names=None,
+               cmap="gray_r", ax=None):  # fmt: skip
+    """Draw images side by side, with their labels above them.
 
     Where predictions differ from labels, "label → prediction" stands above in red.
 
@@ -128,9 +127,8 @@ def _mosaic(images, titles, colours, columns, cmap, ax, heading=None, limits=Non
     return root(ax)
 
 
-def misclassified(
-    images, y_true, y_pred, count=25, columns=5, *, class_names=None, cmap="gray_r", ax=None
-):
+def misclassified(images, y_true, y_pred, count=25, columns=5, *, class_names=None, cmap="gray_r",
+                  ax=None):  # fmt: skip
     """Draw the images that a classifier gets wrong, the errors it is most sure of first.
 
     Args:

@@ -4,7 +4,7 @@
     .h5, .hdf5              the same as Keras 2 had it, or (save_weights) the weights alone
     .weights.h5             weights and optimizer state
     .npz, .safetensors      weights alone
-    .onnx                   `export`: what predicts, for other engines
+    .onnx                   `export`: the forward pass, for other engines
 
 A file is written whole or not at all. What is read is checked before anything changes: a file that
 is damaged, hostile or of another architecture is refused with its name and the reason. Nothing is
@@ -96,7 +96,7 @@ def _write_hdf5(path, write, model, *options):
 
 
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
-    """The model in a `.keras` or `.h5` file, Keras's or tinynet's, ready to predict and train.
+    """Return the model in a `.keras` or `.h5` file of Keras's or tinynet's, ready to train.
 
     Args:
         filepath: the file.
@@ -218,7 +218,7 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
 
 
 def model_to_json(model, **options) -> str:
-    """The architecture, and how the model was compiled, as JSON; `options` are json.dumps's."""
+    """Return architecture and compile options as JSON; `options` are json.dumps's."""
     found = config.check_size(config.model_config(model))
     return json.dumps(found, default=config.plain, **options)
 

@@ -127,11 +127,7 @@ def legacy_training_config(model) -> dict:
 
 
 def plain(value):
-    """For json: NumPy's numbers, and arrays in Keras's spelling.
-
-    Raises:
-        TypeError: something that no file can hold; says what.
-    """
+    """Return a NumPy number or array as json can write it; raise a TypeError for anything else."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -160,11 +156,7 @@ def parse(text):
 
 
 def check_size(config):
-    """Raise if a config has more layers than a file may, so that none takes minutes to build.
-
-    Raises:
-        ValueError: more than MOST_LAYERS layers or calls.
-    """
+    """Return a config, or raise if it has so many layers that it would take minutes to build."""
     count = 0
     for node in _nodes(config):
         if isinstance(node, dict):

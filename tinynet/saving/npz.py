@@ -18,11 +18,7 @@ RECORD = 22  # bytes at the end of a zip archive, before its comment, whose leng
 
 
 def write(parameters, file):
-    """Write all parameters to an open binary file.
-
-    Raises:
-        ValueError: two parameters of one path.
-    """
+    """Write all parameters to an open binary file."""
     save_sealed(file, by_path(parameters))
 
 
@@ -35,7 +31,7 @@ def by_path(parameters):
 
 
 def save_sealed(file, arrays):
-    """np.savez to an open binary file, with a comment that tells which array is which."""
+    """Write arrays to an open binary file as np.savez does, with a checksum of their order."""
     np.savez(file, **arrays)
     with zipfile.ZipFile(file) as archive:
         comment = SEAL + str(_seal(archive)).encode()
@@ -102,7 +98,7 @@ def pair(plan, parameters, names, by_name, add):
 
 
 def _declared_shape(archive, name):
-    """The shape in an array's header, read before its data, so that nothing huge is allocated."""
+    """Return the shape in an array's header, read before its data: nothing huge is allocated."""
     with archive.zip.open(f"{name}.npy") as member:
         return _header(member, name)
 

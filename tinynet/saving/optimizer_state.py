@@ -29,7 +29,7 @@ class AnotherOptimizer(ValueError):
 
 
 def built(model):
-    """The model's optimizer, or a copy with fresh moments if it has none for these weights yet."""
+    """Return the model's optimizer, or a copy with fresh moments if it has none for its weights."""
     optimizer, parameters = model.optimizer, model.trainable_weights
     if optimizer.parameters == parameters:
         return optimizer
@@ -54,7 +54,7 @@ def arrays(model):
 
 
 def restore(model, entries):
-    """A function that gives the optimizer the state in `entries`, after all of it was checked.
+    """Check the state in `entries`; return a function that gives it to the optimizer.
 
     Args:
         entries: (where, shape, read) in Keras's order; read is None for what is not stored.
@@ -97,7 +97,7 @@ def _check_scalar(where, name, array):
 
 
 def in_keras_order(model, names, entries):
-    """Entries of a Keras 2 file, found by their names, in the order of Keras 3.
+    """Return the entries of a Keras 2 file, found by their names, in the order of Keras 3.
 
     Keras 2 writes "Adam/m/dense/kernel:0" or, before 2.11, "Adam/dense/kernel/m:0".
     """

@@ -259,13 +259,13 @@ class ProgressBar:
         return " ".join([*parts, *times])
 
     def _bar_that_fits(self, step, times, tail, room) -> int:
-        """The widest bar with which the line takes at most `room` columns; 0 if none does."""
+        """Return the widest bar with which the line fits `room` columns; 0 if none does."""
         bare = _columns(self._head(step, 0, *times) + tail) + 1  # and the space beside the bar
         bar = min(BAR_WIDTH, room - bare)
         return bar if bar >= NARROWEST_BAR else 0
 
     def _finished_line(self, step, took, items) -> str:
-        """For a terminal, where nothing may be lost: what doesn't fit continues on a new line."""
+        """Return the last line for a terminal; what doesn't fit continues on a new line."""
         room = self._terminal_columns() - 1
         tail = "".join(f" - {item}" for item in items)
         bar = self._bar_that_fits(step, took, tail, room)
@@ -283,7 +283,7 @@ class ProgressBar:
         return "\r" + "\n".join([lines[0] + blank, *lines[1:]]) + "\n"
 
     def _terminal_columns(self) -> int:
-        """Asked per redraw, not per step: the window may have changed."""
+        """Return the window's width, which may change between redraws."""
         try:
             return os.get_terminal_size(self.file.fileno()).columns or 80
         except (OSError, AttributeError, ValueError):

@@ -113,10 +113,8 @@ def plain_text(width, *parts) -> str:
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def print_summary(
-    model, line_length=None, positions=None, print_fn=None, expand_nested=False,
-    show_trainable=False, layer_range=None,
-):  # fmt: skip
+def print_summary(model, line_length=None, positions=None, print_fn=None, expand_nested=False,
+                  show_trainable=False, layer_range=None):  # fmt: skip
     """Print the model's layers, output shapes and numbers of parameters.
 
     The table is as wide as its contents; in a terminal that is narrower, long cells continue on

@@ -71,7 +71,7 @@ def _write_arrays(group, arrays):
 
 
 def _numbered(arrays):
-    """A name that is taken gets a number: Adafactor's of vectors are (they come back by order)."""
+    """Return the arrays with unique names: Adafactor's of vectors share one (order tells them)."""
     result = {}
     for name, array in arrays:
         unique, k = name, 1
@@ -82,7 +82,7 @@ def _numbered(arrays):
 
 
 def _write_names(group, attribute, names):
-    """Names as an attribute, or as attribute0, attribute1, ... where one would be too long."""
+    """Write names as an attribute, or as attribute0, attribute1, ... if one would be too long."""
     array = np.array([name.encode() for name in names]) if names else np.zeros(0)
     pieces = -(-array.nbytes // MOST_ATTRIBUTE) or 1
     if pieces == 1:
@@ -117,11 +117,7 @@ def texts(file):
 
 
 def read_weights(model, file, skip_mismatch=False, by_name=False) -> Plan:
-    """Return the Plan of a `.h5`, with the architecture in it or without, for a built model.
-
-    Args:
-        by_name: match layers by their names instead of their order; others stay as they are.
-    """
+    """Return the Plan of a `.h5` for a built model, its layers matched by order or by name."""
     root, plan = Reader(file).root, Plan(skip_mismatch)
     group = root
     if root.attribute("layer_names") is None and "model_weights" in root:

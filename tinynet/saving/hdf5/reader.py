@@ -26,14 +26,7 @@ REFUSED = {0x0002: "links of the newer kind", 0x0006: "soft or external links",
 
 
 class Reader:
-    """The root group of an open binary file.
-
-    Args:
-        file: a seekable binary file.
-
-    Raises:
-        ValueError: it is no HDF5 file, or a part that was looked at is damaged or of another kind.
-    """
+    """An open binary file; raises a ValueError for what is damaged or of another kind."""
 
     def __init__(self, file):
         self.file, self.size = file, file.seek(0, 2)

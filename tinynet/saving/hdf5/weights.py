@@ -40,11 +40,7 @@ def _write_vars(file, path, name, arrays):
 
 
 def read(model, file, skip_mismatch=False, by_name=False) -> Plan:
-    """Return the Plan of a `.weights.h5` (open, binary) for a built model.
-
-    Args:
-        by_name: match layers by their names instead of their places; others stay as they are.
-    """
+    """Return the Plan of a `.weights.h5` (open, binary) for a built model, by order or by name."""
     root, plan = Reader(file).root, Plan(skip_mismatch)
     if "layers" not in root and "_layer_checkpoint_dependencies" not in root:
         raise ValueError("there is no group 'layers': these are no weights of a Keras model")

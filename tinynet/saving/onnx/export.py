@@ -4,7 +4,7 @@ Each kind of layer has a function that adds its nodes. A layer of your own joins
 
     @tinynet.saving.onnx.export.converts("Scale")
     def scale(graph, layer, x):
-        return graph.node("Mul", x, graph.constant(layer.factor.numpy()))
+        return graph.node("Mul", x, layer.factor.numpy())
 
 Operators and their equations: onnx.ai/onnx/operators (opset 17).
 """
@@ -42,11 +42,7 @@ def _register(table, names):
 
 
 class Graph:
-    """Nodes and constants of a graph under construction.
-
-    Args:
-        dtype: "float32" or "float64", of all numbers.
-    """
+    """Nodes and constants, in "float32" or "float64", of a graph under construction."""
 
     def __init__(self, dtype):
         with needs("onnx", "export writes with the onnx package"):
@@ -55,7 +51,7 @@ class Graph:
         self.masks = {}  # name of a tensor -> name of its mask (N, T), 1 where it is no padding
 
     def node(self, operator, *inputs, **attributes):
-        """The name of what `operator` makes of `inputs`: names of tensors, or constant numbers."""
+        """Add a node; return its output's name. Inputs are names of tensors, or constants."""
         output, make = f"{operator.lower()}_{len(self.nodes)}", self.onnx.helper.make_node
         inputs = [x if isinstance(x, str) else self.constant(x) for x in inputs]
         self.nodes.append(make(operator, inputs, [output], name=output, **attributes))
@@ -225,7 +221,7 @@ def _batch_normalization(g, layer, x):
 
 
 def along(layer, axes, value):
-    """Numbers for some axes of the layer's input, shaped to be broadcast to all of it."""
+    """Return numbers for some axes of the layer's input, in a shape that broadcasts to it."""
     shape = [1] * len(layer.input_shape)
     for axis, size in zip(axes, np.shape(value), strict=True):
         shape[axis] = size
