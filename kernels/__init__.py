@@ -50,7 +50,7 @@ elementwise_loss              loss_i = w_i mean_c f(y_ic, t_ic), by `kind` losse
 categorical_hinge             loss_i = w_i max(0, 1 + max (1-t) y - t.y)   losses, dy
 cosine_similarity             loss_i = -w_i t.y / (|t| |y|)                losses, dy
 sparse_matches,
-categorical_matches           hit_i = [argmax p_i = label_i]               hits (N,)
+categorical_matches           hit_i = [argmax p_i = label_i], NaN: 0       hits (N,)
 binary_matches                hit_i = mean_c [(p_ic > threshold) = t_ic]   hits (N,)
 penalty_grad                  dw += l1 sign(w) + 2 l2 w                    dw
 clip_by_value, clip_by_norm   g to [-c, c]; g c / max(|g|, c)              g

@@ -274,6 +274,10 @@ def get(identifier) -> Activation:
     if identifier is None:
         return linear
     if isinstance(identifier, dict):
+        if not isinstance(identifier.get("class_name"), str):
+            raise ValueError(
+                f"activation: expected a config with a class_name, received {identifier!r}"
+            )
         return deserialize(identifier)
     f = _registry.get(identifier)
     if hasattr(f, "build_once"):  # a layer: Keras takes Dense(10, activation=LeakyReLU(0.1))

@@ -251,11 +251,12 @@ def cosine_similarity(y, targets, w, epsilon, *, losses, dy):
 
 def sparse_matches(p, labels, *, hits):
     np.equal(p.argmax(axis=-1), labels, out=hits)  # (N,)
+    hits[np.isnan(p).any(axis=-1)] = 0  # NaN is no hit
 
 
 def categorical_matches(p, targets, *, hits):
-    np.equal(p.argmax(axis=-1), targets.argmax(axis=-1), out=hits)  # (N,)
+    sparse_matches(p, targets.argmax(axis=-1), hits=hits)  # (N,)
 
 
 def binary_matches(p, targets, threshold, *, hits):
-    np.mean((p > threshold) == targets, axis=-1, out=hits)  # (N,)
+    np.mean(((p > threshold) == targets) & ~np.isnan(p), axis=-1, out=hits)  # (N,)

@@ -26,7 +26,7 @@ from fault_runs import (
 )
 
 from tinynet import models
-from tinynet.resuming import files
+from tinynet.resuming import Interrupts, files
 
 pytestmark = pytest.mark.usefixtures("interruptible")
 
@@ -241,3 +241,24 @@ def test_two_processes_that_write_the_same_file(tmp_path, name):
         writer.stdout.close()
     assert seen
     assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork with threads
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_child_of_a_callback_is_ended_by_a_signal(number):
+    """What `multiprocessing.Pool.terminate` does: the handlers are those of the parent alone."""
+    with Interrupts(terminate=True):
+        child = os.fork()
+        if not child:
+            try:
+                time.sleep(20)
+                os._exit(1)
+            except KeyboardInterrupt:
+                os._exit(2)
+        time.sleep(0.2)
+        os.kill(child, number)
+        begun = time.monotonic()
+        status = os.waitpid(child, 0)[1]
+    assert time.monotonic() - begun < 10
+    assert os.waitstatus_to_exitcode(status) == (-number if number == signal.SIGTERM else 2)

@@ -4,7 +4,7 @@ import contextlib
 import os
 import pathlib
 
-from ..configs.checks import is_integer
+from ..configs.checks import check_number, is_integer
 from ..saving import WEIGHTS, WHOLE, format_of
 from .base import attributes
 from .monitor import Monitor
@@ -48,6 +48,8 @@ class ModelCheckpoint(Monitor):
             if value != other and not is_integer(value, 1):
                 allowed = "None" if other is None else f'"{other}"'
                 raise ValueError(f"{label} must be {allowed} or an int >= 1, received {value!r}")
+        if initial_value_threshold is not None:
+            check_number("ModelCheckpoint: initial_value_threshold", initial_value_threshold)
         self.filepath, self.verbose = str(pathlib.Path(filepath)), verbose
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         self.whole = suffix in WHOLE and not save_weights_only

@@ -94,6 +94,8 @@ class CSVLogger(Callback):
 
     def __init__(self, filename, separator=",", append=False):
         super().__init__()
+        if not isinstance(separator, str) or len(separator) != 1:
+            raise ValueError(f"CSVLogger: separator must be one character, received {separator!r}")
         self.filename, self.separator, self.append = pathlib.Path(filename), separator, append
         self.fields = None
 

@@ -21,6 +21,7 @@ class Monitor(Callback):
         super().__init__()
         if mode not in ("auto", "min", "max"):
             raise ValueError(f'mode must be "auto", "min" or "max", received {mode!r}')
+        check_number(f"{type(self).__name__}: min_delta", min_delta)
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
         self.best, self.sign = None, None
 
@@ -106,6 +107,8 @@ class EarlyStopping(Monitor):
         super().__init__(monitor, mode, min_delta)
         if not patience >= 0:  # infinity: only to restore the best weights
             raise ValueError(f"EarlyStopping: patience must be >= 0, received {patience!r}")
+        if baseline is not None:
+            check_number("EarlyStopping: baseline", baseline)
         self.patience, self.verbose, self.baseline = patience, verbose, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
         self._reset()
@@ -168,7 +171,8 @@ class ReduceLROnPlateau(Monitor):
         check_number("ReduceLROnPlateau: factor", factor, above=0, below=1)
         check_number("ReduceLROnPlateau: patience", patience, 0, kind="")
         self.factor, self.patience, self.verbose = factor, patience, verbose
-        self.cooldown, self.min_lr = cooldown, min_lr
+        self.cooldown = check_number("ReduceLROnPlateau: cooldown", cooldown, 0)
+        self.min_lr = check_number("ReduceLROnPlateau: min_lr", min_lr, 0)
 
     def on_train_begin(self, logs=None):
         self.check_monitor()

@@ -45,6 +45,17 @@ def fitting(name, value, shape):
     return value
 
 
+def check_range(name, value, dtype):
+    """Raise a ValueError for a finite entry that `dtype` can't hold."""
+    if value.dtype.kind != "f" or value.itemsize <= np.dtype(dtype).itemsize:
+        return
+    with np.errstate(over="ignore"):
+        lost = np.isfinite(value) & ~np.isfinite(value.astype(dtype))
+    if lost.any():
+        index = tuple(map(int, np.argwhere(lost)[0]))
+        raise ValueError(f"{name}: {value[index]} at index {index} is beyond {dtype}")
+
+
 class Parameter(Versioned):
     """One array of numbers that a layer owns, and its gradient.
 
@@ -100,6 +111,7 @@ class Parameter(Versioned):
             ValueError: another shape; nothing was changed.
         """
         value = fitting(self.path, value, self.shape)
+        check_range(self.path, value, self.dtype)
         self.value[...] = value if self.home is None else self.home.ops.from_host(value)
         return self
 
@@ -139,6 +151,7 @@ def assign_all(parameters, arrays, owner):
             raise ValueError(f"{p.path}: expected shape {p.shape}, received {a.shape}")
         if a.dtype.kind not in "fiub":
             raise ValueError(f"{p.path}: expected numbers, received dtype {a.dtype}")
+        check_range(p.path, a, p.dtype)
     for p, a in zip(parameters, arrays, strict=True):
         p.assign(a)
 

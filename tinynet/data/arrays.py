@@ -77,24 +77,26 @@ def _from_pandas(data, where):
     return array
 
 
-def check_finite(array, where, rows=None):
+def check_finite(array, where, rows=None, dtype=None):
     """Raise with the row of the first NaN or infinity.
 
     Args:
         array: of numbers, or SparseRows.
         where: what to call it in messages.
         rows: the numbers of its rows, as an index array or a slice; None: 0, 1, ...
+        dtype: what they will be cast to; None: they stay as they are.
     """
     sparse = isinstance(array, SparseRows)
     values = array.own()[1] if sparse else array
     if values.dtype.kind != "f" or values.size == 0:
         return
-    wide = np.float32 if values.itemsize == 2 else None  # float16 ends at 65504
+    dtype = None if dtype is None or np.dtype(dtype).itemsize >= values.itemsize else dtype
+    wide = np.float32 if values.itemsize == 2 else dtype  # float16 ends at 65504
     with np.errstate(over="ignore", invalid="ignore"):
         # one pass without a temporary; only failures look closer
         if np.isfinite(values.sum(dtype=wide)):
             return
-    bad = ~np.isfinite(values)
+        bad = ~np.isfinite(values if dtype is None else values.astype(dtype))
     places = array.entries()[bad] if sparse else np.argwhere(bad)  # (K, axes)
     if not len(places):
         return
@@ -102,7 +104,7 @@ def check_finite(array, where, rows=None):
     raise ValueError(
         f"{where}: row {row} holds {values[bad][0]} (at index "
         f"{(row, *map(int, places[0][1:]))}); {len(np.unique(places[:, 0]))} of {len(array)} rows "
-        "are not finite"
+        f"are not finite{'' if dtype is None else f' in {dtype}'}"
     )
 
 

@@ -31,12 +31,25 @@ def class_weights(y, weights, classes):
     ids = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)
     if ids.size != len(y):
         raise ValueError(f"class_weight: expected one class per row, received y of {y.shape}")
+    known = range(classes)
+    if classes == 1:  # 0 and 1, or -1 and 1; what lies between them is rounded, as in Keras
+        ids = np.round(ids)
+        known = (0, 1) if (ids == 0).any() else (-1, 0, 1)
+        if not np.isin(ids, known).all():
+            row = int(np.argwhere(~np.isin(ids, known))[0][0])
+            raise ValueError(
+                f"class_weight: y of row {row}, {y[row]}, is no class: expected 0 or 1"
+            )
     result = np.ones(len(y), np.float32)
     for label, weight in weights.items():
         if not isinstance(weight, (int, float, np.number)):
             raise TypeError(f"class_weight: expected a number for {label!r}, received {weight!r}")
-        if classes > 1 and label not in range(classes):
-            raise ValueError(f"class_weight: there is no class {label!r} among {classes} classes")
+        if label not in known:
+            raise ValueError(
+                f"class_weight: there is no class {label!r} among {max(classes, 2)} classes"
+            )
+        if not abs(weight) <= np.finfo(np.float32).max:
+            raise ValueError(f"class_weight: {weight!r} of class {label!r} is beyond float32")
         result[ids.ravel() == label] = weight
     return result
 
@@ -70,14 +83,16 @@ class Dataset:
         x, y, sample_weight: what the user gave.
         class_weight: dict of class id -> weight, instead of sample_weight.
         names: of the model's inputs; None where x is one array.
+        dtype: that of the model, in which all numbers must be finite; None: in their own.
         where: how to call x in messages: "x", "validation x".
     """
 
-    def __init__(self, x, y=None, sample_weight=None, class_weight=None, names=None, where=""):
+    def __init__(self, x, y=None, sample_weight=None, class_weight=None, names=None, where="",
+                 dtype=None):  # fmt: skip
         if class_weight is not None and sample_weight is not None:
             raise ValueError(f"{where}give class_weight or sample_weight, not both")
-        self.where, self.class_weight = where, class_weight
-        self.x = _finite(as_inputs(names, x, f"{where}x"), f"{where}x")
+        self.where, self.class_weight, self.model_dtype = where, class_weight, dtype
+        self.x = _finite(as_inputs(names, x, f"{where}x"), f"{where}x", dtype)
         self.y, self.sample_weight = y, sample_weight
         if y is not None:
             self.y = as_array(y, f"{where}y")
@@ -99,8 +114,13 @@ class Dataset:
         """
         self.x, targets, weight = x, self.y, self.sample_weight
         if targets is not None:
-            self.y = _fitting(targets, lambda rows, name: check_targets(rows, output_shape, name),
-                              f"{self.where}y")  # fmt: skip
+
+            def fit(rows, name):
+                rows = check_targets(rows, output_shape, name)
+                check_finite(rows, name, dtype=self.model_dtype)
+                return rows
+
+            self.y = _fitting(targets, fit, f"{self.where}y")
         if self.class_weight is not None:
             weight = class_weights(targets, self.class_weight, output_shape[-1])
         if weight is not None:
@@ -112,7 +132,7 @@ class Dataset:
         name = f"{self.where}sample_weight"
         weight = as_array(weight, name)
         same_length(self.x, weight, f"{self.where}x", name)
-        check_finite(weight, name)
+        check_finite(weight, name, dtype=self.model_dtype)
         if weight.ndim == 2 and weight.shape[1] == 1:
             weight = weight[:, 0]
         if weight.shape[1:] != positions[: weight.ndim - 1]:
@@ -125,16 +145,18 @@ class Dataset:
         return len(self.x)
 
 
-def _finite(x, where):
+def _finite(x, where, dtype):
     """Return x, checked now or when it is read."""
     if isinstance(x, SeveralRows):
-        return SeveralRows([_finite(part, f"{where}[{i}]") for i, part in enumerate(x.parts)])
+        return SeveralRows(
+            [_finite(part, f"{where}[{i}]", dtype) for i, part in enumerate(x.parts)]
+        )
     if not is_mapped(x) or x.dtype.kind != "f":
-        check_finite(x, where)
+        check_finite(x, where, dtype=dtype)
         return x
 
     def check(part, rows):
-        check_finite(part, where, rows)
+        check_finite(part, where, rows, dtype)
         return part
 
     return MappedRows(x, check, x.shape[1:])

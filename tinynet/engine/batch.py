@@ -16,7 +16,8 @@ class BatchLoading:
         The model is built for their shape, and its loss made one for the targets' shape, unless
         that is done. See `data.Dataset` for the arguments.
         """
-        data, loss = Dataset(x, y, sample_weight, class_weight, self.names_of_inputs, where), None
+        data, loss = Dataset(x, y, sample_weight, class_weight, self.names_of_inputs, where,
+                             self.dtype), None  # fmt: skip
         rows = self.build_for(data.x, f"{where}x")
         if y is not None:
             loss = self.loss.for_shapes(data.y.shape, self.output_shape)

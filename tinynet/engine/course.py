@@ -155,7 +155,12 @@ class Training(Course):
         self.interrupts = Interrupts(terminate=self.snapshots.folder is not None)
 
     def __enter__(self):
-        model = self.model
+        with locked(self.model):
+            self._begin(self.model)
+        self.interrupts.__enter__()
+        return super().__enter__()
+
+    def _begin(self, model):
         self.outer, model.course = model.course, self
         model.history, model.stop_training = self.history, False
         model.log_names = [*model.metrics_names, "learning_rate"]
@@ -163,8 +168,6 @@ class Training(Course):
             model.log_names[-1:-1] = [f"val_{name}" for name in model.metrics_names]
         known = self.callbacks.all_ours() and model.compiled_metrics.names_are_known()
         model.log_names_may_grow = not known
-        self.interrupts.__enter__()
-        return super().__enter__()
 
     def __exit__(self, kind, error, trace):
         try:
@@ -175,7 +178,7 @@ class Training(Course):
                     self.model.optimizer.finalize_variable_values()
                 super().__exit__(kind, error, trace)
             finally:
-                self.model.course = self.outer
+                self.run(setattr, self.model, "course", self.outer)
                 self.fit_lock.give()
                 self.interrupts.__exit__(kind, error, trace)
 
@@ -207,7 +210,7 @@ class Training(Course):
     def batches(self, kind, source, logs=None):
         yield from super().batches(kind, source, logs)
         if kind == "train":
-            self.model.passes_taken = source.passes
+            self.run(setattr, self.model, "passes_taken", source.passes)
             if self.validates(self.epoch):
                 self.snapshots.keep()
 

@@ -86,6 +86,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         """Whether `fit`, while it lasts, goes on from a snapshot."""
         return self.course is not None and self.course.resumed
 
+    @exclusive
     def order(self):
         """Return what the permutations of the next pass over the data are drawn with."""
         self.shuffle_seed = draw_seed() if self.shuffle_seed is None else self.shuffle_seed

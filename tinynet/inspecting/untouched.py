@@ -33,7 +33,9 @@ def untouched(*models):
     with contextlib.ExitStack() as stack:
         stack.enter_context(locked(*models))
         for model in models:
-            stack.enter_context(replaced(model, execution=None))
+            execution = model.execution
+            if execution is not None:
+                stack.enter_context(replaced(execution, **vars(type(execution)(model))))
         states, notes = [model.get_state() for model in models], _notes(models)
         try:
             yield
@@ -72,14 +74,31 @@ def _notes(roots):
         elif isinstance(thing, (tuple, frozenset)):
             waiting.extend(thing)
         elif hasattr(thing, "__dict__"):
-            waiting.append(vars(thing))
+            notes.append(_attributes(thing))
+            waiting.extend(vars(thing).values())
     return notes
+
+
+def _attributes(thing):
+    """Return what puts an object's attributes back, each at once: other threads may read them.
+
+    Left out is `stop_training`, which a callback in another thread may set meanwhile.
+    """
+    left_out = {"stop_training"}
+    before = {name: value for name, value in vars(thing).items() if name not in left_out}
+
+    def put_back():
+        now = vars(thing)
+        for name in now.keys() - before.keys() - left_out:
+            del now[name]
+        now.update(before)
+
+    return put_back
 
 
 def _refill(container, before, fill):
     def put_back():
-        if not isinstance(container, dict) or list(container) != list(before):
-            container.clear()
-        fill(before)  # attributes are there all the time: other threads may read them
+        container.clear()
+        fill(before)
 
     return put_back

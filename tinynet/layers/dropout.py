@@ -1,6 +1,6 @@
 """Dropout: each entry is set to zero with probability `rate` in training."""
 
-from ..configs.checks import check_number
+from ..configs.checks import check_number, is_integer
 from ..random import check_seed, draw_seed
 from .base import Layer, register
 
@@ -63,7 +63,12 @@ class Masked(Noise):
     def store(self, arguments):
         super().store(arguments)
         if self.noise_shape is not None:
-            self.noise_shape = tuple(self.noise_shape)
+            given = self.noise_shape
+            if isinstance(given, str) or not all(n is None or is_integer(n, 1) for n in given):
+                raise self.invalid(
+                    f"noise_shape must hold None or integers >= 1, received {given!r}"
+                )
+            self.noise_shape = tuple(given)
 
     def mask(self, shape):
         """The mask of this step for a batch of `shape`: 0, or 1 / (1 - rate) where x is kept."""

@@ -20,20 +20,20 @@ def accuracy(y_true, y_pred):
 def binary_accuracy(y_true, y_pred, threshold=0.5):
     """Return whether p is on y's side of the threshold, entry by entry; p > threshold means 1."""
     y, p = _same_shape(y_true, y_pred, "binary_accuracy")
-    return ((p > threshold) == y).astype(floatx())
+    return (((p > threshold) == y) & ~np.isnan(p)).astype(floatx())
 
 
 def categorical_accuracy(y_true, y_pred):
     """Return whether the largest output is the one-hot target's; (N, ..., C) -> (N, ...)."""
     y, p = _one_hot(y_true, y_pred, "categorical_accuracy")
-    return (p.argmax(axis=-1) == y.argmax(axis=-1)).astype(floatx())
+    return _hits(p, y.argmax(axis=-1))
 
 
 def sparse_categorical_accuracy(y_true, y_pred):
     """Return whether the largest output is the target's, a class id; (N, ..., C) -> (N, ...)."""
     p = np.asarray(y_pred)
     ids = class_ids(y_true, p, "sparse_categorical_accuracy")
-    return (p.argmax(axis=-1) == ids).astype(floatx())
+    return _hits(p, ids)
 
 
 def top_k_categorical_accuracy(y_true, y_pred, k=5):
@@ -66,11 +66,16 @@ def _one_hot(y_true, y_pred, name):
     return _same_shape(y_true, y_pred, name, "one-hot targets")
 
 
+def _hits(p, target):
+    """Whether output number `target` of each row is the first of the largest; NaN is no hit."""
+    return ((p.argmax(axis=-1) == target) & ~np.isnan(p).any(axis=-1)).astype(floatx())
+
+
 def _among_largest(p, target, k):
     """Return whether fewer than k outputs of each row are larger than output number `target`."""
     value = np.take_along_axis(p, target[..., None], axis=-1)
-    value = np.where(np.isnan(value), -np.inf, value)  # NaN is larger than nothing
-    return ((p > value).sum(axis=-1) < k).astype(floatx())
+    hits = ((p > value).sum(axis=-1) < k) & ~np.isnan(p).any(axis=-1)
+    return hits.astype(floatx())
 
 
 # ------------------------------------------------------------------------------ their means

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..activations import sigmoid
+from ..configs.checks import check_number, is_integer
 from .base import EPSILON, register
 from .confusion import Counts, check_probabilities, count_at, ratio
 from .shapes import pair, spread
@@ -50,8 +51,10 @@ class AUC(Counts):
         super().__init__(dtype, name)
         self.curve = _one_of(curve, CURVES, "curve")
         self.summation_method = _one_of(summation_method, METHODS, "summation_method")
-        if thresholds is None and not num_thresholds > 1:
+        if thresholds is None and not is_integer(num_thresholds, 2):
             raise ValueError(f"AUC: num_thresholds must be > 1, received {num_thresholds!r}")
+        for t in () if thresholds is None else thresholds:
+            check_number("AUC: thresholds", t, kind="finite numbers")
         if num_labels and not multi_label:
             raise ValueError("AUC: num_labels is of use with multi_label=True only")
         self.inner = None if thresholds is None else sorted(map(float, thresholds))

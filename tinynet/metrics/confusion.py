@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..configs.checks import check_integer, check_number
 from .base import Metric, register
 from .shapes import pair, spread
 
@@ -107,9 +108,9 @@ class _AtThresholds(Counts):
 
     def __init__(self, thresholds=None, name=None, dtype=None, *, default=0.5):
         super().__init__(dtype, name)
+        for t in () if thresholds is None else np.ravel(np.asarray(thresholds, object)):
+            check_number(f"{type(self).__name__}: thresholds", t, 0, 1)
         chosen = np.atleast_1d(default if thresholds is None else thresholds).astype(np.float64)
-        if thresholds is not None and not ((chosen >= 0) & (chosen <= 1)).all():
-            raise ValueError(f"{type(self).__name__}: thresholds must be in [0, 1]: {thresholds!r}")
         self.init_thresholds = thresholds
         self._make_counts(chosen)
         self.clip = evenly_spaced(chosen)
@@ -173,6 +174,9 @@ class _OfClasses(_AtThresholds):
 
     def __init__(self, thresholds=None, top_k=None, class_id=None, name=None, dtype=None):
         super().__init__(thresholds, name, dtype, default=0.5 if top_k is None else -np.inf)
+        for key, value, least in (("top_k", top_k, 1), ("class_id", class_id, 0)):
+            if value is not None:
+                check_integer(f"{type(self).__name__}: {key}", value, least)
         self.top_k, self.class_id = top_k, class_id
 
 

@@ -81,7 +81,9 @@ class Optimizer(Averaging, Configurable, Versioned):
     )
     # this rule's moments as Keras stores them: in each group parameter by parameter, interleaved
     stored: tuple = ()  # of groups of (name in `state`, name in Keras)
-    shared_scalars = ("due", "decay", "ema_momentum", "ema_overwrite")  # the others are the rule's
+    divides_by_rate = False  # whether the rule has no step of rate 0
+    # scalars of a step beside those of the rule
+    shared_scalars = ("due", "moves", "decay", "ema_momentum", "ema_overwrite")
     unversioned = frozenset(
         {"step_number", "iterations", "learning_rate", "_rate", "ops", "average_in_weights"}
     )
@@ -231,7 +233,8 @@ class Optimizer(Averaging, Configurable, Versioned):
         context = context or StepContext(self.ops)
         scalars = context.scalars(self.step_scalars(self.step_number))
         self.collect(g, scalars)
-        context.run_if(scalars.get("due", True), self.descend, w, g, scalars)
+        moves = scalars.get("moves", scalars.get("due", True))
+        context.run_if(moves, self.descend, w, g, scalars)
         self.finish(w, scalars)
         self.step_number += 1
 
@@ -242,6 +245,8 @@ class Optimizer(Averaging, Configurable, Versioned):
         done, scalars = step // k, {}  # updates before this step
         if k > 1:
             scalars["due"] = float((step + 1) % k == 0)
+        if self.divides_by_rate:  # a step at rate 0 is left out
+            scalars["moves"] = float(lr != 0) * scalars.get("due", 1.0)
         if self.weight_decay:
             scalars["decay"] = 1 - self.weight_decay * lr
         if self.use_ema:
@@ -257,7 +262,8 @@ class Optimizer(Averaging, Configurable, Versioned):
         the common case goes straight to the rule.
         """
         self._check_unchanged()
-        if self.gradient_accumulation_steps or self.weight_decay or self.use_ema:
+        if (self.gradient_accumulation_steps or self.weight_decay or self.use_ema
+                or self.divides_by_rate):  # fmt: skip
             return [tuple(self.step_scalars(step).values()) for step in steps]
         rate, scalars = self.rate, self.scalars
         return [tuple(scalars(step + 1, rate(step)).values()) for step in steps]

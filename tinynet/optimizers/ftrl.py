@@ -22,6 +22,7 @@ class Ftrl(Optimizer):
         **options: see Optimizer.
     """
 
+    divides_by_rate = True
     stored = ((("n", "accumulator"), ("z", "linear")),)
 
     def __init__(self, learning_rate=0.001, learning_rate_power=-0.5, initial_accumulator_value=0.1,
@@ -43,6 +44,7 @@ class Ftrl(Optimizer):
         return {"n": n, "z": zeros()}
 
     def scalars(self, t, lr):
+        lr = lr or 1.0  # at rate 0 nothing moves
         return {"lr": lr, "l2": 2 * self.l2_regularization_strength + self.beta / lr}
 
     def update(self, w, g, lr, l2, n, z):

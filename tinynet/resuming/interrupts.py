@@ -26,6 +26,7 @@ class Interrupts:
         if terminate:
             self.signals.append((signal.SIGTERM, signal.SIG_DFL))
         self.handled, self.held, self.waiting = [], True, None
+        self.process = os.getpid()
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
@@ -45,6 +46,10 @@ class Interrupts:
             os.kill(os.getpid(), self.waiting)
 
     def _arrived(self, number, frame):
+        if os.getpid() != self.process:  # a child that a callback has forked: it does not train
+            signal.signal(number, dict(self.handled)[number])
+            signal.raise_signal(number)
+            return
         if not self.held or self.waiting is not None:
             self.waiting = None
             _raise(number)

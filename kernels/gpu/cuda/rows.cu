@@ -175,20 +175,23 @@ __device__ i64 arg_max(const real* x, i64 C) {
 KERNEL sparse_matches(const real* p, const i64* labels, i64 R, i64 C, real* hits) {
     OWN_ROW(r);
     i64 best = arg_max(p + r * C, C);
-    if (lane() == 0) hits[r] = best == labels[r];
+    if (lane() == 0) hits[r] = best == labels[r] && p[r * C + best] == p[r * C + best];
 }
 
 KERNEL categorical_matches(const real* p, const real* targets, i64 R, i64 C, real* hits) {
     OWN_ROW(r);
     i64 best = arg_max(p + r * C, C), wanted = arg_max(targets + r * C, C);
-    if (lane() == 0) hits[r] = best == wanted;
+    if (lane() == 0) hits[r] = best == wanted && p[r * C + best] == p[r * C + best];
 }
 
 KERNEL binary_matches(const real* p, const real* targets, i64 R, i64 C, double threshold,
                       real* hits) {
     OWN_ROW(r);
     real count = 0;
-    FOR_ROW_COLUMNS(c) count += real(p[r * C + c] > real(threshold)) == targets[r * C + c];
+    FOR_ROW_COLUMNS(c) {
+        real q = p[r * C + c];
+        count += real(q > real(threshold)) == targets[r * C + c] && q == q;
+    }
     count = warp_sum(count);
     if (lane() == 0) hits[r] = count / C;
 }
