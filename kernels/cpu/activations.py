@@ -22,10 +22,8 @@ from .machine.operands import (
     instruction,
     loop_jit,
     rows_of,
-    scratch_of,
     share,
     whole,
-    word_of,
 )
 
 # ---------------------------------------------------------------------------- along the last axis
@@ -281,11 +279,10 @@ def prelu_shared_dx(x: Rows, a: WholeD1, index: Index, dy: Rows, dx: Rows):
 
 
 @instruction
-def prelu_shared_da(words, numbers, first, last, step, scratch, like):
+def prelu_shared_da(word, mine, last, step, like):
     """Operand 2: the S entries of a row that share slope 0, slope 1, ... (K, S); d1: K."""
-    word = word_of(words)
     K, S = word[4], word[3] // word[4]
-    low, high = share(K, scratch_of(scratch))
+    low, high = share(K, mine)
     x, dy = rows_of(word, 0, 0, last, step, like), rows_of(word, 1, 0, last, step, like)
     places, da = index_of(word, 2, word[3]).reshape((K, S)), whole(word, 3, K, like)
     zero = x.dtype.type(0)

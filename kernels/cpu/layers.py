@@ -33,11 +33,8 @@ from .machine.operands import (
     instruction,
     key_of,
     loop_jit,
-    number_of,
-    scratch_of,
     share,
     step_number,
-    word_of,
 )
 
 # ------------------------------------------------------------------------------------- merging
@@ -68,12 +65,11 @@ def copy(x: Flat, y: Flat):
 
 
 @instruction
-def broadcast(words, numbers, first, last, step, scratch, like):
+def broadcast(word, first, last, step, like):
     """y = x m (k0: 0) or x + m (k0: 1); operand 2: an index into a row of m, which has d1 entries.
 
     k1: whether m has a row for each of x's, or one for all.
     """
-    word = word_of(words)
     x = matrix(at(word, 0, first, step), (last - first) * word[2], word[3], like)
     y = matrix(at(word, 3, first, step), (last - first) * word[2], word[3], like)
     m = matrix(at(word, 1, first, step), x.shape[0] if word[7] else 1, word[4], like)
@@ -192,9 +188,8 @@ def mask_weights(ids: Rows, w: Rows):
 
 
 @instruction
-def embedding_rows(words, numbers, first, last, step, scratch, like):
+def embedding_rows(word, first, last, step, like):
     """d0: ids of a row; d1, d2: rows and columns of the table."""
-    word = word_of(words)
     V, D = word[4], word[5]
     ids, table = flat_rows(word, 0, first, last, step, like), matrix(word[HEAD + 3], V, D, like)
     y, nan = matrix(at(word, 2, first, step), ids.size, D, like), ids.dtype.type(np.nan)
@@ -206,11 +201,10 @@ def embedding_rows(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def embedding_dW(words, numbers, first, last, step, scratch, like):
+def embedding_dW(word, mine, last, step, like):
     """Each thread writes rows of its own of the table, for all ids."""
-    word = word_of(words)
     ids, D = flat_rows(word, 0, 0, last, step, like), word[5]
-    low, high = share(word[4], scratch_of(scratch))
+    low, high = share(word[4], mine)
     dW = matrix(word[HEAD + 6] + low * D * size_of(like), high - low, D, like)
     dy, zero = matrix(at(word, 1, 0, step), ids.size, D, like), ids.dtype.type(0)
     for k in range(dW.shape[0]):
@@ -284,13 +278,12 @@ _dropout_mask = loop_jit(dropout_mask_rows)
 
 
 @instruction
-def dropout_mask_once(words, numbers, first, last, step, scratch, like):
+def dropout_mask_once(word, number, mine, like):
     """One mask for all rows of the batch: the first thread makes it."""
-    word, mine = word_of(words), scratch_of(scratch)
     if mine[THREAD] == 0:
         mask = matrix(word[HEAD + 3], 1, word[3], like)
         step_ = step_number(word[6], mine)
-        _dropout_mask(number_of(numbers)[0], key_of(word, 0), step_, word[7], mask)
+        _dropout_mask(number[0], key_of(word, 0), step_, word[7], mask)
 
 
 @instruction
