@@ -103,10 +103,7 @@ class Product:
     ldb: int
     C: object
     ldc: int
-    name = "gemm"
-    own: tuple = ()
-    recorded_only: bool = False
-    when: Slot | None = None
+    name, own, recorded_only, when = "gemm", (), False, None
 
     @property
     def arrays(self):
