@@ -82,7 +82,7 @@ def number_of(numbers):
 
 @jit
 def at(word, i, row, step):
-    """Address of operand i for sample `row` of step number `step` of the stretch."""
+    """Address of operand i for sample `row` of step number `step` of a run."""
     place = HEAD + 3 * i
     return word[place] + row * word[place + 1] + step * word[place + 2]
 
@@ -243,6 +243,7 @@ Flag, Flag1, D1 = "word[6]", "word[7]", "word[4]"
 StepNumber = "step_number(word[6], mine)"
 FirstRow = "word[7] + first * word[2]"  # of this chunk in all batches; k1: that of the batch
 WITH_ROWS = (Rows, Flat, Wide, Wanted, PerRow, Labels, Columns)
+INTEGERS = (Labels, Index, IndexD1, Key)
 
 
 # what a function without annotations may ask for beside first, last, step and like

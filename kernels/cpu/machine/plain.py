@@ -80,8 +80,8 @@ def barrier(counter, threads):
     if threads == 1:
         return
     arrived = atomic_add(counter, 1) + 1
-    everybody = (arrived + threads - 1) // threads * threads
-    while atomic_load(counter) < everybody:
+    goal = (arrived + threads - 1) // threads * threads
+    while atomic_load(counter) < goal:
         time.sleep(0)
 
 

@@ -142,7 +142,7 @@ class Machine:
         yield from (one for one in instructions if one.mode == FLAT)
 
     def _check(self, instruction):
-        """Raise for an array that nobody has asked the context for: a copy made on the way."""
+        """Raise for an array that was not asked of the context: a copy made on the way."""
         for i, array in enumerate(instruction.arrays):
             if array is None or i not in instruction.rows:
                 continue
