@@ -3,25 +3,9 @@
 import tinynet as keras
 """
 
-from . import (
-    activations,
-    backend,
-    callbacks,
-    config,
-    constraints,
-    datasets,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    models,
-    optimizers,
-    probes,
-    random,
-    regularizers,
-    saving,
-    utils,
-)
+from . import activations, backend, callbacks, config, constraints, datasets  # isort: skip
+from . import initializers, layers, losses, metrics, models, optimizers, probes  # isort: skip
+from . import random, regularizers, saving, utils  # isort: skip
 from .core.parameters import Parameter
 from .inspecting.gradient_check import gradcheck
 from .layers import Input
@@ -31,31 +15,11 @@ from .models import Functional, Model, Sequential
 __version__ = "0.1.0"
 
 __all__ = [
-    "Functional",
-    "Input",
-    "Model",
-    "Parameter",
-    "Sequential",
-    "activations",
-    "backend",
-    "callbacks",
-    "config",
-    "constraints",
-    "datasets",
-    "gradcheck",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "microscope",
-    "models",
-    "optimizers",
-    "probes",
-    "random",
-    "regularizers",
-    "saving",
-    "utils",
-]
+    "Functional", "Input", "Model", "Parameter", "Sequential", "activations", "backend",
+    "callbacks", "config", "constraints", "datasets", "gradcheck", "initializers", "layers",
+    "losses", "metrics", "microscope", "models", "optimizers", "probes", "random", "regularizers",
+    "saving", "utils",
+]  # fmt: skip
 
 
 def __getattr__(name):

@@ -13,7 +13,7 @@ import time
 
 
 def warmup():
-    """Compile every kernel for float32 and float64; what is on disk already costs nothing."""
+    """Compile every kernel for float32 and float64 that is not in the cache on disk yet."""
     import numpy as np
 
     from .core.devices import load_ops
@@ -24,21 +24,21 @@ def warmup():
 
 
 def doctor(args):
-    """The survey of this machine."""
+    """Print what this machine has for each device."""
     from .commands.doctor import report
 
     print(*report(), sep="\n")
 
 
 def bench(args):
-    """The speed of a model on the devices that there are."""
+    """Measure how fast a model trains on the devices of this machine."""
     from .commands.bench import main
 
     main(args)
 
 
 def microscope(args):
-    """The page for a script's model, or for one that the options describe."""
+    """Write the page about a step of a script's model, or of one that the options describe."""
     import tinynet
 
     tinynet.utils.set_random_seed(args.seed)

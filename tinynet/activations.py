@@ -149,10 +149,8 @@ class Relu(_Known):
 
     def __init__(self, name, negative_slope=0.0, max_value=None, threshold=0.0):
         plain = negative_slope == 0 and max_value is None and threshold == 0
-        super().__init__(
-            name, "relu" if plain else "clipped_relu", negative_slope=negative_slope,
-            max_value=max_value, threshold=threshold,
-        )  # fmt: skip
+        super().__init__(name, "relu" if plain else "clipped_relu", negative_slope=negative_slope,
+                         max_value=max_value, threshold=threshold)  # fmt: skip
 
     @property
     def params(self):

@@ -11,7 +11,7 @@ def floatx() -> str:
 
 
 def set_floatx(dtype) -> None:
-    """Set the dtype of layers built from here on."""
+    """Set the dtype of layers that are made after this call."""
     global _floatx
     _floatx = float_dtype(dtype)
 

@@ -1,4 +1,4 @@
-"""Constraints: what a weight must satisfy after every update. `constraint(w)` returns it.
+"""Constraints on weights, applied after every update: `constraint(w)` returns the permitted w.
 
 Names, defaults and arithmetic are Keras's. Norms are taken along `axis`: with axis 0, those of the
 columns of W (D, H), which are the weights that lead to one unit.
@@ -10,7 +10,7 @@ from .configs.checks import check_number, is_integer
 from .configs.registry import Configurable, Registry
 from .core.versions import Versioned
 
-registry = Registry("constraint", "constraints")
+registry = Registry("constraint", "constraints", "config_keys")
 
 EPSILON = 1e-7  # added to a norm before dividing by it
 
@@ -72,8 +72,6 @@ class MaxNorm(_NormConstraint):
         ValueError: an argument outside these bounds.
     """
 
-    config_keys = ("max_value", "axis")
-
     def __init__(self, max_value=2, axis=0):
         check_number("max_value", max_value, low=0)
         self.max_value, self.axis = max_value, _check_axis(axis)
@@ -85,8 +83,6 @@ class MaxNorm(_NormConstraint):
 @registry.register("unit_norm")
 class UnitNorm(_NormConstraint):
     """Norms of 1; a zero stays zero. `axis`: an axis or several."""
-
-    config_keys = ("axis",)
 
     def __init__(self, axis=0):
         self.axis = _check_axis(axis)
@@ -107,8 +103,6 @@ class MinMaxNorm(_NormConstraint):
     Raises:
         ValueError: an argument outside these bounds.
     """
-
-    config_keys = ("min_value", "max_value", "rate", "axis")
 
     def __init__(self, min_value=0.0, max_value=1.0, rate=1.0, axis=0):
         check_number("min_value", min_value, low=0)
@@ -174,5 +168,4 @@ def get(identifier, custom_objects=None):
     return constraint
 
 
-serialize = registry.serialize
-deserialize = registry.deserialize
+serialize, deserialize = registry.serialize, registry.deserialize

@@ -16,19 +16,15 @@ from .configs.checks import check_number, is_integer
 from .configs.registry import Configurable, Registry
 from .random import check_seed, draw_seed, generator
 
-registry = Registry("initializer", "initializers")
+registry = Registry("initializer", "initializers", "config_keys")
 
 
 def _check_shape(shape) -> tuple:
     """`shape` as a tuple of ints >= 0."""
-    try:
-        sizes = tuple(shape)
-    except TypeError:
-        sizes = (shape,)
-    for size in sizes:
-        if not is_integer(size, 0):
-            raise ValueError(f"shape must hold integers >= 0, received {shape!r}")
-    return tuple(int(size) for size in sizes)
+    sizes = tuple(shape) if np.iterable(shape) else (shape,)
+    if not all(is_integer(size, 0) for size in sizes):
+        raise ValueError(f"shape must hold integers >= 0, received {shape!r}")
+    return tuple(map(int, sizes))
 
 
 def compute_fans(shape, input_axes=None, output_axes=None) -> tuple:
@@ -98,8 +94,6 @@ class Constant(Initializer):
         ValueError: `value` isn't numeric, or (on the call) its shape isn't the one asked for.
     """
 
-    config_keys = ("value",)
-
     def __init__(self, value=0.0):
         array = np.array(value)  # a copy: later changes to the caller's array don't reach us
         if array.dtype.kind not in "biuf":
@@ -117,13 +111,6 @@ class Constant(Initializer):
     def get_config(self):
         return {"value": self.value.tolist() if np.ndim(self.value) else self.value}
 
-    @classmethod
-    def from_config(cls, config):
-        value = config.get("value", 0.0)
-        if isinstance(value, dict):  # how Keras writes an array
-            value = np.array(value["config"]["value"], value["config"]["dtype"])
-        return cls(value)
-
 
 @registry.register("identity", "IdentityInitializer")
 class Identity(Initializer):
@@ -135,8 +122,6 @@ class Identity(Initializer):
     Raises:
         ValueError: the shape isn't of rank 2.
     """
-
-    config_keys = ("gain",)
 
     def __init__(self, gain=1.0):
         self.gain = check_number("gain", gain)
@@ -156,8 +141,6 @@ class RandomInitializer(Initializer):
             None: every call draws a fresh seed from `tinynet.random`.
     """
 
-    config_keys = ("seed",)
-
     def __init__(self, seed=None):
         self.seed = None if seed is None else check_seed(seed)
 
@@ -169,13 +152,6 @@ class RandomInitializer(Initializer):
     def draw(self, rng, shape):
         """A float64 array of `shape` from the generator `rng`."""
         raise NotImplementedError(f"{type(self).__name__} must define draw(rng, shape)")
-
-    @classmethod
-    def from_config(cls, config):
-        seed = config.get("seed")
-        if isinstance(seed, dict):  # Keras's SeedGenerator
-            config = {**config, "seed": seed["config"]["seed"]}
-        return cls(**config)
 
 
 def _truncated(rng, shape):
@@ -197,8 +173,6 @@ class RandomNormal(RandomInitializer):
         seed: see `RandomInitializer`.
     """
 
-    config_keys = ("mean", "stddev", "seed")
-
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
         super().__init__(seed)
         self.mean = check_number("mean", mean)
@@ -212,11 +186,7 @@ class RandomNormal(RandomInitializer):
 class TruncatedNormal(RandomNormal):
     """N(mean, stddev²) restricted to mean ± 2 stddev: no weight starts as an outlier.
 
-    The result's own standard deviation is 0.8796 stddev.
-
-    Args:
-        mean, stddev: centre and standard deviation before the cut, stddev >= 0.
-        seed: see `RandomInitializer`.
+    The result's own standard deviation is 0.8796 stddev. Args: as for `RandomNormal`.
     """
 
     def draw(self, rng, shape):
@@ -231,8 +201,6 @@ class RandomUniform(RandomInitializer):
         minval, maxval: bounds, minval <= maxval.
         seed: see `RandomInitializer`.
     """
-
-    config_keys = ("minval", "maxval", "seed")
 
     def __init__(self, minval=-0.05, maxval=0.05, seed=None):
         super().__init__(seed)
@@ -269,29 +237,17 @@ class VarianceScaling(RandomInitializer):
     Source: LeCun et al. 1998, "Efficient BackProp"; Glorot & Bengio 2010; He et al. 2015.
     """
 
-    config_keys = ("scale", "mode", "distribution", "seed", "input_axes", "output_axes")
     modes = ("fan_in", "fan_out", "fan_avg")
     distributions = ("truncated_normal", "untruncated_normal", "uniform")
 
-    def __init__(
-        self,
-        scale=1.0,
-        mode="fan_in",
-        distribution="truncated_normal",
-        seed=None,
-        input_axes=None,
-        output_axes=None,
-    ):
+    def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None,
+                 input_axes=None, output_axes=None):  # fmt: skip
         super().__init__(seed)
         self.scale = check_number("scale", scale, above=0)
-        if distribution == "normal":
-            distribution = "truncated_normal"
-        if mode not in self.modes:
-            raise ValueError(f"mode must be one of {self.modes}, received {mode!r}")
-        if distribution not in self.distributions:
-            raise ValueError(
-                f"distribution must be one of {self.distributions}, received {distribution!r}"
-            )
+        distribution = "truncated_normal" if distribution == "normal" else distribution
+        for label, value in (("mode", mode), ("distribution", distribution)):
+            if value not in (known := getattr(self, f"{label}s")):
+                raise ValueError(f"{label} must be one of {known}, received {value!r}")
         self.mode, self.distribution = mode, distribution
         self.input_axes, self.output_axes = input_axes, output_axes
 
@@ -310,7 +266,6 @@ class VarianceScaling(RandomInitializer):
 class _Preset(VarianceScaling):
     """VarianceScaling with its first three arguments fixed by the class."""
 
-    config_keys = ("seed", "input_axes", "output_axes")
     preset: tuple
 
     def __init__(self, seed=None, input_axes=None, output_axes=None):
@@ -379,8 +334,6 @@ class Orthogonal(RandomInitializer):
     linear neural networks".
     """
 
-    config_keys = ("gain", "seed")
-
     def __init__(self, gain=1.0, seed=None):
         super().__init__(seed)
         self.gain = check_number("gain", gain)
@@ -414,5 +367,4 @@ def get(identifier):
     return registry.get(identifier)
 
 
-serialize = registry.serialize
-deserialize = registry.deserialize
+serialize, deserialize = registry.serialize, registry.deserialize

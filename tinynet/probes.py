@@ -16,9 +16,8 @@ LearningRates = collections.namedtuple("LearningRates", "rates losses smooth ste
 LossSurface = collections.namedtuple("LossSurface", "a b losses")
 
 
-def learning_rate_range(
-    model, x, y, *, low=1e-6, high=10.0, steps=100, batch_size=32, smoothing=0.8, seed=0
-):
+def learning_rate_range(model, x, y, *, low=1e-6, high=10.0, steps=100, batch_size=32,
+                        smoothing=0.8, seed=0):  # fmt: skip
     """Train with a rate that grows from step to step, and write the losses down (Smith 2017).
 
     It ends early when the loss has become four times its smallest. Weights, moments and counters

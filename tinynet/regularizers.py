@@ -1,4 +1,4 @@
-"""Weight penalties, added to the loss: `regularizer(w)` is the penalty, `.gradient(w)` its slope.
+"""Penalties on weights, added to the loss: `regularizer(w)` and its derivative `.gradient(w)`.
 
 There is no factor 1/2: L2 with factor l2 shrinks a weight by 2 l2 w. Names are Keras's.
 """
@@ -9,7 +9,7 @@ from .configs.checks import check_number
 from .configs.registry import Configurable, Registry
 from .core.versions import Versioned
 
-registry = Registry("regularizer", "regularizers")
+registry = Registry("regularizer", "regularizers", "config_keys")
 
 
 class Regularizer(Configurable, Versioned):
@@ -37,8 +37,6 @@ class L1L2(Regularizer):
     Source: Zou & Hastie 2005, "Regularization and variable selection via the elastic net".
     """
 
-    config_keys = ("l1", "l2")
-
     def __init__(self, l1=0.0, l2=0.0):
         self.l1 = check_number("l1", l1, low=0)
         self.l2 = check_number("l2", l2, low=0)
@@ -59,13 +57,7 @@ class L1L2(Regularizer):
 
 @registry.register("l1")
 class L1(L1L2):
-    """l1 Σ|w|: pushes every weight towards exactly zero. Source: Tibshirani 1996 (lasso).
-
-    Args:
-        l1: factor >= 0.
-    """
-
-    config_keys = ("l1",)
+    """l1 Σ|w|, l1 >= 0: pushes weights towards exactly zero. Source: Tibshirani 1996 (lasso)."""
 
     def __init__(self, l1=0.01):
         super().__init__(l1=l1)
@@ -73,13 +65,7 @@ class L1(L1L2):
 
 @registry.register("l2")
 class L2(L1L2):
-    """l2 Σw²: shrinks large weights most. Source: Hoerl & Kennard 1970 (ridge).
-
-    Args:
-        l2: factor >= 0.
-    """
-
-    config_keys = ("l2",)
+    """l2 Σw², l2 >= 0: shrinks large weights most. Source: Hoerl & Kennard 1970 (ridge)."""
 
     def __init__(self, l2=0.01):
         super().__init__(l2=l2)
@@ -93,7 +79,7 @@ def get(identifier):
     """A regularizer from a name, config dict, class or object; None stays None.
 
     Raises:
-        ValueError: an object without `gradient(w)`; nothing here differentiates by itself.
+        ValueError: an object without `gradient(w)`, which is not derived automatically.
     """
     regularizer = registry.get(identifier)
     if regularizer is not None and not callable(getattr(regularizer, "gradient", None)):
@@ -104,5 +90,4 @@ def get(identifier):
     return regularizer
 
 
-serialize = registry.serialize
-deserialize = registry.deserialize
+serialize, deserialize = registry.serialize, registry.deserialize

@@ -1,4 +1,4 @@
-"""Helpers around the data, with Keras's and scikit-learn's names; nothing here trains."""
+"""Preparation of data: one-hot classes, scaling, padding; Keras's and scikit-learn's names."""
 
 import numpy as np
 
@@ -10,17 +10,9 @@ from .random import set_random_seed
 Sequence = PyDataset  # its older name
 
 __all__ = [
-    "MinMaxScaler",
-    "PyDataset",
-    "Sequence",
-    "StandardScaler",
-    "check_number",
-    "normalize",
-    "pad_sequences",
-    "set_random_seed",
-    "split_dataset",
-    "to_categorical",
-]
+    "MinMaxScaler", "PyDataset", "Sequence", "StandardScaler", "check_number", "normalize",
+    "pad_sequences", "set_random_seed", "split_dataset", "to_categorical",
+]  # fmt: skip
 
 
 def to_categorical(x, num_classes=None):
@@ -93,9 +85,8 @@ def normalize(x, axis=-1, order=2):
     return x / np.where(norm == 0, norm.dtype.type(1), norm)
 
 
-def pad_sequences(
-    sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0
-):
+def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre",
+                  value=0.0):  # fmt: skip
     """Sequences of different lengths as the rows of one array.
 
     Args:
@@ -111,7 +102,7 @@ def pad_sequences(
 
     Raises:
         ValueError: an argument outside these, an item that isn't a sequence, elements whose
-            shape differs (with the position of the sequence).
+            shape differs (with the number of the sequence).
     """
     for name, option in (("padding", padding), ("truncating", truncating)):
         if option not in ("pre", "post"):
@@ -147,9 +138,9 @@ def pad_sequences(
 
 
 class _Scaler(Configurable):
-    """What both scalers share: checks, dtypes and an affine map y = x * a + b.
+    """Base of the scalers: checks and dtypes.
 
-    A subclass's `_fit` sets its attributes and returns nothing; `_affine` returns (a, b).
+    A subclass measures x in `_fit`, and maps an array in place in `_forward` and `_backward`.
     """
 
     def __init__(self, axis=0):

@@ -16,9 +16,8 @@ from .machine.operands import Flat, Labels, Number, PerRow, Rows, Wanted, Whole,
 
 
 @kernel
-def sparse_softmax_crossentropy(
-    z: Rows, labels: Labels, w: PerRow, p: Rows, losses: PerRow, dz: Wanted
-):
+def sparse_softmax_crossentropy(z: Rows, labels: Labels, w: PerRow, p: Rows, losses: PerRow,
+                                dz: Wanted):  # fmt: skip
     for i in range(z.shape[0]):
         largest, log_sum = row_log_sum(z[i])
         label = labels[i]
@@ -61,9 +60,8 @@ def sigmoid_crossentropy(z: Rows, targets: Rows, w: PerRow, p: Rows, losses: Per
 
 
 @kernel
-def sparse_crossentropy(
-    p: Rows, labels: Labels, w: PerRow, epsilon: Number, losses: PerRow, dp: Wanted
-):
+def sparse_crossentropy(p: Rows, labels: Labels, w: PerRow, epsilon: Number, losses: PerRow,
+                        dp: Wanted):  # fmt: skip
     T = p.dtype.type
     low, high, zero = T(epsilon), T(1 - epsilon), T(0)
     for i in range(p.shape[0]):
@@ -102,9 +100,8 @@ def crossentropy(p: Rows, targets: Rows, w: PerRow, epsilon: Number, losses: Per
 
 
 @kernel
-def binary_crossentropy(
-    p: Rows, targets: Rows, w: PerRow, epsilon: Number, losses: PerRow, dp: Wanted
-):
+def binary_crossentropy(p: Rows, targets: Rows, w: PerRow, epsilon: Number, losses: PerRow,
+                        dp: Wanted):  # fmt: skip
     T = p.dtype.type
     low, high, zero, one = T(epsilon), T(1 - epsilon), T(0), T(1)
     C = T(p.shape[1])
@@ -120,16 +117,8 @@ def binary_crossentropy(
 
 
 @kernel
-def focal_crossentropy(
-    p: Rows,
-    targets: Rows,
-    alpha: Whole,
-    w: PerRow,
-    gamma: Number,
-    epsilon: Number,
-    losses: PerRow,
-    dp: Wanted,
-):
+def focal_crossentropy(p: Rows, targets: Rows, alpha: Whole, w: PerRow, gamma: Number,
+                       epsilon: Number, losses: PerRow, dp: Wanted):  # fmt: skip
     T = p.dtype.type
     low, high, zero, one = T(epsilon), T(1 - epsilon), T(0), T(1)
     power = T(gamma)
@@ -177,9 +166,8 @@ def categorical_hinge(y: Rows, targets: Rows, w: PerRow, losses: PerRow, dy: Wan
 
 
 @kernel
-def cosine_similarity(
-    y: Rows, targets: Rows, w: PerRow, epsilon: Number, losses: PerRow, dy: Wanted
-):
+def cosine_similarity(y: Rows, targets: Rows, w: PerRow, epsilon: Number, losses: PerRow,
+                      dy: Wanted):  # fmt: skip
     T = y.dtype.type
     least, zero = T(epsilon), T(0)
     for i in range(y.shape[0]):

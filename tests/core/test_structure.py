@@ -109,3 +109,28 @@ def test_import_tinynet_loads_nothing_heavy():
     )
     assert "numpy" in loaded.stdout.split()
     assert not set(HEAVY) & set(loaded.stdout.split())
+
+
+MOST_LINES_OF_A_FILE = 450
+FOR_USERS = {  # what stands at the top of tinynet: names that users import
+    "__init__", "__main__", "activations", "backend", "config", "constraints", "initializers",
+    "probes", "random", "regularizers", "utils",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*files("tinynet", "kernels", "tests", "benches", "examples"),
+     *sorted((ROOT / "kernels").rglob("*.cu*"))],
+    ids=lambda p: str(p.relative_to(ROOT)),
+)  # fmt: skip
+def test_no_file_is_too_long_to_live_in(path):
+    assert len(path.read_text().splitlines()) <= MOST_LINES_OF_A_FILE
+
+
+def test_the_top_of_tinynet_holds_what_users_import():
+    assert {path.stem for path in (ROOT / "tinynet").glob("*.py")} == FOR_USERS
+    assert {path.name for path in (ROOT / "kernels").glob("*.py")} == {
+        "__init__.py",
+        "recording.py",
+    }

@@ -188,7 +188,9 @@ def test_a_kink_is_marked_and_not_failed(tmp_path):
     assert 'class="verdict fail"' not in html
 
 
-@pytest.mark.skipif(not (HAVE_KERAS and peer.installed()), reason="Keras is not installed")
+@pytest.mark.skipif(
+    not (HAVE_KERAS and peer.installed(*peer.BACKENDS)), reason="Keras is not installed"
+)
 @pytest.mark.parametrize("which", CASES)
 def test_keras_takes_the_same_step(which):
     model, y, _ = CASES[which]()

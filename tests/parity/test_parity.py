@@ -13,7 +13,12 @@ import oracle
 import pytest
 
 import tinynet
-from parity import cases, compare, purpose
+from parity import (
+    callback_purposes,  # noqa: F401  it registers its purposes
+    cases,
+    compare,
+    purpose,
+)
 from parity.script import script
 from parity.shrink import shrink
 

@@ -24,7 +24,7 @@ class Callback:
         self.params = params
 
     def get_state(self):
-        """What this callback remembers, for a snapshot: numbers, strings, arrays, lists, dicts.
+        """Return what a snapshot keeps: numbers, strings, arrays, lists, dicts of them.
 
         `set_state` gets it back in the process that goes on, after `on_train_begin` (and, within an
         epoch, after `on_epoch_begin`).
@@ -35,10 +35,10 @@ class Callback:
         """Go on from what `get_state` returned."""
 
     def on_batch_begin(self, batch, logs=None):
-        """The older name of on_train_batch_begin."""
+        """Called at on_train_batch_begin; its older name."""
 
     def on_batch_end(self, batch, logs=None):
-        """The older name of on_train_batch_end."""
+        """Called at on_train_batch_end; its older name."""
 
     def on_train_batch_begin(self, batch, logs=None):
         """Before training batch number `batch` of the epoch, from 0."""
@@ -86,7 +86,7 @@ class Callback:
 
 
 def _overrides(callback, hook):
-    """Whether a callback does something at `hook` (the older names count for training)."""
+    """Return whether a callback does something at `hook` (the older names count for training)."""
     names = [hook] + ([hook.replace("train_", "")] if "train_batch" in hook else [])
     return any(
         getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
@@ -95,7 +95,7 @@ def _overrides(callback, hook):
 
 
 def attributes(*names):
-    """`get_state` and `set_state` for a callback that remembers these attributes."""
+    """Return `get_state` and `set_state` for a callback that remembers these attributes."""
 
     def get_state(self):
         return {name: getattr(self, name) for name in names}
@@ -159,5 +159,5 @@ class CallbackList:
             self.bar.close()
 
     def all_ours(self) -> bool:
-        """Whether all callbacks are tinynet's: then all names of the logs are known."""
+        """Return whether all callbacks are tinynet's: then all names of the logs are known."""
         return all(type(c).__module__.partition(".")[0] == "tinynet" for c in self.callbacks)

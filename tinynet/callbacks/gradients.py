@@ -8,7 +8,7 @@ from .base import Callback
 
 
 class GradientMonitor(Callback):
-    """Writes down at the end of each epoch what one more training step would look like.
+    """Records at the end of each epoch what one more training step would look like.
 
         monitor = GradientMonitor(x, y)
         history = model.fit(x, y, callbacks=[monitor])
@@ -50,18 +50,12 @@ class GradientMonitor(Callback):
         self.histograms = {"gradients": {}, "outputs": {}}
 
     def get_state(self):
-        histograms = {
-            kind: {name: [tuple(one) for one in kept] for name, kept in known.items()}
-            for kind, known in self.histograms.items()
-        }
-        return {"history": self.history, "epoch": self.epoch, "histograms": histograms}
+        return {"history": self.history, "epoch": self.epoch,
+                "histograms": _each(self.histograms, tuple)}  # fmt: skip
 
     def set_state(self, state):
         self.history, self.epoch = state["history"], state["epoch"]
-        self.histograms = {
-            kind: {name: [Histogram(*one) for one in kept] for name, kept in known.items()}
-            for kind, known in state["histograms"].items()
-        }
+        self.histograms = _each(state["histograms"], Histogram._make)
 
     def on_train_begin(self, logs=None):
         self._clear()
@@ -72,7 +66,7 @@ class GradientMonitor(Callback):
         self.model.history.history.update({n: list(v) for n, v in self.history.items()})
 
     def look(self, epoch):
-        """Write down what the model is like now, after this epoch."""
+        """Record gradients, updates, outputs and dead units after this epoch."""
         x, y, weight = self.batch
         outputs, dead = layer_outputs(self.model, x)
         speaking = [f.name for f in self.model.leaves() if f.parameters or hasattr(f, "activation")]
@@ -99,16 +93,22 @@ class GradientMonitor(Callback):
             history[name] = history.pop(name)
 
     def plot(self, axes=None):
-        """Gradient norms, update ratios and dead units against the epoch: a figure."""
+        """Return a figure: gradient norms, update ratios and dead units against the epoch."""
         from ..plotting import plot_gradients
 
         return plot_gradients(self, axes=axes)
 
     def plot_histograms(self, kind="gradients", names=None, axes=None):
-        """How gradients (or "outputs") are spread, epoch by epoch: a figure."""
+        """Return how gradients (or "outputs") are spread, epoch by epoch: a figure."""
         from ..plotting import plot_histograms
 
         return plot_histograms(self, kind, names, axes=axes)
+
+
+def _each(histograms, convert):
+    """Return the histograms, kind -> name -> list, with each of them converted."""
+    return {kind: {name: [convert(one) for one in kept] for name, kept in known.items()}
+            for kind, known in histograms.items()}  # fmt: skip
 
 
 def _norm(array):

@@ -27,7 +27,7 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
 
     def _repr_html_(self):
-        """What a notebook shows: the curves, and their first, best and last values."""
+        """Return what a notebook shows: the curves, and their first, best and last values."""
         from ..showing.notebook import history_html
 
         return history_html(self)

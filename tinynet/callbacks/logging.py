@@ -120,7 +120,7 @@ class CSVLogger(Callback):
 
 
 def _cell(value):
-    """A metric's value as one cell; of several values, [a, b, ...]."""
+    """Return a metric's value as one cell; of several values, [a, b, ...]."""
     return f"[{', '.join(map(str, value))}]" if np.ndim(value) else value
 
 

@@ -25,7 +25,7 @@ class Monitor(Callback):
         self.best, self.sign = None, None
 
     def check_monitor(self):
-        """At the start of training: raise if there will be no such value."""
+        """Raise if training will not log the monitored value."""
         names = self.model.log_names
         if self.monitor not in names and not self.model.log_names_may_grow:
             raise ValueError(self._missing(names))
@@ -40,7 +40,7 @@ class Monitor(Callback):
         )
 
     def value(self, logs):
-        """The monitored value, or None in an epoch without validation."""
+        """Return the monitored value, or None in an epoch without validation."""
         if self.monitor in (logs or {}):
             value = logs[self.monitor]
             if np.ndim(value):
@@ -54,7 +54,7 @@ class Monitor(Callback):
         return None
 
     def improves(self, value, best) -> bool:
-        """Whether `value` beats `best` by more than min_delta; NaN never does."""
+        """Return whether `value` beats `best` by more than min_delta; NaN never does."""
         if math.isnan(value):
             return False
         if self.sign is None:

@@ -40,29 +40,14 @@ class TensorBoard(Callback):
         ValueError: an argument that is not one of these.
     """
 
-    def __init__(
-        self,
-        log_dir="logs",
-        histogram_freq=0,
-        write_graph=True,
-        write_images=False,
-        write_steps_per_second=False,
-        update_freq="epoch",
-        profile_batch=0,
-        embeddings_freq=0,
-        embeddings_metadata=None,
-        *,
-        sample=None,
-        rows=256,
-        seed=0,
-    ):
+    def __init__(self, log_dir="logs", histogram_freq=0, write_graph=True, write_images=False,
+                 write_steps_per_second=False, update_freq="epoch", profile_batch=0,
+                 embeddings_freq=0, embeddings_metadata=None, *, sample=None, rows=256,
+                 seed=0):  # fmt: skip
         super().__init__()
-        for name, value in {
-            "write_images": write_images,
-            "profile_batch": profile_batch,
-            "embeddings_freq": embeddings_freq,
-            "embeddings_metadata": embeddings_metadata,
-        }.items():
+        for name, value in (("write_images", write_images), ("profile_batch", profile_batch),
+                            ("embeddings_freq", embeddings_freq),
+                            ("embeddings_metadata", embeddings_metadata)):  # fmt: skip
             if value:
                 raise ValueError(f"TensorBoard: {name} is not supported, received {value!r}")
         if update_freq == "batch":
@@ -108,7 +93,7 @@ class TensorBoard(Callback):
         if self.monitor is not None:
             self.monitor.on_train_begin(logs)
         self.steps = self.model.steps_taken
-        self._writer("train")  # and fail now, not after the first epoch
+        self._writer("train")  # fails now if it can't write, not after the first epoch
         if self.write_graph:
             self._graph()
 
@@ -165,7 +150,7 @@ class TensorBoard(Callback):
         self._writer(part).add_event(event)
 
     def _graph(self):
-        """The model's config, which TensorBoard's graph page understands."""
+        """Write the model's config, which TensorBoard's graph page understands."""
         tb = _tensorboard()
         try:
             config = self.model.get_config()
@@ -190,7 +175,7 @@ class TensorBoard(Callback):
         self._add(part, values, step)
 
     def _histogram(self, tag, counts, edges, step):
-        """TensorBoard wants a row (left, right, count) for each bin."""
+        """Write a histogram: for TensorBoard a row (left, right, count) for each bin."""
         tb = _tensorboard()
         rows = np.stack([edges[:-1], edges[1:], counts], axis=1).astype(np.float64)
         about = tb.histogram.create_summary_metadata(display_name="", description="")
@@ -199,7 +184,7 @@ class TensorBoard(Callback):
 
 
 def _with_zeros(kept):
-    """Counts and edges of a Histogram, with its zeros in the bin (or the new one) that holds 0."""
+    """Return counts and edges of a Histogram, with its zeros in the (perhaps new) bin of 0."""
     counts, edges = np.array(kept.counts), np.array(kept.edges)
     if kept.zeros:
         if edges[0] > 0 or edges[-1] < 0:
@@ -212,7 +197,7 @@ def _with_zeros(kept):
 
 
 def _tensorboard():
-    """The parts of the tensorboard package that we use."""
+    """Return the parts of the tensorboard package that are used here."""
     from types import SimpleNamespace
 
     with needs("tensorboard", "callbacks.TensorBoard writes with the tensorboard package"):

@@ -8,11 +8,12 @@ quartiles. What was found is kept: `compile(device="auto")` uses it.
 """
 
 import argparse
+import contextlib
 import datetime
 import pathlib
 import statistics
 
-from ..core import devices as known
+from ..core.devices import kernels
 from ..layers import Dense, Input
 from ..measuring import choice, results, store, sweep
 from ..measuring.machine import blas, forced_blas
@@ -24,7 +25,7 @@ BATCHES = (1, 8, 32, 128, 512, 2048)
 
 
 def add_arguments(parser):
-    """The options of the command."""
+    """Add the options of the command to a parser."""
     which, add = parser.add_mutually_exclusive_group(required=True), parser.add_argument
     which.add_argument("--model", metavar="FILE", help="a saved model: .keras or .h5")
     which.add_argument("--layers", nargs="+", type=positive, metavar="N", help="sizes of dense "
@@ -34,39 +35,31 @@ def add_arguments(parser):
     add("--batch-sizes", nargs="+", type=positive, default=list(BATCHES), metavar="N",
         help=f"rows of a step ({' '.join(map(str, BATCHES))})")  # fmt: skip
     add("--rounds", type=positive, default=5, help="of turns (5)")
-    add("--seconds", type=duration, default=0.3,
+    add("--seconds", type=up_to(3600, "seconds > 0"), default=0.3,
         help="of a turn, for a device of middling speed (0.3)")  # fmt: skip
-    add("--density", type=share, default=1.0,
+    add("--density", type=up_to(1, "a number in (0, 1]"), default=1.0,
         help="share of the inputs that are not 0; MNIST's is 0.19 (1)")  # fmt: skip
     add("--json", metavar="FILE", help="write the result to this file")
     add("--plot", metavar="FILE", help="draw it into this file (.png, .svg, .pdf)")
 
 
 def positive(text):
-    """An integer >= 1."""
+    """Return an integer >= 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected an integer >= 1, received {text!r}")
     return int(text)
 
 
-def duration(text):
-    """Seconds > 0."""
-    return _between(text, 0, 3600, "seconds > 0")
+def up_to(most, expected):
+    """Return an option's type: a number in (0, most]."""
 
-
-def share(text):
-    """A number in (0, 1]."""
-    return _between(text, 0, 1, "a number in (0, 1]")
-
-
-def _between(text, low, high, expected):
-    try:
-        value = float(text)
-    except ValueError:
-        value = low
-    if not low < value <= high:
+    def number(text):
+        with contextlib.suppress(ValueError):
+            if 0 < float(text) <= most:
+                return float(text)
         raise argparse.ArgumentTypeError(f"expected {expected}, received {text!r}")
-    return value
+
+    return number
 
 
 def main(options):
@@ -97,7 +90,7 @@ def main(options):
 
 
 def run(model, devices, options, say=print):
-    """The result for all batch sizes."""
+    """Return the result for all batch sizes."""
     measurements, skipped, errors = [], {}, dict.fromkeys(devices, 0.0)
     shapes, density = row_shapes(model), options.density
     for batch in options.batch_sizes:
@@ -138,7 +131,7 @@ def run(model, devices, options, say=print):
 
 
 def describe(model, density=1.0):
-    """The model and how it is trained, in one line."""
+    """Return the model and how it is trained, in one line."""
     data = "made-up data" if density == 1 else f"made-up data, {density:g} of them not 0"
     return (
         f"{model.name}: {model.count_params():,} parameters, {type(model.optimizer).__name__}, "
@@ -147,10 +140,10 @@ def describe(model, density=1.0):
 
 
 def _devices(asked):
-    usable = known.usable()
+    usable = kernels.usable()
     for device in asked or ():
-        reason = known.why_not(device) if device in known.names() else (
-            f"unknown device {device!r}; there are: {', '.join(known.names())}"
+        reason = kernels.why_not(device) if device in kernels.DEVICES else (
+            f"unknown device {device!r}; there are: {', '.join(kernels.DEVICES)}"
         )  # fmt: skip
         if reason is not None:
             raise SystemExit(f"--devices: {reason}")
@@ -158,7 +151,7 @@ def _devices(asked):
 
 
 def _model(options):
-    """The model to measure, built and compiled."""
+    """Return the model to measure, built and compiled."""
     try:
         if options.model:
             if not pathlib.Path(options.model).exists():
@@ -174,7 +167,7 @@ def _model(options):
 
 
 def dense(sizes):
-    """Dense layers with relu, and softmax at the end (one output: sigmoid)."""
+    """Return a model of Dense layers with relu, and softmax at the end (one output: sigmoid)."""
     if len(sizes) < 2:
         raise ValueError(f"--layers: expected the input's size and one more, received {sizes}")
     last = Dense(sizes[-1], activation="softmax" if sizes[-1] > 1 else "sigmoid")

@@ -7,7 +7,7 @@ from ..core.devices import survey_of_cpu, survey_of_gpu
 
 
 def report():
-    """The lines of the survey."""
+    """Return the lines of the survey."""
     import numpy
 
     lines = [f"Python {platform.python_version()}, NumPy {numpy.__version__}, "

@@ -7,20 +7,20 @@ import numpy as np
 
 
 def is_integer(value, least=None):
-    """Whether `value` is an integer (bool is none) and not below `least`."""
+    """Return whether `value` is an integer (bool is none) and not below `least`."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     return whole and (least is None or value >= least)
 
 
 def check_integer(name, value, least=1, kind="an integer") -> int:
-    """`value` as an int >= `least`, or a ValueError; `kind` is what the message calls it."""
+    """Return `value` as an int >= `least`, or raise a ValueError that calls it `kind`."""
     if not is_integer(value, least):
         raise ValueError(f"{name} must be {f'{kind} >= {least}'.strip()}, received {value!r}")
     return int(value)
 
 
 def is_number(value) -> bool:
-    """Whether `value` is a finite real number (bool is none)."""
+    """Return whether `value` is a finite real number (bool is none)."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         return False
     try:

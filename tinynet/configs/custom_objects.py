@@ -35,17 +35,17 @@ def register_keras_serializable(package="Custom", name=None):
 
 
 def get_custom_objects() -> dict:
-    """What is registered; changes to this dict count."""
+    """Return what is registered; changes to this dict count."""
     return _registered
 
 
 def get_registered_name(obj) -> str:
-    """The name that files know a class or function by."""
+    """Return the name that files know a class or function by."""
     return _names.get(obj, obj.__name__)
 
 
 def get_registered_object(name, custom_objects=None, module_objects=None):
-    """The class or function of that name, or None."""
+    """Return the class or function of that name, or None."""
     found = find((name,), custom_objects)
     return found if found is not None else (module_objects or {}).get(name)
 
@@ -64,7 +64,7 @@ CustomObjectScope = custom_object_scope
 
 
 def function_config(name, module="builtins", registered_name="function") -> dict:
-    """The config of a function, which goes by its name, as Keras writes it."""
+    """Return the config of a function, which goes by its name, as Keras writes it."""
     return {"module": module, "class_name": "function", "config": name,
             "registered_name": registered_name}  # fmt: skip
 

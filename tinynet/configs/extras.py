@@ -5,17 +5,10 @@ import contextlib
 
 @contextlib.contextmanager
 def needs(extra, what):
-    """Within the block, an import that fails says what needs the package and how to install it.
+    """Turn an ImportError within the block into one that says what needs it: `pip install` what.
 
-        with needs("onnx", "export writes with the onnx package"):
-            import onnx
-
-    Args:
-        extra: the extra of setup.cfg that has the package.
-        what: begins the message.
-
-    Raises:
-        ImportError: the package, or a part of it, is missing.
+    with needs("onnx", "export writes with the onnx package"):
+        import onnx
     """
     try:
         yield

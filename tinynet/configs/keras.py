@@ -1,8 +1,8 @@
-"""Configs as Keras writes them, made fit for our constructors.
+"""Configs as Keras writes them, adapted to tinynet's constructors.
 
-Keras's configs name every argument, also those that we don't have and that are switched off:
+Keras's configs name every argument, also those that tinynet lacks and that are switched off:
 `kernel_constraint: None`, `use_ema: False`. Such a neutral key is left out. Any other unknown key
-would change the numbers and is refused, here or by the constructor.
+would change results and is refused, here or by the constructor.
 """
 
 import functools
@@ -51,7 +51,7 @@ LARGEST_AXIS = 1 << 40
 
 
 def adapt(cls, config: dict) -> dict:
-    """The arguments for `cls(**...)` in a config of Keras's (2 or 3) or tinynet's.
+    """Return the arguments for `cls(**...)` in a config of Keras's (2 or 3) or tinynet's.
 
     What it returns is such a config again: to adapt it once more changes nothing.
 
@@ -83,19 +83,19 @@ def adapt(cls, config: dict) -> dict:
         elif key in SWITCHED_OFF or key.endswith("_constraint"):
             raise ValueError(f"{cls.__name__}: {key}={value!r} is not supported")
         else:
-            result[key] = value  # the constructor has the last word
+            result[key] = value  # the constructor takes or refuses it
     return result
 
 
 def _is_ours(cls):
-    """Whether from_config is tinynet's, which hands everything to the constructor."""
+    """Return whether from_config is tinynet's, which hands everything to the constructor."""
     owner = next(c for c in cls.__mro__ if "from_config" in vars(c))
     return owner.__module__.partition(".")[0] == "tinynet"
 
 
 @functools.cache
 def argument_names(cls):
-    """All names that the constructor takes, its bases' through **options; None: anything."""
+    """Return all names that the constructor takes, its bases' through **options; None: anything."""
     names = {key for keys in ("config_keys", "option_keys", "rule_keys")
              for key in getattr(cls, keys, ())}  # fmt: skip
     for base in cls.__mro__:
@@ -117,11 +117,13 @@ def _is_neutral(key, value, config):
 
 
 def plain_value(key, value):
-    """A value of a config without Keras's wrappers: dtype policies, arrays."""
+    """Return a value of a config without Keras's wrappers: dtype policies, arrays."""
     if isinstance(value, dict):
         name, inner = value.get("class_name"), value.get("config")
         if name in ("DTypePolicy", "Policy") and isinstance(inner, dict):
             return inner.get("name")
+        if name == "SeedGenerator" and isinstance(inner, dict):
+            return inner.get("seed")
         if name in ("__numpy__", "__tensor__") and isinstance(inner, dict):
             return np.array(inner.get("value"), inner.get("dtype"))
         if name == "__lambda__":
@@ -137,7 +139,7 @@ def plain_value(key, value):
 
 
 def check_shape(label, shape) -> tuple:
-    """`shape` as a tuple of sizes >= 0 and None, or an error."""
+    """Return `shape` as a tuple of sizes >= 0 and None, or raise a ValueError."""
     if not isinstance(shape, (list, tuple)) or len(shape) > 32:
         raise ValueError(f"{label}: expected a list of sizes, received {shape!r}")
     for size in shape:

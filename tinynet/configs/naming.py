@@ -15,7 +15,7 @@ def snake_case(class_name: str) -> str:
 
 
 def unique_name(class_name: str) -> str:
-    """The next free automatic name of a class."""
+    """Return the next free automatic name of a class."""
     prefix = snake_case(class_name)
     count = _counters[prefix]
     _counters[prefix] += 1

@@ -1,11 +1,12 @@
 """Names for objects: `get("adam")`, `serialize(obj)`, `deserialize(config)`, as in Keras.
 
 Each module (losses, optimizers, ...) owns one Registry and registers its classes with the names
-that Keras knows them by. Spelling is forgiving about case and underscores, nothing else: an
-unknown name is an error that suggests the nearest one.
+that Keras knows them by. Case and underscores in a name do not count; an unknown name is an error
+that suggests the nearest one.
 """
 
 import difflib
+import inspect
 
 from . import custom_objects as custom
 from .keras import adapt
@@ -15,29 +16,43 @@ def _key(name: str) -> str:
     return name.replace("_", "").lower()
 
 
+def _arguments(cls) -> tuple:
+    """Names of the constructor's positional arguments, without the class's `option_keys`."""
+    return tuple(
+        p.name
+        for p in inspect.signature(cls).parameters.values()
+        if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in getattr(cls, "option_keys", ())
+    )
+
+
 class Registry:
     """String and config lookup for one kind of object.
 
     Args:
         kind: what an object is called in messages, e.g. "optimizer".
         module: where Keras keeps such objects, e.g. "optimizers"; written into configs.
+        arguments: the attribute of a class that names the arguments in its config, "config_keys".
+            Where a class does not set it, `register` does: to all arguments of its constructor
+            but keyword-only ones, and but its `option_keys`.
     """
 
-    def __init__(self, kind: str, module: str):
-        self.kind, self.module = kind, module
-        self.objects = {}  # the spelling we show -> class or object
-        self.keys = {}  # the forgiving spelling -> class or object
+    def __init__(self, kind: str, module: str, arguments=None):
+        self.kind, self.module, self.arguments = kind, module, arguments
+        self.objects = {}  # name as shown -> class or object
+        self.keys = {}  # name without case and underscores -> class or object
         self.functions = {}  # name -> function, for configs whose class is "function"
 
     def add(self, name, obj):
-        """`name` leads to `obj`, a class or a ready object."""
+        """Let `name` stand for `obj`, a class or an object."""
         self.objects[name] = obj
         self.keys[_key(name)] = obj
 
     def register(self, *aliases):
-        """Class decorator: the class's own name and the aliases lead to it."""
+        """Return a class decorator: the class's name and the aliases stand for it."""
 
         def decorate(cls):
+            if self.arguments and self.arguments not in vars(cls):
+                setattr(cls, self.arguments, _arguments(cls))
             for name in (cls.__name__, *aliases):
                 self.add(name, cls)
             return cls
@@ -45,7 +60,7 @@ class Registry:
         return decorate
 
     def lookup(self, name: str, custom_objects=None):
-        """The class (or object) registered under `name`."""
+        """Return the class (or object) registered under `name`."""
         found = custom.find((name, name.rpartition(">")[2]), custom_objects)
         if found is not None:
             return found
@@ -59,7 +74,7 @@ class Registry:
         )
 
     def get(self, identifier, custom_objects=None):
-        """None, a name, a config dict, a class or an object -> None or an object."""
+        """Return the object that a name, config dict or class stands for; None for None."""
         if identifier is None:
             return None
         if isinstance(identifier, str):
@@ -77,7 +92,7 @@ class Registry:
         )
 
     def serialize(self, obj):
-        """The config dict that `deserialize` turns back into an equal object.
+        """Return the config dict that `deserialize` turns back into an equal object.
 
         A class that is not tinynet's own goes by its module and by its name as `registered_name`;
         `deserialize` then wants it in `custom_objects`.
@@ -101,7 +116,7 @@ class Registry:
         }
 
     def deserialize(self, config, custom_objects=None):
-        """An object from what `serialize` returned (or from a name)."""
+        """Return an object from what `serialize` returned (or from a name)."""
         if config is None or isinstance(config, str):
             return self.get(config, custom_objects)
         if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
@@ -146,7 +161,7 @@ class Registry:
         return self.functions.get(name) or self.get(name)
 
     def custom(self, name, config, custom_objects=None):
-        """The user's class that `config` was made from."""
+        """Return the user's class that `config` was made from."""
         registered = config.get("registered_name")
         cls = custom.find((registered, name), custom_objects)
         if cls is not None:
@@ -163,7 +178,7 @@ class Registry:
 
 
 def is_custom(config):
-    """Whether a config's class is a user's, going by its module and its registered name.
+    """Return whether a config's class is a user's, going by its module and its registered name.
 
     Keras registers a few classes of its own, "Functional" for one, under their plain names.
     """
@@ -177,18 +192,18 @@ def is_custom(config):
 class Configurable:
     """`get_config` and `from_config` for classes whose config is their constructor's arguments.
 
-    A class names them in `config_keys`; each is stored under the attribute of the same name.
+    `config_keys` names them; each is stored under the attribute of the same name.
     """
 
     config_keys: tuple = ()
 
     def get_config(self) -> dict:
-        """The constructor's arguments as plain values."""
+        """Return the constructor's arguments as plain values."""
         return {key: getattr(self, key) for key in self.config_keys}
 
     @classmethod
     def from_config(cls, config: dict):
-        """An equal object from `get_config()`'s dict."""
+        """Return an equal object from `get_config()`'s dict."""
         return cls(**config)
 
     def __repr__(self):

@@ -1,1 +1,1 @@
-"""What all else stands on: parameters, the graph of tensors, devices, the context of a step."""
+"""Parameters, the graph of symbolic tensors, devices, and the context of a step."""

@@ -1,12 +1,12 @@
-"""What the layers of one model share during a step: kernels, arrays, and the step's number."""
+"""The context of a step, shared by a model's layers: kernels, arrays, the step's number."""
 
 import numpy as np
 
 
 class Masks:
-    """Which places of an array are padding, as Embedding(mask_zero=True) found them.
+    """Which entries of an array are padding, as Embedding(mask_zero=True) found them.
 
-    A mask is an array (N, T), 0 where the place is padding. It belongs to one array, the output of
+    A mask is an array (N, T), 0 where the entry is padding. It belongs to one array, the output of
     a layer; `Layer.forward_pass` sets those of the next layers' outputs.
     """
 
@@ -36,9 +36,9 @@ class StepContext:
         ops: the kernel module of the device.
         step: number of the training step, from 0; dropout masks are keyed by it.
         first_row: where this batch starts in the step's global batch.
-        use: number of the application that is under way of a layer that is applied several times in
-            one step, else 0; each has masks of its own.
-        masks: which places of the step's arrays are padding.
+        use: which application of a layer that is applied several times in one step is being
+            computed, else 0; each has masks of its own.
+        masks: which entries of the step's arrays are padding.
         loss_scale: what the gradients of this step are multiplied by until they are unscaled.
         outputs: what the model returned in this step (N, ..., C), or None.
         loss: of this step's batch, penalties included: the sum of what was added.
@@ -60,7 +60,7 @@ class StepContext:
         for key in self.used:
             self.used[key] = 0
 
-    # ------------------------------------------- what a recording of the step does in another way
+    # ------------------------------------------------- overridden where a step is recorded
 
     def add_loss(self, values):
         """Add the terms of a loss, an array (N,) of the device, to the step's loss."""

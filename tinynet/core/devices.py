@@ -1,7 +1,7 @@
 """Which kernels a model runs on: "cpu" (Numba), "gpu" (CuPy), "reference" (NumPy), and "auto".
 
-The only place where tinynet meets the kernel modules. Layers, losses and optimizers are handed the
-module, `ops`, and never learn which device it is.
+Only this module imports kernels. Layers, losses and optimizers are handed a device's module, `ops`,
+and never learn which device it is.
 """
 
 import importlib
@@ -35,27 +35,12 @@ def resolve(device=None) -> str:
 
 
 def is_open(device) -> bool:
-    """Whether the choice is left to `fit`."""
+    """Whether `fit` is to choose the device."""
     return _named(device) == "auto"
 
 
 def _named(device):
     return (os.environ.get("TINYNET_DEVICE") or "cpu") if device is None else device
-
-
-def why_not(device: str):
-    """Why a device can't be used here, or None."""
-    return kernels.why_not(device)
-
-
-def names() -> tuple:
-    """All devices, whether they can be used here or not."""
-    return kernels.DEVICES
-
-
-def usable() -> tuple:
-    """The devices that can be used here."""
-    return kernels.usable()
 
 
 def kernel_sources() -> list:
@@ -70,10 +55,10 @@ def load_ops(device: str = "reference"):
 
 
 def survey_of_cpu() -> dict:
-    """What the cpu device finds on this machine: name -> text."""
+    """Describe this machine as the cpu device sees it: name -> text."""
     return importlib.import_module("tinynet.kernels.cpu.machine.survey").survey()
 
 
 def survey_of_gpu() -> dict:
-    """What the gpu device finds, and what is missing: name -> text."""
+    """Describe the card and its libraries, missing ones too: name -> text."""
     return importlib.import_module("tinynet.kernels.gpu.card.survey").survey()

@@ -7,7 +7,7 @@ from its outputs; `order` says in which order they are then carried out.
 
 
 class KerasTensor:
-    """What a node will give: a shape and a dtype, no numbers.
+    """The output of a node before there is data: a shape and a dtype.
 
     Attributes:
         shape: with None for the number of rows.
@@ -20,7 +20,7 @@ class KerasTensor:
 
     @property
     def name(self):
-        """That of the layer which gives it."""
+        """The name of the layer that computes it."""
         return self.node.layer.name
 
     @property
@@ -122,7 +122,7 @@ def order(inputs, outputs):
 
 
 def _below(outputs):
-    """All nodes that lead to outputs, each after what it reads; and when each layer was met."""
+    """The nodes that outputs depend on, each after its inputs; and layer -> when it was met."""
     finished, seen, met = [], set(), {}
     for tensor in outputs:
         stack = [iter([tensor.node])]  # nodes still to be visited, one level below the other

@@ -4,7 +4,7 @@ from .versions import latest_version
 
 
 class Layout:
-    """What one walk through a layer, or through the layers of a model, finds.
+    """The layers and parameters that one walk through a layer or a model finds.
 
     Attributes:
         parts: the layer itself and all layers inside it at any depth, models among them.
@@ -20,10 +20,8 @@ class Layout:
     def __init__(self, root):
         self.parts = list(dict.fromkeys(_walk(root)))
         self.leaves = [part for part in self.parts if part.inner_layers is None]
-        self.parameters = list(dict.fromkeys(
-            p for leaf in self.leaves
-            for p in sorted(leaf.own_parameters, key=lambda p: not p.learnable)
-        ))  # fmt: skip
+        owned = [sorted(leaf.own_parameters, key=lambda p: not p.learnable) for leaf in self.leaves]
+        self.parameters = list(dict.fromkeys(p for parameters in owned for p in parameters))
         self.trainable = [p for p in self.parameters if p.trainable]
         self.frozen = [p for p in self.parameters if not p.trainable]
         self.regularized = [p for p in self.trainable if p.regularizer is not None]
@@ -36,7 +34,7 @@ class Layout:
         self.versions = [getattr(one, "version", None) for one in seen]
 
     def __reduce__(self):
-        return type(None), ()  # a copy of a model makes its own
+        return type(None), ()  # a copy of a model walks again
 
 
 def current_layout(root):

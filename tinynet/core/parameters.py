@@ -6,7 +6,9 @@ one `FlatParameters`, so that an optimizer updates the whole network with one pa
 
 import contextlib
 import contextvars
+import itertools
 import math
+import operator
 
 import numpy as np
 
@@ -17,7 +19,7 @@ _allowance = contextvars.ContextVar("allowance", default=None)
 
 @contextlib.contextmanager
 def allow(numbers, reason):
-    """Within the block, layers may create so many numbers and no more; for configs of strangers."""
+    """Limit how many numbers layers may create within the block; for configs from files."""
     token = _allowance.set([int(numbers), reason])
     try:
         yield
@@ -26,7 +28,7 @@ def allow(numbers, reason):
 
 
 def claim(path, shape):
-    """Raise if a weight of this shape is more than is allowed here, before it is made."""
+    """Count a weight of this shape, before it is made; raise if it exceeds the limit of `allow`."""
     left = _allowance.get()
     if left is None:
         return
@@ -82,21 +84,10 @@ class Parameter(Versioned):
             elif self.grad is None:
                 self.grad = np.zeros_like(self.value)
 
-    @property
-    def shape(self):
-        return self.value.shape
-
-    @property
-    def dtype(self):
-        return self.value.dtype
-
-    @property
-    def ndim(self):
-        return self.value.ndim
-
-    @property
-    def size(self):
-        return self.value.size
+    shape = property(operator.attrgetter("value.shape"))
+    dtype = property(operator.attrgetter("value.dtype"))
+    ndim = property(operator.attrgetter("value.ndim"))
+    size = property(operator.attrgetter("value.size"))
 
     def numpy(self):
         """A copy of the value as a NumPy array."""
@@ -123,6 +114,12 @@ class Parameter(Versioned):
             f"<Parameter {self.path} shape={self.shape} dtype={self.dtype} "
             f"trainable={self.trainable}>"
         )
+
+
+def slices_of(parameters):
+    """The slice of each parameter in a flat vector of all of them end to end."""
+    ends = itertools.accumulate(p.size for p in parameters)
+    return [slice(end - p.size, end) for p, end in zip(parameters, ends, strict=True)]
 
 
 def assign_all(parameters, arrays, owner):
@@ -169,23 +166,20 @@ class FlatParameters:
         self.values = ops.zeros(count + sum(p.size for p in self.frozen), dtype)
         self.trainable = self.values[:count]
         self.grads = ops.zeros(count, dtype)
-        self.slices = []
-        start = 0
-        for p in self.trained + self.frozen:
-            place = slice(start, start + p.size)
-            view = self.values[place].reshape(p.shape)
+        laid_out = self.trained + self.frozen
+        slices = slices_of(laid_out)
+        self.slices = slices[: len(self.trained)]
+        for p, part in zip(laid_out, slices, strict=True):
+            view = self.values[part].reshape(p.shape)
             view[...] = ops.from_host(np.asarray(p))
             p.value, p.home = view, self
-            p.grad = self.grads[place].reshape(p.shape) if p.trainable else None
-            if p.trainable:
-                self.slices.append(place)
-            start = place.stop
+            p.grad = self.grads[part].reshape(p.shape) if p.trainable else None
         self.checked = new_version()  # other models that hold these parameters look again
 
     def holds(self, parameters) -> bool:
-        """Whether these parameters live here, each still as trainable as it was when laid out.
+        """Whether these vectors hold exactly these parameters, each as trainable as when laid out.
 
-        Not so after a layer was frozen, or went on to live in another model.
+        False after a layer was frozen, or was moved to another model.
         """
         return all(
             p.home is self and p.trainable == (p.grad is not None) for p in parameters

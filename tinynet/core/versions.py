@@ -19,8 +19,8 @@ def latest_version():
 def new_version():
     """A new latest version, after which everything derived is checked once more."""
     global _latest
-    _latest = object()
-    return _latest
+    _latest = version = object()
+    return version
 
 
 class Versioned:

@@ -1,11 +1,12 @@
 """The weights of a layer or a model: lists of them, reading, writing, freezing."""
 
 from .layout import current_layout
+from .locks import exclusive
 from .parameters import assign_all
 
 
 class Weights:
-    """What a layer and a model have in common: `parameters`, and what can be done with them.
+    """Base of layers and models: their `parameters`, read, written and frozen.
 
     Attributes:
         inner_layers: the layers inside; None in a layer that does the work itself.
@@ -57,14 +58,16 @@ class Weights:
                 p.trainable = leaf.learns and p.learnable
 
     def count_params(self) -> int:
-        """How many numbers the parameters hold."""
+        """The number of entries of all parameters."""
         self.require_built("count_params")
         return sum(p.size for p in self.parameters)
 
+    @exclusive
     def get_weights(self):
         """Copies of all parameters as arrays, in the order of `weights`."""
         return [p.numpy() for p in self.parameters]
 
+    @exclusive
     def set_weights(self, arrays):
         """Overwrite all parameters with arrays in the order of `weights`.
 

@@ -14,14 +14,14 @@ READ_AT_ONCE = 1 << 26  # bytes of a mapped file that are read and checked befor
 
 
 def as_rows(data, where):
-    """`data` as rows to be numbered: an ndarray, or SparseRows for SciPy's matrices."""
+    """Return `data` as rows to be numbered: an ndarray, or SparseRows for SciPy's matrices."""
     if isinstance(data, SparseRows) or hasattr(data, "parts"):
         return data
     return SparseRows.of(data, where) if is_sparse(data) else as_array(data, where)
 
 
 def as_array(data, where):
-    """`data` as an array with rows, or an error that says what is wrong with it."""
+    """Return `data` as an array with rows, or raise an error that says what is wrong with it."""
     array = _converted(data, where)
     if array.dtype.kind not in NUMBERS:
         hint = ""
@@ -107,14 +107,14 @@ def check_finite(array, where, rows=None):
 
 
 def row_number(rows, k):
-    """The number of the k-th of some rows."""
+    """Return the number of the k-th of some rows."""
     if rows is None:
         return k
     return (rows.start or 0) + k if isinstance(rows, slice) else int(rows[k])
 
 
 def is_mapped(array):
-    """Whether an array is (part of) a large file that was mapped into memory."""
+    """Return whether an array is (part of) a large file that was mapped into memory."""
     if not isinstance(array, np.ndarray) or array.nbytes <= READ_AT_ONCE:
         return False
     while isinstance(array, np.ndarray):

@@ -29,7 +29,7 @@ class PyDataset:
         self.max_queue_size = max_queue_size
 
     def __getitem__(self, index):
-        """Batch number `index`, from 0."""
+        """Return batch number `index`, from 0."""
         raise NotImplementedError(f"{type(self).__name__} needs __getitem__(index)")
 
     @property
@@ -46,20 +46,20 @@ class PyDataset:
         """Called after the last batch of every epoch."""
 
     def __iter__(self):
-        """All batches in order."""
+        """Iterate over all batches in order."""
         count = self.num_batches
         return (self[i] for i in (itertools.count() if count is None else range(count)))
 
 
 def is_pydataset(data):
-    """Whether `data` is a PyDataset, tinynet's or Keras's."""
+    """Return whether `data` is a PyDataset, tinynet's or Keras's."""
     return isinstance(data, PyDataset) or (
         hasattr(data, "num_batches") and hasattr(data, "__getitem__")
     )
 
 
 def batches_in_order(dataset, indices):
-    """Generator of dataset[i] for all indices, prepared ahead by the data set's workers.
+    """Yield dataset[i] for all indices, prepared ahead by the data set's workers.
 
     An error in `__getitem__` comes out where its batch would have come. Closing the generator ends
     the threads.

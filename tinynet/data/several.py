@@ -9,11 +9,7 @@ from .sparse import SparseRows
 
 
 class SeveralRows:
-    """The rows of several inputs, in the order of the model's inputs.
-
-    Args:
-        parts: one per input, each as `as_rows` makes it.
-    """
+    """The rows of several inputs: `parts`, as `as_rows` makes them, in the model's order."""
 
     ndim = 2
 
@@ -29,7 +25,7 @@ class SeveralRows:
         return SeveralRows([part[rows] for part in self.parts])
 
     def dense(self, dtype):
-        """All inputs side by side, (N, sum of their sizes)."""
+        """Return all inputs side by side, (N, sum of their sizes)."""
         out, first = np.empty(self.shape, dtype), 0
         for part in self.parts:
             rows = part.dense(dtype) if isinstance(part, SparseRows) else part
@@ -40,7 +36,7 @@ class SeveralRows:
 
 
 def as_inputs(names, x, where):
-    """What the user gave as x, as rows; `SeveralRows` where a model has several inputs.
+    """Return what the user gave as x, as rows; `SeveralRows` where a model has several inputs.
 
     Args:
         names: of the model's inputs; None where x is one array, as for Sequential.
@@ -75,5 +71,5 @@ def as_inputs(names, x, where):
 
 
 def _is_list_of_one(x):
-    """Whether x is a list with the array of the only input, rather than its one row."""
+    """Return whether x is a list with the array of the only input, rather than its one row."""
     return len(x) == 1 and hasattr(x[0], "ndim") and x[0].ndim > 1

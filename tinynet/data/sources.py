@@ -12,11 +12,9 @@ from .several import as_inputs
 from .streams import Stream, check_stream_arguments, is_stream
 
 
-def sources(
-    dataset, names, order, x, y, sample_weight, validation_data, epochs, *, batch_size,
-    class_weight, initial_epoch, shuffle, steps_per_epoch, validation_batch_size, validation_freq,
-    validation_split, validation_steps,
-):  # fmt: skip
+def sources(dataset, names, order, x, y, sample_weight, validation_data, epochs, *, batch_size,
+            class_weight, initial_epoch, shuffle, steps_per_epoch, validation_batch_size,
+            validation_freq, validation_split, validation_steps):  # fmt: skip
     """Return where `fit`'s batches come from: (for training, for validation or None).
 
     Args:

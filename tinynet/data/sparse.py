@@ -7,7 +7,7 @@ import numpy as np
 
 
 def is_sparse(data):
-    """Whether `data` is one of SciPy's sparse matrices or arrays."""
+    """Return whether `data` is one of SciPy's sparse matrices or arrays."""
     return hasattr(data, "tocsr") and hasattr(data, "nnz")
 
 
@@ -29,7 +29,7 @@ class SparseRows:
 
     @classmethod
     def of(cls, data, where):
-        """From a matrix of SciPy; CSR with sorted columns is not copied.
+        """Return the rows of a matrix of SciPy; CSR with sorted columns is not copied.
 
         Raises:
             ValueError, TypeError: no rows, not two axes, no real numbers, or arrays that make no
@@ -53,7 +53,7 @@ class SparseRows:
         return self.shape[0]
 
     def __getitem__(self, rows):
-        """Some rows, by a slice (nothing is copied) or an array of numbers."""
+        """Return some rows, by a slice (nothing is copied) or an array of numbers."""
         if isinstance(rows, slice):
             first, last, step = rows.indices(len(self))
             if step == 1:
@@ -72,30 +72,30 @@ class SparseRows:
         return columns.nbytes + values.nbytes + self.starts.nbytes
 
     def own(self):
-        """(columns, values) of just these rows."""
+        """Return (columns, values) of just these rows."""
         span = slice(self.starts[0], self.starts[-1])
         return self.columns[span], self.values[span]
 
     def entries(self):
-        """Row and column of each of these rows' entries, (E, 2)."""
+        """Return row and column of each of these rows' entries, (E, 2)."""
         rows = np.repeat(np.arange(len(self)), np.diff(self.starts))
         return np.stack([rows, self.own()[0]], axis=1)
 
     def astype(self, dtype):
-        """The same rows with values of `dtype`."""
+        """Return the same rows with values of `dtype`."""
         columns, values = self.own()
         starts = self.starts - self.starts[0]
         return SparseRows(starts, columns, values.astype(dtype, copy=False), self.shape[1])
 
     def matrix(self, dtype):
-        """These rows for SciPy, to be multiplied: x @ W, x.T @ dy."""
+        """Return these rows for SciPy, to be multiplied: x @ W, x.T @ dy."""
         from scipy.sparse import csr_array
 
         rows = self.astype(dtype)
         return csr_array((rows.values, rows.columns, rows.starts), shape=self.shape)
 
     def dense(self, dtype):
-        """These rows with all their zeros, (N, D)."""
+        """Return these rows with all their zeros, (N, D)."""
         out = np.zeros(self.shape, dtype)
         rows, columns = self.entries().T
         out[rows, columns] = self.own()[1]

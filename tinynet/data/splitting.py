@@ -58,14 +58,14 @@ def split_dataset(dataset, left_size=None, right_size=None, shuffle=False, seed=
 
 
 def _is_rows(data):
-    """Whether a list holds numbers (or rows of numbers) instead of arrays."""
+    """Return whether a list holds numbers (or rows of numbers) instead of arrays."""
     while isinstance(data, (list, tuple)) and len(data):
         data = data[0]
     return isinstance(data, numbers.Number)
 
 
 def _sizes(left_size, right_size, rows):
-    """Both sizes as numbers of rows; together at most all."""
+    """Return both sizes as numbers of rows; together at most all."""
     if left_size is None and right_size is None:
         raise ValueError("split_dataset needs left_size or right_size")
     counts = []

@@ -1,7 +1,7 @@
 """Arrays out of .npz and gzipped IDX files that may be damaged or hostile.
 
 The caller says which shape it expects, so a header is compared before anything of its size is
-allocated, and a file can't make us read much more than that.
+allocated, and no more than that is read.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ LARGEST = 1 << 25  # bytes of an array of objects; IMDB's take some 20 million
 
 
 def refusing(path):
-    """A context in which whatever goes wrong becomes a ValueError of `path` and the reason."""
+    """Return a context in which any error becomes a ValueError of `path` and the reason."""
     return atomic.refusing(path, "is damaged or not what it should be", after_path=" ")
 
 
@@ -29,7 +29,7 @@ def open_npz(path):
 
 
 def member_bytes(archive, key: str, shape: tuple, dtypes: tuple):
-    """What follows the header of `key`.npy, and its dtype, if the header says what we expect."""
+    """Return the data of `key`.npy and their dtype, if its header has what is expected."""
     name = f"{key}.npy"
     with archive.open(name) as file:
         version = np.lib.format.read_magic(file)
@@ -54,13 +54,13 @@ def member_bytes(archive, key: str, shape: tuple, dtypes: tuple):
 
 
 def member(archive, key: str, shape: tuple, *dtypes: str) -> np.ndarray:
-    """The array `key` of an open archive, writable, of exactly this shape and one of `dtypes`."""
+    """Return the array `key` of an open archive, of exactly this shape and one of `dtypes`."""
     data, dtype = member_bytes(archive, key, shape, dtypes)
     return np.frombuffer(data, dtype).reshape(shape).copy()
 
 
 def read_idx(path, shape: tuple, classes: int) -> np.ndarray:
-    """The bytes of a gzipped IDX file: uint8, exactly this shape, values in [0, classes).
+    """Return the bytes of a gzipped IDX file: uint8, exactly this shape, values in [0, classes).
 
     The format: a big-endian word 0x0800 + number of dimensions, a word per dimension, the bytes.
 
@@ -80,7 +80,7 @@ def read_idx(path, shape: tuple, classes: int) -> np.ndarray:
 
 
 def check_labels(y: np.ndarray, classes: int) -> np.ndarray:
-    """`y`, if every value is in [0, classes)."""
+    """Return `y`, if every value is in [0, classes)."""
     if y.min() < 0 or y.max() >= classes:
         raise ValueError(f"its labels go from {y.min()} to {y.max()}, expected 0 to {classes - 1}")
     return y

@@ -24,12 +24,19 @@ class DataFile:
     folder: str = ""
 
     def below(self, folder) -> Path:
-        """Where this file lies in `folder`."""
+        """Return where this file lies in `folder`."""
         return Path(folder).expanduser() / self.folder / self.name
 
 
+def of_keras(name: str, known_hash: str, bucket: str) -> DataFile:
+    """Return a file that Keras publishes: on its own server and in a bucket of Amazon's."""
+    urls = ("https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+            f"https://s3.amazonaws.com/{bucket}/")  # fmt: skip
+    return DataFile(name, known_hash, tuple(url + name for url in urls))
+
+
 def find(file: DataFile) -> Path:
-    """The path of `file`, downloaded first if it is nowhere on this machine.
+    """Return the path of `file`, downloaded first if it is nowhere on this machine.
 
     A file in `TINYNET_DATA_DIR`, or one named by an absolute path, is the user's own and is taken
     as it is: the reader checks its structure. Anywhere else the published hash has to match.
@@ -57,7 +64,7 @@ def find(file: DataFile) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: `TINYNET_CACHE_DIR`, else the system's cache folder."""
+    """Return where downloads are kept: `TINYNET_CACHE_DIR`, else the system's cache folder."""
     if os.environ.get("TINYNET_CACHE_DIR"):
         return Path(os.environ["TINYNET_CACHE_DIR"])
     import pooch
@@ -66,7 +73,7 @@ def cache_folder() -> Path:
 
 
 def matches(path: Path, known_hash: str) -> bool:
-    """Whether `path` is a file whose content has this hash ("algorithm:hex")."""
+    """Return whether `path` is a file whose content has this hash ("algorithm:hex")."""
     algorithm, _, digest = known_hash.partition(":")
     try:
         with open(path, "rb") as file:
@@ -117,7 +124,7 @@ class _Bar:
 
 
 def _advice(file: DataFile, places: list, failures: list) -> str:
-    """What was tried, and what the user can do about it."""
+    """Return what was tried, and what the user can do about it."""
     return "\n".join(
         [
             f"{file.name} is not on this machine and could not be downloaded. Tried:",

@@ -11,7 +11,7 @@ from ..configs.extras import needs
 
 
 def load_data(test_split=0.2, seed=113):
-    """The digits with their labels 0..9, without any network.
+    """Return the digits with their labels 0..9, without any network.
 
     The images are put in the order `numpy.random.RandomState(seed).permutation(1797)`; the last
     ceil(1797 * test_split) of them are the test set: 1437 and 360 by default.

@@ -17,7 +17,7 @@ TRAIN, TEST = 60_000, 10_000
 
 
 def load_data():
-    """The pictures with their labels; downloaded once, see `tinynet.datasets`.
+    """Return the pictures with their labels; downloaded once, see `tinynet.datasets`.
 
     Labels: 0 T-shirt/top, 1 Trouser, 2 Pullover, 3 Dress, 4 Coat, 5 Sandal, 6 Shirt, 7 Sneaker,
     8 Bag, 9 Ankle boot. The four files lie in a subfolder `fashion-mnist`, as in Keras's cache.

@@ -10,36 +10,17 @@ import numpy as np
 
 from . import _arrays, _files
 
-FILE = _files.DataFile(
-    "imdb.npz",
-    "sha256:69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f",
-    (
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb.npz",
-        "https://s3.amazonaws.com/text-datasets/imdb.npz",
-    ),
-)
-WORD_INDEX = _files.DataFile(
-    "imdb_word_index.json",
-    "md5:bfafd718b763782e994055a2d397834f",  # Keras never published a SHA-256 of this one
-    (
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb_word_index.json",
-        "https://s3.amazonaws.com/text-datasets/imdb_word_index.json",
-    ),
+SHA256 = "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"
+FILE = _files.of_keras("imdb.npz", f"sha256:{SHA256}", "text-datasets")
+WORD_INDEX = _files.of_keras(  # Keras never published a SHA-256 of this one
+    "imdb_word_index.json", "md5:bfafd718b763782e994055a2d397834f", "text-datasets"
 )
 COUNT = 25_000  # reviews to train on, and as many to test
 
 
-def load_data(
-    path="imdb.npz",
-    num_words=None,
-    skip_top=0,
-    maxlen=None,
-    seed=113,
-    start_char=1,
-    oov_char=2,
-    index_from=3,
-):
-    """Reviews as lists of word ids, the most frequent word lowest; labels 0 bad, 1 good.
+def load_data(path="imdb.npz", num_words=None, skip_top=0, maxlen=None, seed=113, start_char=1,
+              oov_char=2, index_from=3):  # fmt: skip
+    """Return reviews as lists of word ids, the most frequent word lowest; labels 0 bad, 1 good.
 
     A word of rank r becomes r + index_from; each review begins with start_char. As in Keras, an
     id is kept if skip_top <= id < num_words, and `num_words=None` stands for the largest id, which
@@ -83,7 +64,7 @@ MOST_INDEX = 8 << 20  # bytes; the real one has 1.6 million
 
 
 def get_word_index(path="imdb_word_index.json"):
-    """The rank of each word: {"the": 1, "and": 2, ...}; an id of `load_data` is 3 more.
+    """Return the rank of each word: {"the": 1, "and": 2, ...}; an id of `load_data` is 3 more.
 
     Raises:
         OSError: the file is nowhere and no mirror can be reached.
@@ -127,15 +108,12 @@ def _lists(rows):
     return x
 
 
-# The reviews differ in length, so NumPy could store them only as a pickle. We read it without
+# The reviews differ in length, so NumPy could store them only as a pickle. It is read without
 # giving pickle anything to call: the three names that occur in an array of lists all lead to
 # `_Inert`, which keeps its state and does nothing; any other name is refused.
-_ARRAY_NAMES = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-}
+_ARRAY_NAMES = {("numpy", "ndarray"), ("numpy", "dtype"),
+                ("numpy.core.multiarray", "_reconstruct"),
+                ("numpy._core.multiarray", "_reconstruct")}  # fmt: skip
 # Enough for lists of integers. Not among them, e.g., BYTEARRAY8, which allocates what it claims.
 _OPCODES = """
     PROTO FRAME STOP GLOBAL STACK_GLOBAL REDUCE BUILD MARK BINPUT LONG_BINPUT MEMOIZE BINGET
@@ -162,7 +140,7 @@ class _ListUnpickler(pickle.Unpickler):
 
 
 def _read(path):
-    """((x, y), (x, y)) of train and test: x a list of int64 arrays, y int64 (COUNT,)."""
+    """Return ((x, y), (x, y)) of train and test: x a list of int64 arrays, y int64 (COUNT,)."""
     # The published file is known to be harmless; the scan of any other takes seconds.
     trusted = _files.matches(path, FILE.hash)
     with _arrays.open_npz(path) as archive:
@@ -174,9 +152,8 @@ def _part(archive, part, trusted):
     data, _ = _arrays.member_bytes(archive, f"x_{part}", (COUNT,), ("object",))
     if not trusted:
         _scan(data)
-    return _rows(_ListUnpickler(io.BytesIO(data)).load(), len(data)), (
-        _arrays.check_labels(y.astype(np.int64), 2)
-    )
+    rows = _rows(_ListUnpickler(io.BytesIO(data)).load(), len(data))
+    return rows, _arrays.check_labels(y.astype(np.int64), 2)
 
 
 def _scan(data):
@@ -193,7 +170,7 @@ def _scan(data):
 
 
 def _rows(array, size):
-    """The reviews as int64 arrays, out of the state of an unpickled array of lists."""
+    """Return the reviews as int64 arrays, out of the state of an unpickled array of lists."""
     # NumPy's state of an array: (version, shape, dtype, is_fortran, list of elements).
     rows = array.state[4] if isinstance(array, _Inert) else None
     if not isinstance(rows, list) or len(rows) != COUNT or {type(row) for row in rows} != {list}:

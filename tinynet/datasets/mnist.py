@@ -4,19 +4,13 @@ import dataclasses
 
 from . import _arrays, _files
 
-FILE = _files.DataFile(
-    "mnist.npz",
-    "sha256:731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
-    (
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
-        "https://s3.amazonaws.com/img-datasets/mnist.npz",
-    ),
-)
+SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+FILE = _files.of_keras("mnist.npz", f"sha256:{SHA256}", "img-datasets")
 TRAIN, TEST = 60_000, 10_000
 
 
 def load_data(path="mnist.npz"):
-    """The digits with their labels 0..9; downloaded once, see `tinynet.datasets`.
+    """Return the digits with their labels 0..9; downloaded once, see `tinynet.datasets`.
 
     Args:
         path: name of the file in the data folders, or an absolute path.

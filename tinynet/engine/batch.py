@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from ..core.locks import exclusive
 from ..data import Dataset, SeveralRows, SparseRows
 
 
 class BatchLoading:
     """How a model checks rows, and brings a batch to its device."""
 
+    @exclusive
     def dataset(self, x, y=None, sample_weight=None, class_weight=None, where=""):
         """Return the user's rows as a Dataset, checked for this model.
 

@@ -1,16 +1,20 @@
-"""What `compile` chooses: optimizer, loss, metrics, device; what must be there before a step."""
+"""`compile`: optimizer, loss, metrics, device; and preparation before the first step."""
 
 from .. import losses, optimizers
 from ..core.devices import is_open, load_ops, resolve
+from ..core.locks import Lock, exclusive, join
 from ..data import SeveralRows
 from ..measuring.choice import choose, density_of
-from ..metrics.collection import Collection, check_names
+from ..metrics import Metric
+from ..metrics.collection import Collection, as_list, check_names
 from .eager import Eager
 from .replay import Replay
 
+PARTS = losses.Loss, optimizers.Optimizer, Metric  # what several models may be compiled with
+
 
 class Compiled:
-    """What a model has been compiled with, and the way its steps are carried out."""
+    """Base of Trainer: the optimizer, loss, metrics and device, and how steps are carried out."""
 
     def __init__(self):
         super().__init__()
@@ -19,25 +23,17 @@ class Compiled:
         self.choosing, self.choice = False, None  # device="auto": whether, and what was taken
         self.history = None
         self.stop_training = False
-        self.course = None  # of the call of `fit`, `evaluate` or `predict` that goes on
+        self.course = None  # of the `fit` that goes on
+        self.fit_lock = Lock()  # taken as long as `fit` lasts
         self.steps_taken = 0  # training steps since the model was made: keys the dropout masks
         self.passes_taken = 0  # shuffled passes over data: keys the permutations
         self.shuffle_seed = None
         self.log_names, self.log_names_may_grow = [], True  # what fit's logs will hold
 
-    def compile(
-        self,
-        optimizer="rmsprop",
-        loss=None,
-        loss_weights=None,
-        metrics=None,
-        weighted_metrics=None,
-        run_eagerly=False,
-        steps_per_execution=1,
-        jit_compile="auto",
-        auto_scale_loss=True,
-        device=None,
-    ):
+    @exclusive
+    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None,
+                weighted_metrics=None, run_eagerly=False, steps_per_execution=1,
+                jit_compile="auto", auto_scale_loss=True, device=None):  # fmt: skip
         """Choose optimizer, loss, metrics and device; the same optimizer object keeps its state.
 
         Args:
@@ -72,8 +68,8 @@ class Compiled:
         new_loss, new_optimizer = losses.get(loss), optimizers.get(optimizer)
         if loss is not None and not isinstance(new_loss, losses.Loss):
             raise TypeError(
-                f"loss: expected a name or a Loss, received {loss!r}; nobody derives a function of "
-                "your own: subclass losses.Loss with call(y, p) and derivative(y, p)"
+                f"loss: expected a name or a Loss, received {loss!r}; a function has no derivative "
+                "to train with: subclass losses.Loss with call(y, p) and derivative(y, p)"
             )
         if not isinstance(new_optimizer, optimizers.Optimizer):
             raise TypeError(f"optimizer: expected a name or an Optimizer, received {optimizer!r}")
@@ -83,6 +79,9 @@ class Compiled:
         check_names(weighted_metrics)
         choosing, device = is_open(device), resolve(device)
         ops = load_ops(device)
+        self.check_not_training("compile")
+        objects = (new_loss, new_optimizer, *as_list(metrics), *as_list(weighted_metrics))
+        join(self, *(one for one in objects if isinstance(one, PARTS)))
 
         self.optimizer, self.loss = new_optimizer, new_loss
         self.metrics_given, self.weighted_metrics_given = metrics, weighted_metrics
@@ -91,12 +90,21 @@ class Compiled:
         self.compiled_metrics = None
         self._take_device(device, ops)
 
+    def check_not_training(self, doing):
+        """Raise RuntimeError while another thread is in the model's `fit`."""
+        if self.fit_lock.is_taken():
+            raise RuntimeError(
+                f"{doing}: {self.name} is being trained by the fit of another thread; wait for it, "
+                "or train a copy of the model"
+            )
+
     def _take_device(self, device, ops):
         """From the next step on, kernels and arrays are this device's."""
         if ops is not self.step_context.ops:
             self.step_context.release()  # arrays of the other device
         self.device, self.step_context.ops = device, ops
 
+    @exclusive
     def _choose_device(self, x, batch, verbose):
         """Settle device="auto" for `fit` on x with batches of so many rows."""
         if not self.choosing:
@@ -108,6 +116,7 @@ class Compiled:
         if verbose and self.choice.compared:
             print(self.choice)
 
+    @exclusive
     def _prepare(self, target_shape):
         """Before the first step: flat parameters, moments, metrics; nothing if all is there."""
         self._prepare_execution()
@@ -126,6 +135,7 @@ class Compiled:
                 self.metrics_given, self.weighted_metrics_given, target_shape, self.output_shape
             )
 
+    @exclusive
     def _prepare_execution(self):
         """The flat parameters and the way steps are carried out; nothing if all is there."""
         self.ensure_flat()
@@ -157,3 +167,5 @@ class Compiled:
             raise RuntimeError(f"call compile(optimizer=..., loss=...) before {doing}")
         if self.loss is None:
             raise RuntimeError(f"{doing} needs a loss: compile(loss=...)")
+        if doing == "fit":
+            self.check_not_training(doing)

@@ -5,16 +5,18 @@ hooks around them, shows progress, and gives memory back in the end. The course 
 `Training`, also hands out the epochs, stops, holds signals back, and goes on from snapshots.
 """
 
+import functools
 import warnings
 
 from .. import random
 from ..callbacks import Callback, CallbackList, History, ProgbarLogger, Snapshot
-from ..data import validation_due
+from ..core.locks import lock_of, locked
+from ..data import Table, validation_due
 from ..resuming import Interrupts, Snapshots
 
 
 class Course:
-    """One call of `evaluate` or `predict`; the model has it as `course` while it lasts.
+    """One call of `evaluate` or `predict`.
 
     Args:
         model: prepared for its first step.
@@ -26,9 +28,10 @@ class Course:
     Attributes:
         segment: (Dataset, [rows of a batch, ...]), what is or was last carried out.
         resumed: whether it goes on from a snapshot.
+        set_aside: what its metrics have counted while they measure for another one.
     """
 
-    resumed, segment = False, None
+    resumed, segment, set_aside, lock = False, None, None, None
 
     def __init__(self, model, sources, callbacks, verbose, more=(), **params):
         given = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
@@ -38,33 +41,54 @@ class Course:
         if verbose not in (0, 1, 2):
             raise ValueError(f'verbose must be 0, 1, 2 or "auto", received {verbose!r}')
         bar = ProgbarLogger() if verbose else None
-        self.model, self.sources, self.outer = model, sources, model.course
+        self.model, self.sources = model, sources
+        self.whole = not given and all(isinstance(source, Table) for source in sources)
         self.callbacks = CallbackList([*given, *more], model, bar, verbose=verbose, **params)
         self.call = self.callbacks.call
 
     def __enter__(self):
-        self.model.course = self
+        if self.whole:  # nothing of the user's runs within: all rows see the same weights
+            self.lock = lock_of(self.model).take()
         return self
 
     def __exit__(self, kind, error, trace):
+        try:
+            self.callbacks.close()
+            for source in self.sources:
+                source.close()
+            self.run(self._give_back)
+        finally:
+            if self.lock is not None:
+                self.lock.give()
+
+    def _give_back(self):
+        """Have the model keep no arrays that its next call can do without."""
         model = self.model
-        model.course = self.outer
-        self.callbacks.close()
-        for source in self.sources:
-            source.close()
         model.context.release()
         model.execution.release()
-        model.saved = None
+        model.saved = model.measured_for = None
         if model.loss is not None:
             model.loss.probabilities = model.loss.dp = None
 
-    def batches(self, kind, source, logs):
+    def run(self, method, *args):
+        """Call a method of the model while no other thread computes with it; return its result.
+
+        The model's metrics are then those of this call of `fit` or `evaluate`. Hooks and data sets
+        run outside of this: other threads, and hooks, may use the model in between.
+        """
+        with locked(self.model):
+            self.model.measure_for(self)
+            return method(*args)
+
+    def batches(self, kind, source, logs=None):
         """Yield the segments of an epoch, with hooks and progress around each.
 
         Args:
             kind: "train", "test" or "predict".
-            logs: function that returns what callbacks see after a batch; called if one looks.
+            logs: function that returns what callbacks see after a batch, called if one looks;
+                None: loss and metrics so far.
         """
+        logs = logs or functools.partial(self.run, self.model.logs)
         begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
         looked_at = self.callbacks.wants(end)
         single = looked_at or self.callbacks.wants(begin)
@@ -82,7 +106,7 @@ class Course:
 
     def most(self):
         """Return how many batches may be carried out together."""
-        return self.model.execution.length()
+        return self.run(self.model.execution.length)
 
     def fetched(self, kind, segments):
         """Return an iterator over the segments."""
@@ -118,12 +142,21 @@ class Training(Course):
         self.epoch, self.batch = arguments["initial_epoch"], 0
         self.due = validation_due(arguments["validation_freq"])
         self.fetching = self.unfinished = False
-        self.snapshots = Snapshots(self, arguments)
+        self.whole = False
+        with locked(model):
+            model.check_not_training("fit")
+            self.fit_lock = model.fit_lock.take()
+        try:
+            self.snapshots = Snapshots(self, arguments)
+        except BaseException:
+            self.fit_lock.give()
+            raise
         self.resumed = self.snapshots.found is not None
         self.interrupts = Interrupts(terminate=self.snapshots.folder is not None)
 
     def __enter__(self):
         model = self.model
+        self.outer, model.course = model.course, self
         model.history, model.stop_training = self.history, False
         model.log_names = [*model.metrics_names, "learning_rate"]
         if self.validation is not None:
@@ -142,6 +175,8 @@ class Training(Course):
                     self.model.optimizer.finalize_variable_values()
                 super().__exit__(kind, error, trace)
             finally:
+                self.model.course = self.outer
+                self.fit_lock.give()
                 self.interrupts.__exit__(kind, error, trace)
 
     def epochs(self):
@@ -158,7 +193,7 @@ class Training(Course):
                 self._warn_of_the_end(self.last - epoch)
                 break
             self.call("on_epoch_begin", epoch, {})
-            model.reset_metrics()
+            self.run(model.reset_metrics)
             if found is not None and self.batch:  # hooks have begun the epoch anew
                 self.set_state(found)
             found = self.snapshots.found = None
@@ -169,7 +204,7 @@ class Training(Course):
         model.optimizer.finalize_variable_values()
         self.call("on_train_end", self.logs)
 
-    def batches(self, kind, source, logs):
+    def batches(self, kind, source, logs=None):
         yield from super().batches(kind, source, logs)
         if kind == "train":
             self.model.passes_taken = source.passes
@@ -215,7 +250,7 @@ class Training(Course):
             "batch": self.batch,
             "stop": bool(self.model.stop_training),
             "logs": self.logs,
-            "model": self.model.get_state(),
+            "model": self.run(self.model.get_state),
             "sources": [source.get_state() for source in self.sources],
             "callbacks": [self.snapshots.state_of(callback) for callback in self.followers],
             "random": random.get_state(),
@@ -224,7 +259,7 @@ class Training(Course):
     def set_state(self, state):
         """Go on from what `get_state` returned."""
         self.epoch, self.batch, self.logs = state["epoch"], state["batch"], state["logs"]
-        self.model.set_state(state["model"])
+        self.run(self.model.set_state, state["model"])
         self.model.stop_training = state["stop"]
         for source, kept in zip(self.sources, state["sources"], strict=True):
             source.set_state(kept)

@@ -2,6 +2,7 @@
 
 import warnings
 
+from ..core.locks import exclusive
 from ..data import is_stream, source, sources
 from ..random import draw_seed
 from .batch import BatchLoading
@@ -71,9 +72,9 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         course = Training(self, train, validation, callbacks, verbose, epochs, resume, arguments)
         with course:
             for epoch in course.epochs():
-                for batches in course.batches("train", train, self.logs):
-                    self.execution.train(*batches)
-                logs = self.logs()
+                for batches in course.batches("train", train):
+                    course.run(self.execution.train, *batches)
+                logs = course.run(self.logs)
                 if course.validates(epoch):
                     measured = self._evaluate(validation, course)
                     logs |= {f"val_{name}": value for name, value in measured.items()}
@@ -121,10 +122,10 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
                           stacklevel=3)  # fmt: skip
             return {}
         course.call("on_test_begin", {})
-        self.reset_metrics()
-        for batches in course.batches("test", data, self.logs):
-            self.execution.test(*batches)
-        logs = self.logs()
+        course.run(self.reset_metrics)
+        for batches in course.batches("test", data):
+            course.run(self.execution.test, *batches)
+        logs = course.run(self.logs)
         course.call("on_test_end", logs)
         return logs
 
@@ -143,7 +144,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         with Course(self, [data], callbacks, verbose, steps=data.steps) as course:
             course.call("on_predict_begin", {})
             for batches in course.batches("predict", data, lambda: {"outputs": outputs[-1]}):
-                outputs.append(self.execution.predict(*batches))
+                outputs.append(course.run(self.execution.predict, *batches))
             course.call("on_predict_end", {})
         return joined(outputs)
 
@@ -157,18 +158,21 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         """Return loss and metrics of exactly these rows; nothing is trained."""
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
+    @exclusive
     def _on_batch(self, kind, x, y, sample_weight, class_weight, return_dict):
         self._require_compiled(f"{kind}_on_batch")
         if y is None:
             raise ValueError(f"{kind}_on_batch needs y")
         data = self.dataset(x, y, sample_weight, class_weight)
         self._prepare(data.y.shape)
+        self.measure_for(None)
         self.reset_metrics()
         run = self.execution.train if kind == "train" else self.execution.test
         run(data, [slice(0, len(data))])
         logs = self.logs()
         return logs if return_dict else _flat(logs)
 
+    @exclusive
     def predict_on_batch(self, x):
         """Return the outputs for these rows."""
         data = self.dataset(x)

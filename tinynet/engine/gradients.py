@@ -1,10 +1,12 @@
-"""A look at one step without training: gradients, every number on its way, where NaN began."""
+"""Inspection of one step without an update: gradients, all intermediate values, the first NaN."""
 
 import numpy as np
 
+from ..core.locks import exclusive
+
 
 class Gradients:
-    """What a compiled model can say of a step that is not taken."""
+    """Base of Trainer: gradients and traces of a step that is not taken."""
 
     def gradients(self, x, y, sample_weight=None, training=True):
         """The gradient of the loss, penalties included: parameter's path -> array of its shape.
@@ -13,8 +15,9 @@ class Gradients:
         """
         return self.loss_and_gradients(x, y, sample_weight, training)[1]
 
+    @exclusive
     def loss_and_gradients(self, x, y, sample_weight=None, training=True):
-        """The loss of a batch, and what `gradients` returns."""
+        """Return the loss of a batch, and its gradients as in `gradients`."""
         self._require_compiled("gradients")
         data = self.dataset(x, y, sample_weight)
         self._prepare(data.y.shape)
@@ -28,14 +31,15 @@ class Gradients:
         return self.context.loss, grads
 
     def trace(self, x, y, sample_weight=None):
-        """Every number of the training step that (x, y) would cause; the model stays as it is.
+        """Return all values of a training step on (x, y); the model stays as it is.
 
-        Returns a `tinynet.microscope.trace.Trace`; print it for tables.
+        The result is a `tinynet.microscope.trace.Trace`; print it for tables.
         """
         from ..microscope.trace import trace
 
         return trace(self, x, y, sample_weight)
 
+    @exclusive
     def find_nan(self, x, y, sample_weight=None):
         """Where the training step that (x, y) would cause first has NaN or infinity.
 

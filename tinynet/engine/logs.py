@@ -5,15 +5,35 @@ from ..metrics.collection import is_sum
 
 
 class Logs:
-    """What a model has measured.
+    """Base of Trainer: the loss and metrics measured since the last reset.
 
     Attributes:
         loss_tracker: the mean loss.
         compiled_metrics: metrics.collection.Collection; None until the shapes are known.
+        measured_for: the Course whose batches these have counted, or None.
     """
 
     def __init__(self):
+        self.measured_for = None
         self.loss_tracker, self.compiled_metrics = metrics.Mean(name="loss"), None
+        self.measured_for = None
+
+    def measure_for(self, course):
+        """Have the metrics count for another call of `fit` or `evaluate`, or for none (None).
+
+        What they have counted for a Course is `set_aside` there until it measures again.
+        """
+        before, metrics = self.measured_for, self.compiled_metrics
+        if course is before or metrics is None:
+            return
+        if before is not None:
+            before.set_aside = self.loss_tracker.get_state(), metrics, metrics.get_state()
+        self.measured_for = course
+        if course is not None and course.set_aside is not None:
+            loss, of, kept = course.set_aside
+            if of is metrics:  # the model was not compiled anew
+                self.loss_tracker.set_state(loss)
+                metrics.set_state(kept)
 
     def logs(self) -> dict:
         """Loss and metrics since the last reset."""
@@ -45,7 +65,5 @@ class Logs:
 
     def metric_direction(self, name):
         """True: higher is better, False: lower, None: there is no metric of this name."""
-        for known, metric, _ in self._items():
-            if known == name:
-                return metric.higher_is_better
-        return None
+        directions = {known: metric.higher_is_better for known, metric, _ in self._items()}
+        return directions.get(name)

@@ -5,7 +5,7 @@ The model's own `train_step`, `test_step` or `predict_step` is run once in a `Re
 The result is a `Program`, which the device then runs step after step without coming back to Python.
 
 What can't be recorded (a layer of the user's own, an unusual layout) raises `NotRecordable`, and
-the model goes on step by step, with the same numbers.
+the model carries its steps out one by one, with the same numbers.
 """
 
 import collections
@@ -99,26 +99,20 @@ def _of_tinynet(part):
 
 def check_recordable(model):
     """Raise NotRecordable where a part is not of tinynet: it may compute without the kernels."""
-    parts = [model, *model.parts()]
-    if model.loss is not None:
-        parts.append(model.loss)
-    if model.optimizer is not None:
-        parts.append(model.optimizer)
-    parts += [layer.activation for layer in model.leaves() if hasattr(layer, "activation")]
-    parts += [p.regularizer for p in model.parameters if p.regularizer is not None]
-    parts += [p.constraint for p in model.parameters if p.constraint is not None]
+    layout = model.layout
+    parts = [*layout.parts, model.loss, model.optimizer]
+    parts += [getattr(leaf, "activation", None) for leaf in layout.leaves]
+    parts += [one for p in layout.parameters for one in (p.regularizer, p.constraint)]
     for part in parts:
+        if part is None:
+            continue
+        label = getattr(part, "name", None) or type(part).__name__
         if not _of_tinynet(part):
-            label = getattr(part, "name", None) or type(part).__name__
             raise NotRecordable(f"{label!r} ({type(part).__name__}) is not one of tinynet's own")
         for name in vars(part):  # a method that was exchanged on this object alone
             if callable(getattr(type(part), name, None)):
-                label = getattr(part, "name", None) or type(part).__name__
                 raise NotRecordable(f"{label!r} has a {name} of its own")
-    for p in model.trainable_weights:
-        if p.regularizer is not None and not hasattr(p.regularizer, "l1"):
-            raise NotRecordable(f"{p.path}: {p.regularizer!r}")
-    if getattr(model, "run_eagerly", False):
+    if model.run_eagerly:
         raise NotRecordable("compile(run_eagerly=True)")
 
 
@@ -153,10 +147,8 @@ class Program:
             for layer, kept in saved:
                 layer.saved = kept
         try:
-            self.machine = ops.Machine(
-                self.context.ops.instructions, rows, self._known_arrays(),
-                self.inputs, model.flat, model.dtype,
-            )  # fmt: skip
+            self.machine = ops.Machine(self.context.ops.instructions, rows, self._known_arrays(),
+                                       self.inputs, model.flat, model.dtype)  # fmt: skip
         except ops.Unsupported as reason:
             raise NotRecordable(str(reason)) from None
 
@@ -202,7 +194,7 @@ class Program:
             )
 
     def _inputs(self):
-        """The array that the machine gathers a batch into, and what the model takes of it.
+        """The array that the machine gathers a batch into, and the model's inputs, parts of it.
 
         Several inputs stand side by side in the array, and are cut out of it first.
         """

@@ -27,9 +27,7 @@ class Replay(Eager):
         self.last, self.copied = None, 0  # bytes per step, of rows that could not be read in place
 
     def length(self):
-        if not self.model.metrics_are_sums():
-            return 1
-        if self.last is None:
+        if self.last is None or not self.model.metrics_are_sums():
             return 1
         most = SECONDS_PER_CALL / self.seconds[self.last]
         if self.copied:
@@ -59,7 +57,7 @@ class Replay(Eager):
         return known[1]
 
     def _too_large(self, kind, rows, error):
-        """A batch for whose arrays there is no room; what there was is given back."""
+        """The error for a batch that memory is too small for; frees the recorded steps' arrays."""
         self.programs.clear()
         self.model.context.release()
         self.release()
@@ -120,7 +118,7 @@ class Replay(Eager):
         return True
 
     def _counted(self, y):
-        """The metrics, where the device counts all of them; None: it hands out predictions."""
+        """The metrics, where the device counts all of them; None: its results are predictions."""
         model = self.model
         if not hasattr(model.context.ops, "count_matches_instructions"):
             return None

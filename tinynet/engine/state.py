@@ -1,11 +1,14 @@
 """What a model remembers: all that its next training step depends on."""
 
+from ..core.locks import exclusive
+
 
 class Stateful:
     """`get_state` and `set_state` of a model: its layers, optimizer, metrics and counters."""
 
     counters = ("steps_taken", "passes_taken", "shuffle_seed")  # they key masks and permutations
 
+    @exclusive
     def get_state(self):
         """Return all that later steps depend on, as plain values; see `core.state`.
 
@@ -20,6 +23,7 @@ class Stateful:
             **{name: getattr(self, name) for name in self.counters},
         }
 
+    @exclusive
     def set_state(self, state):
         """Go on from what `get_state` returned, in this process or another.
 

@@ -10,6 +10,7 @@ import collections
 
 import numpy as np
 
+from ..core.locks import exclusive
 from ..losses import Loss
 
 H = 1e-5  # a central difference is wrong by about h^2 plus 1e-16 / h
@@ -20,6 +21,7 @@ class GradientError(AssertionError):
     """A gradient that is not the derivative; names the array and the entry."""
 
 
+@exclusive
 def gradcheck(target, x, y=None, *, training=True, tolerance=1e-6, entries=200, seed=0):
     """Compare backward with central differences, for `entries` random entries of each array.
 
@@ -63,13 +65,13 @@ def gradcheck(target, x, y=None, *, training=True, tolerance=1e-6, entries=200, 
 
 
 def _own(x):
-    """A copy in float64; class ids stay integers."""
+    """Return a copy in float64; class ids stay integers."""
     x = np.asarray(x)
     return np.array(x, np.float64, order="C") if x.dtype.kind == "f" else x
 
 
 def _at(flat, i, move, value):
-    """value() with entry i moved; the entry is put back."""
+    """Return value() with entry i moved; the entry is put back."""
     before, flat[i] = flat[i], flat[i] + move
     result, flat[i] = value(), before
     return result

@@ -1,7 +1,7 @@
-"""`Listener`: writes down what passes between a model and its parts during one step.
+"""`Listener`: keeps what a model's parts take and return during one step.
 
-Each layer's `forward` and `backward`, the loss's `forward` and the optimizer's `step` are exchanged
-(on the object alone) for ones that call them and keep copies of what went in and came out.
+Each layer's `forward` and `backward`, the loss's `forward` and the optimizer's `step` are replaced
+(on the object alone) by functions that call them and copy their arguments and results.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from .records import LayerTrace, LossTrace, ParameterTrace
 
 @contextlib.contextmanager
 def replaced(obj, **methods):
-    """Other methods for a while. Not by setattr: that would count as a change of the model."""
+    """Replace an object's methods within the block, without setattr, which marks it as changed."""
     own = {name: obj.__dict__[name] for name in methods if name in obj.__dict__}
     obj.__dict__.update(methods)
     try:
@@ -35,7 +35,7 @@ def copied(value, to_host):
 
 
 class Listener:
-    """Stands between a model and its parts during one step, and writes down what passes."""
+    """Records the calls of layers, loss and optimizer within its `with` block."""
 
     def __init__(self, model, to_host, update):
         self.model, self.to_host, self.update = model, to_host, update
@@ -68,7 +68,7 @@ class Listener:
         return methods
 
     def _up(self, layer, method, fused):
-        """`forward`, or `logits`: alone where the loss is fused, else from within forward."""
+        """Return `forward`, or `logits`, recorded; a fused loss calls `logits` by itself."""
 
         def run(x, *args, **options):
             if self.open:  # logits within forward
@@ -108,7 +108,7 @@ class Listener:
         return run
 
     def _parts(self, layer, call):
-        """What forward saved for backward, by the names that the layer's text gives it."""
+        """Return what forward saved for backward, by the names in the layer's formulas."""
         from ..layers import BatchNormalization, Dropout
 
         if isinstance(layer, Dropout) and layer.saved[0] is not None:
@@ -147,14 +147,14 @@ class Listener:
     # -------------------------------------------------------------------------- what was watched
 
     def outputs(self):
-        """The predictions, and the last layer's y where the loss took its z."""
+        """Return the predictions; a fused loss has computed them from the last layer's z."""
         last = self.calls[-1]
         if last.fused:
             last.y = self.loss.probabilities.reshape(last.z.shape)
         return last.y
 
     def input_gradient(self):
-        """dL / dx of the model's input, where only Flatten lies below what the backward reached."""
+        """Return dL / dx, where the backward pass reached the input, or Flatten above it."""
         from ..layers import Flatten
 
         first = next((k for k, call in enumerate(self.calls) if call.visited), None)

@@ -11,7 +11,7 @@ from .untouched import untouched
 
 @dataclasses.dataclass
 class NotFinite:
-    """The first numbers of a step that are no numbers.
+    """The first array of a step with entries that are NaN or infinite.
 
     Attributes:
         step: number of the training step, from 0.
@@ -44,11 +44,7 @@ class _Found(Exception):
 
 
 def find(model, x, y, w):
-    """Make one training step with a batch on the device, and stop at the first that isn't finite.
-
-    Returns:
-        NotFinite or None; the model is as it was.
-    """
+    """Return the first NotFinite of a training step with this batch, or None; undo the step."""
     with untouched(model), np.errstate(all="ignore"), contextlib.ExitStack() as stack:
         try:
             _watch(model, stack)
@@ -59,7 +55,7 @@ def find(model, x, y, w):
 
 
 def _step(model, x, y, w):
-    """`train_step`, with a look at what it reads and writes."""
+    """Run `train_step`, and check what it reads and writes."""
     optimizer, look = model.optimizer, _look(model)
     owner = {p: leaf.name for leaf in model.leaves() for p in leaf.weights}
 
@@ -85,7 +81,7 @@ def _step(model, x, y, w):
 
 
 def _look(model):
-    """Function that raises _Found for an array with numbers that are not finite."""
+    """Return a function that raises _Found for an array whose entries are not all finite."""
     step, to_host = model.steps_taken, model.context.ops.to_host
 
     def look(array, stage, where, layer):
@@ -100,7 +96,7 @@ def _look(model):
 
 
 def _watch(model, stack):
-    """Look at what comes out of every layer, forward and backward, and out of the loss."""
+    """Check what every layer, and the loss, returns, forward and backward."""
     look = _look(model)
 
     def watched(method, stage, words, layer):
@@ -115,15 +111,14 @@ def _watch(model, stack):
 
     for leaf in model.leaves():
         kind = f"layer {leaf.name!r} ({type(leaf).__name__})"
-        watching = {}
-        for name in ("forward", "logits"):
-            if hasattr(leaf, name):
-                words = f"the output of {kind}"
-                watching[name] = watched(getattr(leaf, name), "forward", words, leaf.name)
-        for name in ("backward", "backward_from_logits"):
-            if hasattr(leaf, name):
-                words = f"the gradient by the input of {kind}"
-                watching[name] = watched(getattr(leaf, name), "backward", words, leaf.name)
+        watching = {
+            name: watched(getattr(leaf, name), stage, f"{words} of {kind}", leaf.name)
+            for stage, words, names in (
+                ("forward", "the output", ("forward", "logits")),
+                ("backward", "the gradient by the input", ("backward", "backward_from_logits")),
+            )
+            for name in names if hasattr(leaf, name)
+        }  # fmt: skip
         stack.enter_context(replaced(leaf, **watching))
     loss = model.loss
     stack.enter_context(

@@ -10,6 +10,7 @@ import contextlib
 import numpy as np
 
 from .. import activations
+from ..core.locks import locked
 from ..layers import Activation, Dense
 from ..random import generator
 from .listen import copied, replaced
@@ -58,11 +59,12 @@ def step_changes(model, x, y, sample_weight=None):
         (loss, gradients, changes): dicts of path -> array; a change is what the optimizer, with its
         present moments, would add to the parameter (clipping and weight decay included).
     """
-    loss, gradients = model.loss_and_gradients(x, y, sample_weight)
-    before = {p.path: p.numpy() for p in model.trainable_weights}
-    with untouched(model):
-        model.update()
-        changes = {p.path: p.numpy() - before[p.path] for p in model.trainable_weights}
+    with locked(model):
+        loss, gradients = model.loss_and_gradients(x, y, sample_weight)
+        before = {p.path: p.numpy() for p in model.trainable_weights}
+        with untouched(model):
+            model.update()
+            changes = {p.path: p.numpy() - before[p.path] for p in model.trainable_weights}
     return loss, gradients, changes
 
 
@@ -88,7 +90,7 @@ def layer_outputs(model, x):
 
         return record
 
-    with contextlib.ExitStack() as stack:
+    with locked(model), contextlib.ExitStack() as stack:
         for layer in model.leaves():
             stack.enter_context(replaced(layer, forward=recording(layer, layer.forward)))
             stack.callback(layer.__dict__.update, saved=None)

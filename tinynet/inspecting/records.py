@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclasses.dataclass(eq=False)
 class LayerTrace:
-    """One call of a layer: x -> z -> y on the way up, dy -> dz -> dx on the way down.
+    """One call of a layer: x -> z -> y forward, dy -> dz -> dx backward.
 
     Attributes:
         layer: the layer itself.
@@ -15,10 +15,10 @@ class LayerTrace:
         z: what the activation is applied to; None for a layer without one.
         dy: the gradient by y, an activity penalty included; None where the loss takes z directly.
         dz: the gradient by z; None as z is.
-        dx: the gradient by x; None where nobody below has anything to learn.
+        dx: the gradient by x; None where no layer below has parameters to train.
         fused: whether the loss took z, and the activation was never called.
-        visited: whether the backward pass came by; it ends at the lowest layer that learns.
-        parts: more that the layer's kind knows: mask, mean, var, xhat, ...
+        visited: whether the backward pass reached it; it ends at the lowest layer that learns.
+        parts: what else the layer's class keeps: mask, mean, var, xhat, ...
     """
 
     layer: object

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import random
 from ..configs import naming
+from ..core.locks import locked
 from .listen import replaced
 
 ATOMS = (
@@ -26,12 +27,13 @@ ATOMS = (
 def untouched(*models):
     """Put models, all random streams and the counters of names back at the end of the block.
 
-    Recorded steps, and the course of a `fit` that goes on, are set aside for the time.
+    Recorded steps are set aside for the time. Other threads wait.
     """
     streams, names = random.get_state(), dict(naming._counters)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(locked(*models))
         for model in models:
-            stack.enter_context(replaced(model, execution=None, course=None))
+            stack.enter_context(replaced(model, execution=None))
         states, notes = [model.get_state() for model in models], _notes(models)
         try:
             yield
@@ -47,7 +49,8 @@ def untouched(*models):
 
 def _notes(roots):
     """Return what puts each array, container and object within reach back."""
-    seen, notes, waiting = set(), [], list(roots)
+    seen = {id(model.course) for model in roots}  # a `fit` that goes on
+    notes, waiting = [], list(roots)
     while waiting:
         thing = waiting.pop()
         if isinstance(thing, ATOMS) or id(thing) in seen:
@@ -75,7 +78,8 @@ def _notes(roots):
 
 def _refill(container, before, fill):
     def put_back():
-        container.clear()
-        fill(before)
+        if not isinstance(container, dict) or list(container) != list(before):
+            container.clear()
+        fill(before)  # attributes are there all the time: other threads may read them
 
     return put_back

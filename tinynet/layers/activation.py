@@ -15,7 +15,6 @@ class Activation(Layer):
     """
 
     supports_masking = True
-    config_keys = ("activation",)
     stands_for_activation = True  # in Dense(10, activation=LeakyReLU(0.1))
 
     def __init__(self, activation, **options):
@@ -40,7 +39,7 @@ class Activation(Layer):
         return dx
 
     def logits(self, x):
-        """The input itself: what the activation is applied to."""
+        """Return x, to which the activation is applied."""
         return x
 
     def backward_from_logits(self, dx):
@@ -51,21 +50,13 @@ class Activation(Layer):
 class ReLU(Activation):
     """y = max(x, 0); below `threshold` negative_slope (x - threshold), never above `max_value`."""
 
-    config_keys = ("max_value", "negative_slope", "threshold")
-
     def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **options):
-        for label, value in (("max_value", max_value), ("negative_slope", negative_slope),
-                             ("threshold", threshold)):  # fmt: skip
-            if not (value is None and label == "max_value"):
+        given = {"max_value": max_value, "negative_slope": negative_slope, "threshold": threshold}
+        for label, value in given.items():
+            if value is not None or label != "max_value":
                 check_number(f"ReLU: {label}", value, 0, kind="")
-        self.max_value, self.negative_slope = max_value, negative_slope
-        self.threshold = threshold
-        super().__init__(
-            activations.relu.with_options(
-                negative_slope=negative_slope, max_value=max_value, threshold=threshold
-            ),
-            **options,
-        )
+        self.store(given)
+        super().__init__(activations.relu.with_options(**given), **options)
 
 
 @register()
@@ -76,18 +67,13 @@ class LeakyReLU(Activation):
 
     def __init__(self, negative_slope=0.3, alpha=None, **options):
         self.negative_slope = negative_slope if alpha is None else alpha
-        check_number("LeakyReLU: negative_slope", self.negative_slope, 0, kind="")
-        super().__init__(
-            activations.leaky_relu.with_options(negative_slope=float(self.negative_slope)),
-            **options,
-        )
+        slope = check_number("LeakyReLU: negative_slope", self.negative_slope, 0, kind="")
+        super().__init__(activations.leaky_relu.with_options(negative_slope=slope), **options)
 
 
 @register()
 class ELU(Activation):
     """y = x where x > 0, else alpha (e^x - 1) (Clevert et al. 2016)."""
-
-    config_keys = ("alpha",)
 
     def __init__(self, alpha=1.0, **options):
         self.alpha = alpha
@@ -98,8 +84,6 @@ class ELU(Activation):
 class Softmax(Activation):
     """y = e^x / sum e^x along `axis`, an int, or a list of ints: over all these axes together."""
 
-    config_keys = ("axis",)
-
     def __init__(self, axis=-1, **options):
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self.several = isinstance(self.axis, list) and len(self.axis) > 1
@@ -109,16 +93,15 @@ class Softmax(Activation):
 
     def forward(self, x, training=False):
         if self.context.masks.of(x) is not None:
-            raise ValueError(
-                f"layer {self.name!r}: a softmax that leaves out padding (mask_zero=True) is not "
+            raise self.invalid(
+                "a softmax that leaves out padding (mask_zero=True) is not "
                 'supported; Activation("softmax") goes over all entries'
             )
         if not self.several:
             return super().forward(x, training)
         axes = axes_of(self, self.axis, x.shape)
         rows = to_rows(self, x, axes)  # (R, D)
-        y = self.empty(rows.shape)
-        self.ops.softmax(rows, y=y)
+        y = self.result_of(self.ops.softmax, rows)
         self.saved = (axes, y)
         return from_rows(self, y, axes, x.shape)
 
@@ -141,7 +124,6 @@ class PReLU(Layer):
     """
 
     supports_masking = True
-    config_keys = ("alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes")
 
     def __init__(self, alpha_initializer="zeros", alpha_regularizer=None, alpha_constraint=None,
                  shared_axes=None, **options):  # fmt: skip
@@ -157,10 +139,8 @@ class PReLU(Layer):
         self.alpha = self.named_weight("alpha", shape)
 
     def forward(self, x, training=False):
-        y = self.empty(x.shape)
-        self.ops.prelu(x, self.alpha.value, y=y)
         self.saved = (x,)
-        return y
+        return self.result_of(self.ops.prelu, x, self.alpha.value)
 
     def backward(self, dy):
         (x,) = self.recall()

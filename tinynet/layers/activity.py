@@ -1,4 +1,4 @@
-"""Penalties on what a layer puts out: `activity_regularizer=` and ActivityRegularization."""
+"""Penalties on the outputs of a layer: `activity_regularizer=` and ActivityRegularization."""
 
 from .. import regularizers
 from .base import Layer, register
@@ -25,9 +25,8 @@ class Penalized(Layer):
         super().__init__(**options)
         regularizer = regularizers.get(activity_regularizer)
         if regularizer is not None and not isinstance(regularizer, regularizers.L1L2):
-            raise ValueError(
-                f"layer {self.name!r}: activity_regularizer must be L1, L2 or L1L2, "
-                f"received {regularizer!r}"
+            raise self.invalid(
+                f"activity_regularizer must be L1, L2 or L1L2, received {regularizer!r}"
             )
         self.activity_regularizer = regularizer
         self.activity_losses = self.activity = None
@@ -63,8 +62,6 @@ class ActivityRegularization(Penalized):
         l1, l2: factors >= 0.
     """
 
-    config_keys = ("l1", "l2")
-
     def __init__(self, l1=0.0, l2=0.0, **options):
         super().__init__(activity_regularizer=regularizers.L1L2(l1, l2), **options)
         self.l1, self.l2 = l1, l2
@@ -76,6 +73,4 @@ class ActivityRegularization(Penalized):
         return dy
 
     def get_config(self):
-        config = super().get_config()
-        del config["activity_regularizer"]
-        return config
+        return Layer.get_config(self)  # l1 and l2 are the regularizer

@@ -1,4 +1,4 @@
-"""The axes that a layer works along: which they are, and bringing them together as columns."""
+"""The axes that a layer works along: checked, and laid side by side as columns and back."""
 
 import math
 
@@ -9,19 +9,13 @@ def axes_of(layer, axis, shape):
     rank = len(shape)
     for a in given:
         if not -rank <= a < rank:
-            raise ValueError(
-                f"layer {layer.name!r}: axis {a} does not exist in input of shape {tuple(shape)}"
-            )
+            raise layer.invalid(f"axis {a} does not exist in input of shape {tuple(shape)}")
     found = sorted({a % rank for a in given})
     if 0 in found:
-        raise ValueError(
-            f"layer {layer.name!r}: axis {axis} holds axis 0, the rows of a batch, which stay apart"
-        )
+        raise layer.invalid(f"axis {axis} holds axis 0, the rows, which can't be joined")
     for a in found:
         if shape[a] is None:
-            raise ValueError(
-                f"layer {layer.name!r}: axis {a} must have a known size, received {tuple(shape)}"
-            )
+            raise layer.invalid(f"axis {a} must have a known size, received {tuple(shape)}")
     return found
 
 
@@ -29,9 +23,8 @@ def transposed(layer, x, order):
     """x with its axes in this order; x itself where they are."""
     if tuple(order) == tuple(range(x.ndim)):
         return x
-    y = layer.empty(tuple(x.shape[a] for a in order))
-    layer.ops.transpose(x, tuple(order), y=y)
-    return y
+    shape = tuple(x.shape[a] for a in order)
+    return layer.result_of(layer.ops.transpose, x, tuple(order), shape=shape)
 
 
 def to_rows(layer, x, axes):
@@ -46,7 +39,7 @@ def to_rows(layer, x, axes):
 
 
 def from_rows(layer, y, axes, shape):
-    """What `to_rows` made of an array of `shape`, turned back."""
+    """Undo `to_rows`: (R, D) becomes an array of `shape`."""
     rest = [a for a in range(len(shape)) if a not in axes]
     order = (*rest, *axes)
     y = y.reshape(tuple(shape[a] for a in order))

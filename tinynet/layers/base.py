@@ -30,6 +30,7 @@ from ..configs.registry import Registry
 from ..core.context import StepContext
 from ..core.devices import load_ops
 from ..core.graph import fits, is_symbolic
+from ..core.locks import exclusive
 from ..core.parameters import Parameter, claim
 from ..core.versions import Versioned
 from ..core.weights import Weights
@@ -37,7 +38,7 @@ from .building import built_once
 from .config import own_shape, takes_training
 from .symbolic import Symbolic
 
-_registry = Registry("layer", "layers")
+_registry = Registry("layer", "layers", "config_keys")
 register = _registry.register
 
 # The arguments that may be names of objects, by how the argument's name ends.
@@ -103,7 +104,7 @@ class Layer(Symbolic, Weights, Versioned):
         """Create the parameters for inputs of `input_shape` (its first entry, None, is N)."""
 
     def compute_output_shape(self, input_shape):
-        """Shape of the output, None for N; a layer with `call` that does not say is tried out."""
+        """Shape of the output, None for N; without a rule it is found by `own_shape`."""
         return own_shape(self, input_shape)
 
     def forward(self, x, training=False):
@@ -161,20 +162,22 @@ class Layer(Symbolic, Weights, Versioned):
         """The kernels of the device that the layer runs on."""
         return self.context.ops
 
+    def invalid(self, message):
+        """A ValueError with this message that names the layer."""
+        return ValueError(f"layer {self.name!r}: {message}")
+
     def empty(self, shape):
         """An array of the layer's dtype for a result of this step."""
         return self.context.empty(shape, self.dtype)
 
-    def add_weight(
-        self,
-        shape=(),
-        initializer=None,
-        name="weight",
-        trainable=True,
-        regularizer=None,
-        constraint=None,
-        dtype=None,
-    ):
+    def result_of(self, kernel, *inputs, shape=None):
+        """The y of `kernel(*inputs, y=y)`, a new array of `shape` (None: as the first input)."""
+        y = self.empty(inputs[0].shape if shape is None else shape)
+        kernel(*inputs, y=y)
+        return y
+
+    def add_weight(self, shape=(), initializer=None, name="weight", trainable=True,
+                   regularizer=None, constraint=None, dtype=None):  # fmt: skip
         """A new Parameter; gradients are written to its `.grad`.
 
         Args:
@@ -184,29 +187,21 @@ class Layer(Symbolic, Weights, Versioned):
             dtype: None, or the layer's own.
         """
         shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
+        path = f"{self.name}/{name}"
         if dtype is not None and float_dtype(dtype) != self.dtype:
             raise ValueError(
-                f"{self.name}/{name}: a weight has its layer's dtype, {self.dtype}; "
-                f"received {dtype!r}"
+                f"{path}: a weight has its layer's dtype, {self.dtype}; received {dtype!r}"
             )
         if initializer is None:
             initializer = "glorot_uniform" if shape else "zeros"
-        claim(f"{self.name}/{name}", shape)
+        claim(path, shape)
         value = np.asarray(initializers.get(initializer)(shape, dtype=self.dtype), self.dtype)
         if value.shape != shape:
-            raise ValueError(
-                f"{self.name}/{name}: the initializer gave shape {value.shape}, expected {shape}"
-            )
-        constraint = constraints.get(constraint)
-        constraints.check(constraint, f"{self.name}/{name}", shape)
-        parameter = Parameter(
-            value.copy(),
-            name=name,
-            trainable=trainable and self.learns,
-            regularizer=regularizers.get(regularizer),
-            path=f"{self.name}/{name}",
-            constraint=constraint,
-        )
+            raise ValueError(f"{path}: the initializer gave shape {value.shape}, expected {shape}")
+        regularizer, constraint = regularizers.get(regularizer), constraints.get(constraint)
+        constraints.check(constraint, path, shape)
+        parameter = Parameter(value.copy(), name, trainable and self.learns, regularizer, path,
+                              constraint)  # fmt: skip
         parameter.learnable = trainable  # moving statistics never become trainable
         self.own_parameters = [*self.own_parameters, parameter]
         return parameter
@@ -217,14 +212,14 @@ class Layer(Symbolic, Weights, Versioned):
         chosen = {kind: getattr(self, f"{name}_{kind}", None) for kind in kinds}
         return self.add_weight(shape, name=name, trainable=trainable, **chosen)
 
-    def channels_first(self, data_format):
-        """Whether the features stand on axis 1: "channels_first", not "channels_last" or None."""
+    def set_data_format(self, data_format):
+        """Note whether the features stand on axis 1 ("channels_first") or on the last one."""
         if data_format not in (None, "channels_last", "channels_first"):
-            raise ValueError(
-                f'layer {self.name!r}: data_format must be "channels_last" or "channels_first", '
-                f"received {data_format!r}"
+            raise self.invalid(
+                f'data_format must be "channels_last" or "channels_first", received {data_format!r}'
             )
-        return data_format == "channels_first"
+        self.data_format = data_format or "channels_last"
+        self.features_first = data_format == "channels_first"
 
     def add_loss(self, loss):
         """Not supported: nothing could differentiate it."""
@@ -234,7 +229,7 @@ class Layer(Symbolic, Weights, Versioned):
         )
 
     def recall(self):
-        """What `forward` saved, or an error if there was none."""
+        """Return what `forward` saved for `backward`; a RuntimeError if it has not run."""
         if self.saved is None:
             raise RuntimeError(
                 f"layer {self.name!r}: backward() needs what forward() computed; call "
@@ -244,6 +239,7 @@ class Layer(Symbolic, Weights, Versioned):
 
     # ----------------------------------------------------------------------------- calling it
 
+    @exclusive
     def __call__(self, x, training=None):
         """The outputs for a NumPy array (or anything like one); built at the first call.
 
@@ -257,7 +253,7 @@ class Layer(Symbolic, Weights, Versioned):
         self.build_once(shape)
         self.check_input_shape(shape)
         shared = self.context
-        if shared.reuse:  # a model's arrays are for its own steps: what we return here stays
+        if shared.reuse:  # a model's arrays are used again by its steps; the result stays as it is
             self.context = StepContext(shared.ops)
             self.context.step, self.context.first_row = shared.step, shared.first_row
         elif training:
@@ -282,7 +278,7 @@ class Layer(Symbolic, Weights, Versioned):
         if x.dtype.kind not in "fiub":
             raise TypeError(f"layer {self.name!r}: expected numbers, received dtype {x.dtype}")
         if x.ndim == 0:
-            raise ValueError(f"layer {self.name!r}: expected a batch (N, ...), received a scalar")
+            raise self.invalid("expected a batch (N, ...), received a scalar")
         return x.astype(self.dtype, copy=False)
 
     def accepts(self, shape) -> bool:
@@ -290,11 +286,10 @@ class Layer(Symbolic, Weights, Versioned):
         return not self.own_parameters or fits(shape, self.input_shape)
 
     def check_input_shape(self, shape):
-        """Raise unless a batch of `shape` fits what the layer was built for."""
+        """Raise unless the layer was built for batches of `shape`."""
         if not self.accepts(shape):
-            raise ValueError(
-                f"layer {self.name!r}: expected input of shape {self.input_shape}, "
-                f"received {(None, *shape[1:])}"
+            raise self.invalid(
+                f"expected input of shape {self.input_shape}, received {(None, *shape[1:])}"
             )
 
     def build_once(self, input_shape):
@@ -304,7 +299,7 @@ class Layer(Symbolic, Weights, Versioned):
 
     @property
     def shape_is_tried_out(self):
-        """Whether there is no rule for the output shape but `call` itself, see `own_shape`."""
+        """Whether the output shape is found by calling the layer, see `own_shape`."""
         return type(self).compute_output_shape is Layer.compute_output_shape
 
     def plan_backward(self, needs_dx):

@@ -4,10 +4,10 @@ import functools
 
 
 def built_once(build):
-    """A layer class's `build`, with what every layer checks before it and notes after it.
+    """Wrap a layer class's `build`: check the shape before it, set `built` and shapes after it.
 
     `layer.build(shape)`, `super().build(shape)` inside another build, and the first call of the
-    layer all lead here; the layer is built when the outermost of them has returned.
+    layer all call the wrapper; the layer is built when the outermost of them has returned.
 
     Raises:
         ValueError: the shape is not the declared one, or the layer has weights already; nothing
@@ -55,8 +55,7 @@ def _any_rows(shape):
 def _checked_output_shape(layer, input_shape):
     declared = layer.declared_input_shape
     if declared is not None and tuple(input_shape[1:]) != declared:
-        raise ValueError(
-            f"layer {layer.name!r}: declared with input_shape={declared}, "
-            f"received {tuple(input_shape[1:])}"
+        raise layer.invalid(
+            f"declared with input_shape={declared}, received {tuple(input_shape[1:])}"
         )
     return tuple(layer.compute_output_shape(input_shape))

@@ -1,4 +1,4 @@
-"""What `layers/base.py` needs to run a user's own layer."""
+"""Layers written as for Keras, with `call`: their arguments and their output shape."""
 
 import functools
 import inspect
@@ -14,10 +14,10 @@ def takes_training(cls):
 
 
 def own_shape(layer, input_shape):
-    """The output shape of a layer that has no rule for it.
+    """Return the output shape of a layer that does not define `compute_output_shape`.
 
-    Such a layer keeps the shape. One written as for Keras, with `call`, is tried on two rows of
-    zeros once it is built, since Keras, too, finds its shape by calling it.
+    A layer with `forward` keeps the shape. One with `call`, once it is built, is called on two rows
+    of zeros, since Keras, too, finds the shape so.
     """
     shape = tuple(input_shape)
     if not hasattr(layer, "call") or not layer.built or None in shape[1:]:
@@ -28,8 +28,7 @@ def own_shape(layer, input_shape):
     finally:
         layer.saved = saved
     if np.ndim(y) == 0 or len(y) != 2:
-        raise ValueError(
-            f"layer {layer.name!r}: expected one row of output for each of 2 rows, "
-            f"received shape {np.shape(y)}"
+        raise layer.invalid(
+            f"expected one row of output for each of 2 rows, received shape {np.shape(y)}"
         )
     return (shape[0], *np.shape(y)[1:])

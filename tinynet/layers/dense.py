@@ -31,10 +31,6 @@ class Dense(Penalized):
     supports_masking = True
     takes_sparse = True  # as the first layer: `ops.linear` and `ops.linear_dW` multiply sparse x
 
-    config_keys = (
-        "units", "activation", "use_bias", "kernel_initializer", "bias_initializer",
-        "kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint",
-    )  # fmt: skip
     bias = None
 
     def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
@@ -52,9 +48,8 @@ class Dense(Penalized):
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) < 2 or input_shape[-1] is None:
-            raise ValueError(
-                f"layer {self.name!r}: expected input (N, ..., D) with a known D, "
-                f"received shape {tuple(input_shape)}"
+            raise self.invalid(
+                f"expected input (N, ..., D) with a known D, received shape {tuple(input_shape)}"
             )
         return self.activation.output_shape((*input_shape[:-1], self.units))
 

@@ -30,8 +30,8 @@ class Noise(Layer):
 
     @property
     def key_now(self):
-        """What keys the random numbers beside step and row: the seed, and which application of
-        the layer in this step this is."""
+        """The key of the random numbers beside step and row: the seed, and the number of this
+        application of the layer in the step."""
         seed, first = self.key
         return seed, first + self.context.use
 
@@ -54,9 +54,7 @@ class Noise(Layer):
         (m,) = self.recall()
         if m is None or not self.needs_dx:
             return dy
-        dx = self.empty(dy.shape)  # (N, D)
-        self.ops.multiply(dy, m, y=dx)  # reverses y = x m + n
-        return dx
+        return self.result_of(self.ops.multiply, dy, m)  # (N, D), reverses y = x m + n
 
 
 class Masked(Noise):
@@ -69,21 +67,15 @@ class Masked(Noise):
 
     def mask(self, shape):
         """The mask of this step for a batch of `shape`: 0, or 1 / (1 - rate) where x is kept."""
-        mask = self.empty(self._mask_shape(shape))
-        shared = self.noise_shape is not None and self.noise_shape[0] is not None
-        row = 0 if shared else self.context.first_row  # a mask for all rows belongs to none
+        given = (None,) * len(shape) if self.noise_shape is None else self.noise_shape
+        if len(given) != len(shape):
+            raise self.invalid(
+                f"noise_shape {given} must have as many axes as the input, received {shape}"
+            )
+        mask = self.empty(tuple(s if n is None else n for n, s in zip(given, shape, strict=True)))
+        row = self.context.first_row if given[0] is None else 0  # else one mask for all rows
         self.ops.dropout_mask(self.rate, self.key_now, self.context.step, row, mask=mask)
         return mask
-
-    def _mask_shape(self, shape):
-        if self.noise_shape is None:
-            return shape
-        if len(self.noise_shape) != len(shape):
-            raise ValueError(
-                f"layer {self.name!r}: noise_shape {self.noise_shape} must have as many axes as "
-                f"the input, received {shape}"
-            )
-        return tuple(s if n is None else n for n, s in zip(self.noise_shape, shape, strict=True))
 
 
 @register()
@@ -102,13 +94,10 @@ class Dropout(Masked):
         seed: None draws one.
     """
 
-    config_keys = ("rate", "noise_shape", "seed")
-
     def __init__(self, rate, noise_shape=None, seed=None, **options):
         super().__init__(**options)
         self.store(locals())
 
     def perturbed(self, x):
-        mask, y = self.mask(x.shape), self.empty(x.shape)  # (N, D)
-        self.ops.multiply(x, mask, y=y)
-        return y, mask
+        mask = self.mask(x.shape)  # (N, D)
+        return self.result_of(self.ops.multiply, x, mask), mask

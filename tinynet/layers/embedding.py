@@ -1,4 +1,4 @@
-"""Embedding: a row of numbers for each id."""
+"""Embedding: a learned vector for each id."""
 
 import numpy as np
 
@@ -15,14 +15,14 @@ class Embedding(Penalized):
 
         y[n, t] = E[x[n, t]]          (N, T) ids, E (V, D) -> (N, T, D)
 
-    Its gradient adds up what all places of an id hand back: dE[v] = sum of dy where x = v.
+    The gradient of a row of E is the sum over its occurrences: dE[v] = sum of dy where x = v.
     Inputs of a model are floats; ids stay exact in them up to 2**24 (float32).
 
     Args:
         input_dim: V, how many ids there are: 0, ..., V - 1.
         output_dim: D.
         embeddings_initializer, embeddings_regularizer, activity_regularizer: as for Dense.
-        mask_zero: id 0 is padding: GlobalAveragePooling1D leaves these places out.
+        mask_zero: id 0 is padding: GlobalAveragePooling1D leaves these steps out.
         weights: E to start with, (V, D), or a list of it.
 
     Raises:
@@ -30,9 +30,8 @@ class Embedding(Penalized):
             step; a V that the dtype can't count to.
     """
 
-    config_keys = (
-        "input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer", "mask_zero"
-    )  # fmt: skip
+    config_keys = ("input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer",
+                   "mask_zero")  # fmt: skip
 
     # input_length: the older Keras's, which then knew T
     def __init__(self, input_dim, output_dim, embeddings_initializer="uniform",
@@ -46,8 +45,8 @@ class Embedding(Penalized):
         self.input_dim = check_integer(f"{label}: input_dim", input_dim, kind=kind)
         self.output_dim = check_integer(f"{label}: output_dim", output_dim, kind=kind)
         if self.input_dim > EXACT[self.dtype]:
-            raise ValueError(
-                f"layer {self.name!r}: input_dim={input_dim}, but {self.dtype} holds integers "
+            raise self.invalid(
+                f"input_dim={input_dim}, but {self.dtype} holds integers "
                 f'exactly only up to {EXACT[self.dtype]}; use dtype="float64"'
             )
         self.start = None
@@ -55,8 +54,8 @@ class Embedding(Penalized):
             weights = weights[0] if isinstance(weights, list) and len(weights) == 1 else weights
             self.start = np.array(weights, self.dtype)
             if self.start.shape != (self.input_dim, self.output_dim):
-                raise ValueError(
-                    f"layer {self.name!r}: weights: expected shape "
+                raise self.invalid(
+                    f"weights: expected shape "
                     f"{(self.input_dim, self.output_dim)}, received {self.start.shape}"
                 )
 
@@ -80,30 +79,24 @@ class Embedding(Penalized):
         """Raise unless all entries of x, data as the user gave it, are ids that this layer has."""
         for first in range(0, len(x), 1 << 16):
             part = x[first : first + (1 << 16)]
-            self._check_ids(
-                part.dense(self.dtype) if hasattr(part, "dense") else part, first, where
-            )
-
-    def _check_ids(self, x, first, where):
-        wrong = (x < 0) | (x >= self.input_dim)
-        if x.dtype.kind == "f":
-            wrong |= x != np.floor(x)
-        if wrong.any():
-            place = np.unravel_index(wrong.argmax(), x.shape)
-            position = f", position {', '.join(map(str, place[1:]))}" if len(place) > 1 else ""
-            raise ValueError(
-                f"{where}: layer {self.name!r} expects ids in [0, {self.input_dim}), received "
-                f"{x[place]} in row {first + place[0]}{position}"
-            )
+            part = part.dense(self.dtype) if hasattr(part, "dense") else part
+            wrong = (part < 0) | (part >= self.input_dim)
+            if part.dtype.kind == "f":
+                wrong |= part != np.floor(part)
+            if wrong.any():
+                index = np.unravel_index(wrong.argmax(), part.shape)
+                position = f", position {', '.join(map(str, index[1:]))}" if index[1:] else ""
+                raise ValueError(
+                    f"{where}: layer {self.name!r} expects ids in [0, {self.input_dim}), received "
+                    f"{part[index]} in row {first + index[0]}{position}"
+                )
 
     def compute_mask(self, inputs, previous_mask):
         return inputs if self.mask_zero else None
 
     def forward(self, x, training=False):
-        y = self.empty((*x.shape, self.output_dim))  # (N, T, D)
-        self.ops.embedding(x, self.embeddings.value, y=y)
-        self.saved = (x,)
-        return y
+        self.saved, shape = (x,), (*x.shape, self.output_dim)  # (N, T, D)
+        return self.result_of(self.ops.embedding, x, self.embeddings.value, shape=shape)
 
     def backward(self, dy):
         (x,) = self.recall()
@@ -111,6 +104,4 @@ class Embedding(Penalized):
             self.ops.embedding_grad(x, dy, dW=self.embeddings.grad)  # (V, D)
         if not self.needs_dx:
             return None
-        dx = self.empty(x.shape)  # an id has no slope
-        self.ops.affine(x, 0.0, 0.0, y=dx)
-        return dx
+        return self.result_of(self.ops.affine, x, 0.0, 0.0)  # an id has no slope

@@ -3,6 +3,7 @@
 Each is called with a list, `Add()([a, b])`; `backward` returns a list, one gradient per input.
 """
 
+import functools
 import math
 
 from ..configs.checks import is_integer
@@ -51,17 +52,10 @@ class Merge(Layer):
 
     def _folded(self, operation, arrays):
         """operation(operation(x0, x1), x2) ..., each into an array of its own."""
-        y = arrays[0]
-        for x in arrays[1:]:
-            total = self.empty(x.shape)
-            operation(y, x, y=total)
-            y = total
-        return y
+        return functools.reduce(functools.partial(self.result_of, operation), arrays)
 
     def _scaled(self, x, factor):
-        y = self.empty(x.shape)
-        self.ops.affine(x, factor, 0.0, y=y)
-        return y
+        return self.result_of(self.ops.affine, x, factor, 0.0)
 
 
 @register("add")
@@ -127,10 +121,8 @@ class Maximum(Merge):
         x = [self._scaled(a, -1.0) for a in self.unmasked(x)] if self.sign < 0 else self.unmasked(x)
         self.saved, y = [], x[0]
         for a in x[1:]:
-            larger = self.empty(a.shape)
-            self.ops.maximum(y, a, y=larger)
             self.saved.append((y, a))
-            y = larger
+            y = self.result_of(self.ops.maximum, y, a)
         return self._scaled(y, -1.0) if self.sign < 0 else y
 
     def backward(self, dy):
@@ -161,27 +153,23 @@ class Concatenate(Merge):
         ValueError: the inputs differ elsewhere than on this axis.
     """
 
-    config_keys = ("axis",)
     least = 1
 
     def __init__(self, axis=-1, **options):
         super().__init__(**options)
         if not is_integer(axis) or axis == 0:
-            raise ValueError(f"layer {self.name!r}: axis must be an int other than 0, received "
-                             f"{axis!r}")  # fmt: skip
+            raise self.invalid(f"axis must be an int other than 0, received {axis!r}")
         self.axis = int(axis)
 
     def compute_output_shape(self, input_shape):
         self.check_number_of_inputs(input_shape)
         first = tuple(input_shape[0])
         if not -len(first) < self.axis < len(first):
-            raise ValueError(
-                f"layer {self.name!r}: there is no axis {self.axis} to join along in {first}"
-            )
+            raise self.invalid(f"there is no axis {self.axis} to join along in {first}")
         axis = self.axis % len(first)
         if len({(*s[:axis], *s[axis + 1 :]) for s in map(tuple, input_shape)}) > 1:
-            raise ValueError(
-                f"layer {self.name!r}: inputs may differ on axis {axis} only, received "
+            raise self.invalid(
+                f"inputs may differ on axis {axis} only, received "
                 f"{', '.join(map(str, input_shape))}"
             )
         return (*first[:axis], sum(s[axis] for s in input_shape), *first[axis + 1 :])

@@ -28,7 +28,6 @@ class GaussianNoise(Noisy):
         seed: None draws one.
     """
 
-    config_keys = ("stddev", "seed")
     amount = "stddev"
 
     def __init__(self, stddev, seed=None, **options):
@@ -36,9 +35,8 @@ class GaussianNoise(Noisy):
         self.store(locals())
 
     def perturbed(self, x):
-        y = self.empty(x.shape)
-        self.ops.add(x, self.normal(0.0, self.stddev, x.shape), y=y)
-        return y, None
+        n = self.normal(0.0, self.stddev, x.shape)
+        return self.result_of(self.ops.add, x, n), None
 
 
 @register()
@@ -52,7 +50,6 @@ class GaussianDropout(Noisy):
         seed: None draws one.
     """
 
-    config_keys = ("rate", "seed")
     below_1 = True
 
     def __init__(self, rate, seed=None, **options):
@@ -61,9 +58,7 @@ class GaussianDropout(Noisy):
 
     def perturbed(self, x):
         m = self.normal(1.0, math.sqrt(self.rate / (1 - self.rate)), x.shape)
-        y = self.empty(x.shape)
-        self.ops.multiply(x, m, y=y)
-        return y, m
+        return self.result_of(self.ops.multiply, x, m), m
 
 
 ALPHA_P = -1.6732632423543772 * 1.0507009873554805  # where SELU saturates
@@ -82,7 +77,6 @@ class AlphaDropout(Masked):
         seed: None draws one.
     """
 
-    config_keys = ("rate", "seed", "noise_shape")
     below_1 = True
 
     def __init__(self, rate, noise_shape=None, seed=None, **options):
@@ -93,10 +87,8 @@ class AlphaDropout(Masked):
         a = ((1 - self.rate) * (1 + self.rate * ALPHA_P**2)) ** -0.5
         b = -a * ALPHA_P * self.rate
         mask = self.mask(x.shape)  # 1 / (1 - rate) where kept
-        m, shift = self.empty(mask.shape), self.empty(mask.shape)
-        self.ops.affine(mask, a * (1 - self.rate), 0.0, y=m)  # a where kept, else 0
-        self.ops.affine(m, -ALPHA_P, a * ALPHA_P + b, y=shift)  # b where kept, else a alpha' + b
-        kept, y = self.empty(x.shape), self.empty(x.shape)
-        self.ops.multiply(x, m, y=kept)
-        self.ops.add(kept, shift, y=y)
-        return y, m
+        affine, multiply = self.ops.affine, self.ops.multiply
+        m = self.result_of(affine, mask, a * (1 - self.rate), 0.0)  # a where kept, else 0
+        # b where kept, else a alpha' + b
+        shift = self.result_of(affine, m, -ALPHA_P, a * ALPHA_P + b)
+        return self.result_of(self.ops.add, self.result_of(multiply, x, m), shift), m

@@ -1,12 +1,36 @@
-"""Batch normalization."""
+"""Batch normalization, and the scale and shift after any normalization."""
+
+import math
 
 from ..configs.checks import check_number
-from .axes import from_rows, to_rows
+from .axes import axes_of, from_rows, to_rows
 from .base import Layer, register
 
 
+class ScaledAndShifted(Layer):
+    """Base: y = gamma xhat + beta, where a subclass computes xhat, x normalized."""
+
+    gamma = beta = None
+
+    def compute_output_shape(self, input_shape):
+        axes_of(self, self.axis, input_shape)
+        return tuple(input_shape)
+
+    def add_scale_and_shift(self, shape):
+        """Create gamma where `scale` is set, beta where `center` is."""
+        if self.scale:
+            self.gamma = self.named_weight("gamma", shape)
+        if self.center:
+            self.beta = self.named_weight("beta", shape)
+
+    def scale_and_shift(self, kind="value"):
+        """gamma and beta, or with "grad" their gradients, as vectors (D,); None where none is."""
+        found = [p and getattr(p, kind) for p in (self.gamma, self.beta)]
+        return [None if a is None else a.reshape(math.prod(a.shape)) for a in found]
+
+
 @register()
-class BatchNormalization(Layer):
+class BatchNormalization(ScaledAndShifted):
     """Normalizes each feature over the batch, then scales and shifts it (Ioffe and Szegedy 2015).
 
         xhat = (x - mean) / sqrt(var + epsilon)          (N, D), mean and var over the rows
@@ -27,13 +51,6 @@ class BatchNormalization(Layer):
 
     supports_masking = True
 
-    config_keys = (
-        "axis", "momentum", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
-        "moving_mean_initializer", "moving_variance_initializer", "beta_regularizer",
-        "gamma_regularizer", "beta_constraint", "gamma_constraint",
-    )  # fmt: skip
-    gamma = beta = None
-
     def __init__(self, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True,
                  beta_initializer="zeros", gamma_initializer="ones",
                  moving_mean_initializer="zeros", moving_variance_initializer="ones",
@@ -46,37 +63,21 @@ class BatchNormalization(Layer):
 
     def build(self, input_shape):
         D = (input_shape[self.axis],)
-        if self.scale:
-            self.gamma = self.named_weight("gamma", D)
-        if self.center:
-            self.beta = self.named_weight("beta", D)
+        self.add_scale_and_shift(D)
         self.moving_mean = self.named_weight("moving_mean", D, trainable=False)
         self.moving_variance = self.named_weight("moving_variance", D, trainable=False)
-
-    def compute_output_shape(self, input_shape):
-        rank = len(input_shape)
-        if not -rank < self.axis < rank or self.axis in (0, -rank):
-            raise ValueError(
-                f"layer {self.name!r}: axis {self.axis} is no feature axis of {tuple(input_shape)}"
-            )
-        if input_shape[self.axis] is None:
-            raise ValueError(
-                f"layer {self.name!r}: axis {self.axis} must have a known size, "
-                f"received shape {tuple(input_shape)}"
-            )
-        return tuple(input_shape)
 
     def accepts(self, shape):
         D = self.input_shape[self.axis]
         return len(shape) == len(self.input_shape) and shape[self.axis] == D
 
     def forward(self, x, training=False):
-        ops, gamma, beta = self.ops, *self._scale_and_shift()
+        ops, gamma, beta = self.ops, *self.scale_and_shift()
         batch_statistics = training and self.trainable
         shape, axis = x.shape, [self.axis % x.ndim]
         if batch_statistics and self.context.masks.of(x) is not None:
-            raise ValueError(
-                f"layer {self.name!r}: batch statistics that leave out padding (mask_zero=True) "
+            raise self.invalid(
+                "batch statistics that leave out padding (mask_zero=True) "
                 "are not supported; use LayerNormalization, or mask_zero=False"
             )
         x = to_rows(self, x, axis)  # (N, D)
@@ -98,10 +99,6 @@ class BatchNormalization(Layer):
         shape, axis = dy.shape, [self.axis % dy.ndim]
         dy = to_rows(self, dy, axis)  # (N, D)
         dx = self.empty(xhat.shape) if self.needs_dx else None
-        dgamma, dbeta = (None if p is None else p.grad for p in (self.gamma, self.beta))
-        gamma, _ = self._scale_and_shift()
+        (gamma, _), (dgamma, dbeta) = self.scale_and_shift(), self.scale_and_shift("grad")
         grad(xhat, gamma, var, self.epsilon, dy, dx=dx, dgamma=dgamma, dbeta=dbeta)
         return None if dx is None else from_rows(self, dx, axis, shape)
-
-    def _scale_and_shift(self):
-        return [None if p is None else p.value for p in (self.gamma, self.beta)]

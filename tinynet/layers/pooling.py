@@ -16,14 +16,13 @@ class GlobalPooling1D(Layer):
 
     def __init__(self, data_format=None, keepdims=False, **options):
         super().__init__(**options)
-        self.data_format, self.keepdims = data_format or "channels_last", bool(keepdims)
-        self.features_first = self.channels_first(data_format)
+        self.set_data_format(data_format)
+        self.keepdims = bool(keepdims)
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) != 3:
-            raise ValueError(
-                f"layer {self.name!r}: expected input of 3 axes, (N, T, D), "
-                f"received shape {tuple(input_shape)}"
+            raise self.invalid(
+                f"expected input of 3 axes, (N, T, D), received shape {tuple(input_shape)}"
             )
         N, T, D = input_shape
         if self.features_first:
@@ -55,35 +54,30 @@ class GlobalAveragePooling1D(GlobalPooling1D):
 
         y = sum_t w_t x_t          w_t = 1 / T          (N, T, D) -> (N, D)
 
-    After an Embedding with mask_zero=True, w_t is 0 at places with id 0, and 1 / (number of others)
+    After an Embedding with mask_zero=True, w_t is 0 at steps with id 0, and 1 / (number of others)
     elsewhere. A row of nothing but padding gives zeros (in Keras: NaN).
     """
 
     def pool(self, x, mask):
         (N, T, D), w = x.shape, None
-        y = self.empty((N, D))
         if mask is not None:
-            w, kept = self.empty((N, T)), self.empty(x.shape)
+            w = self.empty((N, T))
             self.ops.mask_weights(mask, w=w)
-            self.ops.multiply(x, w.reshape(N, T, 1), y=kept)
-            self.ops.sum_steps(kept, y=y)
+            weighted = self.result_of(self.ops.multiply, x, w.reshape(N, T, 1))
+            y = self.result_of(self.ops.sum_steps, weighted, shape=(N, D))
         else:
-            total = self.empty((N, D))
-            self.ops.sum_steps(x, y=total)
-            self.ops.affine(total, 1 / T, 0.0, y=y)
+            total = self.result_of(self.ops.sum_steps, x, shape=(N, D))
+            y = self.result_of(self.ops.affine, total, 1 / T, 0.0)
         self.saved = (x, w)
         return y
 
     def unpool(self, dy):
         x, w = self.recall()
         N, T, _ = x.shape
-        spread, dx = self.empty(x.shape), self.empty(x.shape)
-        self.ops.repeat(dy, y=spread)
+        repeated = self.result_of(self.ops.repeat, dy, shape=x.shape)
         if w is not None:
-            self.ops.multiply(spread, w.reshape(N, T, 1), y=dx)  # dx_t = w_t dy
-        else:
-            self.ops.affine(spread, 1 / T, 0.0, y=dx)
-        return dx
+            return self.result_of(self.ops.multiply, repeated, w.reshape(N, T, 1))  # dx_t = w_t dy
+        return self.result_of(self.ops.affine, repeated, 1 / T, 0.0)
 
 
 @register("GlobalMaxPool1D")
@@ -91,8 +85,7 @@ class GlobalMaxPooling1D(GlobalPooling1D):
     """Maximum over the steps: y = max_t x_t. Steps that are equally large share the gradient."""
 
     def pool(self, x, mask):
-        y = self.empty((len(x), x.shape[2]))
-        self.ops.max_steps(x, y=y)
+        y = self.result_of(self.ops.max_steps, x, shape=(len(x), x.shape[2]))
         self.saved = (x, y)
         return y
 

@@ -1,19 +1,16 @@
 """Normalization of each row by itself: LayerNormalization, RMSNormalization, UnitNormalization."""
 
-import math
-
 from ..configs.checks import check_number
 from .axes import axes_of, from_rows, to_rows
-from .base import Layer, register
+from .base import register
+from .normalization import ScaledAndShifted
 
 
-class RowNormalization(Layer):
+class RowNormalization(ScaledAndShifted):
     """Base: y = gamma xhat + beta, where xhat is x normalized over `axis`, row by row."""
 
     kind = None
     supports_masking = True
-    gamma = beta = None
-
     epsilon = 1e-12
 
     def store(self, arguments):
@@ -26,15 +23,11 @@ class RowNormalization(Layer):
         self.axis = list(axis) if isinstance(axis, tuple) else axis
         self.epsilon = check_number(f"layer {self.name!r}: epsilon", self.epsilon, 0)
 
-    def compute_output_shape(self, input_shape):
-        axes_of(self, self.axis, input_shape)
-        return tuple(input_shape)
-
     def forward(self, x, training=False):
         axes = axes_of(self, self.axis, x.shape)
         rows = to_rows(self, x, axes)  # (R, D)
         y, xhat, inv = self.empty(rows.shape), self.empty(rows.shape), self.empty(rows.shape[:1])
-        gamma, beta = self._flat("value")
+        gamma, beta = self.scale_and_shift()
         self.ops.rownorm(self.kind, rows, gamma, beta, self.epsilon, y=y, xhat=xhat, inv=inv)
         self.saved = (xhat, inv, axes)
         return from_rows(self, y, axes, x.shape)
@@ -42,16 +35,10 @@ class RowNormalization(Layer):
     def backward(self, dy):
         xhat, inv, axes = self.recall()
         rows, dx = to_rows(self, dy, axes), self.empty(xhat.shape) if self.needs_dx else None
-        gamma, _ = self._flat("value")
-        dgamma, dbeta = self._flat("grad")
+        (gamma, _), (dgamma, dbeta) = self.scale_and_shift(), self.scale_and_shift("grad")
         self.ops.rownorm_grad(self.kind, xhat, gamma, inv, self.epsilon, rows, dx=dx,
                               dgamma=dgamma, dbeta=dbeta)  # fmt: skip
         return None if dx is None else from_rows(self, dx, axes, dy.shape)
-
-    def _flat(self, which):
-        """gamma and beta, or their gradients, as vectors (D,); None where there is none."""
-        found = [p and getattr(p, which) for p in (self.gamma, self.beta)]
-        return [None if a is None else a.reshape(math.prod(a.shape)) for a in found]
 
     def _shape(self, input_shape):
         return tuple(input_shape[a] for a in axes_of(self, self.axis, input_shape))
@@ -72,10 +59,6 @@ class LayerNormalization(RowNormalization):
     """
 
     kind = "layer"
-    config_keys = (
-        "axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
-        "beta_regularizer", "gamma_regularizer",
-    )  # fmt: skip
 
     def __init__(self, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
                  gamma_initializer="ones", beta_regularizer=None, gamma_regularizer=None,
@@ -86,11 +69,7 @@ class LayerNormalization(RowNormalization):
         self.store(locals())
 
     def build(self, input_shape):
-        shape = self._shape(input_shape)
-        if self.scale:
-            self.gamma = self.named_weight("gamma", shape)
-        if self.center:
-            self.beta = self.named_weight("beta", shape)
+        self.add_scale_and_shift(self._shape(input_shape))
 
 
 @register()
@@ -106,7 +85,6 @@ class RMSNormalization(RowNormalization):
 
     kind = "rms"
     supports_masking = False  # nor does Keras
-    config_keys = ("axis", "epsilon")
 
     def __init__(self, axis=-1, epsilon=1e-6, **options):
         super().__init__(**options)
@@ -125,7 +103,6 @@ class UnitNormalization(RowNormalization):
     """
 
     kind = "unit"
-    config_keys = ("axis",)
 
     def __init__(self, axis=-1, **options):
         super().__init__(**options)

@@ -20,8 +20,6 @@ class Rescaling(Layer):
 
     supports_masking = True
 
-    config_keys = ("scale", "offset")
-
     def __init__(self, scale, offset=0.0, **options):
         super().__init__(**options)
         self.scale, self.offset = _plain(scale), _plain(offset)
@@ -37,35 +35,25 @@ class Rescaling(Layer):
             if len(wanted) > len(tail) or any(
                 w not in (1, s) for w, s in zip(wanted, tail, strict=True)
             ):
-                raise ValueError(
-                    f"layer {self.name!r}: {name} of shape {wanted} does not fit input of "
-                    f"shape {shape}"
-                )
+                raise self.invalid(f"{name} of shape {wanted} does not fit input of shape {shape}")
         return shape
 
     def forward(self, x, training=False):
-        y = self.empty(x.shape)
         if self.plain:
-            self.ops.affine(x, self.scale, self.offset, y=y)
-        else:
-            scaled = self.empty(x.shape)
-            self.ops.multiply(x, self.factors, y=scaled)
-            self.ops.add(scaled, self.shifts, y=y)
-        return y
+            return self.result_of(self.ops.affine, x, self.scale, self.offset)
+        scaled = self.result_of(self.ops.multiply, x, self.factors)
+        return self.result_of(self.ops.add, scaled, self.shifts)
 
     def backward(self, dy):
         if not self.needs_dx:
             return None
-        dx = self.empty(dy.shape)
         if self.plain:
-            self.ops.affine(dy, self.scale, 0.0, y=dx)
-        else:
-            self.ops.multiply(dy, self.factors, y=dx)
-        return dx
+            return self.result_of(self.ops.affine, dy, self.scale, 0.0)
+        return self.result_of(self.ops.multiply, dy, self.factors)
 
 
 def _plain(value):
-    """A number, or nested lists of numbers, as they stand in a config."""
+    """A number, or nested lists of numbers, as in a config."""
     value = np.asarray(value)
     if value.dtype.kind not in "fiub":
         raise TypeError(f"Rescaling: expected numbers, received {value!r}")
@@ -88,18 +76,18 @@ class Normalization(Layer):
     """
 
     supports_masking = True
+    config_keys = ()  # mean and variance may be measured: see `get_config`
 
     def __init__(self, axis=-1, mean=None, variance=None, invert=False, **options):
         super().__init__(**options)
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         if (mean is None) != (variance is None):
-            raise ValueError(
-                f"layer {self.name!r}: give mean and variance, or neither; "
-                f"received mean={mean}, variance={variance}"
+            raise self.invalid(
+                f"give mean and variance, or neither; received mean={mean}, variance={variance}"
             )
         if np.shape(mean) != np.shape(variance) or np.ndim(mean) > len(self.axis):
-            raise ValueError(
-                f"layer {self.name!r}: expected mean and variance of equal shape, with at most "
+            raise self.invalid(
+                f"expected mean and variance of equal shape, with at most "
                 f"{len(self.axis)} axes; received shapes {np.shape(mean)}, {np.shape(variance)}"
             )
         self.given = None if mean is None else (mean, variance)
@@ -118,8 +106,8 @@ class Normalization(Layer):
                     np.broadcast_to(np.asarray(v, self.dtype), kept).copy() for v in self.given
                 )
             except ValueError:
-                raise ValueError(
-                    f"layer {self.name!r}: mean of shape {np.shape(self.given[0])} does not fit "
+                raise self.invalid(
+                    f"mean of shape {np.shape(self.given[0])} does not fit "
                     f"axes {self.axis} of input {tuple(input_shape)}"
                 ) from None
             return
@@ -140,14 +128,13 @@ class Normalization(Layer):
             data: array (N, ...), or an iterable of such batches; of a batch (x, y) x counts.
         """
         if self.given is not None:
-            raise ValueError(f"layer {self.name!r}: mean and variance were given; nothing to adapt")
+            raise self.invalid("mean and variance were given; nothing to adapt")
         count, mean, squares = 0, 0.0, 0.0
         for batch in [data] if hasattr(data, "shape") else data:
             x = np.asarray(batch[0] if isinstance(batch, (tuple, list)) else batch)
             if x.dtype.kind not in "fiub" or x.ndim == 0 or x.size == 0:
-                raise ValueError(
-                    f"layer {self.name!r}: adapt expected arrays of numbers, received shape "
-                    f"{x.shape}, dtype {x.dtype}"
+                raise self.invalid(
+                    f"adapt expected arrays of numbers, received shape {x.shape}, dtype {x.dtype}"
                 )
             self.build_once((None, *x.shape[1:]))
             self.check_input_shape(x.shape)
@@ -162,23 +149,22 @@ class Normalization(Layer):
             mean = mean + (own - mean) * (n / (count + n))
             count += n
         if count == 0:
-            raise ValueError(f"layer {self.name!r}: adapt received no data")
+            raise self.invalid("adapt received no data")
         self.mean.assign(np.asarray(mean, self.dtype))
         self.variance.assign(np.asarray(squares / count, self.dtype))
 
     def forward(self, x, training=False):
         axes = axes_of(self, self.axis, x.shape)
         rows, (mean, variance) = self._rows(x, axes), self._statistics()  # (R, D), (D,)
-        y = self.empty(rows.shape)
         if self.invert:
-            deviation, scaled = self.empty(mean.shape), self.empty(rows.shape)
+            deviation = self.empty(mean.shape)
             self.ops.deviation(variance, LEAST, out=deviation)
-            self.ops.multiply(rows, deviation, y=scaled)
-            self.ops.add(scaled, mean, y=y)
+            scaled = self.result_of(self.ops.multiply, rows, deviation)
+            y = self.result_of(self.ops.add, scaled, mean)
             self.saved = (deviation, axes)
         else:
             # LEAST**2 under the root: what max does, but for variances of that size themselves
-            xhat = self.empty(rows.shape)
+            y, xhat = self.empty(rows.shape), self.empty(rows.shape)
             self.ops.batchnorm_inference(rows, None, None, mean, variance, LEAST**2, y=y, xhat=xhat)
             self.saved = (xhat, axes)
         return self._back(y, axes, x.shape)
@@ -188,11 +174,10 @@ class Normalization(Layer):
         if not self.needs_dx:
             return None
         rows = self._rows(dy, axes)
-        dx = self.empty(rows.shape)
         if self.invert:
-            self.ops.multiply(rows, kept, y=dx)
+            dx = self.result_of(self.ops.multiply, rows, kept)
         else:
-            _, variance = self._statistics()
+            dx, (_, variance) = self.empty(rows.shape), self._statistics()
             self.ops.batchnorm_inference_grad(
                 kept, None, variance, LEAST**2, rows, dx=dx, dgamma=None, dbeta=None
             )
@@ -209,10 +194,6 @@ class Normalization(Layer):
         return [a.reshape(a.size) for a in arrays]  # (D,)
 
     def get_config(self):
-        mean, variance = (None, None) if self.given is None else map(_nested, self.given)
-        mine = {"axis": list(self.axis), "mean": mean, "variance": variance, "invert": self.invert}
-        return {**super().get_config(), **mine}
-
-
-def _nested(value):
-    return np.asarray(value).tolist()
+        given = (None, None) if self.given is None else [np.asarray(v).tolist() for v in self.given]
+        own = {"axis": list(self.axis), "mean": given[0], "variance": given[1]}
+        return {**super().get_config(), **own, "invert": self.invert}

@@ -21,15 +21,10 @@ class InputLayer(Layer):
         dtype: of the data; an integer type is remembered, the arithmetic is in floats.
     """
 
-    def __init__(
-        self,
-        shape=None,
-        batch_size=None,
-        dtype=None,
-        batch_shape=None,
-        input_shape=None,
-        **options,
-    ):
+    config_keys = ()
+
+    def __init__(self, shape=None, batch_size=None, dtype=None, batch_shape=None, input_shape=None,
+                 **options):  # fmt: skip
         shape = input_shape if shape is None else shape
         if batch_shape is not None:
             if shape is not None or batch_size is not None:
@@ -75,13 +70,11 @@ class Flatten(Layer):
             and the output is what it would be for (N, A, ..., D).
     """
 
-    config_keys = ("data_format",)
     preserves_values = True
 
     def __init__(self, data_format=None, **options):
         super().__init__(**options)
-        self.data_format = data_format or "channels_last"
-        self.features_first = self.channels_first(data_format)
+        self.set_data_format(data_format)
 
     def compute_output_shape(self, input_shape):
         if None in input_shape[1:]:
@@ -111,7 +104,6 @@ class Reshape(Layer):
         target_shape: shape of a row; one entry may be -1: what is left.
     """
 
-    config_keys = ("target_shape",)
     preserves_values = True
 
     def __init__(self, target_shape, **options):
@@ -119,9 +111,8 @@ class Reshape(Layer):
         shape = tuple(target_shape)
         ok = all(isinstance(n, (int, np.integer)) and (n >= 1 or n == -1) for n in shape)
         if not ok or shape.count(-1) > 1:
-            raise ValueError(
-                f"layer {self.name!r}: target_shape must hold ints >= 1 and at most one -1, "
-                f"received {target_shape!r}"
+            raise self.invalid(
+                f"target_shape must hold ints >= 1 and at most one -1, received {target_shape!r}"
             )
         self.target_shape = tuple(int(n) for n in shape)
 
@@ -131,8 +122,8 @@ class Reshape(Layer):
             return (N, *(None if n == -1 else n for n in self.target_shape))
         have, fixed = math.prod(row), math.prod(n for n in self.target_shape if n != -1)
         if (have % fixed if -1 in self.target_shape else have != fixed) != 0:
-            raise ValueError(
-                f"layer {self.name!r}: rows of shape {tuple(row)} hold {have} numbers, which do "
+            raise self.invalid(
+                f"rows of shape {tuple(row)} hold {have} numbers, which do "
                 f"not fill target_shape={self.target_shape}"
             )
         return (N, *(have // fixed if n == -1 else n for n in self.target_shape))
@@ -153,22 +144,20 @@ class Permute(Layer):
         dims: the order, counted from 1.
     """
 
-    config_keys = ("dims",)
     preserves_values = True
 
     def __init__(self, dims, **options):
         super().__init__(**options)
         self.dims = tuple(dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            raise ValueError(
-                f"layer {self.name!r}: dims must hold each of 1, ..., {len(self.dims)} once, "
-                f"received {dims!r}"
+            raise self.invalid(
+                f"dims must hold each of 1, ..., {len(self.dims)} once, received {dims!r}"
             )
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) != len(self.dims) + 1:
-            raise ValueError(
-                f"layer {self.name!r}: dims={self.dims} needs input of {len(self.dims) + 1} axes, "
+            raise self.invalid(
+                f"dims={self.dims} needs input of {len(self.dims) + 1} axes, "
                 f"received shape {tuple(input_shape)}"
             )
         return (input_shape[0], *(input_shape[d] for d in self.dims))
@@ -191,7 +180,6 @@ class RepeatVector(Layer):
         n: how often.
     """
 
-    config_keys = ("n",)
     preserves_values = True
 
     def __init__(self, n, **options):
@@ -200,22 +188,16 @@ class RepeatVector(Layer):
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) != 2:
-            raise ValueError(
-                f"layer {self.name!r}: expected input (N, D), received shape {tuple(input_shape)}"
-            )
+            raise self.invalid(f"expected input (N, D), received shape {tuple(input_shape)}")
         return (input_shape[0], self.n, input_shape[1])
 
     def forward(self, x, training=False):
-        y = self.empty(self.compute_output_shape(x.shape))
-        self.ops.repeat(x, y=y)
-        return y
+        return self.result_of(self.ops.repeat, x, shape=self.compute_output_shape(x.shape))
 
     def backward(self, dy):
         if not self.needs_dx:
             return None
-        dx = self.empty((len(dy), dy.shape[2]))
-        self.ops.sum_steps(dy, y=dx)
-        return dx
+        return self.result_of(self.ops.sum_steps, dy, shape=(len(dy), dy.shape[2]))
 
 
 @register()

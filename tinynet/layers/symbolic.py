@@ -4,7 +4,7 @@ from ..core.graph import KerasTensor, Node, flat
 
 
 class Symbolic:
-    """What a Layer can do with what `Input(shape)` begins; `nodes` are its applications."""
+    """Base of Layer: application to symbolic tensors, each of which adds a Node to `nodes`."""
 
     def connect(self, x, training=None):
         """The symbolic output for symbolic inputs: one KerasTensor, or a list where it takes one.

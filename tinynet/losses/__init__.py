@@ -29,7 +29,7 @@ from .regression import (
 
 
 def get(identifier, custom_objects=None):
-    """None, a name, a config dict, a class, a function form or a Loss -> None or a Loss."""
+    """Return the Loss that a name, config dict, class or function stands for; None for None."""
     if hasattr(identifier, "loss_class"):
         return identifier.loss_class()
     if isinstance(identifier, dict):
@@ -38,14 +38,14 @@ def get(identifier, custom_objects=None):
 
 
 def serialize(loss):
-    """The config dict that `deserialize` turns back into an equal loss."""
+    """Return the config dict that `deserialize` turns back into an equal loss."""
     if hasattr(loss, "loss_class"):
         return _function_config(loss.__name__)
     return _registry.serialize(loss)
 
 
 def deserialize(config, custom_objects=None):
-    """A loss from what `serialize`, tinynet's or Keras's, returned (or from a name)."""
+    """Return a loss from what `serialize`, tinynet's or Keras's, returned (or from a name)."""
     kind = config.get("class_name") if isinstance(config, dict) else None
     if kind == "function":  # Keras's way to write mean_squared_error, a function
         return get(config["config"], custom_objects)

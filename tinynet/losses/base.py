@@ -16,6 +16,7 @@ from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from ..core.context import StepContext
 from ..core.devices import load_ops
+from ..core.locks import exclusive
 from ..core.versions import Versioned
 from .checks import check_finite
 
@@ -77,13 +78,13 @@ class Loss(Configurable, Versioned):
             )
 
     def get_config(self) -> dict:
-        """The constructor's arguments as plain values; dtype only where it was given."""
+        """Return the constructor's arguments as plain values; dtype only where it was given."""
         return super().get_config() | ({"dtype": self.dtype} if self.dtype else {})
 
     # ------------------------------------------------------------------------ the engine's side
 
     def forward(self, y, p, w, logits=False):
-        """Weighted values w_i l(y_i, p_i) (N,), and the gradient by p for `backward`.
+        """Return weighted values w_i l(y_i, p_i) (N,), and keep the gradient by p for `backward`.
 
         Args:
             y: targets (N,) of class ids or (N, C).
@@ -100,7 +101,7 @@ class Loss(Configurable, Versioned):
         return ops.from_host(w * values)
 
     def backward(self):
-        """dL/dp (N, C), where the backward pass starts."""
+        """Return dL/dp (N, C), where the backward pass starts."""
         if self.dp is None:
             if type(self).forward is Loss.forward and not self._has_derivative():
                 Loss.derivative(self, None, None)  # says what is missing
@@ -108,14 +109,14 @@ class Loss(Configurable, Versioned):
         return self.dp
 
     def call(self, y, p):
-        """The value of each row (N,), for targets and predictions (N, C)."""
+        """Return the value of each row (N,), for targets and predictions (N, C)."""
         raise NotImplementedError(
             f"{type(self).__name__} needs forward(y, p, w, logits), or call(y, p) and "
             "derivative(y, p); losses.Loss shows how"
         )
 
     def derivative(self, y, p):
-        """The derivative of each row's value by that row of p (N, C)."""
+        """Return the derivative of each row's value by that row of p (N, C)."""
         raise NotImplementedError(
             f"{type(self).__name__} can measure, but not train: it needs derivative(y, p), the "
             "derivative of call(y, p) by p written by hand; losses.Loss shows how"
@@ -125,7 +126,7 @@ class Loss(Configurable, Versioned):
         return type(self).derivative is not Loss.derivative
 
     def _fitting(self, method, array, like):
-        """What a method of the user's returned, in the dtype and shape of `like`."""
+        """Return what a method of the user's returned, in the dtype and shape of `like`."""
         array = np.asarray(array, like.dtype)
         if array.shape != like.shape:
             raise ValueError(
@@ -135,7 +136,7 @@ class Loss(Configurable, Versioned):
         return array
 
     def row_weights(self, sample_weight, rows, dtype, valid=None):
-        """w (N,): each row's share of the loss. Here, once, the sum becomes a mean.
+        """Return w (N,): each row's share of the loss. Here, once, the sum becomes a mean.
 
         Rows that are not `valid` (N,) have no share, and are not counted.
         """
@@ -150,11 +151,11 @@ class Loss(Configurable, Versioned):
         return w
 
     def valid(self, y):
-        """Which targets count, like y; None: all."""
+        """Return which targets count, like y; None: all."""
         return None
 
     def for_shapes(self, target_shape, output_shape):
-        """The loss for targets and outputs of these shapes: itself."""
+        """Return the loss for targets and outputs of these shapes: itself."""
         return self
 
     def check_dtype(self, dtype):
@@ -166,7 +167,7 @@ class Loss(Configurable, Versioned):
             )
 
     def check_targets(self, y, output_shape, where="y"):
-        """`y` in the shape that `forward` wants, checked once for the whole data set.
+        """Return `y` in the shape that `forward` wants, checked once for the whole data set.
 
         Args:
             y: array of targets.
@@ -206,18 +207,20 @@ class Loss(Configurable, Versioned):
 
     # ------------------------------------------------------------------------ for one's own loop
 
+    @exclusive
     def __call__(self, y_true, y_pred, sample_weight=None):
-        """The loss as a number (an array of values with reduction "none")."""
+        """Return the loss as a number (an array of values with reduction "none")."""
         values, _ = self._run(y_true, y_pred, sample_weight)
         return values if self.reduction in ("none", None) else values.sum(dtype=np.float64).item()
 
+    @exclusive
     def gradient(self, y_true, y_pred, sample_weight=None):
-        """dL/dy_pred, an array like y_pred."""
+        """Return dL/dy_pred, an array like y_pred."""
         _, shape = self._run(y_true, y_pred, sample_weight)
         return self.backward().reshape(shape)
 
     def _run(self, y_true, y_pred, sample_weight):
-        """`forward` on arrays of any fitting shape: the values, and the shape of y_pred."""
+        """Return `forward` on arrays of any fitting shape: the values, and the shape of y_pred."""
         p = np.asarray(y_pred)
         given = p.dtype if p.dtype in (np.float32, np.float64) else "float32"
         p = p.astype(self.dtype or given, copy=False)
@@ -237,7 +240,7 @@ class Loss(Configurable, Versioned):
         return self.forward(y, rows.reshape(len(w), -1), w).reshape(lead), p.shape
 
     def as_rows(self, y, shape, dtype, sample_weight):
-        """Targets (R,) or (R, C) and weights (R,) for outputs of `shape` (N, ..., C) as R rows."""
+        """Return targets (R,) or (R, C) and weights (R,) for outputs (N, ..., C) as R rows."""
         lead, C = shape[:-1], shape[-1]
         R = math.prod(lead)
         if sample_weight is not None:

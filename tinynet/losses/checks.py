@@ -49,7 +49,7 @@ def check_signs(y, where, label):
 
 
 def one_hot_hint(y, shape, instead=""):
-    """What to say where class ids came and rows of shape (..., C) were expected."""
+    """Return what to say where class ids came and rows of shape (..., C) were expected."""
     if y.shape[1:] not in (shape[:-1], (*shape[:-1], 1)):
         return ""
     return f"; for integer class ids use {instead}utils.to_categorical(y, {shape[-1]})"

@@ -8,7 +8,7 @@ z, and dz = w (p - y) stays exact where p saturates. Anywhere else probabilities
 import numpy as np
 
 from ..configs.checks import check_number, is_integer
-from .base import EPSILON, Loss, PlainLoss, check_axis, register
+from .base import EPSILON, Loss, PlainLoss, _registry, check_axis, register
 from .checks import check_class_ids, check_shares, one_hot_hint
 
 
@@ -17,17 +17,15 @@ class SmoothedLoss(Loss):
 
     config_keys = ("name", "reduction", "from_logits", "label_smoothing", "axis")
 
-    def __init__(
-        self, from_logits=False, label_smoothing=0.0, axis=-1, reduction="sum_over_batch_size",
-        name=None, dtype=None,
-    ):  # fmt: skip
+    def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1,
+                 reduction="sum_over_batch_size", name=None, dtype=None):  # fmt: skip
         super().__init__(name, reduction, dtype)
         self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1)
         self.from_logits = bool(from_logits)
         self.axis = check_axis(axis)
 
     def _smoothed(self, y, p):
-        """y (1 - s) + s / K: a share s of the target is spread over the K classes."""
+        """Return y (1 - s) + s / K: a share s of the target is spread over the K classes."""
         if not self.label_smoothing:
             return y
         s, smooth = self.label_smoothing, self.context.empty(p.shape, p.dtype)
@@ -69,10 +67,8 @@ class SparseCategoricalCrossentropy(_CrossEntropy):
     integer_targets = True
     whole_rows = True
 
-    def __init__(
-        self, from_logits=False, ignore_class=None, reduction="sum_over_batch_size", axis=-1,
-        name=None, dtype=None,
-    ):  # fmt: skip
+    def __init__(self, from_logits=False, ignore_class=None, reduction="sum_over_batch_size",
+                 axis=-1, name=None, dtype=None):  # fmt: skip
         super().__init__(from_logits, 0.0, axis, reduction, name, dtype)
         if ignore_class is not None and not is_integer(ignore_class):
             raise ValueError(f"ignore_class must be a class id or None, received {ignore_class!r}")
@@ -158,6 +154,14 @@ class BinaryCrossentropy(_CrossEntropy):
         return y
 
 
+def kind_by_shape(target_shape, output_shape):
+    """Return which cross-entropy, or accuracy, fits: the first half of its class's name."""
+    if output_shape[-1] == 1:
+        return "Binary"
+    sparse = len(target_shape) < len(output_shape) or target_shape[-1] == 1
+    return "SparseCategorical" if sparse else "Categorical"
+
+
 @register("crossentropy", "ce")
 class Crossentropy(PlainLoss):
     """compile(loss="crossentropy"): which of the three is meant follows from the first shapes seen.
@@ -166,11 +170,7 @@ class Crossentropy(PlainLoss):
     """
 
     def for_shapes(self, target_shape, output_shape):
-        cls = CategoricalCrossentropy
-        if output_shape[-1] == 1:
-            cls = BinaryCrossentropy
-        elif len(target_shape) < len(output_shape) or target_shape[-1] == 1:
-            cls = SparseCategoricalCrossentropy
+        cls = _registry.lookup(kind_by_shape(target_shape, output_shape) + "Crossentropy")
         return cls(reduction=self.reduction, name=self.name, dtype=self.dtype)
 
     def __call__(self, y_true, y_pred, sample_weight=None):

@@ -51,10 +51,9 @@ class BinaryFocalCrossentropy(_Focal):
     config_keys = (*SmoothedLoss.config_keys, "apply_class_balancing", "alpha", "gamma")
     activation = activations.sigmoid
 
-    def __init__(
-        self, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False,
-        label_smoothing=0.0, axis=-1, reduction="sum_over_batch_size", name=None, dtype=None,
-    ):  # fmt: skip
+    def __init__(self, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False,
+                 label_smoothing=0.0, axis=-1, reduction="sum_over_batch_size", name=None,
+                 dtype=None):  # fmt: skip
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
         self.apply_class_balancing, self.alpha = bool(apply_class_balancing), float(alpha)
         self._set_gamma(gamma)
@@ -90,10 +89,8 @@ class CategoricalFocalCrossentropy(_Focal):
     activation = activations.softmax
     whole_rows = True
 
-    def __init__(
-        self, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1,
-        reduction="sum_over_batch_size", name=None, dtype=None,
-    ):  # fmt: skip
+    def __init__(self, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1,
+                 reduction="sum_over_batch_size", name=None, dtype=None):  # fmt: skip
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
         self.alpha = np.asarray(alpha, float).tolist()
         self._set_gamma(gamma)

@@ -8,11 +8,7 @@ import inspect
 import numpy as np
 
 from ..configs.naming import snake_case
-from .crossentropy import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    SparseCategoricalCrossentropy,
-)
+from .crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 from .focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
 from .hinges import CategoricalHinge, Hinge, SquaredHinge
 from .probabilistic import KLDivergence, Poisson
@@ -28,7 +24,7 @@ from .regression import (
 
 
 def _function(cls):
-    """(y_true, y_pred, the class's own options) -> values of the rows."""
+    """Return (y_true, y_pred, the class's own options) -> values of the rows."""
     arrays = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD)
               for n in ("y_true", "y_pred")]  # fmt: skip
     own = [p for p in inspect.signature(cls).parameters.values()

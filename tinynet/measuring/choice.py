@@ -10,46 +10,38 @@ from . import store, sweep
 from .subject import NotMeasurable
 
 SECONDS = 2.0  # of rounds, for each device
-STRETCH = 0.2
+TURN = 0.2  # seconds of one of them
 ROUNDS = 5
 CANDIDATES = ("cpu", "gpu")
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """A device and why it was taken.
-
-    Attributes:
-        device: "cpu" or "gpu".
-        why: for the user, in one line.
-        compared: whether there was more than one to choose from.
-    """
+    """A device, "cpu" or "gpu", and why it was taken."""
 
     device: str
-    why: str
-    compared: bool = True
+    why: str  # for the user, in one line
+    compared: bool = True  # whether there was more than one to choose from
 
     def __str__(self):
         return f"device auto: {self.device}, {self.why}"
 
 
 def choose(model, batch, shapes, density=1.0):
-    """The Choice for a compiled model; measures where nothing is known yet.
+    """Return the Choice for a compiled model; measure copies of it where no result is stored.
 
-    Args:
-        model: built and compiled; it is not touched.
-        batch: rows of a step.
-        shapes: of a row of input, a list for several.
-        density: share of the inputs that are not 0.
+    See `sweep.measure` for the arguments.
     """
-    reason = devices.why_not("gpu")
+    reason = devices.kernels.why_not("gpu")
     if reason is not None:
         return Choice("cpu", f"because there is no gpu to use: {reason}", compared=False)
     try:
         key = store.key(model, batch, CANDIDATES, shapes, density)
         result, when = store.load(key), "measured before"
         if result is None:
-            result, when = _measured(model, batch, shapes, density), "measured now"
+            result = sweep.measure(model, CANDIDATES, batch, rounds=ROUNDS, seconds=TURN,
+                                   budget=SECONDS, shapes=shapes, density=density)  # fmt: skip
+            when = "measured now"
             if store.save(key, result) is None:
                 when += f", and not kept: {store.folder()} can't be written"
     except NotMeasurable as reason:
@@ -62,21 +54,15 @@ def choose(model, batch, shapes, density=1.0):
     return _faster(result, batch, when)
 
 
-def _measured(model, batch, shapes, density):
-    return sweep.measure(model, CANDIDATES, batch, rounds=ROUNDS, seconds=STRETCH, budget=SECONDS,
-                         shapes=shapes, density=density)  # fmt: skip
-
-
 def _faster(result, batch, when):
-    """The device with the smaller median of times; the ratio is that of the medians."""
+    """Return the Choice of the device with the smaller median time, and the medians' ratio."""
     cpu, gpu = (float(np.median(result[name]["seconds_per_step"])) for name in CANDIDATES)
     device, other, ratio = ("gpu", "cpu", cpu / gpu) if gpu < cpu else ("cpu", "gpu", gpu / cpu)
     return Choice(device, f"{ratio:.3g} times as fast as {other} (batch {batch}, {when})")
 
 
 def density_of(x, most=200):
-    """Share of entries that are not 0 in some rows of an array, in tenths; 1 where it can't be
-    told."""
+    """Return the share of entries of an array that are not 0, in tenths; 1 if x is no array."""
     if not isinstance(x, np.ndarray) or not x.size:
         return 1.0
     some = x[:: max(len(x) // most, 1)]

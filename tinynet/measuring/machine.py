@@ -8,33 +8,29 @@ import numpy as np
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """Return the processor's name, as the system gives it."""
     try:
         with open("/proc/cpuinfo") as file:
-            names = [
-                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
-            ]
-        return names[0]
-    except (OSError, IndexError):
+            line = next(line for line in file if line.startswith("model name"))
+        return line.split(":", 1)[1].strip()
+    except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
 
 def blas() -> str:
-    """Library, core type and threads of the BLAS in use, e.g. "openblas 0.3.31 SkylakeX x2"."""
+    """Return library, core type and threads of BLAS, e.g. "openblas 0.3.31 SkylakeX x2"."""
     from threadpoolctl import threadpool_info
 
     np.ones((2, 2)) @ np.ones((2, 2))
     found = [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
-    return ", ".join(
-        sorted(
-            f"{e['internal_api']} {e['version']} {e.get('architecture', '?')} x{e['num_threads']}"
-            for e in found
-        )
-    )
+    return ", ".join(sorted(
+        f"{e['internal_api']} {e['version']} {e.get('architecture', '?')} x{e['num_threads']}"
+        for e in found
+    ))  # fmt: skip
 
 
 def machine_line() -> str:
-    """Processor, cores, BLAS and versions in one line."""
+    """Return processor, cores, BLAS and versions in one line."""
     return (
         f"{processor()}, {os.cpu_count()} cores, {blas()}, Python {platform.python_version()}, "
         f"NumPy {np.__version__}"
@@ -42,7 +38,7 @@ def machine_line() -> str:
 
 
 def card_line() -> str:
-    """The card, its driver and clocks in one line, as far as nvidia-smi tells them."""
+    """Return the card, its driver and clocks in one line, as far as nvidia-smi tells them."""
     asked = "name,driver_version,clocks.sm,clocks.max.sm,power.limit"
     try:
         found = subprocess.run(
@@ -56,7 +52,7 @@ def card_line() -> str:
 
 
 def forced_blas():
-    """What to say where an environment variable would falsify a measurement, or None."""
+    """Return a warning if an environment variable would falsify a measurement, else None."""
     forced = os.environ.get("OPENBLAS_CORETYPE")
     return forced and (
         f"OPENBLAS_CORETYPE={forced} overrides OpenBLAS's choice of kernels and can halve its "

@@ -28,7 +28,7 @@ NAMES = {
 
 
 def draw(result):
-    """The figure of the speeds; `result` as in `results`."""
+    """Return the figure of the speeds; `result` as in `results`."""
     sizes, lines = results.batches(result), {}
     for name in result["engines"]:
         found = [results.quartiles(results.rates(result, name, b)) for b in sizes]
@@ -43,7 +43,7 @@ def draw(result):
 
 
 def draw_accuracy(result):
-    """The figure of the times to an accuracy; None where they were not asked for."""
+    """Return the figure of the times to an accuracy; None where they were not asked for."""
     asked, lines = result.get("time_to_accuracy"), {}
     for name in result["engines"] if asked else ():
         times = results.accuracy_times(result, name)
@@ -63,11 +63,7 @@ def draw_accuracy(result):
 
 
 def save(result, path):
-    """Draw into a file, and times to an accuracy into one beside it; the ending says the format.
-
-    Returns:
-        The paths.
-    """
+    """Draw into a file, and times to an accuracy into one beside it; return their paths."""
     path = pathlib.Path(path)
     pictures = {path: draw(result)}
     second = draw_accuracy(result)
@@ -80,7 +76,7 @@ def save(result, path):
 
 
 def _figure(result, lines, label, crossing, title, subtitle):
-    """Engine -> (batch sizes, values, lower and upper quartiles) as lines on log axes."""
+    """Draw engine -> (batch sizes, values, lower and upper quartiles) as lines on log axes."""
     with needs("plot", "bench --plot draws with matplotlib"):
         from matplotlib.figure import Figure  # no pyplot: no display needed, no global state
 
@@ -125,7 +121,7 @@ def _axes(axes, sizes, label):
 
 
 def short(number):
-    """200000 as "200k", 5000000 as "5M"."""
+    """Return 200000 as "200k", 5000000 as "5M"."""
     for unit, letter in ((1e6, "M"), (1e3, "k")):
         if number >= unit:
             return f"{number / unit:g}{letter}"
@@ -133,27 +129,21 @@ def short(number):
 
 
 def _label_ends(axes, ends):
-    """Each line's name at its right end, moved apart where they would touch."""
+    """Write each line's name at its right end, at a distance from the others."""
     low, high = np.log(axes.get_ylim())
     places = spread([np.log(y) for _, y, *_ in ends], 0.052 * (high - low), high)
     for (x, y, name, color, device), place in zip(ends, places, strict=True):
         axes.annotate(
-            name,
-            (x, y),
-            xytext=(1.03, (place - low) / (high - low)),
-            textcoords="axes fraction",
-            color=color,
-            fontsize=12.5 if device else 11,
+            name, (x, y), xytext=(1.03, (place - low) / (high - low)), textcoords="axes fraction",
+            color=color, fontsize=12.5 if device else 11, va="center", annotation_clip=False,
             fontweight="bold" if device else "normal",
-            va="center",
             arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.8, "alpha": 0.6,
                         "relpos": (0, 0.5), "shrinkA": 2, "shrinkB": 5},
-            annotation_clip=False,
         )  # fmt: skip
 
 
 def spread(wanted, gap, top):
-    """Places near `wanted`, in its order, at least `gap` apart and none above `top`."""
+    """Return heights near `wanted`, in its order, with gaps of `gap` or more, none above `top`."""
     order = np.argsort(wanted)
     groups = []  # of labels that touch: [centre, indices]
     for i in order:
@@ -173,15 +163,9 @@ def _mark_crossover(axes, x):
     if x is None:
         return
     axes.axvline(x, color="#555555", linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
-    axes.annotate(
-        f"the GPU leads from about {x:,.0f} rows",
-        (x, 0.03),
-        xycoords=("data", "axes fraction"),
-        xytext=(6, 0),
-        textcoords="offset points",
-        fontsize=10.5,
-        color="#444444",
-    )
+    axes.annotate(f"the GPU leads from about {x:,.0f} rows", (x, 0.03), xytext=(6, 0),
+                  xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=10.5,
+                  color="#444444")  # fmt: skip
 
 
 def _words(figure, result, title, subtitle):

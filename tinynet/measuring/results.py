@@ -24,19 +24,19 @@ FORMAT = 1
 
 
 def rates(result, engine, batch):
-    """Rows (images) per second of an engine by round, (rounds,)."""
+    """Return rows (images) per second of an engine by round, (rounds,)."""
     found = [m for m in result["measurements"] if (m["engine"], m["batch"]) == (engine, batch)]
     found.sort(key=lambda m: m["round"])
     return np.array([m["steps"] * m["batch"] / m["seconds"] for m in found])
 
 
 def quartiles(values):
-    """(lower quartile, median, upper quartile)."""
+    """Return (lower quartile, median, upper quartile)."""
     return tuple(float(q) for q in np.percentile(values, [25, 50, 75]))
 
 
 def of_kind(result, kind):
-    """Names of the engines of a kind that were measured: "device", "peer" or "bound"."""
+    """Return names of the engines of a kind that were measured: "device", "peer" or "bound"."""
     return [name for name, about in result["engines"].items() if about["kind"] == kind]
 
 
@@ -45,45 +45,41 @@ def batches(result):
 
 
 def ratio(result, engine, other, batch):
-    """Speed of `engine` by that of `other`, round by round."""
+    """Return the speed of `engine` by that of `other`, round by round."""
     return rates(result, engine, batch) / rates(result, other, batch)
 
 
 def rivals(result, engine, kind):
-    """The engines of a kind that compute where `engine` does: on the same processor, or card."""
+    """Return the engines of a kind that compute on the same processor, or card, as `engine`."""
     place = result["engines"][engine].get("place")
     return [name for name in of_kind(result, kind) if result["engines"][name].get("place") == place]
 
 
 def lead(result, engine, batch):
-    """Speed of `engine` by that of the fastest peer of the same round, round by round.
-
-    Whoever is fastest in that round: a peer's lucky round counts for it.
-    """
+    """Return the speed of `engine` by that of the round's fastest peer, round by round."""
     peers = [rates(result, peer, batch) for peer in rivals(result, engine, "peer")]
     return rates(result, engine, batch) / np.max(peers, axis=0)
 
 
 def fastest_peer(result, engine, batch):
-    """Name of the peer with the highest median, of those where `engine` is."""
-    return max(
-        rivals(result, engine, "peer"), key=lambda peer: np.median(rates(result, peer, batch))
-    )
+    """Return name of the peer with the highest median, of those where `engine` is."""
+    peers = rivals(result, engine, "peer")
+    return max(peers, key=lambda peer: np.median(rates(result, peer, batch)))
 
 
 def unit(result):
-    """What is counted: "images", or "rows"."""
+    """Return what is counted: "images", or "rows"."""
     return result.get("unit", "images")
 
 
 def crossover(result, one, other):
-    """The batch size from which `other` stays the faster one, interpolated on log axes, or None."""
+    """Return the batch size from which `other` stays faster, on log axes, or None."""
     sizes = batches(result)
     return _crossing(sizes, [math.log(np.median(ratio(result, other, one, b))) for b in sizes])
 
 
 def crossing_in_words(result):
-    """From which batch size on the gpu is the faster one."""
+    """Return a sentence: from which batch size on the gpu is faster."""
     at = crossover(result, "cpu", "gpu")
     if at is not None:
         return f"the gpu leads from batch {at:,.0f} on"
@@ -100,14 +96,14 @@ def accuracy_times(result, engine):
 
 
 def accuracy_crossover(result, one, other):
-    """The batch size from which `other` stays the one that is there first, or None."""
+    """Return the batch size from which `other` stays the one that is there first, or None."""
     a, b = accuracy_times(result, one), accuracy_times(result, other)
     sizes = sorted(n for n in a if a[n] is not None and b.get(n) is not None)
     return _crossing(sizes, [math.log(a[n] / b[n]) for n in sizes])
 
 
 def _crossing(sizes, gain):
-    """Where the last change from below 0 to above lies, by the logarithms of the sizes."""
+    """Return where the last change from below 0 to above lies, by the logarithms of the sizes."""
     for i in range(len(sizes) - 1, 0, -1):
         if gain[i] <= 0:
             return None

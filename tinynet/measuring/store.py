@@ -20,27 +20,23 @@ NOT_OF_SPEED = ("learning_rate", "seed", "name", "trainable_weights")
 
 
 def folder() -> pathlib.Path:
-    """Where the files lie."""
+    """Return where the files lie."""
     return cache_folder() / "speed"
 
 
 def key(model, batch, devices, shapes, density) -> dict:
-    """All that a measurement depends on."""
+    """Return all that a measurement depends on."""
+    from .. import __version__
+
     return {
-        "architecture": architecture(model),
-        "batch": batch,
-        "rows": repr(shapes),
-        "density": max(round(density, 1), 0.1),
-        "dtype": model.dtype,
-        "devices": sorted(devices),
-        "machine": machine("gpu" in devices),
-        "tinynet": _version(),
-        "kernels": kernels_digest(),
-    }
+        "architecture": architecture(model), "batch": batch, "rows": repr(shapes),
+        "density": max(round(density, 1), 0.1), "dtype": model.dtype, "devices": sorted(devices),
+        "machine": machine("gpu" in devices), "tinynet": __version__, "kernels": kernels_digest(),
+    }  # fmt: skip
 
 
 def architecture(model) -> str:
-    """A digest of layers, loss, optimizer and metrics, whatever they are named."""
+    """Return a digest of layers, loss, optimizer and metrics, whatever they are named."""
     config = json.loads(as_json(model))
     names = [layer.name for layer in (model, *model.parts())]
     numbers = {name: f"#{i}" for i, name in enumerate(dict.fromkeys(names))}
@@ -56,11 +52,7 @@ def architecture(model) -> str:
 
 
 def machine(with_gpu) -> str:
-    """Processor, threads, versions; and card, driver and CuPy.
-
-    BLAS follows from these; which libraries are loaded just now, and at how many threads they are,
-    changes while a program runs.
-    """
+    """Return processor, threads, versions; and card, driver and CuPy. BLAS follows from these."""
     from ..core.devices import survey_of_cpu, survey_of_gpu
     from .machine import processor
 
@@ -77,7 +69,7 @@ def machine(with_gpu) -> str:
 
 @functools.cache
 def kernels_digest() -> str:
-    """Of every source of the devices."""
+    """Return a digest of the sources of all devices."""
     from ..core.devices import kernel_sources
 
     digest = hashlib.sha256()
@@ -87,7 +79,7 @@ def kernels_digest() -> str:
 
 
 def load(wanted):
-    """What `save` kept under this key, or None; a damaged file counts as none."""
+    """Return what `save` kept under this key, or None; a damaged file counts as none."""
     try:
         path = _path(wanted)
         if path.stat().st_size > MOST_BYTES:
@@ -111,7 +103,7 @@ def save(wanted, result):
 
 
 def _is_result(result, wanted):
-    """Whether it has times > 0 for each device."""
+    """Return whether it has times > 0 for each device."""
     if not isinstance(result, dict) or sorted(result) != wanted["devices"]:
         return False
     times = [one.get("seconds_per_step") if isinstance(one, dict) else None
@@ -129,10 +121,3 @@ def _path(wanted):
 def _digest(value):
     text = json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _version():
-    try:
-        return importlib.metadata.version("tinynet")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"

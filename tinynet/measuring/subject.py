@@ -7,9 +7,8 @@ from .timing import timed_fit
 
 MOST_BYTES = 64 << 20  # of made-up inputs, where one batch is not larger
 MOST_ROWS = 1 << 16
-LOSS_BY_ACTIVATION = {
-    "softmax": "sparse_categorical_crossentropy", "sigmoid": "binary_crossentropy",
-}  # fmt: skip
+LOSS_BY_ACTIVATION = {"softmax": "sparse_categorical_crossentropy",
+                      "sigmoid": "binary_crossentropy"}  # fmt: skip
 
 
 class NotMeasurable(Exception):
@@ -17,7 +16,7 @@ class NotMeasurable(Exception):
 
 
 class Subject:
-    """A copy of a model on one device, with data that are made up.
+    """A copy of a model on one device, with random data.
 
     Inputs are drawn from the standard normal distribution, a share `1 - density` of them set to 0;
     a model with an Embedding gets whole numbers below its smallest vocabulary. Targets are class
@@ -26,7 +25,6 @@ class Subject:
 
     Args:
         model: built and compiled.
-        device: see `kernels.DEVICES`.
         batch: rows of a step.
         shapes: of one row of input, a list for several inputs; None: the model's.
         density: share of the inputs that are not 0.
@@ -53,7 +51,7 @@ class Subject:
         return timed_fit(self.model, Callback, self.x, self.y, self.batch, steps, shuffle)
 
     def reset(self):
-        """Back to the first weights, the moments at zero and the first masks."""
+        """Go back to the first weights, zero moments and the first masks."""
         model, optimizer = self.model, self.model.optimizer
         model.set_weights(self.start)
         model.steps_taken = model.passes_taken = 0
@@ -61,19 +59,19 @@ class Subject:
             optimizer.build(optimizer.parameters, optimizer.ops)
 
     def close(self):
-        """Give back what the steps were recorded into, and the moments; it can't train any more."""
+        """Free the recorded programs and the moments; it can't train any more."""
         self.model.execution = None
         self.model.step_context.release()
         self.model.optimizer.state.clear()
         self.x = self.y = None
 
     def loss_of(self, steps):
-        """Mean loss of the first so many steps, the rows in order."""
+        """Return the mean loss of the first `steps` steps, the rows in order."""
         return self.train(steps, shuffle=False)[1]
 
 
 def as_json(model):
-    """Architecture and compile options; NotMeasurable where a part can't be written down."""
+    """Return architecture and compile options; raise NotMeasurable where a part can't be stored."""
     from ..saving import model_to_json
 
     try:
@@ -101,7 +99,7 @@ def copy_of(model, device):
 
 
 def compiled(model):
-    """The model, compiled with Adam and the loss of its last activation if it is not yet."""
+    """Return the model, compiled with Adam and the loss of its last activation if it is not yet."""
     if model.optimizer is None or model.loss is None:
         last = getattr(model.activation, "name", None)
         model.compile("adam", LOSS_BY_ACTIVATION.get(last, "mean_squared_error"))
@@ -109,7 +107,7 @@ def compiled(model):
 
 
 def row_shapes(model):
-    """The shape of a row of input, a list for several inputs."""
+    """Return the shape of a row of input, a list for several inputs."""
     several = isinstance(model.input_shape, list)
     shapes = [tuple(s[1:]) for s in (model.input_shape if several else [model.input_shape])]
     for shape in shapes:
@@ -122,14 +120,14 @@ def row_shapes(model):
 
 
 def rows_for(shapes, batch):
-    """How many rows to make up: whole batches, one at least."""
+    """Return how many rows to draw: whole batches, one at least."""
     entries = sum(int(np.prod(s)) for s in (shapes if isinstance(shapes, list) else [shapes]))
     most = min(MOST_ROWS, MOST_BYTES // max(4 * entries, 1))
     return batch * max(most // batch, 1)
 
 
 def made_up(model, rows, shapes, density=1.0):
-    """(x, y) that fit the model; the same in every call."""
+    """Return (x, y) that fit the model; the same in every call."""
     random = np.random.default_rng(0)
     vocabularies = [leaf.input_dim for leaf in model.leaves() if hasattr(leaf, "mask_zero")]
 

@@ -1,4 +1,4 @@
-"""Devices take turns on copies of one model, after they have proved that they compute the same."""
+"""Devices take turns on copies of one model, once their losses are shown to agree."""
 
 import os
 import statistics
@@ -9,7 +9,7 @@ from .timing import in_turns, steps_for
 
 PROOF_STEPS = (1, 3)  # after so many the losses are compared
 PAUSE = 0.2  # seconds between turns: a pool of threads goes on spinning for 0.1 s after its work
-PILOT = 20  # steps of the stretch from which a device's speed is guessed, at most
+PILOT = 20  # at most so many steps to estimate a device's speed from
 
 
 class Disagreement(Exception):
@@ -17,21 +17,14 @@ class Disagreement(Exception):
 
 
 def tolerance(dtype):
-    """Allowed difference of mean losses, relative where they are above 1."""
+    """Return the allowed difference of mean losses, relative where they are above 1."""
     if os.environ.get("TINYNET_TF32") == "1":
         return 1e-2  # products to about three digits
     return 1e-3 if dtype == "float32" else 1e-6
 
 
 def check_agreement(subject, expected):
-    """How far losses are from those expected; raises where that is too much.
-
-    Args:
-        expected: number of steps -> mean loss of the first so many.
-
-    Raises:
-        Disagreement: names both losses, and the tolerance.
-    """
+    """Return how far mean losses are from those expected, {steps: loss}; raise a Disagreement."""
     allowed, largest = tolerance(subject.model.dtype), 0.0
     for steps, right in expected.items():
         found = subject.loss_of(steps)
@@ -46,8 +39,8 @@ def check_agreement(subject, expected):
 
 
 def measure(model, devices, batch, *, judge=None, rounds=5, seconds=0.3, budget=None, shapes=None,
-            density=1.0, clock=time.perf_counter, pause=PAUSE):  # fmt: skip
-    """Time stretches of training steps, device after device, round after round.
+            density=1.0, clock=time.perf_counter):  # fmt: skip
+    """Time training steps, device after device, round after round.
 
     Args:
         model: built and compiled; only copies of it are trained.
@@ -55,12 +48,11 @@ def measure(model, devices, batch, *, judge=None, rounds=5, seconds=0.3, budget=
         batch: rows of a step.
         judge: the device whose losses the others must have; None: the first of `devices`.
         rounds: of turns.
-        seconds: of a stretch, for a device of middling speed.
+        seconds: of a turn, for the device of median speed.
         budget: seconds for all rounds and each device; a round that would go beyond it is left out,
             all but the first. Copies, compilation and proof come before.
         shapes, density: see Subject.
         clock: for the budget.
-        pause: seconds between turns.
 
     Returns:
         dict: device -> {"seconds_per_step": one per round, "steps", "loss_error"}.
@@ -72,7 +64,7 @@ def measure(model, devices, batch, *, judge=None, rounds=5, seconds=0.3, budget=
     from ..inspecting.untouched import untouched
     from ..utils import set_random_seed
 
-    with untouched():  # the copies draw seeds and names, which the model's user must not miss
+    with untouched():  # making copies draws seeds and names; restored for the user
         subjects = {}
         for device in dict.fromkeys([judge or devices[0], *devices]):
             set_random_seed(0)
@@ -91,7 +83,7 @@ def measure(model, devices, batch, *, judge=None, rounds=5, seconds=0.3, budget=
             if r and budget is not None and start - begun + longest > budget * len(devices):
                 break
             for _, _, name in order[r * len(devices) : (r + 1) * len(devices)]:
-                time.sleep(pause)
+                time.sleep(PAUSE)
                 times[name].append(subjects[name].train(steps)[0] / steps)
             longest = max(longest, clock() - start)
         for subject in (first, *subjects.values()):
@@ -103,7 +95,7 @@ def measure(model, devices, batch, *, judge=None, rounds=5, seconds=0.3, budget=
 
 
 def _steps(subjects, seconds):
-    """Steps of a stretch that a device of middling speed takes `seconds` for."""
+    """Return how many steps the device of median speed makes in `seconds`."""
     speeds = []
     for subject in subjects:
         subject.train(1)  # records, compiles
@@ -112,5 +104,4 @@ def _steps(subjects, seconds):
         if pilot > 1:
             one = max(subject.train(pilot)[0], 1e-9) / pilot
         speeds.append(subject.batch / one)
-    middling = statistics.median_low(speeds)
-    return steps_for(subject.batch, subject.rows, middling, seconds)
+    return steps_for(subject.batch, subject.rows, statistics.median_low(speeds), seconds)

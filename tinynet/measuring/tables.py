@@ -7,7 +7,7 @@ from . import results
 
 
 def speed_table(result):
-    """Median speed of each engine and batch size; below it ms/step, and its spread."""
+    """Return median speed of each engine and batch size; below it ms/step, and its spread."""
     table = _empty(f"{results.unit(result)}/s, ms/step, ± half the quartile range", result)
     for name in result["engines"]:
         cells = []
@@ -20,7 +20,7 @@ def speed_table(result):
 
 
 def ratio_table(result):
-    """Each device's speed by that of its rivals: median and quartiles of the rounds' ratios."""
+    """Return each device's speed by that of its rivals: quartiles of the rounds' ratios."""
     table = _empty("speed of a device by that of ... (paired by round)", result)
     for device in results.of_kind(result, "device"):
         rivals = results.of_kind(result, "peer") + results.rivals(result, device, "bound")
@@ -37,7 +37,7 @@ def ratio_table(result):
 
 
 def device_table(result):
-    """Speed of each device by that of the cpu (or the first one): median and quartiles."""
+    """Return each device's speed by that of the cpu (or the first): median and quartiles."""
     devices = results.of_kind(result, "device")
     base = "cpu" if "cpu" in devices else devices[0]
     table = _empty(f"speed by that of {base} (paired by round)", result)
@@ -50,7 +50,7 @@ def device_table(result):
 
 
 def accuracy_table(result):
-    """Seconds of training, and epochs, until the accuracy that was asked for; one run each."""
+    """Return seconds of training, and epochs, until the accuracy asked for; one run each."""
     asked = result.get("time_to_accuracy")
     if not asked:
         return None
@@ -74,15 +74,13 @@ def _reached(one):
 
 
 def preparation_table(result):
-    """What is not in the times: start, compilation, what a call of `fit` adds once; and the cores.
+    """Return what is not in the times: start, compilation, what a call of `fit` adds; and cores.
 
     An engine with threads that used 1.0 of 2 cores in its turn shared the machine with another
     program.
     """
-    title = (
-        "not in the times: seconds of start and compilation; cores kept busy in its turn and out"
-    )
-    table = Table(title=title, title_justify="left")
+    table = Table(title_justify="left", title="not in the times: seconds of start and compilation; "
+                  "cores kept busy in its turn and out")  # fmt: skip
     table.add_column("engine")
     for heading in ("start, data", "first steps", "per call", "cores", "idle cores"):
         table.add_column(heading, justify="right")
@@ -103,7 +101,7 @@ def preparation_table(result):
 
 
 def _medians(measurements, key):
-    """Median of `key` for each batch size."""
+    """Return the median of `key` for each batch size."""
     sizes = {m["batch"] for m in measurements}
     return [np.median([m[key] for m in measurements if m["batch"] == b]) for b in sizes]
 

@@ -87,9 +87,7 @@ __all__ = _public_names(globals())
 
 # so that a config can name them
 _functions.update(
-    {
-        name: globals()[name]
-        for name in __all__
-        if name.islower() and name not in ("deserialize", "get", "serialize")
-    }
+    (name, globals()[name])
+    for name in __all__
+    if name.islower() and name not in ("deserialize", "get", "serialize")
 )

@@ -12,38 +12,38 @@ from .shapes import check_ids, class_ids, same_rank
 
 
 def accuracy(y_true, y_pred):
-    """Whether y = p, entry by entry."""
+    """Return whether y = p, entry by entry."""
     y, p = _same_shape(y_true, y_pred, "accuracy")
     return (y == p).astype(floatx())
 
 
 def binary_accuracy(y_true, y_pred, threshold=0.5):
-    """Whether p is on y's side of the threshold, entry by entry; p > threshold means 1."""
+    """Return whether p is on y's side of the threshold, entry by entry; p > threshold means 1."""
     y, p = _same_shape(y_true, y_pred, "binary_accuracy")
     return ((p > threshold) == y).astype(floatx())
 
 
 def categorical_accuracy(y_true, y_pred):
-    """Whether the largest output is the one-hot target's; (N, ..., C) -> (N, ...)."""
+    """Return whether the largest output is the one-hot target's; (N, ..., C) -> (N, ...)."""
     y, p = _one_hot(y_true, y_pred, "categorical_accuracy")
     return (p.argmax(axis=-1) == y.argmax(axis=-1)).astype(floatx())
 
 
 def sparse_categorical_accuracy(y_true, y_pred):
-    """Whether the largest output is the target's, a class id; (N, ..., C) -> (N, ...)."""
+    """Return whether the largest output is the target's, a class id; (N, ..., C) -> (N, ...)."""
     p = np.asarray(y_pred)
     ids = class_ids(y_true, p, "sparse_categorical_accuracy")
     return (p.argmax(axis=-1) == ids).astype(floatx())
 
 
 def top_k_categorical_accuracy(y_true, y_pred, k=5):
-    """Whether the one-hot target is among the k largest outputs."""
+    """Return whether the one-hot target is among the k largest outputs."""
     y, p = _one_hot(y_true, y_pred, "top_k_categorical_accuracy")
     return _among_largest(p, y.argmax(axis=-1), k)
 
 
 def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
-    """Whether the target, a class id, is among the k largest outputs.
+    """Return whether the target, a class id, is among the k largest outputs.
 
     Args:
         from_sorted_ids: the predictions are class ids already, the best first.
@@ -67,7 +67,7 @@ def _one_hot(y_true, y_pred, name):
 
 
 def _among_largest(p, target, k):
-    """Whether fewer than k outputs of each row are larger than output number `target`."""
+    """Return whether fewer than k outputs of each row are larger than output number `target`."""
     value = np.take_along_axis(p, target[..., None], axis=-1)
     value = np.where(np.isnan(value), -np.inf, value)  # NaN is larger than nothing
     return ((p > value).sum(axis=-1) < k).astype(floatx())
@@ -81,18 +81,13 @@ class _Accuracy(MeanMetric):
 
 
 @register()
-class Accuracy(_Accuracy):
+class Accuracy(_Accuracy, of=accuracy):
     """Share of entries with y_true = y_pred, both class ids."""
-
-    def values(self, y_true, y_pred):
-        return accuracy(y_true, y_pred)
 
 
 @register()
-class BinaryAccuracy(_Accuracy):
+class BinaryAccuracy(_Accuracy, of=binary_accuracy):
     """Share of outputs on the right side of `threshold`; p > threshold means yes."""
-
-    config_keys = ("name", "dtype", "threshold")
 
     def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
         check_number("BinaryAccuracy: threshold", threshold, above=0, below=1)
@@ -103,66 +98,50 @@ class BinaryAccuracy(_Accuracy):
     def match(self):
         return "binary_matches", self.threshold
 
-    def values(self, y_true, y_pred):
-        return binary_accuracy(y_true, y_pred, self.threshold)
-
 
 @register()
-class CategoricalAccuracy(_Accuracy):
+class CategoricalAccuracy(_Accuracy, of=categorical_accuracy):
     """Share of rows where the largest output is the target's; targets are one-hot (N, C)."""
 
     match = ("categorical_matches",)
 
-    def values(self, y_true, y_pred):
-        return categorical_accuracy(y_true, y_pred)
-
 
 @register()
-class SparseCategoricalAccuracy(_Accuracy):
+class SparseCategoricalAccuracy(_Accuracy, of=sparse_categorical_accuracy):
     """Share of rows where the largest output is the target's; targets are class ids (N,)."""
 
     match = ("sparse_matches",)
 
-    def values(self, y_true, y_pred):
-        return sparse_categorical_accuracy(y_true, y_pred)
-
 
 class _TopK(_Accuracy):
-    config_keys = ("name", "dtype", "k")
-
     def __init__(self, k, name, dtype):
         super().__init__(name, dtype)
         self.k = check_integer(f"{type(self).__name__}: k", k, kind="an int")
 
 
 @register()
-class TopKCategoricalAccuracy(_TopK):
+class TopKCategoricalAccuracy(_TopK, of=top_k_categorical_accuracy):
     """Share of rows whose target (one-hot) is among the k largest outputs."""
 
     def __init__(self, k=5, name="top_k_categorical_accuracy", dtype=None):
         super().__init__(k, name, dtype)
 
-    def values(self, y_true, y_pred):
-        return top_k_categorical_accuracy(y_true, y_pred, self.k)
-
 
 @register()
-class SparseTopKCategoricalAccuracy(_TopK):
+class SparseTopKCategoricalAccuracy(_TopK, of=sparse_top_k_categorical_accuracy):
     """Share of rows whose target (class id) is among the k largest outputs.
 
     Args:
         from_sorted_ids: the predictions are class ids already, the best first.
     """
 
-    def __init__(
-        self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None, from_sorted_ids=False
-    ):
+    def __init__(self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None,
+                 from_sorted_ids=False):  # fmt: skip
         super().__init__(k, name, dtype)
         self.from_sorted_ids = from_sorted_ids
 
-    def values(self, y_true, y_pred):
-        return sparse_top_k_categorical_accuracy(y_true, y_pred, self.k, self.from_sorted_ids)
-
     def get_config(self):
-        extra = {"from_sorted_ids": True} if self.from_sorted_ids else {}  # as Keras writes it
-        return {**super().get_config(), **extra}
+        config = super().get_config()
+        if not self.from_sorted_ids:
+            del config["from_sorted_ids"]  # as Keras writes it
+        return config

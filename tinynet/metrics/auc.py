@@ -12,7 +12,7 @@ METHODS = ("interpolation", "minoring", "majoring")
 
 
 def _one_of(given, known, what):
-    """`given` spelled as Keras spells it; "roc" and "ROC" are the same."""
+    """Return `given` spelled as Keras spells it; "roc" and "ROC" are the same."""
     for name in known:
         if str(given).lower() == name.lower():
             return name
@@ -44,19 +44,9 @@ class AUC(Counts):
     )
     higher_is_better = True
 
-    def __init__(
-        self,
-        num_thresholds=200,
-        curve="ROC",
-        summation_method="interpolation",
-        name=None,
-        dtype=None,
-        thresholds=None,
-        multi_label=False,
-        num_labels=None,
-        label_weights=None,
-        from_logits=False,
-    ):
+    def __init__(self, num_thresholds=200, curve="ROC", summation_method="interpolation", name=None,
+                 dtype=None, thresholds=None, multi_label=False, num_labels=None,
+                 label_weights=None, from_logits=False):  # fmt: skip
         super().__init__(dtype, name)
         self.curve = _one_of(curve, CURVES, "curve")
         self.summation_method = _one_of(summation_method, METHODS, "summation_method")
@@ -83,7 +73,7 @@ class AUC(Counts):
         if self.from_logits:
             y_pred = sigmoid(y_pred)
         check_probabilities(y_pred, self.name, "; for logits say from_logits=True")
-        weights = spread(1.0 if sample_weight is None else sample_weight, y_pred.shape)
+        weights = spread(sample_weight, y_pred.shape)
         if not self.multi_label:
             if self.label_weights is not None:
                 weights = weights * self._label_weights(y_pred.shape)
@@ -129,7 +119,7 @@ class AUC(Counts):
         return float(np.mean(areas))
 
     def _curve(self):
-        """x and y (T,) or (T, L), from the lowest threshold to the highest."""
+        """Return x and y (T,) or (T, L), from the lowest threshold to the highest."""
         if self.curve == "ROC":
             fp = self.false_positives
             return ratio(fp, fp + self.true_negatives), self._recalls()

@@ -11,7 +11,7 @@ from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from .variable import Variable
 
-_registry = Registry("metric", "metrics")
+_registry = Registry("metric", "metrics", "config_keys")
 register = _registry.register
 functions = _registry.functions  # name -> function of (y_true, y_pred); filled in __init__
 
@@ -55,7 +55,7 @@ class Metric(Configurable):
         self._variables = []
 
     def add_variable(self, shape=(), initializer=None, dtype=None, aggregation=None, name=None):
-        """A new variable of this metric; `reset_state` sets it to zero.
+        """Return a new variable of this metric; `reset_state` sets it to zero.
 
         Args:
             shape: tuple of ints.
@@ -72,7 +72,7 @@ class Metric(Configurable):
         return variable
 
     def add_weight(self, shape=(), initializer=None, dtype=None, name=None):
-        """The older name of `add_variable`."""
+        """Do what `add_variable` does, by its older name."""
         return self.add_variable(shape, initializer, dtype, name=name)
 
     def _add_sums(self, shape, *names):
@@ -82,7 +82,7 @@ class Metric(Configurable):
 
     @property
     def variables(self):
-        """All variables: our own, then those of metrics that this one holds."""
+        """All variables: its own, then those of metrics that it holds."""
         self._check_super_called()
         held = [m for value in vars(self).values() for m in _metrics_in(value)]
         return [*self._variables, *(v for metric in held for v in metric.variables)]
@@ -92,16 +92,16 @@ class Metric(Configurable):
         raise NotImplementedError(f"{type(self).__name__} needs update_state")
 
     def result(self):
-        """The value over all batches since `reset_state`."""
+        """Return the value over all batches since `reset_state`."""
         raise NotImplementedError(f"{type(self).__name__} needs result")
 
     def reset_state(self):
-        """Forget all batches: every variable becomes zero."""
+        """Set every variable to zero."""
         for variable in self.variables:
             variable.assign(np.zeros(variable.shape))
 
     def get_state(self):
-        """What the batches so far have left: name -> array (or the state of a metric held)."""
+        """Return the variables' arrays by name, and the states of metrics that this one holds."""
         state = {}
         for name, value in vars(self).items():
             if isinstance(value, Variable):
@@ -151,7 +151,7 @@ def _metrics_in(value):
 
 
 def dtype_name(dtype=None) -> str:
-    """A dtype or policy, as users and Keras's configs write it, as NumPy's name for it."""
+    """Return a dtype or policy, as users and Keras's configs write it, as NumPy's name for it."""
     given = dtype
     if dtype is None:
         return floatx()
@@ -175,7 +175,7 @@ def dtype_name(dtype=None) -> str:
 
 
 def serialize(metric):
-    """The config dict of a metric, or of a function under its name, as Keras writes it."""
+    """Return the config dict of a metric, or of a function under its name, as Keras writes it."""
     if callable(metric) and not isinstance(metric, type) and not hasattr(metric, "get_config"):
         name = getattr(metric, "__name__", "<lambda>")
         if name == "<lambda>":
@@ -188,7 +188,7 @@ def serialize(metric):
 
 
 def deserialize(config, custom_objects=None):
-    """The metric (or function) that `serialize`, or Keras, wrote."""
+    """Return the metric (or function) that `serialize`, or Keras, wrote."""
     inside = config.get("config") if isinstance(config, dict) else None
     if isinstance(inside, dict) and isinstance(inside.get("fn"), dict):
         fn = deserialize(inside["fn"], custom_objects)
@@ -197,7 +197,7 @@ def deserialize(config, custom_objects=None):
 
 
 def get(identifier, custom_objects=None):
-    """None, a name, a config dict, a class, a metric or a function -> None, metric or function."""
+    """Return the metric or function that a name, config dict, class or object stands for."""
     if isinstance(identifier, dict):
         return deserialize(identifier, custom_objects)
     return _registry.get(identifier, custom_objects)

@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 
-from . import accuracy, probabilistic
+from ..losses.crossentropy import kind_by_shape
 from .base import Metric, _registry, get
 from .reduction import Mean, MeanMetricWrapper, Sum, object_name
 
@@ -97,7 +97,7 @@ class Collection:
             metric.count.value += rows
 
     def results(self) -> dict:
-        """name -> number, or array where a metric has several values.
+        """Return name -> number, or array where a metric has several values.
 
         A metric whose result is a dict is not listed itself; what is in it comes last, sorted by
         name, as Keras lists it.
@@ -109,12 +109,12 @@ class Collection:
         return {**values, **{name: inside[name] for name in sorted(inside)}}
 
     def names_are_known(self) -> bool:
-        """Whether `results` has one entry for each item, under the item's name."""
+        """Return whether `results` has one entry for each item, under the item's name."""
         return all(_ours(metric) for _, metric, _ in self.items)
 
 
 def _plain(result):
-    """A metric's result as a float, an array of its own, or a dict of those."""
+    """Return a metric's result as a float, an array of its own, or a dict of those."""
     if isinstance(result, dict):
         return {name: _plain(value) for name, value in result.items()}
     array = np.array(result)
@@ -168,7 +168,7 @@ def check_names(metrics):
 
 
 def is_sum(metric):
-    """Whether the metric adds up rows, so that it does not matter where a batch ends."""
+    """Return whether the metric adds up rows, so that it does not matter where a batch ends."""
     return _ours(metric) and metric.counts_rows
 
 
@@ -177,7 +177,7 @@ def _ours(metric):
 
 
 def _resolve(entry, target_shape, output_shape):
-    """The metric object and the name it is shown under."""
+    """Return the metric object and the name it is shown under."""
     if isinstance(entry, str) and entry.lower() in BY_SHAPE:
         return _by_shape(entry, target_shape, output_shape), entry
     metric = get(entry)
@@ -189,16 +189,5 @@ def _resolve(entry, target_shape, output_shape):
 
 
 def _by_shape(name, target_shape, output_shape):
-    kinds = (
-        (accuracy.BinaryAccuracy, accuracy.SparseCategoricalAccuracy, accuracy.CategoricalAccuracy)
-        if name.lower() in ("accuracy", "acc")
-        else (
-            probabilistic.BinaryCrossentropy,
-            probabilistic.SparseCategoricalCrossentropy,
-            probabilistic.CategoricalCrossentropy,
-        )
-    )
-    if output_shape[-1] == 1:
-        return kinds[0](name=name)
-    sparse = len(target_shape) < len(output_shape) or target_shape[-1] == 1
-    return kinds[1 if sparse else 2](name=name)
+    word = "Accuracy" if name.lower() in ("accuracy", "acc") else "Crossentropy"
+    return _registry.lookup(kind_by_shape(target_shape, output_shape) + word)(name=name)

@@ -7,7 +7,7 @@ from .shapes import pair, spread
 
 
 def count_at(thresholds, y_true, y_pred, weights):
-    """Weighted true positives, false positives (T,), and all positives and negatives.
+    """Return weighted true positives, false positives (T,), and all positives and negatives.
 
     All arguments flat (M,), thresholds (T,). Predictions are sorted into the intervals between
     thresholds once, instead of being compared with every threshold.
@@ -25,13 +25,13 @@ def count_at(thresholds, y_true, y_pred, weights):
 
 
 def ratio(a, b):
-    """a / b, and 0 where b is 0."""
+    """Return a / b, and 0 where b is 0."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     return np.divide(a, b, out=np.zeros(np.broadcast_shapes(a.shape, b.shape)), where=b != 0)
 
 
 def evenly_spaced(thresholds) -> bool:
-    """Whether these are 0, 1/n, 2/n, ..., 1: Keras then clips predictions to [0, 1]."""
+    """Return whether these are 0, 1/n, 2/n, ..., 1: Keras then clips predictions to [0, 1]."""
     n = len(thresholds)
     return n >= 3 and np.allclose(thresholds, np.arange(n) / (n - 1), atol=1e-7)
 
@@ -51,7 +51,7 @@ class Counts(Metric):
     clip = False
 
     def _make_counts(self, thresholds, shape=()):
-        """Variables (T, *shape) for `thresholds`."""
+        """Make the variables (T, *shape) for `thresholds`."""
         self.thresholds = [float(t) for t in thresholds]
         shape = (len(self.thresholds), *shape)
         self._add_sums(
@@ -60,7 +60,7 @@ class Counts(Metric):
 
     def _add(self, y_true, y_pred, sample_weight):
         """Add entries of any shape; weights are of the rows, or of every entry."""
-        weights = spread(1.0 if sample_weight is None else sample_weight, y_pred.shape)
+        weights = spread(sample_weight, y_pred.shape)
         if self.clip:
             y_pred = np.clip(y_pred, 0, 1)
         tp, fp, positives, negatives = count_at(
@@ -78,7 +78,7 @@ class Counts(Metric):
         self.false_negatives.assign_add(positives - tp)
 
     def _class(self, y_true, y_pred):
-        """One class's targets and predictions, if `class_id` says so."""
+        """Return the targets and predictions, those of class `class_id` if it is given."""
         if self.class_id is None:
             return y_true, y_pred
         classes = y_pred.shape[-1]
@@ -102,8 +102,8 @@ class Counts(Metric):
 class _AtThresholds(Counts):
     """One value for each threshold that the user gave."""
 
-    config_keys = ("name", "dtype", "thresholds")
     class_id = top_k = None
+    counted = None  # the count that is the result
 
     def __init__(self, thresholds=None, name=None, dtype=None, *, default=0.5):
         super().__init__(dtype, name)
@@ -121,6 +121,9 @@ class _AtThresholds(Counts):
             y_pred = np.where(rank < self.top_k, y_pred, -np.inf)
         y_true, y_pred = self._class(y_true, y_pred)
         self._add(y_true, y_pred, sample_weight)
+
+    def result(self):
+        return self._of(getattr(self, self.counted))
 
     def _of(self, values):
         values = np.array(values)
@@ -141,44 +144,31 @@ class TruePositives(_AtThresholds):
         thresholds: number or list in [0, 1]; p > threshold is positive. Default 0.5.
     """
 
-    higher_is_better = True
-
-    def result(self):
-        return self._of(self.true_positives)
+    counted, higher_is_better = "true_positives", True
 
 
 @register()
 class TrueNegatives(_AtThresholds):
     """Weighted number of negatives that are predicted as such; arguments as TruePositives."""
 
-    higher_is_better = True
-
-    def result(self):
-        return self._of(self.true_negatives)
+    counted, higher_is_better = "true_negatives", True
 
 
 @register()
 class FalsePositives(_AtThresholds):
     """Weighted number of negatives predicted as positive; arguments as TruePositives."""
 
-    higher_is_better = False
-
-    def result(self):
-        return self._of(self.false_positives)
+    counted, higher_is_better = "false_positives", False
 
 
 @register()
 class FalseNegatives(_AtThresholds):
     """Weighted number of positives predicted as negative; arguments as TruePositives."""
 
-    higher_is_better = False
-
-    def result(self):
-        return self._of(self.false_negatives)
+    counted, higher_is_better = "false_negatives", False
 
 
 class _OfClasses(_AtThresholds):
-    config_keys = ("name", "dtype", "thresholds", "top_k", "class_id")
     higher_is_better = True
 
     def __init__(self, thresholds=None, top_k=None, class_id=None, name=None, dtype=None):

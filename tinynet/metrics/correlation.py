@@ -26,29 +26,18 @@ def concordance_correlation(y_true, y_pred, axis=-1):
 
 
 class _Correlation(MeanMetric):
-    config_keys = ("name", "dtype", "axis")
     higher_is_better = True
 
     def __init__(self, name=None, dtype=None, axis=-1):
         super().__init__(name, dtype)
         self.axis = axis
 
-    @property
-    def counts_rows(self):
-        return self.axis == -1  # along axis 0 every batch has its own correlation
-
 
 @register()
-class PearsonCorrelation(_Correlation):
+class PearsonCorrelation(_Correlation, of=pearson_correlation):
     """Mean correlation coefficient of targets and predictions along `axis`."""
 
-    def values(self, y_true, y_pred):
-        return pearson_correlation(y_true, y_pred, self.axis)
-
 
 @register()
-class ConcordanceCorrelation(_Correlation):
+class ConcordanceCorrelation(_Correlation, of=concordance_correlation):
     """Mean concordance correlation coefficient (Lin 1989) along `axis`: 1 only for equal values."""
-
-    def values(self, y_true, y_pred):
-        return concordance_correlation(y_true, y_pred, self.axis)

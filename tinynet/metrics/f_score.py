@@ -18,7 +18,6 @@ class FBetaScore(Metric):
         threshold: p > threshold is positive, in (0, 1]; None: the largest outputs of a row.
     """
 
-    config_keys = ("name", "dtype", "average", "beta", "threshold")
     higher_is_better = True
     counts = False  # targets may lie between 0 and 1
 
@@ -43,8 +42,7 @@ class FBetaScore(Metric):
             yes = (p >= p.max(axis=-1, keepdims=True)) & (np.abs(p) > 1e-9)
         else:
             yes = p > p.dtype.type(self.threshold)
-        w = spread(1.0 if sample_weight is None else sample_weight, p.shape)
-        w = w.astype(np.float64)
+        w = spread(sample_weight, p.shape).astype(np.float64)
         self.true_positives.assign_add((w * (yes * y)).sum(axis=0))
         self.false_positives.assign_add((w * (yes * (1 - y))).sum(axis=0))
         self.false_negatives.assign_add((w * (~yes * y)).sum(axis=0))
@@ -71,8 +69,6 @@ class FBetaScore(Metric):
 @register()
 class F1Score(FBetaScore):
     """2 precision recall / (precision + recall), for every class; arguments as FBetaScore."""
-
-    config_keys = ("name", "dtype", "average", "threshold")
 
     def __init__(self, average=None, threshold=None, name="f1_score", dtype=None):
         super().__init__(average, 1.0, threshold, name, dtype)

@@ -22,16 +22,10 @@ class IoU(Metric):
             fractions.
     """
 
-    config_keys = (
-        *("name", "dtype", "num_classes", "target_class_ids", "ignore_class"),
-        *("sparse_y_true", "sparse_y_pred", "axis"),
-    )
     higher_is_better = True
 
-    def __init__(
-        self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
-        sparse_y_true=True, sparse_y_pred=True, axis=-1,
-    ):  # fmt: skip
+    def __init__(self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
+                 sparse_y_true=True, sparse_y_pred=True, axis=-1):  # fmt: skip
         super().__init__("int" if dtype is None else dtype, name)
         self.num_classes, self.ignore_class, self.axis = num_classes, ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
@@ -99,17 +93,13 @@ class BinaryIoU(IoU):
         threshold: in [0, 1].
     """
 
-    config_keys = ("name", "dtype", "target_class_ids", "threshold")
-
     def __init__(self, target_class_ids=(0, 1), threshold=0.5, name=None, dtype=None):
         super().__init__(2, target_class_ids, name, dtype)
         self.threshold = threshold
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_pred = np.asarray(y_pred)
-        threshold = (
-            self.threshold if y_pred.dtype.kind != "f" else y_pred.dtype.type(self.threshold)
-        )
+        threshold = np.asarray(self.threshold, y_pred.dtype if y_pred.dtype.kind == "f" else None)
         super().update_state(y_true, y_pred >= threshold, sample_weight)
 
 
@@ -117,34 +107,18 @@ class BinaryIoU(IoU):
 class MeanIoU(IoU):
     """Mean IoU of all classes; arguments as IoU."""
 
-    config_keys = (
-        *("name", "dtype", "num_classes", "ignore_class"),
-        *("sparse_y_true", "sparse_y_pred", "axis"),
-    )
-
-    def __init__(
-        self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True,
-        sparse_y_pred=True, axis=-1,
-    ):  # fmt: skip
-        super().__init__(
-            *(num_classes, range(num_classes), name, dtype, ignore_class),
-            *(sparse_y_true, sparse_y_pred, axis),
-        )
+    def __init__(self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True,
+                 sparse_y_pred=True, axis=-1):  # fmt: skip
+        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true,
+                         sparse_y_pred, axis)  # fmt: skip
 
 
 @register()
 class OneHotIoU(IoU):
     """IoU where targets are one-hot, and predictions too unless `sparse_y_pred`."""
 
-    config_keys = (
-        *("name", "dtype", "num_classes", "target_class_ids", "ignore_class"),
-        *("sparse_y_pred", "axis"),
-    )
-
-    def __init__(
-        self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
-        sparse_y_pred=False, axis=-1,
-    ):  # fmt: skip
+    def __init__(self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
+                 sparse_y_pred=False, axis=-1):  # fmt: skip
         super().__init__(
             num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis
         )
@@ -156,9 +130,6 @@ class OneHotMeanIoU(MeanIoU):
     `sparse_y_pred`.
     """
 
-    config_keys = ("name", "dtype", "num_classes", "ignore_class", "sparse_y_pred", "axis")
-
-    def __init__(
-        self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_pred=False, axis=-1
-    ):
+    def __init__(self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_pred=False,
+                 axis=-1):  # fmt: skip
         super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

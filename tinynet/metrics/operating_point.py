@@ -41,8 +41,6 @@ class SensitivityAtSpecificity(_AtLeast):
         class_id: look at this class only.
     """
 
-    config_keys = ("name", "dtype", "num_thresholds", "class_id", "specificity")
-
     def __init__(self, specificity, num_thresholds=200, class_id=None, name=None, dtype=None):
         super().__init__("specificity", specificity, num_thresholds, class_id, name, dtype)
 
@@ -55,8 +53,6 @@ class SpecificityAtSensitivity(_AtLeast):
     """The best TN / (TN + FP) at a threshold where TP / (TP + FN) is at least `sensitivity`;
     arguments as SensitivityAtSpecificity.
     """
-
-    config_keys = ("name", "dtype", "num_thresholds", "class_id", "sensitivity")
 
     def __init__(self, sensitivity, num_thresholds=200, class_id=None, name=None, dtype=None):
         super().__init__("sensitivity", sensitivity, num_thresholds, class_id, name, dtype)
@@ -71,8 +67,6 @@ class PrecisionAtRecall(_AtLeast):
     arguments as SensitivityAtSpecificity.
     """
 
-    config_keys = ("name", "dtype", "num_thresholds", "class_id", "recall")
-
     def __init__(self, recall, num_thresholds=200, class_id=None, name=None, dtype=None):
         super().__init__("recall", recall, num_thresholds, class_id, name, dtype)
 
@@ -85,8 +79,6 @@ class RecallAtPrecision(_AtLeast):
     """The best TP / (TP + FN) at a threshold where TP / (TP + FP) is at least `precision`;
     arguments as SensitivityAtSpecificity.
     """
-
-    config_keys = ("name", "dtype", "num_thresholds", "class_id", "precision")
 
     def __init__(self, precision, num_thresholds=200, class_id=None, name=None, dtype=None):
         super().__init__("precision", precision, num_thresholds, class_id, name, dtype)

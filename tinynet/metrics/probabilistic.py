@@ -9,7 +9,7 @@ from .shapes import class_ids, floats, pair, spread
 
 
 @register("bce")
-class BinaryCrossentropy(LossMetric):
+class BinaryCrossentropy(LossMetric, of=losses.BinaryCrossentropy):
     """Mean cross-entropy of yes/no outputs.
 
     Args:
@@ -17,19 +17,15 @@ class BinaryCrossentropy(LossMetric):
         label_smoothing: s in y (1 - s) + s / 2.
     """
 
-    config_keys = ("name", "dtype", "from_logits", "label_smoothing")
-    loss_type = losses.BinaryCrossentropy
-
-    def __init__(
-        self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0
-    ):
+    def __init__(self, name="binary_crossentropy", dtype=None, from_logits=False,
+                 label_smoothing=0):  # fmt: skip
         super().__init__(name, dtype)
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
         self.loss()
 
 
 @register()
-class CategoricalCrossentropy(LossMetric):
+class CategoricalCrossentropy(LossMetric, of=losses.CategoricalCrossentropy):
     """Mean cross-entropy against one-hot rows or distributions (N, C).
 
     Args:
@@ -38,24 +34,15 @@ class CategoricalCrossentropy(LossMetric):
         axis: of the classes.
     """
 
-    config_keys = ("name", "dtype", "from_logits", "label_smoothing", "axis")
-    loss_type = losses.CategoricalCrossentropy
-
-    def __init__(
-        self,
-        name="categorical_crossentropy",
-        dtype=None,
-        from_logits=False,
-        label_smoothing=0,
-        axis=-1,
-    ):
+    def __init__(self, name="categorical_crossentropy", dtype=None, from_logits=False,
+                 label_smoothing=0, axis=-1):  # fmt: skip
         super().__init__(name, dtype)
         self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
         self.loss()
 
 
 @register()
-class SparseCategoricalCrossentropy(LossMetric):
+class SparseCategoricalCrossentropy(LossMetric, of=losses.SparseCategoricalCrossentropy):
     """Mean cross-entropy against class ids (N,).
 
     Args:
@@ -64,17 +51,8 @@ class SparseCategoricalCrossentropy(LossMetric):
         axis: of the classes.
     """
 
-    config_keys = ("name", "dtype", "from_logits", "ignore_class", "axis")
-    loss_type = losses.SparseCategoricalCrossentropy
-
-    def __init__(
-        self,
-        name="sparse_categorical_crossentropy",
-        dtype=None,
-        from_logits=False,
-        ignore_class=None,
-        axis=-1,
-    ):
+    def __init__(self, name="sparse_categorical_crossentropy", dtype=None, from_logits=False,
+                 ignore_class=None, axis=-1):  # fmt: skip
         super().__init__(name, dtype)
         self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
         self.loss()
@@ -92,42 +70,30 @@ class SparseCategoricalCrossentropy(LossMetric):
 
 
 @register("kld", "kullback_leibler_divergence")
-class KLDivergence(LossMetric):
+class KLDivergence(LossMetric, of=losses.KLDivergence):
     """Mean of sum_c y log(y / p)."""
 
-    loss_type = losses.KLDivergence
-
 
 @register()
-class Poisson(LossMetric):
+class Poisson(LossMetric, of=losses.Poisson):
     """mean p - y log p."""
 
-    loss_type = losses.Poisson
-
 
 @register()
-class Hinge(LossMetric):
+class Hinge(LossMetric, of=losses.Hinge):
     """mean max(1 - y p, 0) for y = -1 or 1 (0 is taken for -1)."""
-
-    loss_type = losses.Hinge
 
     def values(self, y_true, y_pred):
         y, p = pair(y_true, y_pred)
         y = 2 * y - 1 if ((y == 0) | (y == 1)).all() else y
-        return super().values(
-            np.ones_like(y), y * p
-        )  # so that a 0 among signs stays 0, as in Keras
+        return super().values(np.ones_like(y), y * p)  # a 0 among signs stays 0, as in Keras
 
 
 @register()
-class SquaredHinge(Hinge):
+class SquaredHinge(Hinge, of=losses.SquaredHinge):
     """mean max(1 - y p, 0)^2 for y = -1 or 1 (0 is taken for -1)."""
 
-    loss_type = losses.SquaredHinge
-
 
 @register()
-class CategoricalHinge(LossMetric):
+class CategoricalHinge(LossMetric, of=losses.CategoricalHinge):
     """Mean of max(1 + the largest other output - the target's, 0); targets are one-hot (N, C)."""
-
-    loss_type = losses.CategoricalHinge

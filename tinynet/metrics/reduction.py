@@ -9,34 +9,28 @@ import numpy as np
 
 from ..configs.naming import snake_case
 from .base import Metric, deserialize, functions, register, serialize
-from .shapes import pair, same_rank
+from .shapes import pair, same_rank, spread
 
 
 def _weighted(values, weights, reduce):
-    """Values and weights of one shape; axes that the weights lack are reduced away."""
+    """Return values and weights of one shape; axes that the weights lack are reduced."""
     values, weights = same_rank(values, np.asarray(weights, np.float64))
     if values.ndim > weights.ndim:
         values = reduce(values, axis=tuple(range(weights.ndim, values.ndim)), dtype=np.float64)
-    try:
-        return values, np.broadcast_to(weights, values.shape)
-    except ValueError:
-        raise ValueError(
-            f"sample_weight: expected shape {values.shape[:1]} or {values.shape}, "
-            f"received {weights.shape}"
-        ) from None
+    return values, spread(weights, values.shape)
 
 
 def _per_row(values):
-    """The sum of each row in float64, (N,)."""
+    """Return the sum of each row in float64, (N,)."""
     axes = tuple(range(1, values.ndim))
     return np.atleast_1d(values.sum(axis=axes, dtype=np.float64))
 
 
 def add_in_order(variable, rows):
-    """variable += each of some numbers, one after the other.
+    """Add some numbers to a variable one after the other.
 
-    So the sum has the same bits however the rows are cut into batches, and batches into stretches;
-    NumPy's `sum` of all rows would add them pairwise.
+    So the sum has the same bits however the rows are cut into batches; NumPy's `sum` of all rows
+    would add them pairwise.
     """
     start = variable.value.reshape(1)
     variable.value[...] = np.add.accumulate(np.concatenate([start, rows]))[-1]
@@ -98,13 +92,32 @@ class Mean(Metric):
 
 
 class MeanMetric(Mean):
-    """The mean of `values(y_true, y_pred)`, an array with one entry or more per row."""
+    """The mean of `values(y_true, y_pred)`, an array with one entry or more per row.
+
+    A class names the function (or the loss) whose values it averages with `of`; `config_keys` hold
+    that function's options.
+    """
+
+    axis = -1  # of the classes, or of the mean
+
+    def __init_subclass__(cls, of=None, **options):
+        super().__init_subclass__(**options)
+        if of is not None:
+            cls.of = staticmethod(of)
 
     def __init__(self, name=None, dtype=None):
         super().__init__(name, dtype)
 
+    @property
+    def counts_rows(self):
+        return self.axis == -1  # along axis 0 every batch has a value of its own
+
+    def own_options(self):
+        """Return the options of what is averaged: the config without name and dtype."""
+        return {k: getattr(self, k) for k in self.config_keys if k not in ("name", "dtype")}
+
     def values(self, y_true, y_pred):
-        raise NotImplementedError(f"{type(self).__name__} needs values(y_true, y_pred)")
+        return self.of(y_true, y_pred, **self.own_options())
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
@@ -117,27 +130,20 @@ class MeanMetric(Mean):
 
 
 class LossMetric(MeanMetric):
-    """The mean of a loss, an instance of `loss_type`; `config_keys` hold the loss's options.
+    """The mean of a loss, an instance of the class `of`.
 
-    Targets are not checked as those of a loss that trains: whatever has a value is counted.
+    Targets are not checked as those of a loss that trains: every row that has a value is counted.
     """
 
-    loss_type = None
     higher_is_better = False
-    axis = -1  # of the classes, or of the mean
-
-    @property
-    def counts_rows(self):
-        return self.axis == -1  # along axis 0 every batch has a value of its own
 
     def loss(self):
-        """The loss with this metric's options, which it checks."""
-        return _loss(self.loss_type, tuple((key, getattr(self, key)) for key in self.config_keys
-                                           if key not in ("name", "dtype", "axis")))  # fmt: skip
+        """Return the loss with this metric's options, which it checks."""
+        return _loss(self.of, tuple(o for o in self.own_options().items() if o[0] != "axis"))
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_pred = np.asarray(y_pred)
-        if y_pred.ndim == 1 and not self.loss_type.whole_rows:
+        if y_pred.ndim == 1 and not self.of.whole_rows:
             y_pred = y_pred[:, None]  # N rows of one output, not one row
         super().update_state(y_true, y_pred, sample_weight)
 
@@ -156,7 +162,7 @@ def _loss(loss_type, options):
 
 
 def loss_values(loss, y, p):
-    """A loss's values (N, ...) for targets and predictions (N, ..., C), unweighted."""
+    """Return a loss's values (N, ...) for targets and predictions (N, ..., C), unweighted."""
     rows = p.reshape(-1, p.shape[-1])  # (R, C)
     y, w = loss.as_rows(y, p.shape, p.dtype, None)
     with np.errstate(divide="ignore", invalid="ignore"):  # a row of zeros has no distribution
@@ -171,6 +177,8 @@ class MeanMetricWrapper(MeanMetric):
     has, as in Keras.
     """
 
+    config_keys = ("name", "dtype")  # see `get_config`
+
     def __init__(self, fn, name=None, dtype=None, **options):
         if not callable(fn):
             raise TypeError(f"MeanMetricWrapper: fn must be a function, received {fn!r}")
@@ -179,7 +187,7 @@ class MeanMetricWrapper(MeanMetric):
 
     @property
     def counts_rows(self):
-        """Whether fn is one of our functions: only they are known to look at each row alone."""
+        """Whether fn is one of tinynet's: only they are known to look at each row by itself."""
         known = functions.get(getattr(self.fn, "__name__", None)) is self.fn
         return known and self.options.get("axis", -1) == -1
 
@@ -199,6 +207,6 @@ class MeanMetricWrapper(MeanMetric):
 
 
 def object_name(obj) -> str:
-    """What a function or object is called in logs: `name`, or `__name__` or class in snake case."""
+    """Return an object's name in logs: its `name`, else `__name__` or class in snake case."""
     own = getattr(obj, "name", None)
     return own or snake_case(getattr(obj, "__name__", None) or type(obj).__name__)

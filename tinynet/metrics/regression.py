@@ -11,38 +11,28 @@ from .shapes import matrices, pair, spread
 
 
 @register("mse")
-class MeanSquaredError(LossMetric):
+class MeanSquaredError(LossMetric, of=losses.MeanSquaredError):
     """mean (p - y)^2."""
-
-    loss_type = losses.MeanSquaredError
 
 
 @register("mae")
-class MeanAbsoluteError(LossMetric):
+class MeanAbsoluteError(LossMetric, of=losses.MeanAbsoluteError):
     """mean |p - y|."""
-
-    loss_type = losses.MeanAbsoluteError
 
 
 @register("mape")
-class MeanAbsolutePercentageError(LossMetric):
+class MeanAbsolutePercentageError(LossMetric, of=losses.MeanAbsolutePercentageError):
     """100 mean |p - y| / |y|."""
-
-    loss_type = losses.MeanAbsolutePercentageError
 
 
 @register("msle")
-class MeanSquaredLogarithmicError(LossMetric):
+class MeanSquaredLogarithmicError(LossMetric, of=losses.MeanSquaredLogarithmicError):
     """mean (log(1 + p) - log(1 + y))^2."""
-
-    loss_type = losses.MeanSquaredLogarithmicError
 
 
 @register("logcosh")
-class LogCoshError(LossMetric):
+class LogCoshError(LossMetric, of=losses.LogCosh):
     """mean log cosh(p - y)."""
-
-    loss_type = losses.LogCosh
 
     def __init__(self, name="logcosh", dtype=None):
         super().__init__(name, dtype)
@@ -61,14 +51,13 @@ class RootMeanSquaredError(MeanSquaredError):
 
 
 @register()
-class CosineSimilarity(LossMetric):
+class CosineSimilarity(LossMetric, of=losses.CosineSimilarity):
     """Mean of sum_c y p / (|y| |p|): 1 where targets and predictions point the same way.
 
     Args:
         axis: along which the vectors lie.
     """
 
-    loss_type = losses.CosineSimilarity
     higher_is_better = True
 
     def __init__(self, name="cosine_similarity", dtype=None, axis=-1):
@@ -79,8 +68,10 @@ class CosineSimilarity(LossMetric):
         return -super().values(y_true, y_pred)  # as a loss it is less the nearer they are
 
     def get_config(self):
-        extra = {} if self.axis == -1 else {"axis": self.axis}  # Keras's config has no axis
-        return {**super().get_config(), **extra}
+        config = super().get_config()
+        if self.axis == -1:
+            del config["axis"]  # Keras's config has no axis
+        return config
 
 
 @register()
@@ -94,12 +85,10 @@ class R2Score(Metric):
             all entries of the targets.
     """
 
-    config_keys = ("name", "dtype", "class_aggregation", "num_regressors")
     higher_is_better, counts = True, False
 
-    def __init__(
-        self, class_aggregation="uniform_average", num_regressors=0, name="r2_score", dtype=None
-    ):
+    def __init__(self, class_aggregation="uniform_average", num_regressors=0, name="r2_score",
+                 dtype=None):  # fmt: skip
         known = (None, "uniform_average", "variance_weighted_average")
         if class_aggregation not in known:
             raise ValueError(
@@ -116,8 +105,7 @@ class R2Score(Metric):
         y, p = matrices(y_true, y_pred, self.name)
         if self.sum is None:
             self._add_sums(p.shape[1:], "sum", "squared_sum", "total_mse", "count")
-        w = spread(1.0 if sample_weight is None else sample_weight, p.shape)  # (N, C)
-        w, y, p = (v.astype(np.float64) for v in (w, y, p))
+        w, y, p = (v.astype(np.float64) for v in (spread(sample_weight, p.shape), y, p))  # (N, C)
         self.sum.assign_add((w * y).sum(axis=0))
         self.squared_sum.assign_add((w * y * y).sum(axis=0))
         self.total_mse.assign_add((w * (y - p) ** 2).sum(axis=0))

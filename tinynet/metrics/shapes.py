@@ -17,7 +17,7 @@ def same_rank(a, b):
 
 
 def pair(y_true, y_pred, name="y_true"):
-    """Targets and predictions as floats of one shape and dtype, the predictions'.
+    """Return targets and predictions as floats of one shape and dtype, the predictions'.
 
     Raises:
         ValueError: the shapes differ.
@@ -32,7 +32,7 @@ def pair(y_true, y_pred, name="y_true"):
 
 
 def matrices(y_true, y_pred, name):
-    """Targets and predictions as `pair` makes them, of shape (N, C).
+    """Return targets and predictions as `pair` makes them, of shape (N, C).
 
     Raises:
         ValueError: another rank, or shapes that differ.
@@ -46,13 +46,13 @@ def matrices(y_true, y_pred, name):
 
 
 def floats(array):
-    """An array of floats; of whole numbers, those of `floatx()`."""
+    """Return an array of floats; of whole numbers, those of `floatx()`."""
     array = np.asarray(array)
     return array if array.dtype.kind == "f" else array.astype(floatx())
 
 
 def class_ids(y_true, y_pred, name):
-    """Class ids (N, ...) for outputs (N, ..., C); a last axis of length 1 is dropped.
+    """Return class ids (N, ...) for outputs (N, ..., C); a last axis of length 1 is dropped.
 
     Raises:
         ValueError: another shape.
@@ -68,7 +68,7 @@ def class_ids(y_true, y_pred, name):
 
 
 def check_ids(ids, classes, name):
-    """`ids` as integers that can be used as an index, or an error that names the first bad one."""
+    """Return `ids` as integers for an index, or raise an error that names the first bad one."""
     index = ids.astype(np.intp)
     wrong = (index < 0) | (index >= classes)
     if wrong.any():
@@ -80,11 +80,11 @@ def check_ids(ids, classes, name):
 
 
 def spread(weights, shape, name="sample_weight"):
-    """`weights`, a number or an array of the first axes of `shape`, for every entry of `shape`."""
-    weights = np.asarray(weights)
+    """Return weights for all entries of `shape`: of None, a number, an array of its first axes."""
+    weights = np.asarray(1.0 if weights is None else weights)
     if weights.ndim > 1 and weights.ndim == len(shape) + 1 and weights.shape[-1] == 1:
         weights = weights[..., 0]
-    fitting = weights.reshape(*weights.shape, *(1,) * (len(shape) - weights.ndim))
+    fitting = weights.reshape(weights.shape + (1,) * (len(shape) - weights.ndim))
     try:
         return np.broadcast_to(fitting, shape)
     except ValueError:

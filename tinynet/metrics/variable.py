@@ -33,7 +33,7 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         return self.value.ndim
 
     def numpy(self):
-        """A copy of the array."""
+        """Return a copy of the array."""
         return self.value.copy()
 
     def assign(self, value):

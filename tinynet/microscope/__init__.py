@@ -12,9 +12,8 @@ from ..configs.checks import check_integer
 __all__ = ["microscope"]
 
 
-def microscope(
-    model, x, y, path="step.html", *, sample_weight=None, keras="auto", entries=6, seed=0
-):
+def microscope(model, x, y, path="step.html", *, sample_weight=None, keras="auto", entries=6,
+               seed=0):  # fmt: skip
     """Write one self-contained page about the training step that (x, y) would cause.
 
     The model, its optimizer and all generators stay as they are, bit by bit. The same model, batch

@@ -1,4 +1,4 @@
-"""A layer's two cards: what it computed on the way up, and what came back on the way down."""
+"""A layer's two cards: what it computed forward, and what came back to it backward."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ DOWN = ("min", "mean", "max", "sd", "zeros", "norm")
 
 
 def statistics_table(entries, columns) -> str:
-    """A row of statistics for each (key, symbol, array)."""
+    """Return a table with a row of statistics for each (key, symbol, array)."""
     lines = []
     for key, symbol, array in entries:
         for k, one in enumerate(array if isinstance(array, list) else [array]):
@@ -31,7 +31,7 @@ def statistics_table(entries, columns) -> str:
 
 
 def forward(L, call, found, data, cite) -> str:
-    """The card of layer number L on the way up."""
+    """Return the card of layer number L in the forward pass."""
     own, layer, info = kind(call.layer), call.layer, data["layers"][L]
     facts = [f"<span>{T('card.parameters')} <b>{esc(explain.parameter_count(call))}</b></span>"]
     if explain.multiplications(call):
@@ -109,12 +109,8 @@ def _forward_maps(L, call, info, data):
         pick = k if p.get("g") is not None and kind(call.layer) == "dense" else None
         stack += figure(letters[p["path"]], p["w"], layer=L, pick=pick)
     yield f'<div class="stack">{stack}</div>' if stack else ""
-    if "mask" in info:
-        yield figure("m", info["mask"], note=samples, layer=L)
-    if "xhat" in info:
-        yield figure("x̂", info["xhat"], note=samples, layer=L)
-    if info["z"] is not None:
-        yield figure("z", info["z"], note=samples, layer=L)
+    for name, key in (("m", info.get("mask")), ("x̂", info.get("xhat")), ("z", info["z"])):
+        yield figure(name, key, note=samples, layer=L)
     for key in info["y"] if isinstance(info["y"], list) else [info["y"]]:
         yield figure("y", key, note=samples, layer=L)
 
@@ -148,7 +144,7 @@ def _sources(cite, layer, which, found):
 
 
 def backward(L, call, found, data, cite) -> str:
-    """The card of layer number L on the way down."""
+    """Return the card of layer number L in the backward pass."""
     title = f"{esc(call.name)} <small>{esc(type(call.layer).__name__)}</small>"
     if not call.visited:
         body = note(T("back.none"))
@@ -169,10 +165,9 @@ def backward(L, call, found, data, cite) -> str:
         text = None if f is None else "back.activation" if s is not None else "back.rowwise"
     elif own == "activation" and s is None and not call.fused:
         text = "back.rowwise"
+    lines = [cite.line(*at) for at in explain.backward_lines(call)]
     body = [
-        formula(
-            explain.backward_formulas(call), [cite.line(*at) for at in explain.backward_lines(call)]
-        ),
+        formula(explain.backward_formulas(call), lines),
         "" if text is None else note(T(text)),
         note(T("back.oneN", d=_d(call))),
         note(T("back.nodx")) if first == L and call.dx is not None else "",
@@ -195,11 +190,8 @@ def _d(call):
 
 def _backward_maps(L, call, info, data, letters):
     samples = f"<small>{T('map.samples')}</small>"
-    if info["dy"] is not None:
-        yield figure("dy", info["dy"], note=T("back.upstream") + " " + samples, layer=L)
-    if info["slope"] is not None:
-        yield figure(_slope_name(call), info["slope"], note=T("back.slope") + " " + samples,
-                     layer=L)  # fmt: skip
+    yield figure("dy", info["dy"], note=f"{T('back.upstream')} {samples}", layer=L)
+    yield figure(_slope_name(call), info["slope"], note=f"{T('back.slope')} {samples}", layer=L)
     if call.dz is not None and info["d"] != info["dy"]:
         yield figure("dz", info["d"], note=T("back.product") + " " + samples, layer=L)
     stack = ""
@@ -209,7 +201,7 @@ def _backward_maps(L, call, info, data, letters):
             pick = k if kind(call.layer) == "dense" else None
             stack += figure("d" + letters[p["path"]], p["g"], layer=L, pick=pick)
     yield f'<div class="stack">{stack}</div>' if stack else ""
-    if info["dx"] is not None and kind(call.layer) != "flatten":
+    if kind(call.layer) != "flatten":
         yield figure("dx", info["dx"], note=T("back.downstream") + " " + samples, layer=L)
 
 
@@ -227,7 +219,7 @@ def _why(call):
 
 
 def _drill(L, call, found, data):
-    """The terms of one weight's gradient; the script puts any other weight in its place."""
+    """Return the terms of one weight's gradient; the script puts any other weight in its place."""
     layer = call.layer
     if not layer.kernel.trainable:
         return ""

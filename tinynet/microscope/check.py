@@ -43,12 +43,7 @@ class Checked:
 
 
 def check(model, batch, found, entries=6, seed=0):
-    """A list of Checked, `entries` of each gradient.
-
-    Args:
-        model, batch, found: what `prepare` and `run` were given and returned.
-        seed: of the draw.
-    """
+    """Return a list of Checked, `entries` of each gradient of the step `found`."""
     random = np.random.Generator(np.random.Philox(key=[seed, 1]))
     line = PASS_LINE if str(model.dtype) == "float64" else PASS_LINE_32
     results = []
@@ -91,7 +86,7 @@ def in_float64(model, batch):
 
 
 def _loss_of(model, batch):
-    """loss() of the batch at the present weights, with the same masks each time."""
+    """Return loss() of the batch at the present weights, with the same masks each time."""
     x, y, sample_weight = batch
 
     def loss():
@@ -104,7 +99,7 @@ def _loss_of(model, batch):
 
 
 def _sample(gradient, entries, random):
-    """The largest entry, then drawn ones: half of them where the gradient is not zero.
+    """Return the largest entry, then drawn ones: half of them where the gradient is not zero.
 
     The others may be zero and have to be tried too: a gradient can be wrong by being zero.
     """
@@ -119,7 +114,7 @@ def _nothing(*_, **__):
 
 
 def _difference(flat, i, h, loss, middle, least):
-    """The derivative by entry i from four losses, and whether it stands on a kink."""
+    """Return the derivative by entry i from four losses, and whether it stands on a kink."""
     before, L = flat[i], {0: middle}
     for k in (-2, -1, 1, 2):
         flat[i] = before + k * h

@@ -23,12 +23,12 @@ class Arrays:
         self.entries, self.bytes, self.known = {}, 0, {}
 
     def size(self, array):
-        """How many bytes `array` would add."""
+        """Return how many bytes `array` would add."""
         a = np.asarray(array)
         return 0 if a.size == 0 or (a == a.flat[0]).all() else a.nbytes
 
     def add(self, array, full=None, i=None, j=None):
-        """The key of an array, or of a block of an array of shape `full`; None for None."""
+        """Return the key of an array, or of a block of an array of shape `full`; None for None."""
         if array is None:
             return None
         a = np.ascontiguousarray(array)
@@ -55,7 +55,7 @@ class Arrays:
 
 
 def decode(entry) -> np.ndarray:
-    """The array (or the block of one) that an entry holds."""
+    """Return the array (or the block of one) that an entry holds."""
     dtype, shape = np.dtype("<" + entry["d"]), tuple(entry["s"])
     if "c" in entry:
         return np.full(shape, entry["c"], dtype)
@@ -63,7 +63,7 @@ def decode(entry) -> np.ndarray:
 
 
 def rows_that_fit(found, budget) -> int:
-    """How many of the batch's rows the page can carry."""
+    """Return how many of the batch's rows the page can carry."""
     N, seen = len(found.loss.w), {}
     count = len(found.x)
     for call in found.layers:
@@ -76,7 +76,7 @@ def rows_that_fit(found, budget) -> int:
 
 
 def layers(found, arrays, R) -> list:
-    """What the page's script needs of each call of a layer."""
+    """Return what the page's script needs of each call of a layer."""
     count = len(found.x)
 
     def some(value):
@@ -103,7 +103,7 @@ def layers(found, arrays, R) -> list:
 
 
 def parameters(found, arrays, budget) -> list:
-    """Weights, gradients, moments: the most useful first, whole while they fit, else a block."""
+    """Return weights, gradients, moments, in this order: whole while they fit, else a block."""
     traced = list(found.parameters.values())
     results = [{"path": p.path, "shape": list(p.before.shape), "state": {}, "state_after": {}}
                for p in traced]  # fmt: skip
@@ -137,7 +137,7 @@ def parameters(found, arrays, budget) -> list:
 
 
 def _side(found, budget):
-    """Rows and columns of a block, so that the blocks of all weights take a half at most."""
+    """Return rows and columns of a block, so that the blocks of all weights take a half at most."""
     traced = found.parameters.values()
     cost = sum(p.before.itemsize * _arrays(p) for p in traced)  # of one entry of each
     return max(4, min(BLOCK, int((0.4 * budget / max(cost, 1)) ** 0.5)))
@@ -152,7 +152,7 @@ def _block_bytes(p, side):
 
 
 def block_of(p, side):
-    """Rows and columns of a weight whose gradients are largest; columns None for a vector."""
+    """Return rows and columns of a weight with the largest gradients; None for a vector's."""
     size = np.abs(p.before if p.gradient is None else p.gradient)
     if size.ndim == 1:
         return np.sort(np.argsort(-size, kind="stable")[: side * side]), None

@@ -15,7 +15,7 @@ HEALTH = ("relu", "clipped_relu", *STEEPEST)
 
 
 def kind(layer) -> str:
-    """Which card: "dense", "activation", "dropout", "batchnorm", "flatten", else "other"."""
+    """Return which card: "dense", "activation", "dropout", "batchnorm", "flatten", else "other"."""
     for cls, name in ((Dense, "dense"), (Dropout, "dropout"), (BatchNormalization, "batchnorm"),
                       (Flatten, "flatten"), (Activation, "activation")):  # fmt: skip
         own = isinstance(layer, cls) and type(layer).forward is cls.forward
@@ -25,19 +25,19 @@ def kind(layer) -> str:
 
 
 def shape(array) -> str:
-    """(32, 10) as text; a list of arrays as a list of shapes."""
+    """Return (32, 10) as text; a list of arrays as a list of shapes."""
     if isinstance(array, list):
         return " + ".join(shape(a) for a in array)
     return "(" + ", ".join(map(str, array.shape)) + ("," if array.ndim == 1 else "") + ")"
 
 
 def rows(array):
-    """(N, ..., D) as (N ..., D), the way Dense sees it."""
+    """Return (N, ..., D) as (N ..., D), the way Dense sees it."""
     return array.reshape(-1, array.shape[-1]) if array.ndim != 1 else array.reshape(-1, 1)
 
 
 def activation_of(call):
-    """The layer's activation, or None for none and for the identity."""
+    """Return the layer's activation, or None for none and for the identity."""
     f = getattr(call.layer, "activation", None)
     return None if f is None or f is activations.linear else f
 
@@ -54,25 +54,21 @@ def slope(call):
 
 
 def statistics(array) -> dict:
-    """min, mean, max, sd, share of zeros, L2 norm, count of NaN and infinity; in float64."""
+    """Return min, mean, max, sd, share of zeros, L2 norm, count of NaN and infinity; in float64."""
     a = np.asarray(array, np.float64).ravel()
     good = a[np.isfinite(a)]
     if not good.size:
         return {"min": math.nan, "mean": math.nan, "max": math.nan, "sd": math.nan,
                 "zeros": 0.0, "norm": math.nan, "bad": int(a.size)}  # fmt: skip
     return {
-        "min": float(good.min()),
-        "mean": float(good.mean()),
-        "max": float(good.max()),
-        "sd": float(good.std()),
-        "zeros": float((a == 0).mean()),
-        "norm": float(np.sqrt(np.square(good).sum())),
-        "bad": int(a.size - good.size),
-    }
+        "min": float(good.min()), "mean": float(good.mean()), "max": float(good.max()),
+        "sd": float(good.std()), "zeros": float((a == 0).mean()),
+        "norm": float(np.sqrt(np.square(good).sum())), "bad": int(a.size - good.size),
+    }  # fmt: skip
 
 
 def health(call) -> dict:
-    """Dead units (zero slope on every row) and the share of saturated entries, where f has them."""
+    """Return dead units (zero slope on every row), or the share of saturated entries."""
     f, s = activation_of(call), slope(call)
     if s is None or f.kind not in HEALTH:
         return {}
@@ -84,7 +80,7 @@ def health(call) -> dict:
 
 
 def forward_formulas(call) -> list:
-    """Lines of (formula, the same in shapes)."""
+    """Return lines of (formula, the same in shapes)."""
     layer, f = call.layer, activation_of(call)
     own = kind(layer)
     name = "" if f is None else f.name
@@ -119,7 +115,7 @@ def forward_formulas(call) -> list:
 
 
 def backward_formulas(call) -> list:
-    """Lines of (formula, the same in shapes), from the upstream gradient down."""
+    """Return lines of (formula, the same in shapes), from the upstream gradient down."""
     layer, f, own = call.layer, activation_of(call), kind(call.layer)
     lines = []
     if own == "dense":
@@ -168,7 +164,7 @@ def backward_formulas(call) -> list:
 
 
 def equations(cls) -> list:
-    """The equations in a class's own text: its lines before "Args" that set something equal."""
+    """Return the equations of a class's docstring: lines before "Args" that assign something."""
     text = inspect.cleandoc(cls.__dict__.get("__doc__") or "").split("Args:")[0]
     lines = [" ".join(line.split()) for line in text.splitlines()[1:]]
     signs = (" = ", " += ", " -= ", " *= ")
@@ -177,7 +173,7 @@ def equations(cls) -> list:
 
 
 def forward_lines(call) -> list:
-    """(function, fragment) of the line that computes each of `forward_formulas`."""
+    """Return (function, fragment) of the line that computes each of `forward_formulas`."""
     layer = call.layer
     own, forward = kind(layer), type(layer).forward
     if own == "dense":
@@ -189,7 +185,7 @@ def forward_lines(call) -> list:
 
 
 def backward_lines(call) -> list:
-    """(function, fragment) of the line that computes each of `backward_formulas`."""
+    """Return (function, fragment) of the line that computes each of `backward_formulas`."""
     layer = call.layer
     own, backward = kind(layer), type(layer).backward
     if own == "dense":
@@ -203,7 +199,7 @@ def backward_lines(call) -> list:
 
 
 def parameter_count(call) -> str:
-    """How the number of parameters comes about: "784 × 300 + 300 = 235,500"."""
+    """Return how the number of parameters comes about: "784 × 300 + 300 = 235,500"."""
     parts = [" × ".join(map(str, p.shape)) for p in call.layer.weights]
     if not parts:
         return "0"
@@ -212,7 +208,7 @@ def parameter_count(call) -> str:
 
 
 def multiplications(call) -> str:
-    """Products of one forward pass through a Dense layer: "32 × 784 × 300 = 7,526,400"."""
+    """Return the products of a Dense layer's forward pass: "32 × 784 × 300 = 7,526,400"."""
     if kind(call.layer) != "dense":
         return ""
     N, (D, H) = len(rows(call.x)), call.layer.kernel.shape
@@ -220,14 +216,14 @@ def multiplications(call) -> str:
 
 
 def symbols(call) -> dict:
-    """Parameter's path -> its letter in the formulas."""
+    """Return path -> letter in the formulas, of the layer's parameters."""
     letters = {"kernel": "W", "bias": "b", "gamma": "γ", "beta": "β", "alpha": "a",
                "moving_mean": "moving μ", "moving_variance": "moving σ²"}  # fmt: skip
     return {p.path: letters.get(p.name, p.name) for p in call.layer.weights}
 
 
 def bias_corrections(optimizer, iteration) -> dict:
-    """1 - beta^t by name, for an optimizer that has betas."""
+    """Return 1 - beta^t by name, for an optimizer that has betas."""
     t = iteration + 1
     return {
         name: 1 - getattr(optimizer, name) ** t

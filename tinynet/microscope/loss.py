@@ -1,4 +1,4 @@
-"""The stops around the loss: the batch that goes in, and two ways to one gradient."""
+"""The page's sections of the batch and of the loss, with its gradient in two ways."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ ROWS = 32  # of the batch, in the table without script
 
 
 def batch(found, data) -> str:
-    """The samples, with what came out for them; picture and path are the script's."""
+    """Return the samples, with what came out for them; picture and path are the script's."""
     R, N = data["rows"], data["count"]
     loss = found.loss
     lines = []
@@ -45,14 +45,14 @@ def _output(loss, n):
 
 
 def family(loss) -> str:
-    """Which derivation the loss has on the page: softmax, sigmoid, squared or other."""
+    """Return which derivation the loss has on the page: softmax, sigmoid, squared or other."""
     if loss.fused:
         return {"softmax": "softmax", "sigmoid": "sigmoid"}.get(loss.loss.logits_of, "other")
     return "squared" if getattr(loss.loss, "kind", None) == "squared" else "other"
 
 
 def one_hot(loss):
-    """Targets as (R, C), smoothed as the loss did."""
+    """Return the targets as (R, C), smoothed as in the loss."""
     C = loss.output.shape[-1]
     y = np.eye(C)[loss.y] if loss.loss.integer_targets else loss.y.astype(np.float64)
     s = getattr(loss.loss, "label_smoothing", 0.0)
@@ -60,7 +60,7 @@ def one_hot(loss):
 
 
 def loss_card(found, data, cite) -> str:
-    """Values per sample, and sample 0's gradient along both ways."""
+    """Return the loss's card: values per sample, and sample 0's gradient in two ways."""
     loss, fam = found.loss, family(found.loss)
     lines = []
     for n in range(min(ROWS, data["rows"], len(loss.w))):
@@ -119,7 +119,7 @@ def _loss_formulas(loss, fam):
 
 
 def _loss_links(loss, fam, cite):
-    """A link for each of `_loss_formulas`: the kernel does all but the weights of the rows."""
+    """Return a link for each of `_loss_formulas`; all but row weights come from the kernel."""
     kernel = kernel_of(loss, cite)
     if kernel is None:
         return [cite.line(type(loss.loss).forward, "def ")]
@@ -132,7 +132,7 @@ def _loss_links(loss, fam, cite):
 
 
 def kernel_of(loss, cite):
-    """The kernel that computes values and gradient, for the families that the page derives."""
+    """Return the kernel of values and gradient, for the families that the page derives."""
     softmax = "softmax_crossentropy"
     names = {
         "softmax": f"sparse_{softmax}" if loss.loss.integer_targets else softmax,
@@ -155,7 +155,7 @@ def _loss_sources(loss, cite):
 
 
 def _chain(loss, fam, n=0):
-    """Sample n: the chain of derivatives beside the short formula and the model's own gradient."""
+    """Return a table of sample n: the chain of derivatives beside the model's own gradient."""
     C, w = loss.output.shape[-1], float(loss.w[n])
     order = np.sort(np.argsort(-np.abs(loss.gradient[n]), kind="stable")[:CLASSES])
     y, out = one_hot(loss)[n] if fam != "other" else None, loss.output[n].astype(np.float64)

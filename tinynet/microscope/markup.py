@@ -13,7 +13,7 @@ LANGUAGES = ("en", "ko")
 
 @functools.cache
 def texts() -> dict:
-    """key -> {"en": ..., "ko": ...}."""
+    """Return key -> {"en": ..., "ko": ...}."""
     return json.loads((ASSETS / "text.json").read_text("utf-8"))
 
 
@@ -22,14 +22,14 @@ def esc(text) -> str:
 
 
 def T(key, **parts) -> str:
-    """The text of `key` in all languages; `parts` are HTML."""
+    """Return the text of `key` in all languages; `parts` are HTML."""
     return "".join(
         f'<span lang="{lang}">{texts()[key][lang].format(**parts)}</span>' for lang in LANGUAGES
     )
 
 
 def show(value) -> str:
-    """A number for reading: four significant digits, true minus and powers of ten."""
+    """Return a number for reading: four significant digits, true minus and powers of ten."""
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, int):
@@ -48,17 +48,17 @@ def show(value) -> str:
 
 
 def power(value) -> str:
-    """A power of ten as 10⁻³."""
+    """Return a power of ten as 10⁻³."""
     return f"10{str(round(math.log10(value))).translate(SUPERSCRIPT)}"
 
 
 def num(key, value) -> str:
-    """A number with its full value and the name under which a test recomputes it."""
+    """Return a number with its full value and the name under which a test recomputes it."""
     return f'<data data-k="{esc(key)}" value="{value!r}">{show(value)}</data>'
 
 
 def share(key, value) -> str:
-    """A share as a percentage."""
+    """Return a share as a percentage."""
     return f'<data data-k="{esc(key)}" value="{value!r}">{100 * value:.1f}%</data>'
 
 
@@ -67,7 +67,7 @@ def code(text) -> str:
 
 
 def table(head, rows, caption=None, kind="", focus=True) -> str:
-    """A table; the first cell of each row is its heading."""
+    """Return a table; the first cell of each row is its heading."""
     top = "" if caption is None else f"<caption>{caption}</caption>"
     cells = "".join(f'<th scope="col">{h}</th>' for h in head)
     body = "".join(
@@ -82,21 +82,21 @@ def table(head, rows, caption=None, kind="", focus=True) -> str:
 
 
 def bar(share_of_width, kind="") -> str:
-    """A horizontal bar, 0 to 1; numbers stand beside it, so it is silent for a reader."""
+    """Return a horizontal bar, 0 to 1; screen readers skip it: the number stands beside it."""
     width = 0 if not math.isfinite(share_of_width) else min(max(share_of_width, 0), 1)
     inside = f'<i style="width:{100 * width:.1f}%"></i>'
     return f'<span class="bar {kind}" aria-hidden="true">{inside}</span>'
 
 
 def log_share(value, low=1e-6, high=1.0) -> float:
-    """Where `value` lies between low and high on a logarithmic scale, in [0, 1]."""
+    """Return where `value` lies between low and high on a logarithmic scale, in [0, 1]."""
     if not value > 0 or not math.isfinite(value):
         return 0.0
     return (math.log10(value) - math.log10(low)) / (math.log10(high) - math.log10(low))
 
 
 def formula(lines, links=()) -> str:
-    """Formulas with their shapes below, and a link to the line that computes each."""
+    """Return formulas with their shapes, and a link to the line that computes each."""
     links = [*links, *[""] * (len(lines) - len(links))]
     body = "".join(
         f'<div class="line"><code class="f">{esc(f)}</code><code class="shape">{esc(s)}</code>'
@@ -106,11 +106,11 @@ def formula(lines, links=()) -> str:
     return f'<div class="formula">{body}</div>' if lines else ""
 
 
-def figure(title, key, scale="auto", note="", layer=None, image=None, pick=None) -> str:
-    """A place for a heat map, which the script draws; statistics beside it stand in without."""
+def figure(title, key, note="", layer=None, pick=None) -> str:
+    """Return where the script draws a heat map of array `key`; nothing for None."""
     if key is None:
         return ""
-    data = {"a": key, "scale": scale, "layer": layer, "image": image, "pick": pick}
+    data = {"a": key, "layer": layer, "pick": pick}
     attributes = "".join(f' data-{k}="{esc(v)}"' for k, v in data.items() if v is not None)
     return (
         f'<figure class="map"{attributes}><figcaption><b>{esc(title)}</b> {note}</figcaption>'
@@ -123,7 +123,7 @@ def note(text, kind="") -> str:
 
 
 def stop(ident, stage, pill, title, body) -> str:
-    """One stop of the walk."""
+    """Return one section of the page."""
     return (
         f'<section class="stop {stage}" id="{ident}" tabindex="-1" aria-labelledby="{ident}-h">'
         f'<header><span class="pill">{T(pill)}</span><h2 id="{ident}-h">{title}</h2></header>'

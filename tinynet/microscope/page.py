@@ -6,13 +6,14 @@ import platform
 import numpy as np
 
 from ..core.devices import load_ops
+from ..core.locks import exclusive
 from ..inspecting.untouched import untouched
 from . import cards, embed, panels
 from . import loss as losses
 from .check import check
 from .explain import activation_of, kind, statistics
 from .markup import ASSETS, T, code, esc, log_share, note, num, show, texts
-from .peer import NotComparable, compare, installed
+from .peer import BACKENDS, NotComparable, compare, installed
 from .source import line_of, where
 from .trace import prepare, run
 from .whatif import what_if
@@ -35,19 +36,21 @@ class Citations:
         if not text:
             return code(path)
         self.found[path, line] = text
-        return f'<a class="src" href="#{self._id(path, line)}"><code>{esc(path)}:{line}</code></a>'
+        return self._link(self._id(path, line), path, line)
 
     def line(self, function, fragment):
-        """A link to the line of `function` that holds `fragment`."""
+        """Return a link to the line of `function` that holds `fragment`."""
         path, first, text = where(function)
         if not text:
             return code(path)
         self.found[path, first] = text
         at = line_of(function, fragment)
         self.lines.add((path, first, at))
-        return (
-            f'<a class="src" href="#{self._id(path, first)}-{at}"><code>{esc(path)}:{at}</code></a>'
-        )
+        return self._link(f"{self._id(path, first)}-{at}", path, at)
+
+    @staticmethod
+    def _link(ident, path, line):
+        return f'<a class="src" href="#{ident}"><code>{esc(path)}:{line}</code></a>'
 
     @staticmethod
     def _id(path, line):
@@ -59,7 +62,7 @@ class Citations:
         return f'<span data-n="{at}"{anchor}>{esc(text)}\n</span>'
 
     def section(self):
-        """All cited lines, folded."""
+        """Return all cited lines, folded."""
         parts = []
         for (path, line), text in sorted(self.found.items()):
             rows = "".join(self._row(path, line, line + k, row)
@@ -70,8 +73,9 @@ class Citations:
         return "".join(parts)
 
 
+@exclusive
 def page(model, x, y, sample_weight=None, *, keras="auto", entries=6, seed=0) -> str:
-    """The page's HTML; for arguments see `microscope`."""
+    """Return the page's HTML; for arguments see `microscope`."""
     batch = prepare(model, x, y, sample_weight)
     with untouched(model):
         found = run(model, batch)
@@ -89,7 +93,7 @@ def page(model, x, y, sample_weight=None, *, keras="auto", entries=6, seed=0) ->
 def _peer(model, found, keras):
     if not keras:
         return {"reason": T("peer.off")}
-    if keras == "auto" and not installed():
+    if keras == "auto" and not (installed("keras") and installed(*BACKENDS)):
         return {"reason": esc("Keras is not installed")}
     try:
         with untouched(model):
@@ -99,7 +103,7 @@ def _peer(model, found, keras):
 
 
 def build(model, found, checked, cases, peer, seed) -> str:
-    """The HTML of all these numbers; arrays are cut where the page would grow too large."""
+    """Return the HTML of all these numbers; arrays are cut where the page would grow too large."""
     budget = PAGE_BYTES * 7 // 10  # base64 takes 4 bytes for 3, the rest is text
     for _ in range(3):
         text = _render(model, found, checked, cases, peer, seed, budget)
@@ -117,8 +121,7 @@ def _render(model, found, checked, cases, peer, seed, budget):
     stops = [losses.batch(found, data)]
     stops += [cards.forward(L, c, found, data, cite) for L, c in enumerate(found.layers)]
     stops.append(losses.loss_card(found, data, cite))
-    stops += [cards.backward(L, found.layers[L], found, data, cite)
-              for L in reversed(range(count))]  # fmt: skip
+    stops += [cards.backward(L, found.layers[L], found, data, cite) for L in reversed(range(count))]
     stops += [panels.update(model, found, data, cite),
               panels.check(found, checked, str(model.dtype), cite), panels.peer(peer),
               panels.whatif(cases, seed)]  # fmt: skip
@@ -144,7 +147,7 @@ def _render(model, found, checked, cases, peer, seed, budget):
 
 
 def _finite(value):
-    """The same with None for NaN and infinity, which JSON has no word for."""
+    """Return the same with None for NaN and infinity, which JSON can't hold."""
     if isinstance(value, dict):
         return {k: _finite(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -157,17 +160,13 @@ def _asset(name):
 
 
 def _data(found, arrays, budget):
-    """What the script reads, and a test recomputes the page from."""
+    """Return what the page's script reads, and a test recomputes the page from."""
     N = len(found.x)
     R = embed.rows_that_fit(found, budget)
     loss, per = found.loss, len(found.loss.w) // N
-    data = {
-        "count": N,
-        "rows": R,
-        "layers": embed.layers(found, arrays, R),
-        "params": embed.parameters(found, arrays, budget),
-        "image": _image(found.x.shape[1:]),
-    }
+    data = {"count": N, "rows": R, "layers": embed.layers(found, arrays, R),
+            "params": embed.parameters(found, arrays, budget),
+            "image": _image(found.x.shape[1:])}  # fmt: skip
     data["loss"] = {
         "name": type(loss.loss).__name__, "family": losses.family(loss), "fused": loss.fused,
         "ids": bool(loss.loss.integer_targets), "y": arrays.add(loss.y[: R * per]),
@@ -184,7 +183,7 @@ def _data(found, arrays, budget):
 
 
 def _image(row):
-    """(height, width) if a row looks like a picture of one channel."""
+    """Return (height, width) if a row looks like a picture of one channel."""
     if len(row) == 3 and row[2] == 1:
         row = row[:2]
     if len(row) == 2 and min(row) >= 4 and max(row) <= 8 * min(row):
@@ -222,7 +221,7 @@ def _header(model, found):
 
 
 def _strip(found):
-    """The way up over the way down, a column per layer; each a link to its card."""
+    """Return the way up over the way down, a column per layer; each a link to its card."""
     count = len(found.layers)
 
     def chip(ident, lane, label, small, level, column):
@@ -231,8 +230,7 @@ def _strip(found):
         meter = "" if level is None else f'<i class="level" style="--v:{level:.3f}"></i>'
         return (
             f'<a class="chip {lane}" href="#{ident}" data-stop="{ident}" title="{title}"{at}>'
-            f"{meter}"
-            f"<b>{label}</b><small>{small}</small></a>"
+            f"{meter}<b>{label}</b><small>{small}</small></a>"
         )
 
     up = [chip("batch", "batch", T("strip.batch"), esc(_short(found.x.shape)), None, 2)]
@@ -281,6 +279,6 @@ def _how(found, data, arrays):
 
 
 def _keys(p):
-    """Keys of all arrays of a parameter."""
+    """Return the keys of all arrays of a parameter."""
     own = [p[k] for k in ("w", "g", "after", "clipped", "penalty") if p.get(k)]
     return own + list(p["state"].values()) + list(p["state_after"].values())

@@ -1,4 +1,4 @@
-"""The stops after the layers: update, numeric check, Keras, what if."""
+"""The page's sections after the layers: update, numeric check, Keras, what if."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ RULES = {
 
 
 def update(model, found, data, cite) -> str:
-    """Steps, their size beside the weights', and one weight of each array worked out."""
+    """Return the update's card: sizes of the steps, and one weight of each array worked out."""
     optimizer = model.optimizer
     trained = [p for p in found.parameters.values() if p.gradient is not None]
     clipped = any(not np.array_equal(p.gradient, p.clipped) for p in trained)
@@ -61,7 +61,7 @@ def update(model, found, data, cite) -> str:
 
 
 def _rule(optimizer):
-    """The update's formulas; for a rule that is not listed, the equations in its class's text."""
+    """Return the update's formulas; those of the class's docstring if the rule isn't listed."""
     for cls in type(optimizer).__mro__:
         name = cls.__name__
         if name == "SGD" and optimizer.momentum:
@@ -77,7 +77,7 @@ def _rule(optimizer):
 
 
 def _rule_links(optimizer, kernel, cite):
-    """A link for each line of `_rule`: where the kernel writes that array."""
+    """Return a link for each line of `_rule`: where the kernel writes that array."""
     if kernel is None:
         return []
     rule, places = _rule(optimizer), {}
@@ -118,7 +118,7 @@ def _worked(p, clipped):
 
 
 def check(found, checked, dtype, cite) -> str:
-    """The table of differences, with the pass line."""
+    """Return the table of differences, with the pass line."""
     count = {v: sum(c.verdict == v for c in checked) for v in ("pass", "kink", "fail")}
     lines = []
     for k, c in enumerate(checked):
@@ -145,7 +145,7 @@ def check(found, checked, dtype, cite) -> str:
 
 
 def peer(result) -> str:
-    """Keras's numbers beside ours, or why there are none."""
+    """Return the comparison with Keras, or why there is none."""
     if "reason" in result:
         body = note(T("peer.absent", reason=result["reason"]))
         return stop("peer", "check", "pill.check", T("peer.title"), body)
@@ -162,7 +162,7 @@ def peer(result) -> str:
 
 
 def whatif(cases, seed) -> str:
-    """Small tables with bars for every other choice."""
+    """Return small tables with bars for every other choice."""
     body = [note(T("what.text"))]
     for group, key in (("initializers", "init"), ("activation", "act")):
         body.append(f"<h3>{T(f'what.{key}')}</h3>")

@@ -1,7 +1,7 @@
 """The same step by Keras, where it is installed: the largest difference of each tensor.
 
-Keras gets our weights, batch, dropout masks, moments and counters; its own backend differentiates
-and its own optimizer updates.
+Keras gets tinynet's weights, batch, dropout masks, moments and counters; its backend differentiates
+and its optimizer updates.
 """
 
 import importlib.util
@@ -22,17 +22,15 @@ class NotComparable(Exception):
     """Why Keras can't take this step; shown on the page."""
 
 
-def installed() -> bool:
-    """Whether Keras and one of the backends that we know how to differentiate are there."""
-    return importlib.util.find_spec("keras") is not None and any(
-        importlib.util.find_spec(name) is not None for name in BACKENDS
-    )
+def installed(*names) -> list:
+    """Return which of these packages can be imported."""
+    return [name for name in names if importlib.util.find_spec(name) is not None]
 
 
 def compare(model, found) -> dict:
-    """{"version", "backend", "loss", "rows": [{"what", "path", "ours", "difference"}]}.
+    """Return {"version", "backend", "loss", "rows": [{"what", "path", "ours", "difference"}]}.
 
-    `ours` is the largest entry of our tensor, `difference` the largest absolute difference.
+    `ours` is the largest entry of tinynet's tensor, `difference` the largest absolute difference.
 
     Raises:
         NotComparable: says why.
@@ -44,8 +42,8 @@ def compare(model, found) -> dict:
         loss_fn = _loss(keras, found, fused)
         optimizer = _optimizer(keras, model, found, twin)
         take = _step_of_jax if keras.backend.backend() == "jax" else _step_of_torch
-        y, weight = _targets(found)
-        loss, outputs, grads, after = take(twin, loss_fn, optimizer, found.x, y, weight)
+        weight = None if found.sample_weight is None else np.asarray(found.sample_weight)
+        loss, outputs, grads, after = take(twin, loss_fn, optimizer, found.x, found.y, weight)
     trained = [p for p in found.parameters.values() if p.gradient is not None]
     mine = found.loss.output.reshape(outputs.shape) if fused else found.outputs
     rows = [_row("outputs", "z" if fused else "y", mine, outputs)]
@@ -56,13 +54,13 @@ def compare(model, found) -> dict:
 
 
 def _load():
-    if importlib.util.find_spec("keras") is None:
+    """Import Keras, on one of the backends whose derivatives the comparison can take."""
+    if not installed("keras"):
         raise NotComparable("Keras is not installed")
     if "KERAS_BACKEND" not in os.environ:
-        there = [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
-        if not there:
+        if not installed(*BACKENDS):
             raise NotComparable("neither JAX nor PyTorch is installed for Keras to run on")
-        os.environ["KERAS_BACKEND"] = there[0]
+        os.environ["KERAS_BACKEND"] = installed(*BACKENDS)[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import keras
@@ -81,7 +79,7 @@ def _row(what, path, ours, theirs):
 
 
 def _twin(keras, found):
-    """A Keras model with our weights; without the last activation where our loss took logits."""
+    """Return a Keras model with the weights, and whether it ends with the logits for the loss."""
 
     class Mask(keras.layers.Layer):
         def __init__(self, mask, **options):
@@ -149,11 +147,6 @@ def _optimizer(keras, model, found, twin):
         for variable, p in zip(theirs, trained, strict=True):
             variable.assign(p.state_before[name])
     return optimizer
-
-
-def _targets(found):
-    y, weight = found.y, found.sample_weight
-    return y, None if weight is None else np.asarray(weight)
 
 
 def _step_of_jax(twin, loss_fn, optimizer, x, y, weight):

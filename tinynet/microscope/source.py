@@ -1,4 +1,4 @@
-"""Where a formula stands in our text: file, line and the lines themselves."""
+"""Where a formula stands in the source: file, line and the lines themselves."""
 
 import inspect
 import pathlib
@@ -7,7 +7,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent  # .../tinynet
 
 
 def where(function):
-    """(path, first line, text) of a function or class; (name, 0, "") where there is no text.
+    """Return (path, first line, text) of a function or class; (name, 0, "") where there is no text.
 
     Paths are the project's ("tinynet/layers/dense.py", "kernels/cpu/losses.py"), however it is
     installed; of a file elsewhere only its name is told.
@@ -28,6 +28,6 @@ def where(function):
 
 
 def line_of(function, fragment):
-    """The number of the first line of `function` that holds `fragment`; else its first line."""
+    """Return the number of the first line of `function` that has `fragment`, or of its first."""
     _, line, text = where(function)
     return next((line + k for k, row in enumerate(text.splitlines()) if fragment in row), line)

@@ -1,5 +1,7 @@
 """A trace as tables: for the terminal, and as HTML for a notebook."""
 
+import html
+
 import numpy as np
 
 from ..showing.summary import plain_text
@@ -9,49 +11,35 @@ WIDTH = 132
 
 
 def as_text(trace) -> str:
-    """The tables as plain text."""
+    """Return the tables as plain text."""
     return plain_text(WIDTH, *tables(trace))
 
 
 def as_html(trace) -> str:
-    """The same, laid out in a <pre> of its own."""
-    import html
-
+    """Return the tables as HTML: the text in a <pre>."""
     style = "font-family:monospace;line-height:1.25;white-space:pre;overflow-x:auto"
     return f'<pre style="{style}">{html.escape(as_text(trace))}</pre>'
 
 
 def tables(trace):
-    """rich tables: forward, backward, update; `console.print` them for colours."""
-    from rich.table import Table
+    """Return rich tables: forward, backward, update; `console.print` them for colours."""
     from rich.text import Text
 
     loss = trace.loss
     head = (f"{trace.model.name}: {len(trace.x)} rows, {type(loss.loss).__name__} "
             f"{loss.before:.4f} -> {loss.after:.4f}, step {trace.iteration + 1} of "
             f"{type(trace.model.optimizer).__name__} at {trace.learning_rate:g}")  # fmt: skip
-    up = Table(title=head, title_justify="left", caption="forward", caption_justify="left")
-    for name in ("layer", "formula", "shapes"):
-        up.add_column(name, overflow="fold")
-    for name in ("mean", "sd", "zeros"):
-        up.add_column(name, justify="right")
+    up = _table("forward", ("layer", "formula", "shapes"), ("mean", "sd", "zeros"), title=head)
     for call in trace.layers:
         y = statistics(call.y[0] if isinstance(call.y, list) else call.y)
-        numbers = (f"{y['mean']:.4g}", f"{y['sd']:.4g}", f"{100 * y['zeros']:.0f}%")
-        _rows(up, call.name, forward_formulas(call), 2, numbers)
-    down = Table(caption="backward", caption_justify="left")
-    for name in ("layer", "formula"):
-        down.add_column(name, overflow="fold")
-    for name in ("|dy|", "|dz|", "|dx|"):
-        down.add_column(name, justify="right")
+        figures = (f"{y['mean']:.4g}", f"{y['sd']:.4g}", f"{100 * y['zeros']:.0f}%")
+        _rows(up, call.name, forward_formulas(call), 2, figures)
+    down = _table("backward", ("layer", "formula"), ("|dy|", "|dz|", "|dx|"))
     for call in reversed(trace.layers):
         if call.visited:
             norms = tuple(_norm(a) for a in (call.dy, call.dz, call.dx))
             _rows(down, call.name, backward_formulas(call), 1, norms)
-    change = Table(caption="update", caption_justify="left")
-    change.add_column("weights", overflow="fold")
-    for name in ("|w|", "|g|", "|dw|", "|dw|/|w|"):
-        change.add_column(name, justify="right")
+    change = _table("update", ("weights",), ("|w|", "|g|", "|dw|", "|dw|/|w|"))
     for p in trace.parameters.values():
         if p.gradient is not None:
             w, g, dw = (np.linalg.norm(a.ravel()) for a in (p.before, p.gradient, p.step))
@@ -60,12 +48,24 @@ def tables(trace):
     return up, down, change
 
 
-def _rows(table, name, lines, columns, numbers):
-    """A row for each formula; the first one carries the layer's name and numbers."""
+def _table(caption, texts, figures, title=None):
+    """Return an empty table with columns of text and of figures."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    for name in texts:
+        table.add_column(name, overflow="fold")
+    for name in figures:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _rows(table, name, lines, columns, figures):
+    """Add a row for each formula; the first one has the layer's name and its figures."""
     from rich.text import Text  # no markup: "dz[n]" is a formula
 
     for k, line in enumerate(lines or [("", "")]):
-        first = numbers if k == 0 else ("",) * len(numbers)
+        first = figures if k == 0 else ("",) * len(figures)
         cells = [Text(cell) for cell in line[:columns]]
         table.add_row(Text(name if k == 0 else ""), *cells, *first, end_section=k >= len(lines) - 1)
 

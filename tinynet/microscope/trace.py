@@ -1,7 +1,7 @@
-"""`trace`: one real training step, with every number on its way kept.
+"""`trace`: one real training step, with all its arrays.
 
-The step is the model's own `train_step`, kernel by kernel on its device. A `Listener` writes down
-what passes; then everything is put back (`untouched`).
+The step is the model's own `train_step`, kernel by kernel on its device. A `Listener` records it;
+then everything is put back (`untouched`).
 """
 
 import dataclasses
@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 
 from .. import activations
+from ..core.locks import exclusive
 from ..inspecting.listen import Listener, copied
 from ..inspecting.records import LossTrace
 from ..inspecting.untouched import untouched
@@ -27,7 +28,7 @@ class Trace:
         parameters: path -> ParameterTrace.
         numbers: what the optimizer's rule used in this step: lr or alpha, decay.
         learning_rate, iteration: of this step; the optimizer's count of steps before it.
-        input_gradient: dL / dx like x; None where a layer that learns nothing is in the way.
+        input_gradient: dL / dx like x; None where the backward pass ends above it.
     """
 
     model: object
@@ -44,7 +45,7 @@ class Trace:
     input_gradient: object = None
 
     def layer(self, name):
-        """The LayerTrace of the layer of this name; the first call of it."""
+        """Return the LayerTrace of the layer of this name; the first call of it."""
         for found in self.layers:
             if found.name == name:
                 return found
@@ -70,15 +71,13 @@ class Trace:
         return as_html(self)
 
 
+@exclusive
 def trace(model, x, y, sample_weight=None):
-    """All numbers of the training step that (x, y) would cause; the model stays as it is.
+    """Return the Trace of the training step that (x, y) would cause; the model stays as it is.
 
     Args:
         model: compiled; it is built if need be, as `fit` would.
         x, y, sample_weight: one batch, as for `fit`.
-
-    Returns:
-        Trace.
     """
     batch = prepare(model, x, y, sample_weight)
     with untouched(model):
@@ -89,7 +88,7 @@ def trace(model, x, y, sample_weight=None):
 
 
 def prepare(model, x, y, sample_weight=None):
-    """The checked batch: x on the model's device, y, sample_weight; the model is ready for it."""
+    """Return the checked batch, x on the model's device, and prepare the model for it."""
     model._require_compiled("trace")
     data = model.dataset(x, y, sample_weight)
     model._prepare(data.y.shape)
@@ -97,7 +96,7 @@ def prepare(model, x, y, sample_weight=None):
 
 
 def run(model, batch, update=True):
-    """One `train_step`, listened to. It changes the model: call it within `untouched`."""
+    """Record one `train_step`. It changes the model: call it within `untouched`."""
     to_host, (x, y, sample_weight) = model.context.ops.to_host, batch
     listener = Listener(model, to_host, update)
     before = {p.path: p.numpy() for p in model.parameters}
@@ -113,16 +112,8 @@ def run(model, batch, update=True):
     loss.before = model.context.loss
     loss.penalty = loss.before - float(loss.values.sum(dtype=np.float64))
     return Trace(
-        model=model,
-        x=copied(x, to_host),
-        y=copied(y, to_host),
-        sample_weight=copied(sample_weight, to_host),
-        outputs=listener.outputs(),
-        layers=listener.calls,
-        loss=loss,
-        parameters=listener.parameters(before),
-        numbers=numbers,
-        learning_rate=float(lr),
-        iteration=int(iteration),
-        input_gradient=listener.input_gradient(),
-    )
+        model=model, x=copied(x, to_host), y=copied(y, to_host),
+        sample_weight=copied(sample_weight, to_host), outputs=listener.outputs(),
+        layers=listener.calls, loss=loss, parameters=listener.parameters(before), numbers=numbers,
+        learning_rate=float(lr), iteration=int(iteration), input_gradient=listener.input_gradient(),
+    )  # fmt: skip

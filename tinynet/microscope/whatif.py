@@ -17,7 +17,7 @@ FACTORS = (0.1, 1.0, 10.0)
 
 
 def what_if(model, batch, found, seed=0) -> dict:
-    """{"initializers": [case], "activation": [case] or [], "rates": [case]}.
+    """Return {"initializers": [case], "activation": [case] or [], "rates": [case]}.
 
     A case is a dict: name, loss, and per layer with weights the sd of its output, the share of
     zeros in it, and the norm of its kernel's gradient. Rates have factor, rate and loss after.
@@ -30,7 +30,7 @@ def what_if(model, batch, found, seed=0) -> dict:
 
 
 def kernels_of(model):
-    """The trainable weights of rank 2 or more: what an initializer is chosen for."""
+    """Return the trainable weights of rank 2 or more: what an initializer is chosen for."""
     return [p for p in model.trainable_weights if p.ndim > 1]
 
 
@@ -48,7 +48,7 @@ def _initializers(model, batch, seed):
 
 
 def fresh(name, shape, dtype, seed):
-    """The weights that initializer `name` gives for this seed."""
+    """Return the weights that initializer `name` gives for this seed."""
     initializer = initializers.get(name)
     if hasattr(initializer, "seed"):
         initializer = type(initializer)(seed=seed)
@@ -56,7 +56,7 @@ def fresh(name, shape, dtype, seed):
 
 
 def _activation(model, batch, found):
-    """Sigmoid for relu in all hidden layers; or relu, where none of them has relu."""
+    """Return cases with sigmoid for relu in all hidden layers; or with relu, if none has it."""
     hidden = [call for call in found.layers[:-1] if activation_of(call) is not None
               and isinstance(call.layer, (Dense, Activation))]  # fmt: skip
     names = sorted({activation_of(call).name for call in hidden})

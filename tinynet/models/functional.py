@@ -2,6 +2,7 @@
 
 from ..core import graph
 from ..core.graph import KerasTensor
+from ..core.locks import join
 from ..data.several import SeveralRows, as_inputs
 from ..layers import InputLayer, Layer
 from ..layers import deserialize as deserialize_layer
@@ -52,10 +53,10 @@ class Functional(Model):
         self.inputs, self.outputs = graph.flat(inputs), graph.flat(outputs)
         for layer in layers:
             self.check_addition(layer)
-            self.inner_layers.append(layer)
-        self.inner_layers = layers
+            self.inner_layers = [*self.inner_layers, layer]
+        join(self, *layers)
         self.nodes_in_order = [node for node in nodes if node.inputs]
-        self.uses = {}  # layer -> its nodes here
+        self.uses = {}  # layer -> its nodes in this model
         for node in self.nodes_in_order:
             self.uses.setdefault(node.layer, []).append(node)
         for layer, uses in self.uses.items():
@@ -67,7 +68,10 @@ class Functional(Model):
                     "applied only once; put ActivityRegularization after each application"
                 )
         self.kept = {}  # node -> what its layer saved, where a layer has several
-        self._set_shapes()
+        shapes = [tensor.shape for tensor in self.inputs]
+        self.input_shape = shapes if len(shapes) > 1 else shapes[0]
+        shapes = [tensor.shape for tensor in self.outputs]
+        self.output_shape = shapes if self.many_outputs else shapes[0]
         self.built = True
         if not trainable:
             self.trainable = False
@@ -76,12 +80,6 @@ class Functional(Model):
     def names_of_inputs(self):
         """How a dict of arrays names them: by the keys of `inputs`, or by their layers."""
         return self.input_names or [tensor.name for tensor in self.inputs]
-
-    def _set_shapes(self):
-        shapes = [tensor.shape for tensor in self.inputs]
-        self.input_shape = shapes if len(shapes) > 1 else shapes[0]
-        shapes = [tensor.shape for tensor in self.outputs]
-        self.output_shape = shapes if self.many_outputs else shapes[0]
 
     def build(self, input_shape):
         """Nothing is left to do: the layers were built when they were connected."""
@@ -151,14 +149,10 @@ class Functional(Model):
             for tensor, d in zip(node.inputs, dx if node.many else [dx], strict=True):
                 if tensor in self.wanted:
                     before = gradients.get(tensor)
-                    gradients[tensor] = d if before is None else self._sum(before, d)
+                    both = before is not None
+                    gradients[tensor] = self.result_of(self.ops.add, before, d) if both else d
         dx = [gradients.get(tensor) for tensor in self.inputs]
         return dx if self.many_inputs else dx[0]
-
-    def _sum(self, a, b):
-        total = self.context.empty(a.shape, self.dtype)
-        self.context.ops.add(a, b, y=total)
-        return total
 
     def _add_to_gradients(self, layer, dy, logits):
         """Backward of a layer whose parameters have got gradients before in this step."""
@@ -184,7 +178,7 @@ class Functional(Model):
             if below or node.layer.trainable_weights:
                 self.learning.append(node)
                 self.wanted.add(node.output)
-        if not self.learning:  # everything is frozen: the loss still wants its place
+        if not self.learning:  # everything is frozen: `backward` still begins at the output
             self.learning = [self.outputs[0].node]
         for layer, nodes in self.uses.items():
             layer.plan_backward(any(t in self.wanted for node in nodes for t in node.inputs))
@@ -224,9 +218,9 @@ class Functional(Model):
         return parts if len(parts) > 1 else parts[0]
 
     def accepts(self, shape):
-        ours = [tensor.shape for tensor in self.inputs]
+        expected = [tensor.shape for tensor in self.inputs]
         given = shape if isinstance(shape, list) else [shape]
-        return len(ours) == len(given) and all(map(graph.fits, given, ours))
+        return len(expected) == len(given) and all(map(graph.fits, given, expected))
 
     # --------------------------------------------------------------------------------- config
 

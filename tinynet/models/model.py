@@ -1,4 +1,4 @@
-"""Model: what Sequential and functional models have in common, and how one stands in another.
+"""Model: the base of Sequential and functional models, which may be layers of other models.
 
 A model is a layer made of layers: it has `forward` and `backward`, so it can be put into another
 model. The layers that do the work are its `leaves`; whichever model takes a step gives them its
@@ -13,6 +13,7 @@ from ..configs.naming import unique_name
 from ..core.context import StepContext
 from ..core.devices import load_ops, resolve
 from ..core.graph import fits, is_symbolic
+from ..core.locks import exclusive
 from ..core.parameters import FlatParameters
 from ..core.versions import latest_version, new_version
 from ..engine.fit import Trainer
@@ -42,7 +43,7 @@ class Model(Trainer, Layer):
         input_shape, output_shape: with None for the number of rows.
     """
 
-    functional = stack = None  # Functional and Sequential, which enter themselves here
+    functional = stack = None  # Functional and Sequential, set by their modules
     declared_input_shape = None
     planned = fitting_layout = None  # what `plan_backward` and `check_shapes` have seen
 
@@ -59,7 +60,7 @@ class Model(Trainer, Layer):
 
     def __init__(self, name=None):
         Trainer.__init__(self)
-        # the state of the training, and what is derived from the layers, is no part of the version
+        # training state, and what is derived from the layers, do not change the version
         self.unversioned = Layer.unversioned | DERIVED | frozenset(vars(self))
         self.name = unique_name(type(self).__name__) if name is None else str(name)
         self.inner_layers, self.nodes = [], []
@@ -123,11 +124,11 @@ class Model(Trainer, Layer):
         self._context = context
         for layer in self.inner_layers:
             layer.context = context
-        new_version()  # a model that holds some of the layers, too, has to take them back
+        new_version()  # another model that holds some of the layers has to set their context again
 
     @property
     def saved(self):
-        """What the layers inside keep for `backward`."""
+        """The `saved` of each layer inside."""
         return [layer.saved for layer in self.inner_layers]
 
     @saved.setter
@@ -160,15 +161,14 @@ class Model(Trainer, Layer):
             if not -len(self.layers) <= index < len(self.layers):
                 raise ValueError(f"{self.name} has {len(self.layers)} layers, no number {index}")
             return self.layers[index]
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise ValueError(
-            f"{self.name} has no layer {name!r}; it has {[layer.name for layer in self.layers]}"
-        )
+        known = {layer.name: layer for layer in self.layers}
+        if name not in known:
+            raise ValueError(f"{self.name} has no layer {name!r}; it has {list(known)}")
+        return known[name]
 
     # ------------------------------------------------------------------------------ calling it
 
+    @exclusive
     def __call__(self, x, training=None):
         """Outputs for arrays, without batching; for symbolic tensors the symbolic output."""
         if is_symbolic(x):
@@ -272,7 +272,7 @@ class Model(Trainer, Layer):
 
     @property
     def dtype(self):
-        """That of all layers."""
+        """The dtype of all layers."""
         leaves = self.layout.leaves
         with_weights = [leaf for leaf in leaves if leaf.own_parameters] or leaves
         return with_weights[0].dtype if leaves else float_dtype()
@@ -301,7 +301,7 @@ class Model(Trainer, Layer):
         return saving.model_from_json(json_string, custom_objects)
 
     def export(self, filepath, format=None, **options):
-        """Write what predicts as ONNX, see `saving.onnx`."""
+        """Write the forward pass as an ONNX file, see `saving.onnx`."""
         self.require_built("export")
         saving.export(self, filepath, format, **options)
 
@@ -328,7 +328,7 @@ class Model(Trainer, Layer):
                       layer_range)  # fmt: skip
 
     def _repr_html_(self):
-        """What a notebook shows."""
+        """The model as HTML, for a notebook."""
         from ..showing.notebook import model_html
 
         return model_html(self)

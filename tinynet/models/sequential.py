@@ -3,6 +3,7 @@
 import itertools
 
 from ..core.graph import KerasTensor, Node
+from ..core.locks import exclusive, join
 from ..layers import InputLayer
 from ..layers import deserialize as deserialize_layer
 from ..layers import serialize as serialize_layer
@@ -29,7 +30,7 @@ class Sequential(Model):
     def __init__(self, layers=None, trainable=True, name=None):
         super().__init__(name)
         self.input_layer = None
-        self.chain = []  # the nodes of our layers, see `graph`
+        self.chain = []  # the nodes of its layers, see `graph`
         for layer in layers or ():
             self.add(layer)
         if not trainable:
@@ -37,6 +38,7 @@ class Sequential(Model):
 
     # ------------------------------------------------------------------------------ the stack
 
+    @exclusive
     def add(self, layer):
         """Put a layer on top.
 
@@ -46,7 +48,9 @@ class Sequential(Model):
         """
         if isinstance(layer, KerasTensor) and not layer.node.inputs:
             layer = layer.node.layer  # Input(shape)
+        self.check_not_training("add")
         self.check_addition(layer)
+        join(self, layer)
         if isinstance(layer, InputLayer):
             if self.inner_layers or self.input_layer is not None:
                 raise ValueError(f"{self.name}: an Input comes first and only once")
@@ -69,8 +73,10 @@ class Sequential(Model):
         self.chain.append(Node(layer, [self.chain[-1].output], False, self.output_shape))
         self.flat = self.compiled_metrics = None
 
+    @exclusive
     def pop(self):
         """Take the last layer off and return it."""
+        self.check_not_training("pop")
         if not self.inner_layers:
             raise ValueError(f"{self.name}: there are no layers to pop")
         *self.inner_layers, layer = self.inner_layers
@@ -120,11 +126,9 @@ class Sequential(Model):
         if first is None or first.shape != shapes[0][1:]:
             name = f"{self.inner_layers[0].name}_input"
             first = InputLayer(shapes[0][1:], name=name, dtype=self.dtype)
-        x = first.nodes[0].output
         self.chain = [first.nodes[0]]
         for layer, shape in zip(self.inner_layers, shapes[1:], strict=True):
-            self.chain.append(Node(layer, [x], False, shape))
-            x = self.chain[-1].output
+            self.chain.append(Node(layer, [self.chain[-1].output], False, shape))
 
     def _unchain(self):
         for node in self.chain[1:]:

@@ -32,8 +32,6 @@ class Adafactor(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step")
-
     def __init__(self, learning_rate=0.001, beta_2_decay=-0.8, epsilon_1=1e-30, epsilon_2=1e-3,
                  clip_threshold=1.0, relative_step=True, **options):  # fmt: skip
         super().__init__(learning_rate, **options)

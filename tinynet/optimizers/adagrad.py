@@ -17,7 +17,6 @@ class Adagrad(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("initial_accumulator_value", "epsilon")
     stored = ((("a", "accumulator"),),)
 
     def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **options):
@@ -49,16 +48,12 @@ class Adadelta(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("rho", "epsilon")
     stored = ((("a", "accumulated_grad"), ("x", "accumulated_delta_var")),)
 
     def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-7, **options):
         super().__init__(learning_rate, **options)
         self.set_checked(below=1, rho=rho)
         self.set_checked(epsilon=epsilon)
-
-    def make_state(self, zeros):
-        return {"a": zeros(), "x": zeros()}
 
     def update(self, w, g, lr, a, x):
         self.ops.adadelta(g, lr, self.rho, self.epsilon, w=w, a=a, x=x)

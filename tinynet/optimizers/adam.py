@@ -5,8 +5,17 @@ import math
 from .base import Optimizer, register
 
 
+class TwoMoments(Optimizer):
+    """Base of the rules with decaying moments: beta_1 and beta_2 in [0, 1), epsilon >= 0."""
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **options):
+        super().__init__(learning_rate, **options)
+        self.set_checked(below=1, beta_1=beta_1, beta_2=beta_2)
+        self.set_checked(epsilon=epsilon)
+
+
 @register()
-class Adam(Optimizer):
+class Adam(TwoMoments):
     """Kingma and Ba 2015, in the order of the paper's section 2:
 
         alpha = lr sqrt(1 - beta_2^t) / (1 - beta_1^t),      t = 1, 2, ...
@@ -25,14 +34,11 @@ class Adam(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("beta_1", "beta_2", "epsilon", "amsgrad")
     stored = ((("m", "momentum"), ("v", "velocity")), (("v_max", "velocity_hat"),))
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False,
                  **options):  # fmt: skip
-        super().__init__(learning_rate, **options)
-        self.set_checked(below=1, beta_1=beta_1, beta_2=beta_2)
-        self.set_checked(epsilon=epsilon)
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **options)
         self.amsgrad = bool(amsgrad)
 
     def make_state(self, zeros):
@@ -48,6 +54,8 @@ class Adam(Optimizer):
 @register()
 class AdamW(Adam):
     """Adam after w -= weight_decay lr w (Loshchilov and Hutter 2019); for arguments see Adam."""
+
+    rule_keys = Adam.rule_keys
 
     def __init__(self, learning_rate=0.001, weight_decay=0.004, **options):
         super().__init__(learning_rate, weight_decay=weight_decay, **options)

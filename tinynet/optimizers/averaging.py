@@ -1,9 +1,12 @@
 """The moving average of the weights that an optimizer with use_ema=True keeps."""
 
+from ..core.locks import exclusive
+
 
 class Averaging:
-    """What `Optimizer` can do with its `average`, a flat vector like the weights, or None."""
+    """Base of Optimizer: uses of its `average`, a flat vector like the weights, or None."""
 
+    @exclusive
     def swap_average(self):
         """Exchange weights and averages; once more exchanges them back.
 
@@ -21,6 +24,7 @@ class Averaging:
             self.average[place] = weights
         self.average_in_weights = not self.average_in_weights
 
+    @exclusive
     def finalize_variable_values(self, var_list=None):
         """With use_ema, give the weights the values of their average; at the end of training.
 

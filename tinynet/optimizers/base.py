@@ -1,4 +1,4 @@
-"""What all optimizers share: the learning rate, clipping, weight decay, and one `apply`.
+"""The base of all optimizers: the learning rate, clipping, weight decay, and one `apply`.
 
 An optimizer works on flat vectors: all trainable weights of a model end to end, and their
 gradients in the same order. So the update rule is written once, for one vector.
@@ -15,13 +15,13 @@ from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from ..core.context import StepContext
 from ..core.devices import load_ops
-from ..core.parameters import Parameter
+from ..core.parameters import Parameter, slices_of
 from ..core.versions import Versioned
 from . import schedules, variables
 from .averaging import Averaging
-from .checks import check_options
+from .checks import check_gradients, check_options
 
-_registry = Registry("optimizer", "optimizers")
+_registry = Registry("optimizer", "optimizers", "rule_keys")
 register = _registry.register
 
 
@@ -53,7 +53,7 @@ class Optimizer(Averaging, Configurable, Versioned):
     Args:
         learning_rate: a number >= 0, a schedule of the step number, or a function without
             arguments, called whenever the rate is needed.
-        weight_decay: each step first does w -= weight_decay lr w, apart from the gradient.
+        weight_decay: each step first does w -= weight_decay lr w; the gradient is left as it is.
         clipnorm: each parameter's gradient is scaled down to this norm.
         clipvalue: each gradient entry is cut to [-clipvalue, clipvalue].
         global_clipnorm: all gradients together are scaled down to this norm. Only one of the three.
@@ -73,11 +73,6 @@ class Optimizer(Averaging, Configurable, Versioned):
         average, total: flat vectors of use_ema and of gradient_accumulation_steps, or None.
     """
 
-    option_keys = (
-        "learning_rate", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema",
-        "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor",
-        "gradient_accumulation_steps",
-    )  # fmt: skip
     rule = None
     rule_keys: tuple = ()
     # what a class of the user's may bring along and still be recorded
@@ -91,30 +86,18 @@ class Optimizer(Averaging, Configurable, Versioned):
         {"step_number", "iterations", "learning_rate", "_rate", "ops", "average_in_weights"}
     )
 
-    def __init__(
-        self,
-        learning_rate,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        use_ema=False,
-        ema_momentum=0.99,
-        ema_overwrite_frequency=None,
-        loss_scale_factor=None,
-        gradient_accumulation_steps=None,
-        name=None,
-    ):
+    def __init__(self, learning_rate, weight_decay=None, clipnorm=None, clipvalue=None,
+                 global_clipnorm=None, use_ema=False, ema_momentum=0.99,
+                 ema_overwrite_frequency=None, loss_scale_factor=None,
+                 gradient_accumulation_steps=None, name=None):  # fmt: skip
         self.name = name or snake_case(type(self).__name__)
         self.step_number = 0
         self._schedule = None
         self.learning_rate = learning_rate
         self.first_rate = None if self._schedule is not None else self._rate
-        check_options(
-            self.name, weight_decay, loss_scale_factor, ema_momentum, ema_overwrite_frequency,
-            gradient_accumulation_steps,
-            clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm,
-        )  # fmt: skip
+        check_options(self.name, weight_decay, loss_scale_factor, ema_momentum,
+                      ema_overwrite_frequency, gradient_accumulation_steps, clipnorm=clipnorm,
+                      clipvalue=clipvalue, global_clipnorm=global_clipnorm)  # fmt: skip
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.use_ema, self.ema_momentum = bool(use_ema), ema_momentum
@@ -126,6 +109,8 @@ class Optimizer(Averaging, Configurable, Versioned):
         self.average = self.total = None
         self.average_in_weights = False  # whether `swap_average` has exchanged them
         self.ops = load_ops("reference")
+
+    option_keys = tuple(inspect.signature(__init__).parameters)[1:-1]  # without self and name
 
     def set_checked(self, below=None, **values):
         """Attributes of these names, each a number >= 0 and, where that is given, < `below`."""
@@ -170,7 +155,7 @@ class Optimizer(Averaging, Configurable, Versioned):
             )
         self._rate = float(value)
 
-    lr = learning_rate  # the posts' dialect
+    lr = learning_rate  # its name in Keras 2
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Parameters (or parts of their paths) that weight_decay leaves alone."""
@@ -188,7 +173,8 @@ class Optimizer(Averaging, Configurable, Versioned):
 
     def make_state(self, zeros):
         """Name -> flat vector of this rule's moments; `zeros()` makes one."""
-        return {} if self.rule is None else {name: zeros() for name in self._names_of_rule()[1]}
+        stored = [name for group in self.stored for name, _ in group]
+        return {name: zeros() for name in (self._names_of_rule()[1] if self.rule else stored)}
 
     def scalars(self, t, lr):
         """The numbers that `update` needs for update number t (from 1) at the rate lr."""
@@ -212,19 +198,16 @@ class Optimizer(Averaging, Configurable, Versioned):
     # ----------------------------------------------------------------------------------- a step
 
     def build(self, parameters, ops=None):
-        """Make the moments for these parameters, all zero, and remember their places."""
+        """Make the moments for these parameters, all zero, and their slices of the flat vectors."""
         if self.parameters is not None:
             self.step_number = 0  # Adam's bias correction counts the steps behind its moments
         self.parameters = list(parameters)
         self.ops = ops or self.ops
         dtype = self.parameters[0].dtype if self.parameters else np.dtype("float32")
-        self.slices, start = [], 0
-        for p in self.parameters:
-            self.slices.append(slice(start, start + p.size))
-            start += p.size
-        self.state = self.make_state(lambda: self.ops.zeros(start, dtype))
-        self.average = self.ops.zeros(start, dtype) if self.use_ema else None
-        self.total = self.ops.zeros(start, dtype) if self.gradient_accumulation_steps else None
+        self.slices, size = slices_of(self.parameters), sum(p.size for p in self.parameters)
+        self.state = self.make_state(lambda: self.ops.zeros(size, dtype))
+        self.average = self.ops.zeros(size, dtype) if self.use_ema else None
+        self.total = self.ops.zeros(size, dtype) if self.gradient_accumulation_steps else None
         self.average_in_weights = False
         return self
 
@@ -365,28 +348,10 @@ class Optimizer(Averaging, Configurable, Versioned):
         if not parameters:
             raise ValueError(f"{self.name}: there are no parameters to update")
         grads = [np.asarray(g) for g in grads]
-        if len(grads) != len(parameters):
-            raise ValueError(
-                f"{self.name}: {len(grads)} gradients for {len(parameters)} parameters"
-            )
-        for i, (g, p) in enumerate(zip(grads, parameters, strict=True)):
-            if g.dtype.kind not in "fiub":
-                raise TypeError(f"{self.name}: gradient {i} has dtype {g.dtype}, expected numbers")
-            dtype = getattr(p, "dtype", type(p).__name__)
-            if getattr(dtype, "kind", None) != "f":
-                raise TypeError(
-                    f"{self.name}: parameter {i} must be a Parameter or an array of floats that "
-                    f"can be changed in place, received {dtype}"
-                )
-            if g.shape != p.shape:
-                raise ValueError(
-                    f"{self.name}: gradient {i} has shape {g.shape}, its parameter {p.shape}"
-                )
+        check_gradients(self.name, grads, parameters)
         if self.parameters is None:
-            self.build([
-                p if isinstance(p, Parameter) else Parameter(p, f"array_{i}")
-                for i, p in enumerate(parameters)
-            ])  # fmt: skip
+            self.build([p if isinstance(p, Parameter) else Parameter(p, f"array_{i}")
+                        for i, p in enumerate(parameters)])  # fmt: skip
         elif len(parameters) != len(self.parameters) or any(
             a is not b.value and a is not b
             for a, b in zip(parameters, self.parameters, strict=True)
@@ -412,7 +377,7 @@ class Optimizer(Averaging, Configurable, Versioned):
         return [a for a in (self.average, self.total, *self.state.values()) if a is not None]
 
     def state_size(self):
-        """(numbers, bytes) that these take."""
+        """(entries, bytes) of these vectors."""
         return sum(a.size for a in self.arrays()), sum(a.nbytes for a in self.arrays())
 
     def moments(self):
@@ -450,9 +415,8 @@ class Optimizer(Averaging, Configurable, Versioned):
         self.average_in_weights = state["average_in_weights"]
 
     def get_config(self) -> dict:
-        config = {"name": self.name}
-        for key in self.option_keys + self.rule_keys:
-            config[key] = getattr(self, key)
+        keys = ("name", *self.option_keys, *self.rule_keys)
+        config = {key: getattr(self, key) for key in keys}
         if self._schedule is not None:
             config["learning_rate"] = schedules.serialize(self._schedule)
         return config

@@ -1,11 +1,11 @@
-"""What an optimizer's options must be; a message names the option and what was received."""
+"""Checks of an optimizer's options; a message names the option and what was received."""
 
 from ..configs.checks import check_integer, check_number
 
 
 def check_options(name, weight_decay, loss_scale_factor, ema_momentum, ema_overwrite_frequency,
                   gradient_accumulation_steps, **limits):  # fmt: skip
-    """Raise a ValueError unless these options of Optimizer, and its limits of gradients, do."""
+    """Raise a ValueError unless an optimizer's options are permitted; `limits` clip gradients."""
     for key, value in {**limits, "loss_scale_factor": loss_scale_factor}.items():
         if value is not None:
             check_number(f"{name}: {key}", value, above=0, kind="a number")
@@ -19,3 +19,20 @@ def check_options(name, weight_decay, loss_scale_factor, ema_momentum, ema_overw
         check_integer(f"{name}: gradient_accumulation_steps", gradient_accumulation_steps, 2)
     if ema_overwrite_frequency is not None:
         check_integer(f"{name}: ema_overwrite_frequency", ema_overwrite_frequency)
+
+
+def check_gradients(name, grads, parameters):
+    """Raise unless these arrays can be the gradients of these Parameters or float arrays."""
+    if len(grads) != len(parameters):
+        raise ValueError(f"{name}: {len(grads)} gradients for {len(parameters)} parameters")
+    for i, (g, p) in enumerate(zip(grads, parameters, strict=True)):
+        if g.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: gradient {i} has dtype {g.dtype}, expected numbers")
+        dtype = getattr(p, "dtype", type(p).__name__)
+        if getattr(dtype, "kind", None) != "f":
+            raise TypeError(
+                f"{name}: parameter {i} must be a Parameter or an array of floats that can be "
+                f"changed in place, received {dtype}"
+            )
+        if g.shape != p.shape:
+            raise ValueError(f"{name}: gradient {i} has shape {g.shape}, its parameter {p.shape}")

@@ -22,27 +22,14 @@ class Ftrl(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = (
-        "learning_rate_power", "initial_accumulator_value", "l1_regularization_strength",
-        "l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta",
-    )  # fmt: skip
     stored = ((("n", "accumulator"), ("z", "linear")),)
 
-    def __init__(
-        self,
-        learning_rate=0.001,
-        learning_rate_power=-0.5,
-        initial_accumulator_value=0.1,
-        l1_regularization_strength=0.0,
-        l2_regularization_strength=0.0,
-        l2_shrinkage_regularization_strength=0.0,
-        beta=0.0,
-        **options,
-    ):
+    def __init__(self, learning_rate=0.001, learning_rate_power=-0.5, initial_accumulator_value=0.1,
+                 l1_regularization_strength=0.0, l2_regularization_strength=0.0,
+                 l2_shrinkage_regularization_strength=0.0, beta=0.0, **options):  # fmt: skip
         super().__init__(learning_rate, **options)
-        self.learning_rate_power = check_number(
-            "Ftrl: learning_rate_power", learning_rate_power, high=0
-        )
+        power = check_number("Ftrl: learning_rate_power", learning_rate_power, high=0)
+        self.learning_rate_power = power
         self.set_checked(
             beta=beta, initial_accumulator_value=initial_accumulator_value,
             l1_regularization_strength=l1_regularization_strength,
@@ -59,7 +46,5 @@ class Ftrl(Optimizer):
         return {"lr": lr, "l2": 2 * self.l2_regularization_strength + self.beta / lr}
 
     def update(self, w, g, lr, l2, n, z):
-        self.ops.ftrl(
-            g, lr, self.learning_rate_power, self.l1_regularization_strength, l2,
-            self.l2_shrinkage_regularization_strength, w=w, n=n, z=z,
-        )  # fmt: skip
+        self.ops.ftrl(g, lr, self.learning_rate_power, self.l1_regularization_strength, l2,
+                      self.l2_shrinkage_regularization_strength, w=w, n=n, z=z)  # fmt: skip

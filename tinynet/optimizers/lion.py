@@ -18,7 +18,6 @@ class Lion(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("beta_1", "beta_2")
     stored = ((("m", "momentum"),),)
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, **options):
@@ -26,9 +25,6 @@ class Lion(Optimizer):
         self.set_checked(below=1, beta_2=beta_2)
         # at 0 it would be the sign of the gradient alone
         self.beta_1 = check_number("Lion: beta_1", beta_1, above=0, high=1)
-
-    def make_state(self, zeros):
-        return {"m": zeros()}
 
     def update(self, w, g, lr, m):
         self.ops.lion(g, lr, self.beta_1, self.beta_2, w=w, m=m)

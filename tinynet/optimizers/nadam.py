@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 
-from .base import Optimizer, register
+from .adam import TwoMoments
+from .base import register
 from .variables import Variable
 
 
 @register()
-class Nadam(Optimizer):
+class Nadam(TwoMoments):
     """Dozat 2016, with its warming momentum mu, for t = 1, 2, ...:
 
         mu_t = beta_1 (1 - 0.96^t / 2),   U_t = mu_1 ... mu_t
@@ -18,25 +19,12 @@ class Nadam(Optimizer):
         m_hat = mu_{t+1} m / (1 - U_{t+1}) + (1 - mu_t) g / (1 - U_t)
         w -= lr m_hat / (sqrt(v / (1 - beta_2^t)) + epsilon)
 
-    Args:
-        learning_rate: lr.
-        beta_1, beta_2: decay of the moments, in [0, 1).
-        epsilon: keeps the divisor away from zero.
-        **options: see Optimizer.
+    Args: as for Adam, without amsgrad.
     """
 
-    rule_keys = ("beta_1", "beta_2", "epsilon")
     stored = ((("m", "momentum"), ("v", "velocity")),)
-    unversioned = Optimizer.unversioned | {"products"}
-
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **options):
-        super().__init__(learning_rate, **options)
-        self.set_checked(below=1, beta_1=beta_1, beta_2=beta_2)
-        self.set_checked(epsilon=epsilon)
-        self.products = (self.beta_1, [1.0])  # U_0, U_1, ... for this beta_1
-
-    def make_state(self, zeros):
-        return {"m": zeros(), "v": zeros()}
+    unversioned = TwoMoments.unversioned | {"products"}
+    products = (None, [])  # beta_1, and U_0, U_1, ... for it
 
     def mu(self, t) -> float:
         return self.beta_1 * (1 - 0.5 * 0.96**t)
@@ -59,16 +47,16 @@ class Nadam(Optimizer):
         }
 
     def update(self, w, g, m_rate, g_rate, v_root, m, v):
-        self.ops.nadam(
-            g, m_rate, g_rate, self.beta_1, self.beta_2, v_root, self.epsilon, w=w, m=m, v=v
-        )
+        self.ops.nadam(g, m_rate, g_rate, self.beta_1, self.beta_2, v_root, self.epsilon,
+                       w=w, m=m, v=v)  # fmt: skip
 
     def moments(self):
-        """Keras stores U too; here it follows from the number of updates."""
-        return [*super().moments(), Variable(self, "variable", self._u, self._check_u)]
+        """The moments, and U, which Keras stores too; it follows from the number of updates."""
 
-    def _u(self):
-        return np.asarray(self.product(self.iterations))
+        def read():
+            return np.asarray(self.product(self.iterations))
+
+        return [*super().moments(), Variable(self, "variable", read, self._check_u)]
 
     def _check_u(self, value):
         expected = self.product(self.iterations)

@@ -22,23 +22,18 @@ class RMSprop(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("rho", "momentum", "epsilon", "centered")
     stored = ((("v", "velocity"),), (("m", "momentum"),), (("a", "average_gradient"),))
 
-    def __init__(
-        self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, **options
-    ):
+    def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False,
+                 **options):  # fmt: skip
         super().__init__(learning_rate, **options)
         self.set_checked(below=1, rho=rho, momentum=momentum)
         self.set_checked(epsilon=epsilon)
         self.centered = bool(centered)
 
     def make_state(self, zeros):
-        return {
-            "v": zeros(),
-            "a": zeros() if self.centered else None,
-            "m": zeros() if self.momentum else None,
-        }
+        used = {"v": True, "a": self.centered, "m": self.momentum}
+        return {name: zeros() if on else None for name, on in used.items()}
 
     def update(self, w, g, lr, v, a, m):
         self.ops.rmsprop(g, lr, self.rho, self.momentum, self.epsilon, w=w, v=v, a=a, m=m)

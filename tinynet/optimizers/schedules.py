@@ -10,7 +10,7 @@ import math
 from ..configs.checks import check_number
 from ..configs.registry import Configurable, Registry
 
-registry = Registry("learning rate schedule", "optimizers.schedules")
+registry = Registry("learning rate schedule", "optimizers.schedules", "config_keys")
 
 
 # The bounds of the schedules' numbers.
@@ -35,6 +35,11 @@ class LearningRateSchedule(Configurable):
 
     def __call__(self, step):
         raise NotImplementedError(f"{type(self).__name__} must define __call__(step)")
+
+    def _progress(self, step) -> float:
+        """t/T, with `staircase` rounded down."""
+        p = _check_step(step) / self.decay_steps
+        return math.floor(p) if getattr(self, "staircase", False) else p
 
 
 def _check_step(step) -> float:
@@ -65,17 +70,12 @@ class ExponentialDecay(LearningRateSchedule):
         ValueError: an argument outside these bounds, or a step below 0.
     """
 
-    config_keys = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
-
     def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False,
                  name="ExponentialDecay"):  # fmt: skip
         self.store(locals())
 
     def __call__(self, step) -> float:
-        p = _check_step(step) / self.decay_steps
-        return self.initial_learning_rate * self.decay_rate ** (
-            math.floor(p) if self.staircase else p
-        )
+        return self.initial_learning_rate * self.decay_rate ** self._progress(step)
 
 
 @registry.register()
@@ -89,17 +89,12 @@ class InverseTimeDecay(LearningRateSchedule):
     Source: Robbins & Monro 1951, "A stochastic approximation method".
     """
 
-    config_keys = ExponentialDecay.config_keys
-
     def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False,
                  name="InverseTimeDecay"):  # fmt: skip
         self.store(locals())
 
     def __call__(self, step) -> float:
-        p = _check_step(step) / self.decay_steps
-        return self.initial_learning_rate / (
-            1 + self.decay_rate * (math.floor(p) if self.staircase else p)
-        )
+        return self.initial_learning_rate / (1 + self.decay_rate * self._progress(step))
 
 
 @registry.register()
@@ -111,13 +106,11 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     Args:
         boundaries: K increasing steps.
         values: K + 1 learning rates.
-        name: a label, kept in the config.
+        name: see `ExponentialDecay`.
 
     Raises:
         ValueError: the lengths don't fit, boundaries don't increase, or a step is below 0.
     """
-
-    config_keys = ("boundaries", "values", "name")
 
     def __init__(self, boundaries, values, name="PiecewiseConstant"):
         self.boundaries = [_check_steps("boundaries", boundary) for boundary in boundaries]
@@ -146,22 +139,15 @@ class PolynomialDecay(LearningRateSchedule):
         end_learning_rate: the rate from step T on.
         power: exponent >= 0.
         cycle: True replaces T by the next multiple of T not below t: a saw whose teeth shrink.
-        name: a label, kept in the config.
-
-    Raises:
-        ValueError: an argument outside these bounds, or a step below 0.
+        name, errors: see `ExponentialDecay`.
     """
-
-    config_keys = (
-        "initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name",
-    )  # fmt: skip
 
     def __init__(self, initial_learning_rate, decay_steps, end_learning_rate=0.0001, power=1.0,
                  cycle=False, name="PolynomialDecay"):  # fmt: skip
         self.store(locals())
 
     def __call__(self, step) -> float:
-        p = _check_step(step) / self.decay_steps
+        p = self._progress(step)
         if self.cycle:
             p /= max(1, math.ceil(p))
         end = self.end_learning_rate
@@ -186,19 +172,12 @@ class CosineDecay(LearningRateSchedule):
         initial_learning_rate: η₀.
         decay_steps: T > 0.
         alpha: the last rate as a share of the highest.
-        name: a label, kept in the config.
         warmup_target: the rate after the warm-up; None: no warm-up, whatever `warmup_steps` says.
         warmup_steps: its length >= 0.
-
-    Raises:
-        ValueError: an argument outside these bounds, or a step below 0.
+        name, errors: see `ExponentialDecay`.
 
     Source: Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts".
     """
-
-    config_keys = (
-        "initial_learning_rate", "decay_steps", "alpha", "name", "warmup_target", "warmup_steps",
-    )  # fmt: skip
 
     def __init__(self, initial_learning_rate, decay_steps, alpha=0.0, name="CosineDecay",
                  warmup_target=None, warmup_steps=0):  # fmt: skip
@@ -229,17 +208,10 @@ class CosineDecayRestarts(LearningRateSchedule):
         t_mul: ratio of lengths, >= 1.
         m_mul: ratio of heights, >= 0.
         alpha: the lowest rate as a share of η₀.
-        name: a label, kept in the config.
-
-    Raises:
-        ValueError: an argument outside these bounds, or a step below 0.
+        name, errors: see `ExponentialDecay`.
 
     Source: Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts".
     """
-
-    config_keys = (
-        "initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha", "name",
-    )  # fmt: skip
 
     def __init__(self, initial_learning_rate, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0,
                  name="SGDRDecay"):  # fmt: skip
@@ -262,6 +234,4 @@ class CosineDecayRestarts(LearningRateSchedule):
         return self.initial_learning_rate * ((1 - self.alpha) * height + self.alpha)
 
 
-get = registry.get
-serialize = registry.serialize
-deserialize = registry.deserialize
+get, serialize, deserialize = registry.get, registry.serialize, registry.deserialize

@@ -17,7 +17,6 @@ class SGD(Optimizer):
         **options: see Optimizer.
     """
 
-    rule_keys = ("momentum", "nesterov")
     stored = ((("m", "momentum"),),)
 
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **options):

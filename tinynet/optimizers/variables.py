@@ -1,7 +1,7 @@
-"""What an optimizer keeps, as a list of variables in Keras's order.
+"""The state of an optimizer as a list of variables in Keras's order.
 
-The moments of all parameters lie end to end in flat vectors; here each parameter's part is a
-variable of its own, which is how Keras stores them.
+The moments of all parameters lie end to end in flat vectors; each parameter's part is a variable of
+its own, which is how Keras stores them.
 """
 
 import numpy as np
@@ -26,13 +26,8 @@ class Variable:
         self.read, self.write = read, write
         self.parameter, self.kind = parameter, kind or name
 
-    @property
-    def shape(self):
-        return self.numpy().shape
-
-    @property
-    def dtype(self):
-        return self.numpy().dtype
+    shape = property(lambda self: self.numpy().shape)
+    dtype = property(lambda self: self.numpy().dtype)
 
     def numpy(self):
         """A copy of the value."""
@@ -123,7 +118,7 @@ def assign_all(optimizer, weights):
     try:
         for v, a in zip(targets, arrays, strict=True):
             v.assign(a)
-    except ValueError:  # numbers that don't go together
+    except ValueError:  # values that don't fit each other
         for v, a in zip(targets, before, strict=True):
             v.assign(a)
         raise

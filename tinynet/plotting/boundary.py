@@ -9,7 +9,7 @@ MARKERS = "os^DvP"
 
 
 def decision_boundary(model, x, y=None, *, class_names=None, resolution=200, margin=0.1, ax=None):
-    """The plane coloured by the class that the model predicts; stronger where it is more sure.
+    """Draw the plane coloured by the class that the model predicts; stronger where it is more sure.
 
     Args:
         model: a model for rows of two numbers, or a function of (n, 2) that gives what `predict`
@@ -27,6 +27,7 @@ def decision_boundary(model, x, y=None, *, class_names=None, resolution=200, mar
     Raises:
         ValueError: x is not (n, 2), or there are more than six classes.
     """
+    from matplotlib.colors import to_rgb
     from matplotlib.ticker import MaxNLocator
 
     x = np.asarray(x, np.float64)
@@ -49,7 +50,7 @@ def decision_boundary(model, x, y=None, *, class_names=None, resolution=200, mar
         raise ValueError(f"decision_boundary has colours for {len(COLOURS)} classes, not {count}")
     if class_names is not None and len(class_names) < count:
         raise ValueError(f"there are {count} classes, class_names has {len(class_names)}")
-    colours = _rgb(COLOURS[:count])  # (C, 3)
+    colours = np.array([to_rgb(colour) for colour in COLOURS[:count]])  # (C, 3)
     chosen, sure = shares.argmax(axis=1), shares.max(axis=1)
     least = 1 / max(shares.shape[1], 2)
     strength = 0.12 + 0.48 * np.clip((sure - least) / (1 - least), 0, 1)  # (n,)
@@ -78,7 +79,7 @@ def decision_boundary(model, x, y=None, *, class_names=None, resolution=200, mar
 
 
 def _shares(scores):
-    """How sure of each class (n, C), from whatever the model gives."""
+    """Return how sure of each class (n, C), from whatever the model gives."""
     if scores.ndim == 1 and scores.dtype.kind in "iu":
         return np.eye(int(scores.max()) + 1 if scores.max() else 2)[scores]
     if scores.ndim == 1:
@@ -90,7 +91,3 @@ def _shares(scores):
         p = scores if scores.min() >= 0 and scores.max() <= 1 else 1 / (1 + np.exp(-scores))
         return np.concatenate([1 - p, p], axis=1)
     return as_shares(scores)
-
-
-def _rgb(colours):
-    return np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in colours])

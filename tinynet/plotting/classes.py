@@ -4,7 +4,7 @@ import numpy as np
 
 
 def as_names(what, values, n, class_names):
-    """What to write for labels or predictions: a list of n strings."""
+    """Return what to write for labels or predictions: a list of n strings."""
     if values is None:
         return None
     values = np.asarray(values)
@@ -20,7 +20,7 @@ def as_names(what, values, n, class_names):
 
 
 def as_classes(what, values):
-    """Class ids (n,) from ids (n,) or (n, 1), from P(class 1) (n, 1), or from (n, C)."""
+    """Return class ids (n,) from ids (n,) or (n, 1), from P(class 1) (n, 1), or from (n, C)."""
     values = np.asarray(values)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0][0])
@@ -44,7 +44,7 @@ def as_classes(what, values):
 
 
 def as_shares(scores):
-    """Scores (n, C) as shares of 1: of logits, which leave [0, 1], the softmax."""
+    """Return scores (n, C) as shares of 1; logits, which leave [0, 1], go through softmax."""
     if scores.min() < 0 or scores.max() > 1:
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
     return scores / scores.sum(axis=1, keepdims=True)

@@ -7,7 +7,7 @@ from .figures import FAINT, RIGHT, new_figure, root
 
 
 def confusion_matrix(y_true, y_pred, class_names=None, normalize=False, *, ax=None):
-    """How often class i (row) was taken for class j (column).
+    """Draw how often class i (row) was taken for class j (column).
 
     The colour shows the share of the row, on a scale that makes rare confusions visible.
 

@@ -33,12 +33,12 @@ def _figure_class():
 
 
 def new_figure(width, height, **options):
-    """A figure of `width` by `height` inches."""
+    """Return a figure of `width` by `height` inches."""
     return _figure_class()(figsize=(width, height), dpi=100, **options)
 
 
 def one_axes(ax, width, height):
-    """The given axes, or those of a new figure of `width` by `height` inches."""
+    """Return the given axes, or those of a new figure of `width` by `height` inches."""
     return new_figure(width, height, layout="constrained").subplots() if ax is None else ax
 
 
@@ -58,12 +58,12 @@ def open_grid(ax):
 
 
 def line_style(count):
-    """The style of a line through `count` points; where they are few, each has a marker."""
+    """Return the style of a line through `count` points; where they are few, each has a marker."""
     return {"linewidth": 1.8, "marker": "o" if count <= 20 else "", "markersize": 4}
 
 
 def panel_axes(count, width, axes=None, names=""):
-    """`count` axes: the first of `axes`, or new ones of `width` inches, three in a row."""
+    """Return `count` axes: the first of `axes`, or new ones of `width` inches, three in a row."""
     if axes is None:
         columns = min(count, 3)
         rows = math.ceil(count / columns)

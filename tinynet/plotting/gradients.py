@@ -1,4 +1,4 @@
-"""What a GradientMonitor saw: norms, ratios and dead units as curves; spreads as ridges."""
+"""What a GradientMonitor recorded: norms, ratios and dead units as curves, histograms as ridges."""
 
 import math
 
@@ -6,16 +6,13 @@ import numpy as np
 
 from .figures import FAINT, RIGHT, line_style, panel_axes, root, style_epochs
 
-PANELS = {
-    "gradient_norm": "gradient norm",
-    "update_ratio": "update / weights, of one step",
-    "dead_units": "dead units",
-}
+PANELS = {"gradient_norm": "gradient norm", "update_ratio": "update / weights, of one step",
+          "dead_units": "dead units"}  # fmt: skip
 MOST_RIDGES = 12
 
 
 def plot_gradients(history, *, biases=False, axes=None):
-    """Gradient norms, update ratios and dead units against the epoch, a line per layer.
+    """Draw gradient norms, update ratios and dead units against the epoch, a line per layer.
 
     The dashed line marks an update of 1e-3 of the weights, which is usual for a healthy training.
 
@@ -68,7 +65,7 @@ def plot_gradients(history, *, biases=False, axes=None):
 
 
 def in_order(count):
-    """Colours from the first layer, dark blue, to the last, yellow-green; of even lightness steps.
+    """Return colours from the first layer, dark blue, to the last, yellow-green.
 
     They stay in order for every kind of colour vision, and in grey.
     """
@@ -78,12 +75,8 @@ def in_order(count):
 
 
 def _of_kind(curves, kind, biases):
-    """ "layer/parameter" (or "layer") -> values."""
-    found = {
-        name.partition("/")[2]: values
-        for name, values in curves.items()
-        if name.startswith(f"{kind}/")
-    }
+    """Return "layer/parameter" (or "layer") -> values, of the curves of a kind."""
+    found = {n.partition("/")[2]: v for n, v in curves.items() if n.startswith(f"{kind}/")}
     matrices = {name: v for name, v in found.items() if _is_matrix(name)}
     return found if biases or not matrices else matrices
 
@@ -93,7 +86,7 @@ def _is_matrix(name):
 
 
 def plot_histograms(monitor, kind="gradients", names=None, *, axes=None):
-    """How the entries of gradients, or of layer outputs, are spread: a ridge for each epoch.
+    """Draw how the entries of gradients, or of layer outputs, are spread: a ridge for each epoch.
 
     The first epoch is at the back, the last in front. Entries that are exactly 0, of which a ReLU
     makes many, are left out of the ridges; their share in the last epoch stands in the title.
@@ -128,7 +121,7 @@ def plot_histograms(monitor, kind="gradients", names=None, *, axes=None):
 
 
 def _ridges(ax, name, histograms, epochs):
-    """One curve of density above the other; each is as high as the highest."""
+    """Draw one curve of density above the other; each is as high as the highest."""
     shown = np.unique(np.linspace(0, len(epochs) - 1, min(MOST_RIDGES, len(epochs))).astype(int))
     colours = in_order(len(shown))[::-1]
     low, high = _range([histograms[i] for i in shown])
@@ -158,7 +151,7 @@ def _ridges(ax, name, histograms, epochs):
 
 
 def _range(histograms):
-    """Where 99 % of the entries lie, over all epochs: a few far ones would squeeze the rest."""
+    """Return the range of 99 % of the entries, over all epochs; outliers would hide the rest."""
     lows, highs = [], []
     for counts, edges, *_ in histograms:
         if counts.sum():

@@ -1,4 +1,4 @@
-"""The learning curves, and what a GradientMonitor saw."""
+"""The learning curves."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from .figures import TRAINING, VALIDATION, line_style, panel_axes, root, style_e
 
 
 def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
-    """The learning curves: a panel each for loss, accuracy, ..., training against validation.
+    """Draw the learning curves: a panel each for loss, accuracy, ..., training against validation.
 
     Args:
         history: what `fit` returned, or its `.history` dict of name -> list per epoch.
@@ -35,11 +35,9 @@ def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
         if name not in names:
             raise ValueError(f"the history has no {name!r}; it has: {', '.join(names)}")
     epochs = epochs or list(range(1, len(curves[names[0]]) + 1))
-    validated = [
-        e
-        for e in epochs
-        if (e % validation_freq == 0 if np.isscalar(validation_freq) else e in validation_freq)
-    ]
+    every = np.isscalar(validation_freq)
+    validated = [e for e in epochs
+                 if (e % validation_freq == 0 if every else e in validation_freq)]  # fmt: skip
     for name in metrics:
         _same_length(name, curves[name], epochs)
         if f"val_{name}" in curves:

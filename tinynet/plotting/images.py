@@ -11,10 +11,9 @@ LINE = 0.18  # inches that a line of a title takes
 MOST_IMAGES = 1000  # more of them in one picture is a mistake in every case seen so far
 
 
-def image_grid(
-    images, labels=None, predictions=None, columns=10, *, class_names=None, cmap="gray_r", ax=None
-):
-    """Images side by side, with their labels above them.
+def image_grid(images, labels=None, predictions=None, columns=10, *, class_names=None,
+               cmap="gray_r", ax=None):  # fmt: skip
+    """Draw images side by side, with their labels above them.
 
     Where predictions differ from labels, "label → prediction" stands above in red.
 
@@ -52,7 +51,7 @@ def image_grid(
 
 
 def _as_images(images):
-    """(n, h, w) or (n, h, w, 3), for imshow."""
+    """Return (n, h, w) or (n, h, w, 3), for imshow."""
     images = np.asarray(images)
     shape = images.shape
     if images.ndim == 2:
@@ -75,7 +74,7 @@ def _as_images(images):
 
 
 def _mosaic(images, titles, colours, columns, cmap, ax, heading=None, limits=None):
-    """All images in one Axes: a hundred Axes would take seconds to draw.
+    """Return all images in one Axes: a hundred Axes would take seconds to draw.
 
     Units of the Axes are image widths: image i is at column x, row y, one cell wide, and its
     title stands in a strip of the cell above it.
@@ -111,21 +110,16 @@ def _mosaic(images, titles, colours, columns, cmap, ax, heading=None, limits=Non
     pitch = height / width + strip / cell
     scale = {}
     if images.ndim == 3:
-        low, high = limits or (np.nanmin(images), np.nanmax(images))
-        scale = {"cmap": cmap, "vmin": low, "vmax": high}
+        least, most = limits or (np.nanmin(images), np.nanmax(images))
+        scale = {"cmap": cmap, "vmin": least, "vmax": most}
     for i, image in enumerate(images):
         x, y = i % columns, i // columns * pitch
-        bottom = y + pitch
-        extent = (
-            x + 0.04,
-            x + 0.96,
-            bottom - 0.04 * height / width,
-            bottom - 0.96 * height / width,
-        )
+        low, high = (y + pitch - share * height / width for share in (0.04, 0.96))
+        extent = (x + 0.04, x + 0.96, low, high)
         ax.imshow(image, extent=extent, interpolation="nearest", **scale)
         if titles[i]:
             ax.text(
-                x + 0.5, extent[3] - 0.02, titles[i],
+                x + 0.5, high - 0.02, titles[i],
                 ha="center", va="bottom", fontsize=font, color=colours[i], linespacing=1.1,
             )  # fmt: skip
     ax.set(xlim=(0, columns), ylim=(rows * pitch, 0), aspect="equal")
@@ -133,10 +127,9 @@ def _mosaic(images, titles, colours, columns, cmap, ax, heading=None, limits=Non
     return root(ax)
 
 
-def misclassified(
-    images, y_true, y_pred, count=25, columns=5, *, class_names=None, cmap="gray_r", ax=None
-):
-    """The images that a classifier gets wrong, the errors it is most sure of first.
+def misclassified(images, y_true, y_pred, count=25, columns=5, *, class_names=None, cmap="gray_r",
+                  ax=None):  # fmt: skip
+    """Draw the images that a classifier gets wrong, the errors it is most sure of first.
 
     Args:
         images: as for `image_grid`.
@@ -184,14 +177,14 @@ def misclassified(
 
 
 def _confidence(scores):
-    """The probability (n,) of the class that was chosen; scores outside 0..1 are logits."""
+    """Return the probability (n,) of the class that was chosen; scores outside 0..1 are logits."""
     if scores.shape[1] == 1:
         return np.abs(scores[:, 0] - 0.5) + 0.5
     return as_shares(scores).max(axis=1)
 
 
 def weight_images(weights, shape=None, count=100, columns=10, *, ax=None):
-    """The weights into each unit as an image: blue pulls down, red pushes up, white is 0.
+    """Draw the weights into each unit as an image: blue pulls down, red pushes up, white is 0.
 
     All images share one scale, symmetric about 0.
 
@@ -213,9 +206,7 @@ def weight_images(weights, shape=None, count=100, columns=10, *, ax=None):
     W = np.asarray(weights)
     if W.ndim != 2:
         raise ValueError(f"weights must be a matrix (D, H), received shape {W.shape}")
-    if shape is None:
-        side = math.isqrt(W.shape[0])
-        shape = (side, side)
+    shape = (math.isqrt(W.shape[0]),) * 2 if shape is None else shape
     if math.prod(shape) != W.shape[0] or len(shape) != 2:
         raise ValueError(f"{W.shape[0]} weights per unit do not fill an image of {tuple(shape)}; "
                          "pass shape=(h, w)")  # fmt: skip

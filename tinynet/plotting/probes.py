@@ -6,7 +6,7 @@ from .figures import FAINT, TRAINING, WRONG, one_axes, open_grid, root
 
 
 def plot_learning_rates(result, *, ax=None):
-    """The loss against a growing learning rate; the steepest descent is marked.
+    """Draw the loss against a growing learning rate; the steepest descent is marked.
 
     Args:
         result: what `probes.learning_rate_range` returned.
@@ -32,7 +32,7 @@ def plot_learning_rates(result, *, ax=None):
 
 
 def plot_loss_surface(result, *, levels=18, ax=None):
-    """The loss on a plane through the weights, as a map with contour lines; the cross is w.
+    """Draw the loss on a plane through the weights, as a map with contour lines; the cross is w.
 
     Args:
         result: what `probes.loss_surface` returned.

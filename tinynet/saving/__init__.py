@@ -4,7 +4,7 @@
     .h5, .hdf5              the same as Keras 2 had it, or (save_weights) the weights alone
     .weights.h5             weights and optimizer state
     .npz, .safetensors      weights alone
-    .onnx                   `export`: what predicts, for other engines
+    .onnx                   `export`: the forward pass, for other engines
 
 A file is written whole or not at all. What is read is checked before anything changes: a file that
 is damaged, hostile or of another architecture is refused with its name and the reason. Nothing is
@@ -23,6 +23,7 @@ from ..configs.custom_objects import (
     get_registered_object,
     register_keras_serializable,
 )
+from ..core.locks import exclusive
 from ..core.parameters import allow
 from . import config, keras_zip, npz, safetensors
 from .atomic import atomic_path, atomic_write, check_overwrite, refusing
@@ -33,24 +34,15 @@ WHOLE = (".keras", ".h5", ".hdf5")
 WEIGHTS = (".weights.h5", ".h5", ".hdf5", ".npz", ".safetensors")
 
 __all__ = [
-    "CustomObjectScope",
-    "custom_object_scope",
-    "export",
-    "get_custom_objects",
-    "get_registered_name",
-    "get_registered_object",
-    "load_model",
-    "load_weights",
-    "model_from_json",
-    "model_to_json",
-    "register_keras_serializable",
-    "save_model",
+    "CustomObjectScope", "custom_object_scope", "export", "get_custom_objects",
+    "get_registered_name", "get_registered_object", "load_model", "load_weights",
+    "model_from_json", "model_to_json", "register_keras_serializable", "save_model",
     "save_weights",
-]
+]  # fmt: skip
 
 
 def format_of(path, formats, doing):
-    """The suffix among `formats` that a path ends in.
+    """Return the suffix among `formats` that a path ends in.
 
     Raises:
         ValueError: none of them; lists them.
@@ -68,6 +60,7 @@ def format_of(path, formats, doing):
 # ---------------------------------------------------------------------------------- whole models
 
 
+@exclusive
 def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=True):
     """Write a whole model to a `.keras` or `.h5` file.
 
@@ -95,7 +88,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=T
 
 
 def _write_hdf5(path, write, model, *options):
-    """Through memory: on a full disk the HDF5 library would take the process down with it."""
+    """Write through memory: on a full disk the HDF5 library would end the process."""
     content = io.BytesIO()
     write(model, content, *options)
     with atomic_write(path) as file:
@@ -103,7 +96,7 @@ def _write_hdf5(path, write, model, *options):
 
 
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
-    """The model in a `.keras` or `.h5` file, Keras's or tinynet's, ready to predict and train.
+    """Return the model in a `.keras` or `.h5` file of Keras's or tinynet's, ready to train.
 
     Args:
         filepath: the file.
@@ -133,7 +126,7 @@ def _whole_format(path, doing):
 
 def _load_keras(file, custom_objects, compile, path):
     text, weights = keras_zip.read(file)
-    found = keras_zip.parse_config(text)
+    found = config.parse(text.decode("utf8"))
     model = _build(found, custom_objects, len(weights))
     if compile and found.get("compile_config"):
         config.compile_model(model, found["compile_config"], custom_objects)
@@ -172,6 +165,7 @@ def _apply(plan, path):
 # ---------------------------------------------------------------------------------- weights alone
 
 
+@exclusive
 def save_weights(model, filepath, overwrite=True):
     """Write a built model's weights; to `.weights.h5` with the optimizer's state.
 
@@ -190,6 +184,7 @@ def save_weights(model, filepath, overwrite=True):
     _write_hdf5(filepath, write, model)
 
 
+@exclusive
 def load_weights(model, filepath, skip_mismatch=False, by_name=False):
     """Read weights into a built model from a file of weights or of a whole model.
 
@@ -223,13 +218,13 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
 
 
 def model_to_json(model, **options) -> str:
-    """The architecture, and how the model was compiled, as JSON; `options` are json.dumps's."""
+    """Return architecture and compile options as JSON; `options` are json.dumps's."""
     found = config.check_size(config.model_config(model))
     return json.dumps(found, default=config.plain, **options)
 
 
 def model_from_json(json_string, custom_objects=None):
-    """A model with new weights from what Keras's or tinynet's `to_json` returned.
+    """Return a model with new weights from what Keras's or tinynet's `to_json` returned.
 
     Raises:
         ValueError: no such JSON, or it names something unknown.
@@ -242,6 +237,7 @@ def model_from_json(json_string, custom_objects=None):
     return model
 
 
+@exclusive
 def export(model, filepath, format=None, **options):
     """Write what predicts as an ONNX graph; see `saving.onnx`."""
     from .onnx import export as onnx

@@ -27,7 +27,7 @@ models = Registry("model", "models")  # the model classes: they register themsel
 
 
 def model_config(model) -> dict:
-    """Everything but the numbers, as Keras 3 writes it."""
+    """Return everything but the weights, as Keras 3 writes it."""
     own = type(model).__module__.startswith("tinynet.")
     config = {
         "module": getattr(type(model), "keras_module", "keras") if own else type(model).__module__,
@@ -43,7 +43,7 @@ def model_config(model) -> dict:
 
 
 def keras_layers(config):
-    """A model's config in which every InputLayer is spelled as in Keras."""
+    """Return a model's config in which every InputLayer is spelled as in Keras."""
     if isinstance(config.get("layers"), list):
         config = {**config, "layers": [_keras_layer(entry) for entry in config["layers"]]}
     return config
@@ -55,19 +55,13 @@ def _keras_layer(entry):
         return entry
     if entry["class_name"] == "InputLayer" and "shape" in inner:
         shape = [inner.get("batch_size"), *inner["shape"]]
-        inner = {
-            "batch_shape": shape,
-            "dtype": inner.get("dtype"),
-            "sparse": False,
-            "ragged": False,
-            "name": inner.get("name"),
-            "optional": False,
-        }
+        inner = {"batch_shape": shape, "dtype": inner.get("dtype"), "sparse": False,
+                 "ragged": False, "name": inner.get("name"), "optional": False}  # fmt: skip
     return {**entry, "config": keras_layers(inner)}
 
 
 def compile_config(model) -> dict:
-    """What `compile` was told, as Keras 3 writes it."""
+    """Return what `compile` was told, as Keras 3 writes it."""
     return {
         "optimizer": optimizers.serialize(model.optimizer),
         "loss": each(model.loss, lambda loss: _serialize(losses, loss)),
@@ -81,7 +75,7 @@ def compile_config(model) -> dict:
 
 
 def each(value, convert):
-    """`convert` applied to what lists and dicts hold."""
+    """Return the value with `convert` applied to what its lists and dicts hold."""
     if isinstance(value, (list, tuple)):
         return [each(v, convert) for v in value]
     if isinstance(value, dict) and "class_name" not in value:
@@ -101,7 +95,7 @@ def _serialize(module, value):
 
 
 def legacy_config(model) -> dict:
-    """The architecture as in a `.h5`: layers by class name only."""
+    """Return the architecture as in a `.h5`: layers by class name only."""
     config = check_size(model_config(model))
     return {"class_name": _legacy_name(config), "config": _legacy_layers(config["config"])}
 
@@ -109,12 +103,13 @@ def legacy_config(model) -> dict:
 def _legacy_layers(config):
     if not isinstance(config.get("layers"), list):
         return config
-    entries = []
-    for entry in config["layers"]:
-        rest = {k: v for k, v in entry.items() if k not in ("module", "registered_name",
-                                                            "build_config")}  # fmt: skip
-        entries.append({**rest, "class_name": _legacy_name(entry),
-                        "config": _legacy_layers(entry["config"])})  # fmt: skip
+    entries = [
+        {**entry, "class_name": _legacy_name(entry), "config": _legacy_layers(entry["config"])}
+        for entry in config["layers"]
+    ]
+    for entry in entries:
+        for key in ("module", "registered_name", "build_config"):
+            entry.pop(key, None)
     return {**config, "layers": entries}
 
 
@@ -123,7 +118,7 @@ def _legacy_name(entry):
 
 
 def legacy_training_config(model) -> dict:
-    """What `compile` was told, as in a `.h5`."""
+    """Return what `compile` was told, as in a `.h5`."""
     config = compile_config(model)
     optimizer = config.pop("optimizer")
     config["optimizer_config"] = {"class_name": _legacy_name(optimizer),
@@ -132,11 +127,7 @@ def legacy_training_config(model) -> dict:
 
 
 def plain(value):
-    """For json: NumPy's numbers, and arrays in Keras's spelling.
-
-    Raises:
-        TypeError: something that no file can hold; says what.
-    """
+    """Return a NumPy number or array as json can write it; raise a TypeError for anything else."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -152,7 +143,7 @@ def plain(value):
 
 
 def parse(text):
-    """The dict in a JSON text that may be hostile."""
+    """Return the dict in a JSON text that may be hostile."""
     if len(text) > MOST_JSON:
         raise ValueError(f"a config of {len(text)} characters, at most {MOST_JSON} are read")
     try:
@@ -165,11 +156,7 @@ def parse(text):
 
 
 def check_size(config):
-    """Raise if a config has more layers than a file may, so that none takes minutes to build.
-
-    Raises:
-        ValueError: more than MOST_LAYERS layers or calls.
-    """
+    """Return a config, or raise if it has so many layers that it would take minutes to build."""
     count = 0
     for node in _nodes(config):
         if isinstance(node, dict):
@@ -181,7 +168,7 @@ def check_size(config):
 
 
 def _nodes(config):
-    """Everything in a config, itself and what its dicts and lists hold."""
+    """Yield everything in a config, itself and what its dicts and lists hold."""
     left = [config]
     while left:
         yield (node := left.pop())
@@ -196,7 +183,7 @@ def check_parts(config):
 
 
 def build_model(config, custom_objects=None):
-    """A model from its config, built where the config says for what, not compiled."""
+    """Return a model from its config, built where the config says for what, not compiled."""
     check_size(config)
     name, inner = config.get("class_name"), config.get("config")
     if isinstance(inner, list):  # Keras 1 and 2.0
@@ -219,7 +206,7 @@ def build_model(config, custom_objects=None):
 
 
 def _model_class(name, config):
-    """The class of a model; models may also be registered as the layers that they are."""
+    """Return the class of a model; models may also be registered as the layers that they are."""
     if is_custom(config):
         return models.custom(name, config)
     try:

@@ -17,10 +17,8 @@ MOST_MEMBERS = 10_000
 def write(model, path):
     """Write a whole model to the file `path`."""
     config = json.dumps(configs.check_size(configs.model_config(model)), default=configs.plain)
-    metadata = {
-        "keras_version": configs.KERAS_VERSION,
-        "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
-    }
+    saved = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
+    metadata = {"keras_version": configs.KERAS_VERSION, "date_saved": saved}
     weights = io.BytesIO()
     weights_h5.write(model, weights)
     with zipfile.ZipFile(path, "w") as archive:
@@ -30,7 +28,7 @@ def write(model, path):
 
 
 def read(file, members=(CONFIG, WEIGHTS)) -> list:
-    """The contents of these members of an open archive, as bytes.
+    """Return the contents of these members of an open archive, as bytes.
 
     Raises:
         ValueError: no such archive, a member that is missing, there twice, encrypted, or that
@@ -68,8 +66,3 @@ def _member(archive, infos, name):
     if len(data) != info.file_size:
         raise ValueError(f"the member {name} has {len(data)} bytes, expected {info.file_size}")
     return data
-
-
-def parse_config(data) -> dict:
-    """The model's config in the bytes of config.json."""
-    return configs.parse(data.decode("utf8"))

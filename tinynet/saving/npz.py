@@ -18,19 +18,20 @@ RECORD = 22  # bytes at the end of a zip archive, before its comment, whose leng
 
 
 def write(parameters, file):
-    """Write all parameters to an open binary file.
+    """Write all parameters to an open binary file."""
+    save_sealed(file, by_path(parameters))
 
-    Raises:
-        ValueError: two parameters of one path.
-    """
+
+def by_path(parameters):
+    """Return path -> array of parameters whose paths differ."""
     arrays = {p.path: p.numpy() for p in parameters}
     if len(arrays) != len(parameters):
         raise ValueError(f"two parameters share a path: {[p.path for p in parameters]}")
-    save_sealed(file, arrays)
+    return arrays
 
 
 def save_sealed(file, arrays):
-    """np.savez to an open binary file, with a comment that tells which array is which."""
+    """Write arrays to an open binary file as np.savez does, with a checksum of their order."""
     np.savez(file, **arrays)
     with zipfile.ZipFile(file) as archive:
         comment = SEAL + str(_seal(archive)).encode()
@@ -41,8 +42,8 @@ def save_sealed(file, arrays):
 def check_seal(archive):
     """Raise if an open zip archive has lost its end, or its members' names were given to others.
 
-    An archive of another program, or one that was packed again, has no seal and is believed.
-    zipfile takes what is left of a comment for the whole of it, so its length is checked, too.
+    An archive of another program, or one that was packed again, has no seal to compare. zipfile
+    takes what is left of a comment for the whole of it, so its length is checked, too.
     """
     archive.fp.seek(-RECORD - len(archive.comment), 2)
     record = archive.fp.read(RECORD)
@@ -58,11 +59,7 @@ def _seal(archive):
 
 
 def read(parameters, file, skip_mismatch=False, by_name=False) -> Plan:
-    """The Plan of an open archive for these parameters.
-
-    Args:
-        by_name: match arrays by their names instead of their order.
-    """
+    """Return the Plan of an open archive for these parameters, matched by order or by name."""
     if not zipfile.is_zipfile(file):
         raise ValueError("this is no .npz archive, or not all of it")
     file.seek(0)
@@ -101,7 +98,7 @@ def pair(plan, parameters, names, by_name, add):
 
 
 def _declared_shape(archive, name):
-    """The shape in an array's header, read before its data, so that nothing huge is allocated."""
+    """Return the shape in an array's header, read before its data: nothing huge is allocated."""
     with archive.zip.open(f"{name}.npy") as member:
         return _header(member, name)
 

@@ -1,6 +1,6 @@
 """An optimizer's counters and moments in Keras's order and under Keras's names.
 
-We keep one flat vector per moment, Keras one array per weight: first `iteration`, then
+tinynet keeps one flat vector per moment, Keras one array per weight: first `iteration`, then
 `learning_rate` (unless a schedule gives it), then the moments, those of one group interleaved:
 m and v of the first weight, m and v of the second.
 """
@@ -29,7 +29,7 @@ class AnotherOptimizer(ValueError):
 
 
 def built(model):
-    """The model's optimizer, or a copy with fresh moments if it has none for these weights yet."""
+    """Return the model's optimizer, or a copy with fresh moments if it has none for its weights."""
     optimizer, parameters = model.optimizer, model.trainable_weights
     if optimizer.parameters == parameters:
         return optimizer
@@ -37,7 +37,7 @@ def built(model):
 
 
 def arrays(model):
-    """(name, array) of everything that the optimizer of a model remembers, in Keras's order.
+    """Return (name, array) of everything that the optimizer of a model remembers, in Keras's order.
 
     The learning rate is written in float64, so that it comes back as it was; Keras rounds it.
     """
@@ -46,18 +46,15 @@ def arrays(model):
         path = v.path
         if v.parameter is not None:  # Keras: "adam/sequential_dense_kernel_momentum"
             path = f"{model.optimizer.name}/{model.name.replace('/', '_')}_{v.name}"
-        found.append((path, _counted(v.name, v.numpy())))
+        array = v.numpy()
+        if v.name == "iteration" and array < 2**31:
+            array = array.astype("int32")  # as Keras counts
+        found.append((path, array))
     return found
 
 
-def _counted(name, array):
-    """Counters in Keras's int32, where they fit."""
-    small = name == "iteration" and array < 2**31
-    return array.astype("int32") if small else array
-
-
 def restore(model, entries):
-    """A function that gives the optimizer the state in `entries`, after all of it was checked.
+    """Check the state in `entries`; return a function that gives it to the optimizer.
 
     Args:
         entries: (where, shape, read) in Keras's order; read is None for what is not stored.
@@ -100,7 +97,7 @@ def _check_scalar(where, name, array):
 
 
 def in_keras_order(model, names, entries):
-    """Entries of a Keras 2 file, found by their names, in the order of Keras 3.
+    """Return the entries of a Keras 2 file, found by their names, in the order of Keras 3.
 
     Keras 2 writes "Adam/m/dense/kernel:0" or, before 2.11, "Adam/dense/kernel/m:0".
     """

@@ -1,4 +1,4 @@
-"""What a file will change, gathered and checked before the first number is written."""
+"""The `Plan` of what a file will change, checked before the first parameter is written."""
 
 import warnings
 import zlib
@@ -37,7 +37,7 @@ class Plan:
         )
 
     def add_layer(self, layer, weights, entries, where):
-        """`add` for all weights of a layer, if there are as many entries (where, shape, read)."""
+        """`add` all weights of a layer, if there are as many entries (where, shape, read)."""
         if len(entries) != len(weights):
             self.mismatch(
                 f"it holds {len(entries)} arrays {where}, layer {layer.name!r} has {len(weights)}"
@@ -57,7 +57,7 @@ class Plan:
         return self
 
     def mismatch(self, message):
-        """Something that does not fit: an error, or a line of the warning."""
+        """Raise a ValueError, or with `skip_mismatch` add a line to the warning."""
         if not self.skip_mismatch:
             raise ValueError(message)
         self.skipped.append(message)
@@ -72,7 +72,7 @@ class Plan:
 
 
 def walk(model, prefix=""):
-    """(path, layer) of each layer, under the paths that Keras gives them.
+    """Yield (path, layer) of each layer, under the paths that Keras gives them.
 
     "layers/dense", "layers/dense_1", and for a layer of a model within the model
     "layers/sequential/layers/dense".
@@ -88,19 +88,19 @@ def walk(model, prefix=""):
 
 
 def own_weights(layer):
-    """A layer's variables in the order of Keras's `vars/0`, `vars/1`; a model has none itself."""
+    """Return a layer's variables in the order of Keras's `vars/0`, `vars/1`; none of a model."""
     return [] if hasattr(layer, "layers") else layer.weights
 
 
 def checksum(path, array) -> int:
-    """CRC-32 of an array, its shape and its path in the file."""
+    """Return the CRC-32 of an array, its shape and its path in the file."""
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     head = f"{path} {array.dtype.str} {array.shape}".encode()
     return zlib.crc32(array.tobytes(), zlib.crc32(head))
 
 
 def checked(group, data):
-    """(where, shape, read) of each data set of an HDF5 group; `read` compares its checksum.
+    """Return (where, shape, read) of each data set of an HDF5 group; `read` compares its checksum.
 
     Args:
         group: has the checksums as an attribute, if the file's root says that there are any.

@@ -7,7 +7,7 @@ Format: huggingface.co/docs/safetensors.
 import json
 
 from ..configs.extras import needs
-from .npz import pair
+from .npz import by_path, pair
 from .plan import CHECKSUM, Plan, checksum
 
 DTYPES = ("F16", "F32", "F64")
@@ -20,16 +20,14 @@ def write(parameters, file):
     """Write all parameters to an open binary file."""
     with needs("safetensors", ".safetensors files are written by the safetensors package"):
         from safetensors.numpy import save
-    arrays = {p.path: p.numpy() for p in parameters}
-    if len(arrays) != len(parameters):
-        raise ValueError(f"two parameters share a path: {[p.path for p in parameters]}")
+    arrays = by_path(parameters)
     sums = [checksum(path, array) for path, array in arrays.items()]
     metadata = {"format": FORMAT, "order": json.dumps(list(arrays)), CHECKSUM: json.dumps(sums)}
     file.write(save(arrays, metadata))
 
 
 def read(parameters, file, skip_mismatch=False, by_name=False) -> Plan:
-    """The Plan of an open file for these parameters; see `npz.read`."""
+    """Return the Plan of an open file for these parameters; see `npz.read`."""
     with needs("safetensors", ".safetensors files are read by the safetensors package"):
         from safetensors import safe_open
     size = file.seek(0, 2)
@@ -56,13 +54,13 @@ def read(parameters, file, skip_mismatch=False, by_name=False) -> Plan:
 
 def _checksums(names, metadata):
     """Name -> checksum of each array, in the order of the parameters; None where there is none."""
-    ours = metadata.keys() & {"order", CHECKSUM, OLDER}
-    if not ours and metadata.get("format") != FORMAT:  # of another program
+    known = metadata.keys() & {"order", CHECKSUM, OLDER}
+    if not known and metadata.get("format") != FORMAT:  # of another program
         return dict.fromkeys(names)
-    if "order" not in ours or len(ours) < 2:
+    if "order" not in known or len(known) < 2:
         raise ValueError("its metadata lack the order of the arrays, or their checksums")
     order = json.loads(metadata["order"])
-    sums = json.loads(metadata[CHECKSUM]) if CHECKSUM in ours else [None] * len(order)
+    sums = json.loads(metadata[CHECKSUM]) if CHECKSUM in known else [None] * len(order)
     if sorted(order) != sorted(names) or len(sums) != len(order):
         raise ValueError("its metadata name other arrays than it holds")
     return dict(zip(order, sums, strict=True))

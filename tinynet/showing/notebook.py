@@ -13,7 +13,7 @@ HEAD = CELL + ";border-bottom:1px solid currentColor"
 
 
 def model_html(model) -> str:
-    """The table of `summary()`: layers, output shapes, parameters."""
+    """Return the table of `summary()`: layers, output shapes, parameters."""
     rows = [list(row) for layer in model.layers for row in _rows(layer, False, {})]
     body = [(kind, shape, count, trainable) for kind, shape, count, _, trainable in rows]
     columns = ("Layer (type)", "Output Shape", "Param #", "Trainable")
@@ -35,7 +35,7 @@ def model_html(model) -> str:
 
 
 def history_html(history) -> str:
-    """The learning curves as a picture, and every value's first, best and last epoch."""
+    """Return the learning curves as a picture, and every value's first, best and last epoch."""
     values = {n: v for n, v in history.history.items() if "/" not in n and len(v)}
     values = {n: v for n, v in values.items() if all(np.ndim(one) == 0 for one in v)}
     if not values:
@@ -57,7 +57,7 @@ def history_html(history) -> str:
 
 
 def _rises(history, name):
-    """Whether more is better: True, False, or None where it is not known."""
+    """Return whether more is better: True, False, or None where it is not known."""
     name = name.removeprefix("val_")
     if name == "loss":
         return False
@@ -68,7 +68,7 @@ def _rises(history, name):
 
 
 def _epoch(history, numbers, place):
-    """The number of the epoch from 1; "?" where a value was not measured in every epoch."""
+    """Return the number of the epoch from 1; "?" where a value was not measured in every epoch."""
     return history.epoch[place] + 1 if len(numbers) == len(history.epoch) else "?"
 
 

@@ -28,7 +28,7 @@ INTERVAL = 0.08  # seconds between two redraws
 
 
 def format_number(value) -> str:
-    """A metric's value as Keras prints it: 4 decimals, scientific if |value| <= 0.001.
+    """Return a metric's value as Keras prints it: 4 decimals, scientific if |value| <= 0.001.
 
     Arrays and lists are averaged, as Keras does; what is no number is shown by `str`.
     """
@@ -41,7 +41,7 @@ def format_number(value) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration in whole seconds: `7s`, `1:23` above a minute, `1:02:03` above an hour."""
+    """Return a duration in whole seconds: `7s`, `1:23` above a minute, `1:02:03` above an hour."""
     whole = int(seconds)
     if whole > 3600:
         return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
@@ -51,7 +51,7 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_step_time(seconds: float) -> str:
-    """The duration of one step: `2s/step`, `185ms/step` or `37us/step`."""
+    """Return the duration of one step: `2s/step`, `185ms/step` or `37us/step`."""
     if seconds >= 1 or seconds == 0:
         return f"{seconds:.0f}s/step"
     if seconds >= 1e-3:
@@ -60,7 +60,7 @@ def format_step_time(seconds: float) -> str:
 
 
 def _columns(text: str) -> int:
-    """How many terminal columns `text` takes (a Chinese character takes two)."""
+    """Return how many terminal columns `text` takes (a Chinese character takes two)."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -69,7 +69,7 @@ def _columns(text: str) -> int:
 
 
 def _cut(text: str, columns: int) -> str:
-    """`text`, shortened at its right end to `columns` columns if it is longer."""
+    """Return `text`, shortened at its right end to `columns` columns if it is longer."""
     if _columns(text) <= columns:
         return text
     from rich.cells import set_cell_size
@@ -87,7 +87,7 @@ def _is_terminal(file) -> bool:
 
 
 def _bar_glyphs(file) -> str:
-    """The characters for what is done and what is left, in an encoding that may be ASCII."""
+    """Return the characters for what is done and what is left, in an encoding that may be ASCII."""
     try:
         "━─".encode(getattr(file, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
@@ -259,13 +259,13 @@ class ProgressBar:
         return " ".join([*parts, *times])
 
     def _bar_that_fits(self, step, times, tail, room) -> int:
-        """The widest bar with which the line takes at most `room` columns; 0 if none does."""
+        """Return the widest bar with which the line fits `room` columns; 0 if none does."""
         bare = _columns(self._head(step, 0, *times) + tail) + 1  # and the space beside the bar
         bar = min(BAR_WIDTH, room - bare)
         return bar if bar >= NARROWEST_BAR else 0
 
     def _finished_line(self, step, took, items) -> str:
-        """For a terminal, where nothing may be lost: what doesn't fit continues on a new line."""
+        """Return the last line for a terminal; what doesn't fit continues on a new line."""
         room = self._terminal_columns() - 1
         tail = "".join(f" - {item}" for item in items)
         bar = self._bar_that_fits(step, took, tail, room)
@@ -283,7 +283,7 @@ class ProgressBar:
         return "\r" + "\n".join([lines[0] + blank, *lines[1:]]) + "\n"
 
     def _terminal_columns(self) -> int:
-        """Asked per redraw, not per step: the window may have changed."""
+        """Return the window's width, which may change between redraws."""
         try:
             return os.get_terminal_size(self.file.fileno()).columns or 80
         except (OSError, AttributeError, ValueError):

@@ -12,7 +12,7 @@ NATURAL = 10_000  # a width that never cuts: the table takes what it needs of it
 
 
 def format_bytes(size: float) -> str:
-    """`size` bytes as "1.21 MB", in steps of 1024."""
+    """Return `size` bytes as "1.21 MB", in steps of 1024."""
     for unit in ("B", "KB", "MB", "GB", "TB"):
         if size < 1024:
             return f"{size:.2f} {unit}"
@@ -58,7 +58,7 @@ def _layers_in(layers, layer_range) -> list:
 
 
 def _rows(layer, expand_nested, connected, level=0):
-    """The layer's row as plain strings, and those of the layers inside it if asked.
+    """Yield the layer's row as plain strings, and those of the layers inside it if asked.
 
     `connected` says what each layer of the model reads.
     """
@@ -77,7 +77,7 @@ def _rows(layer, expand_nested, connected, level=0):
 
 
 def _widths(line_length, positions, columns) -> list:
-    """Column widths from where columns end: shares of the line or, above 1, characters."""
+    """Return column widths from where columns end: shares of the line or, above 1, characters."""
     if len(positions) != columns:
         raise ValueError(f"positions must hold {columns} column ends, received {positions!r}")
     unit = 1 if positions[-1] > 1 else line_length
@@ -102,7 +102,7 @@ def _styled(text, colour):
 
 
 def plain_text(width, *parts) -> str:
-    """What rich prints of tables and texts, without colours and trailing spaces."""
+    """Return what rich prints of tables and texts, without colours and trailing spaces."""
     from rich.console import Console
 
     console = Console(color_system=None, force_terminal=False, force_jupyter=False, width=width,
@@ -113,15 +113,8 @@ def plain_text(width, *parts) -> str:
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def print_summary(
-    model,
-    line_length=None,
-    positions=None,
-    print_fn=None,
-    expand_nested=False,
-    show_trainable=False,
-    layer_range=None,
-):
+def print_summary(model, line_length=None, positions=None, print_fn=None, expand_nested=False,
+                  show_trainable=False, layer_range=None):  # fmt: skip
     """Print the model's layers, output shapes and numbers of parameters.
 
     The table is as wide as its contents; in a terminal that is narrower, long cells continue on

@@ -25,7 +25,7 @@ def with_calls(inner):
 
 
 def _first_calls(inner):
-    """name -> number of the first call of each model within the model, in Keras 2's lists.
+    """Return name -> number of the first call of each model within the model, in Keras 2's lists.
 
     Keras 2 counts from 1 where making the model was a call of its own.
     """
@@ -49,7 +49,7 @@ def _first_calls(inner):
 
 
 def _places(value, first):
-    """[layer, call, output], or lists of such, with calls counted from 0."""
+    """Return [layer, call, output], or lists of such, with calls counted from 0."""
     if not isinstance(value, list):
         return value
     if len(value) > 2 and isinstance(value[0], str) and isinstance(value[1], int):
@@ -70,7 +70,7 @@ def _call(call, first):
 
 
 def optimizer(config):
-    """An optimizer's config as Keras 3 would have it."""
+    """Return an optimizer's config as Keras 3 would have it."""
     if isinstance(config, dict) and str(config.get("class_name")).startswith("Custom>"):
         name = config["class_name"].removeprefix("Custom>")  # Keras 2.11 to 2.15
         if config.get("registered_name") is None:

@@ -7,6 +7,7 @@
 A file of weights alone has the groups of `model_weights` at its top.
 """
 
+import itertools
 import json
 import zlib
 
@@ -70,7 +71,7 @@ def _write_arrays(group, arrays):
 
 
 def _numbered(arrays):
-    """A name that is taken gets a number: Adafactor's of vectors are (they come back by order)."""
+    """Return the arrays with unique names: Adafactor's of vectors share one (order tells them)."""
     result = {}
     for name, array in arrays:
         unique, k = name, 1
@@ -81,7 +82,7 @@ def _numbered(arrays):
 
 
 def _write_names(group, attribute, names):
-    """Names as an attribute, or as attribute0, attribute1, ... where one would be too long."""
+    """Write names as an attribute, or as attribute0, attribute1, ... if one would be too long."""
     array = np.array([name.encode() for name in names]) if names else np.zeros(0)
     pieces = -(-array.nbytes // MOST_ATTRIBUTE) or 1
     if pieces == 1:
@@ -92,22 +93,19 @@ def _write_names(group, attribute, names):
 
 
 def _weights(layer):
-    """All variables of a layer (or of a model within a model), the trainable ones first."""
+    """Return all variables of a layer (or of a model within a model), the trainable ones first."""
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
 def _text_sum(*texts):
-    total = 0
-    for text in texts:
-        total = zlib.crc32(text.encode(), total)
-    return total
+    return zlib.crc32("".join(texts).encode())
 
 
 # -------------------------------------------------------------------------------------- reading
 
 
 def texts(file):
-    """(model_config, training_config or None) of a whole model's file, parsed."""
+    """Return (model_config, training_config or None) of a whole model's file, parsed."""
     root = Reader(file).root
     found = [root.attribute(name) for name in ("model_config", "training_config")]
     if not isinstance(found[0], str):
@@ -119,11 +117,7 @@ def texts(file):
 
 
 def read_weights(model, file, skip_mismatch=False, by_name=False) -> Plan:
-    """The Plan of a `.h5`, with the architecture in it or without, for a built model.
-
-    Args:
-        by_name: match layers by their names instead of their order; others stay as they are.
-    """
+    """Return the Plan of a `.h5` for a built model, its layers matched by order or by name."""
     root, plan = Reader(file).root, Plan(skip_mismatch)
     group = root
     if root.attribute("layer_names") is None and "model_weights" in root:
@@ -147,10 +141,10 @@ def read_weights(model, file, skip_mismatch=False, by_name=False) -> Plan:
 
 
 def read_optimizer(model, file):
-    """A function that restores the optimizer's state, or None where the file has none."""
+    """Return a function that restores the optimizer's state, or None where the file has none."""
     root = Reader(file).root
     if "optimizer_weights" not in root:
-        if root.attribute(CHECKSUM) is not None:  # we write it with every training_config
+        if root.attribute(CHECKSUM) is not None:  # tinynet writes it with every training_config
             raise ValueError("the optimizer's state is gone")
         return None
     names, entries = _read_arrays(root.get("optimizer_weights"))
@@ -160,26 +154,23 @@ def read_optimizer(model, file):
 
 
 def _read_names(group, attribute):
-    """The names that `_write_names` (or Keras) wrote."""
-    names = group.attribute(attribute)
-    if names is None:
-        names, i = [], 0
-        while (part := group.attribute(f"{attribute}{i}")) is not None:
-            names, i = [*names, *_strings(group, attribute, part)], i + 1
-        if i == 0:
-            raise ValueError(f"{group.path}: there is no attribute {attribute}")
-        return names
-    return _strings(group, attribute, names)
-
-
-def _strings(group, attribute, names):
-    names = names if isinstance(names, list) else np.asarray(names).tolist()
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{group.path}: {attribute} is no list of names")
+    """Return the names that `_write_names` (or Keras) wrote."""
+    parts = [group.attribute(attribute)]
+    if parts[0] is None:
+        numbered = (group.attribute(f"{attribute}{i}") for i in itertools.count())
+        parts = list(itertools.takewhile(lambda part: part is not None, numbered))
+    if not parts:
+        raise ValueError(f"{group.path}: there is no attribute {attribute}")
+    names = []
+    for part in parts:
+        part = part if isinstance(part, list) else np.asarray(part).tolist()
+        if not isinstance(part, list) or not all(isinstance(name, str) for name in part):
+            raise ValueError(f"{group.path}: {attribute} is no list of names")
+        names += part
     return names
 
 
 def _read_arrays(group):
-    """(names, entries) of a group: (where, shape, read) for each name."""
+    """Return (names, entries) of a group: (where, shape, read) for each name."""
     names = _read_names(group, NAMES)
     return names, checked(group, [group.get(name, Data) for name in names])

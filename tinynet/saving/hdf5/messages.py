@@ -33,7 +33,7 @@ def local_heap(reader, address):
 
 
 def dataspace(data):
-    """(shape, whether it is one value) of a dataspace message."""
+    """Return (shape, whether it is one value) of a dataspace message."""
     version, rank, _, kind = full(data, 4)[:4]
     start = {1: 8, 2: 4}.get(version)
     if start is None or rank > 32:
@@ -50,7 +50,7 @@ IEEE = {2: (15, 10, 5, 0, 10, 15), 4: (31, 23, 8, 0, 23, 127), 8: (63, 52, 11, 0
 
 
 def datatype(data):
-    """(a NumPy dtype or "vlen", bytes per element) of a datatype message."""
+    """Return (a NumPy dtype or "vlen", bytes per element) of a datatype message."""
     head, low, _, _, size = struct.unpack_from("<BBBBI", full(data, 8))
     kind, order = head & 15, ">" if low & 1 else "<"
     if kind == 0 and size in (1, 2, 4, 8):
@@ -74,7 +74,7 @@ def datatype(data):
 
 
 def attribute(reader, data):
-    """(name, function that parses the value) of an attribute message."""
+    """Return (name, function that parses the value) of an attribute message."""
     version, flags, *sizes = struct.unpack_from("<BBHHH", full(data, 8))
     if version not in (1, 2, 3) or (version > 1 and flags):
         raise ValueError(f"an attribute of version {version} and flags {flags}")
@@ -121,7 +121,7 @@ def strings(reader, data, count):
 
 
 def global_heap(reader, address):
-    """index -> bytes of the heap at `address`."""
+    """Return index -> bytes of the heap at `address`."""
     head = reader.bytes(address, 16)
     (size,) = struct.unpack_from("<Q", head, 8)
     if head[:5] != b"GCOL\1" or size < 16:

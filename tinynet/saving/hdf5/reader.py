@@ -26,14 +26,7 @@ REFUSED = {0x0002: "links of the newer kind", 0x0006: "soft or external links",
 
 
 class Reader:
-    """The root group of an open binary file.
-
-    Args:
-        file: a seekable binary file.
-
-    Raises:
-        ValueError: it is no HDF5 file, or a part that was looked at is damaged or of another kind.
-    """
+    """An open binary file; raises a ValueError for what is damaged or of another kind."""
 
     def __init__(self, file):
         self.file, self.size = file, file.seek(0, 2)
@@ -52,7 +45,7 @@ class Reader:
         self.root = Group(self, struct.unpack("<Q", self.bytes(at + 40, 8))[0], "/")
 
     def bytes(self, address, length):
-        """`length` bytes from `address`; counted, and never beyond the end."""
+        """Return `length` bytes from `address`; counted, and never beyond the end."""
         self.left -= length + 16
         if self.left < 0:
             raise ValueError("its tables point to the same bytes again and again")
@@ -65,7 +58,7 @@ class Reader:
         return data
 
     def messages(self, address):
-        """(type, data) of each message of the object header at `address`."""
+        """Return (type, data) of each message of the object header at `address`."""
         version, _, count, _, size = struct.unpack("<BBHII", self.bytes(address, 12))
         if version != 1:
             raise ValueError(f"no object header of version 1 at {address}")
@@ -100,14 +93,14 @@ class Node:
         self.header = reader.messages(address)
 
     def one(self, kind):
-        """The data of the only message of a kind, or None."""
+        """Return the data of the only message of a kind, or None."""
         found = [data for k, data in self.header if k == kind]
         if len(found) > 1:
             raise ValueError(f"{self.path}: {len(found)} messages of type {kind}, expected one")
         return found[0] if found else None
 
     def attribute(self, name, default=None):
-        """A number, a string, or an array of either."""
+        """Return a number, a string, or an array of either."""
         for kind, data in self.header:
             if kind == 0x000C:
                 found, parse = parse_attribute(self.reader, data)
@@ -172,7 +165,7 @@ class Group(Node):
         return name in self._links()
 
     def get(self, path, kind=None):
-        """The group (or, with kind=Data, the data set) at a path below this group.
+        """Return the group (or, with kind=Data, the data set) at a path below this group.
 
         Raises:
             ValueError: there is none, or it is a soft link, or of the other kind.
@@ -212,7 +205,7 @@ class Data(Node):
             raise ValueError(f"{path}: expected numbers, found {self.dtype}")
 
     def read(self):
-        """The array, in the machine's byte order."""
+        """Return the array, in the machine's byte order."""
         layout, size = self.one(0x0008), math.prod(self.shape) * self.dtype.itemsize
         if layout is None or layout[:1] != b"\3":
             raise ValueError(f"{self.path}: data layouts other than version 3 are not read")

@@ -4,7 +4,7 @@
     layers/dense_1/vars/0, 1      numbered per class, whatever the layers' names
     optimizer/vars/0, 1, ...      iteration, learning_rate, moments
 
-Files that we write carry a checksum per array (an attribute that Keras passes over).
+Files of tinynet carry a checksum per array (an attribute that Keras passes over).
 """
 
 import numpy as np
@@ -40,29 +40,25 @@ def _write_vars(file, path, name, arrays):
 
 
 def read(model, file, skip_mismatch=False, by_name=False) -> Plan:
-    """The Plan of a `.weights.h5` (open, binary) for a built model.
-
-    Args:
-        by_name: match layers by their names instead of their places; others stay as they are.
-    """
+    """Return the Plan of a `.weights.h5` (open, binary) for a built model, by order or by name."""
     root, plan = Reader(file).root, Plan(skip_mismatch)
     if "layers" not in root and "_layer_checkpoint_dependencies" not in root:
         raise ValueError("there is no group 'layers': these are no weights of a Keras model")
     groups = _groups(root)
+    paths = {}
+    for path, layer in walk(model):
+        paths.setdefault(layer, path)  # a shared layer is stored where it comes first
     if by_name:
         named = {group.attribute("name"): (path, group) for path, group in groups.items()}
-        for layer in dict.fromkeys(layer for _, layer in walk(model)):
+        for layer in paths:
             if layer.name in named and own_weights(layer):
-                _read_layer(plan, *named[layer.name], layer)
+                path, group = named[layer.name]
+                plan.add_layer(layer, own_weights(layer), entries(group), f"in {path}")
         return plan.load()
-    seen = set()
-    for path, layer in walk(model):
-        if layer in seen:
-            continue
-        seen.add(layer)
+    for layer, path in paths.items():
         group = groups.pop(path, None)
         if group is not None:
-            _read_layer(plan, path, group, layer)
+            plan.add_layer(layer, own_weights(layer), entries(group), f"in {path}")
         elif own_weights(layer):
             plan.mismatch(f"it has nothing for layer {layer.name!r} ({path})")
     for path, group in groups.items():
@@ -74,7 +70,7 @@ def read(model, file, skip_mismatch=False, by_name=False) -> Plan:
 
 
 def _groups(root, prefix="", depth=0):
-    """path -> the vars group of each layer in the file."""
+    """Return path -> the vars group of each layer in the file."""
     found, folder = {}, "layers" if "layers" in root else "_layer_checkpoint_dependencies"
     if folder not in root or depth > 20:
         return found
@@ -87,13 +83,9 @@ def _groups(root, prefix="", depth=0):
 
 
 def entries(group):
-    """(where, shape, read) of the arrays 0, 1, ... of a vars group."""
+    """Return (where, shape, read) of the arrays 0, 1, ... of a vars group."""
     count = sum(name.isdigit() for name in group.names())
     return checked(group, [group.get(str(i), Data) for i in range(count)])
-
-
-def _read_layer(plan, path, group, layer):
-    plan.add_layer(layer, own_weights(layer), entries(group), f"in {path}")
 
 
 def _read_optimizer(plan, root, model):

@@ -4,7 +4,7 @@ Each kind of layer has a function that adds its nodes. A layer of your own joins
 
     @tinynet.saving.onnx.export.converts("Scale")
     def scale(graph, layer, x):
-        return graph.node("Mul", x, graph.constant(layer.factor.numpy()))
+        return graph.node("Mul", x, layer.factor.numpy())
 
 Operators and their equations: onnx.ai/onnx/operators (opset 17).
 """
@@ -42,11 +42,7 @@ def _register(table, names):
 
 
 class Graph:
-    """Nodes and constants of a graph under construction.
-
-    Args:
-        dtype: "float32" or "float64", of all numbers.
-    """
+    """Nodes and constants, in "float32" or "float64", of a graph under construction."""
 
     def __init__(self, dtype):
         with needs("onnx", "export writes with the onnx package"):
@@ -55,21 +51,21 @@ class Graph:
         self.masks = {}  # name of a tensor -> name of its mask (N, T), 1 where it is no padding
 
     def node(self, operator, *inputs, **attributes):
-        """The name of what `operator` makes of the tensors named `inputs`."""
-        output = f"{operator.lower()}_{len(self.nodes)}"
-        make = self.onnx.helper.make_node
-        self.nodes.append(make(operator, list(inputs), [output], name=output, **attributes))
+        """Add a node; return its output's name. Inputs are names of tensors, or constants."""
+        output, make = f"{operator.lower()}_{len(self.nodes)}", self.onnx.helper.make_node
+        inputs = [x if isinstance(x, str) else self.constant(x) for x in inputs]
+        self.nodes.append(make(operator, inputs, [output], name=output, **attributes))
         return output
 
     def nodes_of(self, operator, count, *inputs, **attributes):
-        """The names of the `count` outputs of an operator that has several."""
+        """Return the names of the `count` outputs of an operator that has several."""
         first = self.node(operator, *inputs, **attributes)
         names = [first, *(f"{first}_{i}" for i in range(1, count))]
         self.nodes[-1].output.extend(names[1:])
         return names
 
     def constant(self, value, dtype=None):
-        """The name of a constant tensor."""
+        """Return the name of a constant tensor."""
         name = f"constant_{len(self.constants)}"
         array = np.ascontiguousarray(value, dtype or self.dtype)
         self.constants.append(
@@ -78,13 +74,13 @@ class Graph:
         return name
 
     def activation(self, x, activation):
-        """The name of activation(x)."""
+        """Return the name of activation(x)."""
         if activation.name not in _activations or hasattr(activation, "origin"):  # the user's
             raise ValueError(f"the activation {activation.name!r} has no ONNX nodes yet")
         return _activations[activation.name](self, x, **activation.options)
 
     def layer(self, layer, x):
-        """The name of layer(x), as in prediction."""
+        """Return the name of layer(x), as in prediction."""
         for cls in type(layer).__mro__:
             if cls.__name__ in _layers:
                 y = _layers[cls.__name__](self, layer, x)
@@ -98,7 +94,7 @@ class Graph:
 
 
 def graph(model, opset_version=OPSET, dtype="float32"):
-    """The ONNX model of a built model: "input" (N, ...) and "output"; several are numbered.
+    """Return the ONNX model of a built model: "input" (N, ...) and "output"; several are numbered.
 
     Args:
         dtype: of the graph's numbers; float64 is allowed, but engines lack many of its operators.
@@ -133,7 +129,7 @@ def graph(model, opset_version=OPSET, dtype="float32"):
 
 
 def chain(g, layers, x):
-    """The name of what layers, one after the other, make of x."""
+    """Return the name of what layers, one after the other, make of x."""
     for layer in layers:
         x = g.layer(layer, x)
     return x
@@ -179,26 +175,26 @@ for _name, _operator in (("Add", "Add"), ("Subtract", "Sub"), ("Multiply", "Mul"
 
 @converts("Average")
 def _average(g, layer, inputs):
-    return g.node("Div", _merge("Add")(g, layer, inputs), g.constant(float(len(inputs))))
+    return g.node("Div", _merge("Add")(g, layer, inputs), float(len(inputs)))
 
 
-@converts("InputLayer", "Dropout")
+@converts("InputLayer", "Dropout", "Identity", "ActivityRegularization", "GaussianNoise",
+          "GaussianDropout", "AlphaDropout")  # fmt: skip
 def _nothing(g, layer, x):
     return x
 
 
 @converts("Dense")
 def _dense(g, layer, x):
-    z = g.node("MatMul", x, g.constant(layer.kernel.numpy()))  # (N, ..., H)
+    z = g.node("MatMul", x, layer.kernel.numpy())  # (N, ..., H)
     if layer.bias is not None:
-        z = g.node("Add", z, g.constant(layer.bias.numpy()))
+        z = g.node("Add", z, layer.bias.numpy())
     return g.activation(z, layer.activation)
 
 
-@converts("Flatten")
-def _flatten(g, layer, x):
-    size = math.prod(layer.input_shape[1:])
-    return g.node("Reshape", x, g.constant([-1, size], "int64"))
+@converts("Flatten", "Reshape")
+def _reshape(g, layer, x):
+    return g.node("Reshape", x, g.constant([-1, *layer.output_shape[1:]], "int64"))
 
 
 @converts("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
@@ -208,101 +204,68 @@ def _activation_layer(g, layer, x):
 
 @converts("PReLU")
 def _prelu(g, layer, x):
-    zero = g.constant(0.0)
-    below = g.node("Mul", g.node("Min", x, zero), g.constant(layer.alpha.numpy()))
-    return g.node("Add", g.node("Max", x, zero), below)
+    below = g.node("Mul", g.node("Min", x, 0.0), layer.alpha.numpy())
+    return g.node("Add", g.node("Max", x, 0.0), below)
 
 
 @converts("BatchNormalization")
 def _batch_normalization(g, layer, x):
-    rank = len(layer.input_shape)
-    shape = [1] * rank
-    shape[layer.axis] = layer.input_shape[layer.axis]
     mean, var = layer.moving_mean.numpy(), layer.moving_variance.numpy()
     scale = 1 / np.sqrt(var + np.asarray(layer.epsilon, var.dtype))  # (D,)
     scale = scale if layer.gamma is None else scale * layer.gamma.numpy()
-    centred = g.node("Sub", x, g.constant(mean.reshape(shape)))
-    y = g.node("Mul", centred, g.constant(scale.reshape(shape)))
-    return (
-        y if layer.beta is None else g.node("Add", y, g.constant(layer.beta.numpy().reshape(shape)))
-    )
+    y = g.node("Mul", g.node("Sub", x, along(layer, [layer.axis], mean)),
+               along(layer, [layer.axis], scale))  # fmt: skip
+    if layer.beta is None:
+        return y
+    return g.node("Add", y, along(layer, [layer.axis], layer.beta.numpy()))
+
+
+def along(layer, axes, value):
+    """Return numbers for some axes of the layer's input, in a shape that broadcasts to it."""
+    shape = [1] * len(layer.input_shape)
+    for axis, size in zip(axes, np.shape(value), strict=True):
+        shape[axis] = size
+    return np.reshape(value, shape)
 
 
 # --------------------------------------------------------------------------------- activations
 
 
-@activates("linear")
-def _linear(g, x):
-    return x
-
-
 def _one_node(operator):
-    return lambda g, x: g.node(operator, x)
+    return lambda g, x, **options: g.node(operator, x, **options)
 
 
 for _name, _operator in (("sigmoid", "Sigmoid"), ("tanh", "Tanh"), ("exponential", "Exp"),
-                         ("softsign", "Softsign"), ("softplus", "Softplus")):  # fmt: skip
+                         ("softsign", "Softsign"), ("softplus", "Softplus"), ("selu", "Selu"),
+                         ("softmax", "Softmax"), ("log_softmax", "LogSoftmax")):  # fmt: skip
     activates(_name)(_one_node(_operator))
+activates("linear")(lambda g, x: x)
+activates("leaky_relu")(
+    lambda g, x, negative_slope=0.2: g.node("LeakyRelu", x, alpha=float(negative_slope))
+)
+activates("elu")(lambda g, x, alpha=1.0: g.node("Elu", x, alpha=float(alpha)))
+activates("silu", "swish")(lambda g, x: g.node("Mul", x, g.node("Sigmoid", x)))
+activates("hard_sigmoid")(lambda g, x: g.node("HardSigmoid", x, alpha=1 / 6, beta=0.5))
+activates("mish")(lambda g, x: g.node("Mul", x, g.node("Tanh", g.node("Softplus", x))))
 
 
 @activates("relu")
 def _relu(g, x, negative_slope=0.0, max_value=None, threshold=0.0):
     if not negative_slope and max_value is None and not threshold:
         return g.node("Relu", x)
-    t, zero = g.constant(threshold), g.constant(0.0)
-    above = g.node("Where", g.node("GreaterOrEqual", x, t), x, zero)
+    above = g.node("Where", g.node("GreaterOrEqual", x, threshold), x, 0.0)
     if max_value is not None:
-        above = g.node("Min", above, g.constant(max_value))
-    below = g.node("Min", g.node("Sub", x, t), zero)
-    return g.node("Add", above, g.node("Mul", below, g.constant(negative_slope)))
-
-
-@activates("leaky_relu")
-def _leaky_relu(g, x, negative_slope=0.2):
-    return g.node("LeakyRelu", x, alpha=float(negative_slope))
-
-
-@activates("elu")
-def _elu(g, x, alpha=1.0):
-    return g.node("Elu", x, alpha=float(alpha))
-
-
-@activates("selu")
-def _selu(g, x):
-    return g.node("Selu", x)
-
-
-@activates("silu", "swish")
-def _silu(g, x):
-    return g.node("Mul", x, g.node("Sigmoid", x))
+        above = g.node("Min", above, max_value)
+    below = g.node("Min", g.node("Sub", x, threshold), 0.0)
+    return g.node("Add", above, g.node("Mul", below, negative_slope))
 
 
 @activates("gelu")
 def _gelu(g, x, approximate=False):
     if approximate:
         cube = g.node("Mul", g.node("Mul", x, x), x)
-        inner = g.node("Add", x, g.node("Mul", cube, g.constant(0.044715)))
-        bell = g.node("Tanh", g.node("Mul", inner, g.constant(math.sqrt(2 / math.pi))))
+        inner = g.node("Add", x, g.node("Mul", cube, 0.044715))
+        bell = g.node("Tanh", g.node("Mul", inner, math.sqrt(2 / math.pi)))
     else:
-        bell = g.node("Erf", g.node("Mul", x, g.constant(math.sqrt(0.5))))
-    return g.node("Mul", g.node("Mul", x, g.constant(0.5)), g.node("Add", bell, g.constant(1.0)))
-
-
-@activates("hard_sigmoid")
-def _hard_sigmoid(g, x):
-    return g.node("HardSigmoid", x, alpha=1 / 6, beta=0.5)
-
-
-@activates("mish")
-def _mish(g, x):
-    return g.node("Mul", x, g.node("Tanh", g.node("Softplus", x)))
-
-
-@activates("softmax")
-def _softmax(g, x, axis=-1):
-    return g.node("Softmax", x, axis=axis)
-
-
-@activates("log_softmax")
-def _log_softmax(g, x, axis=-1):
-    return g.node("LogSoftmax", x, axis=axis)
+        bell = g.node("Erf", g.node("Mul", x, math.sqrt(0.5)))
+    return g.node("Mul", g.node("Mul", x, 0.5), g.node("Add", bell, 1.0))
