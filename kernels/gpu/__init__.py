@@ -59,9 +59,8 @@ def require():
 def __getattr__(name):
     """A kernel of the interface that is missing here, by its name."""
     if not name.startswith("_") and hasattr(reference, name):
-        raise AttributeError(
-            f"the gpu device has no kernel {name!r} yet; use device 'cpu' or 'reference'"
-        )
+        raise AttributeError(f"the gpu device has no kernel {name!r} yet; use device 'cpu' or "
+                             "'reference'")  # fmt: skip
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

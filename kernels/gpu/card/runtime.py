@@ -131,9 +131,8 @@ class Runtime:
         try:
             memory = self.cupy.cuda.alloc_pinned_memory(max(size * dtype.itemsize, 1))
         except Exception as error:
-            raise MemoryError(
-                f"gpu: the host has no {size * dtype.itemsize:,} bytes of pinned memory: {error}"
-            ) from error
+            raise MemoryError(f"gpu: the host has no {size * dtype.itemsize:,} bytes of pinned "
+                              f"memory: {error}") from error  # fmt: skip
         return np.frombuffer(memory, dtype, size).reshape(shape)
 
     def copy_to_card(self, there, here, stream):
