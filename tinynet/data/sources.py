@@ -94,10 +94,9 @@ def _validation_source(dataset, data, batch_size, steps, where, times):
         return source(dataset, x, y, weight, batch_size=batch_size, steps=steps, where=where)
     stream = source(dataset, data, steps=steps, where=where)
     if stream.once and steps is None and times > 1:
-        raise ValueError(
-            f"validation_data: a {type(data).__name__} can be read only once, for {times} "
-            "validations give validation_steps, or a utils.PyDataset"
-        )
+        raise ValueError(f"validation_data: a {type(data).__name__} can be read only once, for "
+                         f"{times} "
+                         "validations give validation_steps, or a utils.PyDataset")  # fmt: skip
     return stream
 
 
