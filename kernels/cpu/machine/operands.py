@@ -14,7 +14,7 @@ Most are written as a loop over arrays whose annotations say how each is found (
     def affine(x: Flat, scale: Number, shift: Number, y: Flat):
         ...
 
-The others find their operands themselves, with what they ask for by name (`GIVEN`).
+The others get what their parameters name (`GIVEN`), and find their operands with it.
 """
 
 import inspect

@@ -77,7 +77,7 @@ def load():
 
 
 def bind(library):
-    """The library with the signatures that we call it by."""
+    """Return the library with the signatures of the functions that are called."""
     for name, parameters in SIGNATURES.items():
         try:
             function = getattr(library, name)
@@ -194,7 +194,7 @@ def aligned(address):
 
 
 def describe():
-    """For `doctor`: whether it is on, and if that does not work, why."""
+    """Return whether it is on, and if that does not work, why; `doctor` prints it."""
     if not options.cublaslt():
         return "off (TINYNET_CUBLASLT=1 turns it on; not yet timed on a card)"
     try:

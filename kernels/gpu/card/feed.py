@@ -48,11 +48,11 @@ class Feed:
         self.runtime.stream.wait_event(self.copied[half])
 
     def done(self, k):
-        """All steps on piece k have been launched."""
+        """Note that all steps on piece k have been launched."""
         self.used[k % 2] = self.runtime.stream.record()
 
     def wait(self):
-        """Until all copies are there and all steps are done."""
+        """Wait until all copies are there and all steps are done."""
         self.runtime.stream.synchronize()
         self.runtime.copies.synchronize()
 

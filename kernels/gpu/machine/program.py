@@ -95,7 +95,7 @@ class Machine:
         )
 
     def look_at(self, x):
-        """The cpu chooses its products by how many zeros some rows of the data have; we do not."""
+        """Do nothing: only the cpu chooses its products by how many zeros rows of the data have."""
 
     def _place(self, x):
         """Fields of the control for x, and the arrays on the card that they point to."""
@@ -255,7 +255,7 @@ class Machine:
         return self.graphs[key][0]
 
     def _prepare(self, launches):
-        """Have everything compiled and loaded on the stream that is going to be captured."""
+        """Compile and load everything on the stream that is going to be captured."""
         self.runtime.synchronize()  # what reads the arrays that are overwritten here has ended
         with self.runtime.recorder as stream:
             for one in launches:
