@@ -53,10 +53,8 @@ class Activation:
         options.update(zip(self.options, args, strict=False))
         unknown = set(options) - set(self.options)
         if unknown:
-            raise TypeError(
-                f"{self.name} has no option {unknown.pop()!r}; "
-                f"it has {list(self.options) or 'none'}"
-            )
+            raise TypeError(f"{self.name} has no option {unknown.pop()!r}; it has "
+                            f"{list(self.options) or 'none'}")  # fmt: skip
         x, f = _float_array(x), self.with_options(**options)
         f.require_options()
         y = np.empty(f.output_shape(x.shape), x.dtype)
@@ -275,23 +273,19 @@ def get(identifier) -> Activation:
         return linear
     if isinstance(identifier, dict):
         if not isinstance(identifier.get("class_name"), str):
-            raise ValueError(
-                f"activation: expected a config with a class_name, received {identifier!r}"
-            )
+            raise ValueError("activation: expected a config with a class_name, received "
+                             f"{identifier!r}")  # fmt: skip
         return deserialize(identifier)
     f = _registry.get(identifier)
     if hasattr(f, "build_once"):  # a layer: Keras takes Dense(10, activation=LeakyReLU(0.1))
         if not getattr(f, "stands_for_activation", False):
-            raise TypeError(
-                f"activation {identifier!r}: this layer can't be an activation; put it after the "
-                "layer instead"
-            )
+            raise TypeError(f"activation {identifier!r}: this layer can't be an activation; put it "
+                            "after the layer instead")  # fmt: skip
         f = f.activation
     if not (hasattr(f, "forward") and hasattr(f, "backward")):
-        raise TypeError(
-            f"activation {identifier!r} has no backward: subclass tinynet.activations.Activation "
-            "and write forward(ops, x, *, y) and backward(ops, x, y, dy, *, dx)"
-        )
+        raise TypeError(f"activation {identifier!r} has no backward: subclass "
+                        "tinynet.activations.Activation and write forward(ops, x, *, y) and "
+                        "backward(ops, x, y, dy, *, dx)")  # fmt: skip
     if isinstance(f, Activation):
         f.require_options()
     return f

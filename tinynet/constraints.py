@@ -33,10 +33,9 @@ class _NormConstraint(Constraint):
 
     def limits(self):
         """(low, high, rate): a subclass defines them."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must define limits(), which returns (low, high, rate): "
-            "norms move into [low, high] by a share `rate` of the way"
-        )
+        raise NotImplementedError(f"{type(self).__name__} must define limits(), which returns "
+                                  "(low, high, rate): norms move into [low, high] by a share "
+                                  "`rate` of the way")  # fmt: skip
 
     @property
     def axes(self):
@@ -145,9 +144,8 @@ def apply(constraint, ops, w):
     else:
         result = np.asarray(constraint(np.array(ops.to_host(w))))
         if result.shape != w.shape:
-            raise ValueError(
-                f"{constraint!r}: expected a weight of shape {w.shape}, received {result.shape}"
-            )
+            raise ValueError(f"{constraint!r}: expected a weight of shape {w.shape}, received "
+                             f"{result.shape}")  # fmt: skip
         w[...] = ops.from_host(result.astype(w.dtype))
 
 
@@ -161,10 +159,8 @@ def get(identifier, custom_objects=None):
     """A constraint from a name, config dict, class, object or function; None stays None."""
     constraint = registry.get(identifier, custom_objects)
     if constraint is not None and not callable(constraint):
-        raise ValueError(
-            "a constraint needs __call__(w) (subclass tinynet.constraints.Constraint), "
-            f"received {identifier!r}"
-        )
+        raise ValueError("a constraint needs __call__(w) (subclass "
+                         f"tinynet.constraints.Constraint), received {identifier!r}")  # fmt: skip
     return constraint
 
 

@@ -103,9 +103,8 @@ class Constant(Initializer):
     def __call__(self, shape, dtype=None):
         shape, dtype = _check_shape(shape), float_dtype(dtype)
         if np.ndim(self.value) and np.shape(self.value) != shape:
-            raise ValueError(
-                f"the constant has shape {np.shape(self.value)}, but shape {shape} was asked for"
-            )
+            raise ValueError(f"the constant has shape {np.shape(self.value)}, but shape {shape} "
+                             "was asked for")  # fmt: skip
         return np.full(shape, self.value, dtype)
 
     def get_config(self):

@@ -115,9 +115,8 @@ def loss_surface(model, x, y, *, radius=1.0, points=21, directions=None, seed=0)
     for direction in directions:
         shapes = [np.shape(d) for d in direction]
         if shapes != [w.shape for w in weights]:
-            raise ValueError(
-                f"directions must have shapes {[w.shape for w in weights]}, received {shapes}"
-            )
+            raise ValueError(f"directions must have shapes {[w.shape for w in weights]}, received "
+                             f"{shapes}")  # fmt: skip
     u, v = directions
     steps = np.linspace(-radius, radius, points)
     losses = np.empty((points, points))

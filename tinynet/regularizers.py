@@ -83,10 +83,8 @@ def get(identifier):
     """
     regularizer = registry.get(identifier)
     if regularizer is not None and not callable(getattr(regularizer, "gradient", None)):
-        raise ValueError(
-            "a regularizer needs __call__(w) and gradient(w) "
-            f"(subclass tinynet.regularizers.Regularizer), received {identifier!r}"
-        )
+        raise ValueError("a regularizer needs __call__(w) and gradient(w) (subclass "
+                         f"tinynet.regularizers.Regularizer), received {identifier!r}")  # fmt: skip
     return regularizer
 
 

@@ -49,10 +49,8 @@ def to_categorical(x, num_classes=None):
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         top = "" if num_classes is None else f" and below num_classes = {num_classes}"
         row = where[0] if len(where) == 1 else where
-        raise ValueError(
-            f"class ids must be whole numbers, 0 or more{top}; "
-            f"received {x[where].item()!r} in row {row}"
-        )
+        raise ValueError(f"class ids must be whole numbers, 0 or more{top}; received "
+                         f"{x[where].item()!r} in row {row}")  # fmt: skip
     ids = x.astype(np.int64).ravel()
     C = int(ids.max()) + 1 if num_classes is None else int(num_classes)
     y = np.zeros((ids.size, C))
@@ -108,9 +106,8 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
         if option not in ("pre", "post"):
             raise ValueError(f'{name} must be "pre" or "post", received {option!r}')
     if not hasattr(sequences, "__len__"):
-        raise ValueError(
-            f"sequences must be a list of sequences, received {type(sequences).__name__}"
-        )
+        raise ValueError("sequences must be a list of sequences, received "
+                         f"{type(sequences).__name__}")  # fmt: skip
     for n, sequence in enumerate(sequences):
         if isinstance(sequence, (str, bytes)) or not hasattr(sequence, "__getitem__"):
             raise ValueError(f"sequence {n} must be a list or an array, received {sequence!r}")
@@ -128,10 +125,8 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
         kept = sequence[-maxlen:] if truncating == "pre" else sequence[:maxlen]
         kept = np.asarray(kept, dtype)
         if kept.shape[1:] != inner:
-            raise ValueError(
-                f"the elements of sequence {n} have shape {kept.shape[1:]}, "
-                f"those before have shape {inner}"
-            )
+            raise ValueError(f"the elements of sequence {n} have shape {kept.shape[1:]}, those "
+                             f"before have shape {inner}")  # fmt: skip
         place = slice(-len(kept), None) if padding == "pre" else slice(len(kept))
         x[n, place] = kept
     return x
@@ -145,9 +140,8 @@ class _Scaler(Configurable):
 
     def __init__(self, axis=0):
         if axis is not None and (isinstance(axis, bool) or axis != 0):
-            raise ValueError(
-                f"axis must be 0 (per feature) or None (over everything), received {axis!r}"
-            )
+            raise ValueError("axis must be 0 (per feature) or None (over everything), received "
+                             f"{axis!r}")  # fmt: skip
         self.axis = axis
 
     def _check(self, x):
@@ -172,9 +166,8 @@ class _Scaler(Configurable):
             raise ValueError(f"{type(self).__name__} is not fitted: call fit(x_train) first")
         x = self._check(x)
         if self.axis == 0 and x.shape[1:] != self._features:
-            raise ValueError(
-                f"x has features of shape {x.shape[1:]}, the scaler was fitted on {self._features}"
-            )
+            raise ValueError(f"x has features of shape {x.shape[1:]}, the scaler was fitted on "
+                             f"{self._features}")  # fmt: skip
         return x.astype(np.result_type(x.dtype, np.float32))
 
     def fit(self, x):

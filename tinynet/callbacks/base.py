@@ -125,10 +125,8 @@ class CallbackList:
         self.callbacks, self.bar, self.receivers = list(callbacks), progress, {}
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
-                raise TypeError(
-                    f"callbacks: expected Callback objects, received {callback!r} of type "
-                    f"{type(callback).__name__}"
-                )
+                raise TypeError(f"callbacks: expected Callback objects, received {callback!r} of "
+                                f"type {type(callback).__name__}")  # fmt: skip
         self.called = self.callbacks if progress is None else [*self.callbacks, progress]
         for callback in self.called:
             callback.set_model(model)

@@ -39,10 +39,9 @@ class ModelCheckpoint(Monitor):
         super().__init__(monitor, mode)
         suffix = format_of(filepath, (*WEIGHTS, *WHOLE), "ModelCheckpoint")
         if save_weights_only and suffix == ".keras":
-            raise ValueError(
-                f"ModelCheckpoint: {filepath} holds a whole model; with save_weights_only=True the "
-                f"name ends in {', '.join(WEIGHTS)}"
-            )
+            raise ValueError(f"ModelCheckpoint: {filepath} holds a whole model; with "
+                             "save_weights_only=True "
+                             f"the name ends in {', '.join(WEIGHTS)}")  # fmt: skip
         for label, value, other in (("save_freq", save_freq, "epoch"),
                                     ("keep_last", keep_last, None)):  # fmt: skip
             if value != other and not is_integer(value, 1):
@@ -64,10 +63,9 @@ class ModelCheckpoint(Monitor):
             return
         self.check_monitor()
         if self.save_freq != "epoch" and self.monitor.startswith("val_"):
-            raise ValueError(
-                f"ModelCheckpoint: {self.monitor} is measured after an epoch, so it can't be "
-                f"looked at every save_freq={self.save_freq} batches"
-            )
+            raise ValueError(f"ModelCheckpoint: {self.monitor} is measured after an epoch, so it "
+                             "can't "
+                             f"be looked at every save_freq={self.save_freq} batches")  # fmt: skip
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -107,9 +105,8 @@ class ModelCheckpoint(Monitor):
         try:
             return self.filepath.format(**fields)
         except KeyError as error:
-            raise KeyError(
-                f"ModelCheckpoint: {self.filepath!r} names {error}; there is: {', '.join(fields)}"
-            ) from None
+            raise KeyError(f"ModelCheckpoint: {self.filepath!r} names {error}; there is: "
+                           f"{', '.join(fields)}") from None  # fmt: skip
 
     def _forget(self, path):
         """Remove all but the `keep_last` newest of the files written; `path` is the newest."""

@@ -84,10 +84,8 @@ class CSVLogger(Callback):
         self.fields, self.header = state["fields"], state["header"]
         size = self.filename.stat().st_size if self.filename.exists() else 0
         if size < state["size"]:
-            warnings.warn(
-                f"CSVLogger: {self.filename} lacks lines that it had when the snapshot was written",
-                stacklevel=2,
-            )
+            warnings.warn(f"CSVLogger: {self.filename} lacks lines that it had when the snapshot "
+                          "was written", stacklevel=2)  # fmt: skip
             return
         with self.filename.open("ab") as file:  # lines after it are written anew
             file.truncate(state["size"])
@@ -161,9 +159,8 @@ class LearningRateScheduler(Callback):
         args = (epoch, optimizer.learning_rate) if self.takes_rate else (epoch,)
         rate = self.schedule(*args)
         if not hasattr(rate, "__float__") or isinstance(rate, (bool, int)):
-            raise ValueError(
-                f"LearningRateScheduler: schedule must return a float, received {rate!r}"
-            )
+            raise ValueError("LearningRateScheduler: schedule must return a float, received "
+                             f"{rate!r}")  # fmt: skip
         optimizer.learning_rate = float(rate)
         if self.verbose > 0:
             print(f"Epoch {epoch + 1}: learning rate set to {optimizer.learning_rate}")

@@ -45,10 +45,9 @@ class Monitor(Callback):
         if self.monitor in (logs or {}):
             value = logs[self.monitor]
             if np.ndim(value):
-                raise ValueError(
-                    f"{type(self).__name__}: monitor={self.monitor!r} has {np.size(value)} values, "
-                    "expected one; let the metric average them"
-                )
+                raise ValueError(f"{type(self).__name__}: monitor={self.monitor!r} has "
+                                 f"{np.size(value)} values, expected one; let the metric average "
+                                 "them")  # fmt: skip
             return float(value)
         if self.monitor not in self.model.log_names:
             raise ValueError(self._missing(list(logs or {})))

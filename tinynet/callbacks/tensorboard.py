@@ -65,10 +65,8 @@ class TensorBoard(Callback):
         self.monitor = None
         if sample is not None:
             if not isinstance(sample, (tuple, list)) or len(sample) not in (2, 3):
-                raise ValueError(
-                    "sample: expected (x, y) or (x, y, sample_weight), received "
-                    f"{type(sample).__name__}"
-                )
+                raise ValueError("sample: expected (x, y) or (x, y, sample_weight), received "
+                                 f"{type(sample).__name__}")  # fmt: skip
             self.monitor = GradientMonitor(*sample, rows=rows, seed=seed,
                                            bins=30 if histogram_freq else 0)  # fmt: skip
         self.writers, self.steps, self.started = {}, 0, 0.0

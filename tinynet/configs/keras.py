@@ -127,10 +127,8 @@ def plain_value(key, value):
         if name in ("__numpy__", "__tensor__") and isinstance(inner, dict):
             return np.array(inner.get("value"), inner.get("dtype"))
         if name == "__lambda__":
-            raise ValueError(
-                f"{key} is a Python lambda, stored as code; files' code is never run. Pass a named "
-                "function in custom_objects"
-            )
+            raise ValueError(f"{key} is a Python lambda, stored as code; files' code is never run. "
+                             "Pass a named function in custom_objects")  # fmt: skip
     if key == "reduction" and value == "auto":
         return "sum_over_batch_size"
     if key in ("input_shape", "shape") and value is not None:

@@ -69,9 +69,8 @@ class Registry:
         known = {_key(n): n for n in self.objects}
         near = difflib.get_close_matches(_key(name), known, n=1, cutoff=0.5)
         hint = f"; did you mean {known[near[0]]!r}?" if near else ""
-        raise ValueError(
-            f"unknown {self.kind} {name!r}{hint} (known: {', '.join(sorted(self.objects))})"
-        )
+        raise ValueError(f"unknown {self.kind} {name!r}{hint} (known: "
+                         f"{', '.join(sorted(self.objects))})")  # fmt: skip
 
     def get(self, identifier, custom_objects=None):
         """Return the object that a name, config dict or class stands for; None for None."""
@@ -86,10 +85,8 @@ class Registry:
             return identifier()
         if callable(identifier) or hasattr(identifier, "get_config"):
             return identifier
-        raise TypeError(
-            f"{self.kind} must be a name, a config dict, a class or an object, "
-            f"received {identifier!r} of type {type(identifier).__name__}"
-        )
+        raise TypeError(f"{self.kind} must be a name, a config dict, a class or an object, "
+                        f"received {identifier!r} of type {type(identifier).__name__}")  # fmt: skip
 
     def serialize(self, obj):
         """Return the config dict that `deserialize` turns back into an equal object.
@@ -100,10 +97,8 @@ class Registry:
         if obj is None:
             return None
         if isinstance(obj, type) or not hasattr(obj, "get_config"):
-            raise TypeError(
-                f"{self.kind} {obj!r} can't be serialized: expected an object with get_config(), "
-                f"received a {type(obj).__name__}"
-            )
+            raise TypeError(f"{self.kind} {obj!r} can't be serialized: expected an object with "
+                            f"get_config(), received a {type(obj).__name__}")  # fmt: skip
         cls = type(obj)
         own = cls.__module__.startswith("tinynet.") and self.keys.get(_key(cls.__name__)) is cls
         return {
@@ -120,10 +115,8 @@ class Registry:
         if config is None or isinstance(config, str):
             return self.get(config, custom_objects)
         if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
-            raise ValueError(
-                f"a {self.kind} config is a dict with 'class_name' and 'config', "
-                f"received {config!r}"
-            )
+            raise ValueError(f"a {self.kind} config is a dict with 'class_name' and 'config', "
+                             f"received {config!r}")  # fmt: skip
         name, inner = config["class_name"], config.get("config") or {}
         if name == "function":  # a user's function, or one of tinynet's by its name
             return self._function(config, custom_objects)
@@ -133,9 +126,8 @@ class Registry:
             try:
                 cls = self.lookup(name, custom_objects)
             except ValueError as error:
-                raise ValueError(
-                    f"{error}; for a class of your own pass custom_objects={{{name!r}: {name}}}"
-                ) from None
+                raise ValueError(f"{error}; for a class of your own pass "
+                                 f"custom_objects={{{name!r}: {name}}}") from None  # fmt: skip
         if not isinstance(cls, type):
             return cls
         try:
@@ -144,9 +136,8 @@ class Registry:
         except TypeError as error:
             if "unexpected keyword" not in str(error):
                 raise
-            raise ValueError(
-                f"{self.kind} {name!r} can't be made of its config: {error}"
-            ) from error
+            raise ValueError(f"{self.kind} {name!r} "
+                             f"can't be made of its config: {error}") from error  # fmt: skip
 
     def _function(self, config, custom_objects):
         name = config.get("config")
@@ -154,10 +145,8 @@ class Registry:
         if found is not None:
             return found
         if not isinstance(name, str) or not (name in self.functions or _key(name) in self.keys):
-            raise ValueError(
-                f"{self.kind} function {name!r} is not one of tinynet's: "
-                f"pass custom_objects={{{name!r}: ...}}"
-            )
+            raise ValueError(f"{self.kind} function {name!r} is not one of tinynet's: pass "
+                             f"custom_objects={{{name!r}: ...}}")  # fmt: skip
         return self.functions.get(name) or self.get(name)
 
     def custom(self, name, config, custom_objects=None):
@@ -170,11 +159,9 @@ class Registry:
         if cls is not None and getattr(cls, "__module__", None) == config.get("module"):
             return cls
         where = f" (of module {config['module']!r})" if config.get("module") else ""
-        raise ValueError(
-            f"{self.kind} {name!r}{where} is not one of tinynet's: "
-            f"pass custom_objects={{{name!r}: {name}}}, or register the class with "
-            "saving.register_keras_serializable"
-        )
+        raise ValueError(f"{self.kind} {name!r}{where} is not one of tinynet's: pass "
+                         f"custom_objects={{{name!r}: {name}}}, or register the class with "
+                         "saving.register_keras_serializable")  # fmt: skip
 
 
 def is_custom(config):

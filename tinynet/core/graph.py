@@ -28,10 +28,8 @@ class KerasTensor:
         return len(self.shape)
 
     def __array__(self, *args, **kwargs):
-        raise TypeError(
-            f"{self!r} holds no numbers yet: make a model of it, Model(inputs, outputs), and call "
-            "the model on arrays"
-        )
+        raise TypeError(f"{self!r} holds no numbers yet: make a model of it, Model(inputs, "
+                        "outputs), and call the model on arrays")  # fmt: skip
 
     def __bool__(self):
         raise TypeError(f"{self!r} holds no numbers yet, so it is neither true nor false")
@@ -103,10 +101,9 @@ def order(inputs, outputs):
     nodes, met = _below(outputs)
     for node in nodes:
         if not node.inputs and all(node.output is not tensor for tensor in inputs):
-            raise ValueError(
-                f"the outputs depend on the input {node.layer.name!r} of shape "
-                f"{node.output.shape}, which is not among the model's inputs"
-            )
+            raise ValueError(f"the outputs depend on the input {node.layer.name!r} of shape "
+                             f"{node.output.shape}, "
+                             "which is not among the model's inputs")  # fmt: skip
     of_node, of_layer = {}, {}  # depths
     for node in reversed(nodes):
         depth = max(of_node.get(node, 0), of_layer.get(node.layer, 0))

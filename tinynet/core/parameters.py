@@ -142,10 +142,9 @@ def assign_all(parameters, arrays, owner):
     """
     arrays = [np.asarray(a) for a in arrays]
     if len(arrays) != len(parameters):
-        raise ValueError(
-            f"{owner}: expected {len(parameters)} arrays "
-            f"({', '.join(p.path for p in parameters)}), received {len(arrays)}"
-        )
+        raise ValueError(f"{owner}: expected {len(parameters)} arrays "
+                         f"({', '.join(p.path for p in parameters)}), "
+                         f"received {len(arrays)}")  # fmt: skip
     for p, a in zip(parameters, arrays, strict=True):
         if a.shape != p.shape:
             raise ValueError(f"{p.path}: expected shape {p.shape}, received {a.shape}")

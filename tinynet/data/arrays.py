@@ -96,11 +96,10 @@ def check_finite(array, where, rows=None, dtype=None):
     if not len(places):
         return
     row = row_number(rows, int(places[0][0]))
-    raise ValueError(
-        f"{where}: row {row} holds {values[bad][0]} (at index "
-        f"{(row, *map(int, places[0][1:]))}); {len(np.unique(places[:, 0]))} of {len(array)} rows "
-        f"are not finite{'' if dtype is None else f' in {dtype}'}"
-    )
+    raise ValueError(f"{where}: row {row} holds {values[bad][0]} (at index "
+                     f"{(row, *map(int, places[0][1:]))}); {len(np.unique(places[:, 0]))} of "
+                     f"{len(array)} "
+                     f"rows are not finite{'' if dtype is None else f' in {dtype}'}")  # fmt: skip
 
 
 def row_number(rows, k):

@@ -37,17 +37,15 @@ def class_weights(y, weights, classes):
         known = (0, 1) if (ids == 0).any() else (-1, 0, 1)
         if not np.isin(ids, known).all():
             row = int(np.argwhere(~np.isin(ids, known))[0][0])
-            raise ValueError(
-                f"class_weight: y of row {row}, {y[row]}, is no class: expected 0 or 1"
-            )
+            raise ValueError("class_weight: "
+                             f"y of row {row}, {y[row]}, is no class: expected 0 or 1")  # fmt: skip
     result = np.ones(len(y), np.float32)
     for label, weight in weights.items():
         if not isinstance(weight, (int, float, np.number)):
             raise TypeError(f"class_weight: expected a number for {label!r}, received {weight!r}")
         if label not in known:
-            raise ValueError(
-                f"class_weight: there is no class {label!r} among {max(classes, 2)} classes"
-            )
+            raise ValueError(f"class_weight: there is no class {label!r} among {max(classes, 2)} "
+                             "classes")  # fmt: skip
         if not abs(weight) <= np.finfo(np.float32).max:
             raise ValueError(f"class_weight: {weight!r} of class {label!r} is beyond float32")
         result[ids.ravel() == label] = weight

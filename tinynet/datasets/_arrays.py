@@ -38,10 +38,8 @@ def member_bytes(archive, key: str, shape: tuple, dtypes: tuple):
         found, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
         if found != shape or fortran_order or dtype not in [np.dtype(d) for d in dtypes]:
             order = " in Fortran order" if fortran_order else ""
-            raise ValueError(
-                f"{name} has shape {found} and dtype {dtype}{order}, "
-                f"expected {shape} and {' or '.join(dtypes)}"
-            )
+            raise ValueError(f"{name} has shape {found} and dtype {dtype}{order}, expected {shape} "
+                             f"and {' or '.join(dtypes)}")  # fmt: skip
         size = archive.getinfo(name).file_size - file.tell()
         if dtype.hasobject and size > LARGEST:
             raise ValueError(f"{name} declares {size} bytes of objects, at most {LARGEST} are read")

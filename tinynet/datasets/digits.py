@@ -33,9 +33,8 @@ def load_data(test_split=0.2, seed=113):
     bunch = load_digits()
     count = len(bunch.target)
     if not 0 < test_split < 1 or math.ceil(count * test_split) == count:
-        raise ValueError(
-            f"test_split must be in (0, 1) and leave images to train on, received {test_split!r}"
-        )
+        raise ValueError("test_split must be in (0, 1) and leave images to train on, received "
+                         f"{test_split!r}")  # fmt: skip
     # RandomState: NumPy promises that its numbers never change, so neither does the split.
     order = np.random.RandomState(seed).permutation(count)
     train, test = np.split(order, [count - math.ceil(count * test_split)])

@@ -59,18 +59,15 @@ class Compiled:
             RuntimeError: there is no usable card for "gpu"; says what is missing.
         """
         if isinstance(self.output_shape, list):
-            raise ValueError(
-                f"{self.name} has {len(self.output_shape)} outputs; it can predict, but training "
-                "needs one output"
-            )
+            raise ValueError(f"{self.name} has {len(self.output_shape)} outputs; it can predict, "
+                             "but training needs one output")  # fmt: skip
         if loss_weights is not None:
             raise ValueError("loss_weights needs a model with several outputs")
         new_loss, new_optimizer = losses.get(loss), optimizers.get(optimizer)
         if loss is not None and not isinstance(new_loss, losses.Loss):
-            raise TypeError(
-                f"loss: expected a name or a Loss, received {loss!r}; a function has no derivative "
-                "to train with: subclass losses.Loss with call(y, p) and derivative(y, p)"
-            )
+            raise TypeError(f"loss: expected a name or a Loss, received {loss!r}; a function has "
+                            "no derivative to train with: subclass losses.Loss with call(y, p) "
+                            "and derivative(y, p)")  # fmt: skip
         if not isinstance(new_optimizer, optimizers.Optimizer):
             raise TypeError(f"optimizer: expected a name or an Optimizer, received {optimizer!r}")
         if new_loss is not None and new_loss.reduction in ("none", None):
@@ -93,10 +90,8 @@ class Compiled:
     def check_not_training(self, doing):
         """Raise RuntimeError while another thread is in the model's `fit`."""
         if self.fit_lock.is_taken():
-            raise RuntimeError(
-                f"{doing}: {self.name} is being trained by the fit of another thread; wait for it, "
-                "or train a copy of the model"
-            )
+            raise RuntimeError(f"{doing}: {self.name} is being trained by the fit of another "
+                               "thread; wait for it, or train a copy of the model")  # fmt: skip
 
     def _take_device(self, device, ops):
         """From the next step on, kernels and arrays are this device's."""

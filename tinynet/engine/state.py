@@ -42,9 +42,8 @@ class Stateful:
     def _assign_state(self, state):
         layers = self.leaves()
         if len(state["layers"]) != len(layers):
-            raise ValueError(
-                f"{self.name} has {len(layers)} layers, the state is of {len(state['layers'])}"
-            )
+            raise ValueError(f"{self.name} has {len(layers)} layers, the state is of "
+                             f"{len(state['layers'])}")  # fmt: skip
         for name in self.counters:
             if not isinstance(state[name], (int, type(None))):
                 raise ValueError(f"{name} is {state[name]!r}")

@@ -75,7 +75,6 @@ class Step:
     def _check_unmasked(self, outputs):
         """Raise ValueError if some of the outputs are padding."""
         if self.context.masks.of(outputs) is not None:
-            raise ValueError(
-                f"{self.name}: the padding that Embedding(mask_zero=True) marks reaches the loss, "
-                "which can't leave places out: pool over the steps, or weigh them by sample_weight"
-            )
+            raise ValueError(f"{self.name}: the padding that Embedding(mask_zero=True) marks "
+                             "reaches the loss, which can't leave places out: pool over the "
+                             "steps, or weigh them by sample_weight")  # fmt: skip

@@ -54,11 +54,10 @@ def gradcheck(target, x, y=None, *, training=True, tolerance=1e-6, entries=200, 
             if error > tolerance and kink and low - bend <= gradient[i] <= high + bend:
                 kinks += 1
             elif not error <= tolerance:
-                raise GradientError(
-                    f"{name}{[*map(int, np.unravel_index(i, array.shape))]}: backward says "
-                    f"{gradient[i]:.10g}, central difference {numeric:.10g}: relative error "
-                    f"{error:.1e}, tolerance {tolerance:.0e}"
-                )
+                raise GradientError(f"{name}{[*map(int, np.unravel_index(i, array.shape))]}: "
+                                    f"backward says {gradient[i]:.10g}, central difference "
+                                    f"{numeric:.10g}: relative error {error:.1e}, tolerance "
+                                    f"{tolerance:.0e}")  # fmt: skip
             else:
                 errors[name] = max(errors[name], float(error))
     return GradientCheck(errors, kinks)

@@ -111,19 +111,17 @@ class Layer(Symbolic, Weights, Versioned):
         """The output for a batch x (N, ...); Keras's name for it, `call`, serves as well."""
         call = getattr(self, "call", None)
         if call is None:
-            raise NotImplementedError(
-                f"layer {self.name!r} ({type(self).__name__}) needs a forward(x, training=False), "
-                "or a call(inputs, training=False)"
-            )
+            raise NotImplementedError(f"layer {self.name!r} ({type(self).__name__}) needs a "
+                                      "forward(x, training=False), or a call(inputs, "
+                                      "training=False)")  # fmt: skip
         return call(x, training=training) if takes_training(type(self)) else call(x)
 
     def backward(self, dy):
         """Write the gradients of the parameters, return dx; dy is the gradient by the output."""
-        raise NotImplementedError(
-            f"layer {self.name!r} ({type(self).__name__}) needs a backward(dy): it writes each "
-            "parameter's gradient to its .grad and returns the gradient by the input; nothing "
-            "here differentiates by itself"
-        )
+        raise NotImplementedError(f"layer {self.name!r} ({type(self).__name__}) needs a "
+                                  "backward(dy): it writes each parameter's gradient to its .grad "
+                                  "and returns the gradient by the input; nothing here "
+                                  "differentiates by itself")  # fmt: skip
 
     supports_masking = False  # whether the output has padding where the input has
 
@@ -189,9 +187,8 @@ class Layer(Symbolic, Weights, Versioned):
         shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
         path = f"{self.name}/{name}"
         if dtype is not None and float_dtype(dtype) != self.dtype:
-            raise ValueError(
-                f"{path}: a weight has its layer's dtype, {self.dtype}; received {dtype!r}"
-            )
+            raise ValueError(f"{path}: a weight has its layer's dtype, {self.dtype}; received "
+                             f"{dtype!r}")  # fmt: skip
         if initializer is None:
             initializer = "glorot_uniform" if shape else "zeros"
         claim(path, shape)
@@ -223,18 +220,15 @@ class Layer(Symbolic, Weights, Versioned):
 
     def add_loss(self, loss):
         """Not supported: nothing could differentiate it."""
-        raise NotImplementedError(
-            f"layer {self.name!r}: add_loss is not supported: put ActivityRegularization after the "
-            "layer, give its weights a regularizer, or subclass losses.Loss"
-        )
+        raise NotImplementedError(f"layer {self.name!r}: add_loss is not supported: put "
+                                  "ActivityRegularization after the layer, give its weights a "
+                                  "regularizer, or subclass losses.Loss")  # fmt: skip
 
     def recall(self):
         """Return what `forward` saved for `backward`; a RuntimeError if it has not run."""
         if self.saved is None:
-            raise RuntimeError(
-                f"layer {self.name!r}: backward() needs what forward() computed; call "
-                "layer(x, training=True) first"
-            )
+            raise RuntimeError(f"layer {self.name!r}: backward() needs what forward() computed; "
+                               "call layer(x, training=True) first")  # fmt: skip
         return self.saved
 
     # ----------------------------------------------------------------------------- calling it
@@ -267,10 +261,8 @@ class Layer(Symbolic, Weights, Versioned):
     def check_number_of_inputs(self, shape):
         """Raise for a list of shapes: a layer takes one input, unless it says otherwise."""
         if isinstance(shape, list):
-            raise ValueError(
-                f"layer {self.name!r} ({type(self).__name__}) takes one input, received a list of "
-                f"{len(shape)}"
-            )
+            raise ValueError(f"layer {self.name!r} ({type(self).__name__}) takes one input, "
+                             f"received a list of {len(shape)}")  # fmt: skip
 
     def as_input(self, x):
         """`x` as an array of the layer's dtype with at least one axis."""

@@ -19,10 +19,9 @@ def built_once(build):
         if self.building:
             return build(self, *shape, **named)
         if self.built and self.own_parameters:
-            raise ValueError(
-                f"layer {self.name!r} is built already, for input of shape {self.input_shape}: its "
-                "weights can't be made a second time"
-            )
+            raise ValueError(f"layer {self.name!r} is built already, for input of shape "
+                             f"{self.input_shape}: "
+                             "its weights can't be made a second time")  # fmt: skip
         shapes = [_any_rows(one) for one in (*shape, *named.values())]
         parameters, self.building = self.own_parameters, True
         try:

@@ -86,10 +86,9 @@ class Embedding(Penalized):
             if wrong.any():
                 index = np.unravel_index(wrong.argmax(), part.shape)
                 position = f", position {', '.join(map(str, index[1:]))}" if index[1:] else ""
-                raise ValueError(
-                    f"{where}: layer {self.name!r} expects ids in [0, {self.input_dim}), received "
-                    f"{part[index]} in row {first + index[0]}{position}"
-                )
+                raise ValueError(f"{where}: layer {self.name!r} expects ids in [0, "
+                                 f"{self.input_dim}), received {part[index]} in row "
+                                 f"{first + index[0]}{position}")  # fmt: skip
 
     def compute_mask(self, inputs, previous_mask):
         return inputs if self.mask_zero else None

@@ -35,19 +35,16 @@ class Merge(Layer):
     def compute_output_shape(self, input_shape):
         self.check_number_of_inputs(input_shape)
         if len(set(map(tuple, input_shape))) > 1:
-            raise ValueError(
-                f"layer {self.name!r} ({type(self).__name__}) takes inputs of one shape, received "
-                f"{', '.join(map(str, input_shape))}"
-            )
+            raise ValueError(f"layer {self.name!r} ({type(self).__name__}) takes inputs of one "
+                             f"shape, received {', '.join(map(str, input_shape))}")  # fmt: skip
         return tuple(input_shape[0])
 
     def unmasked(self, x):
         """The inputs, none of which may hold padding."""
         if any(self.context.masks.of(a) is not None for a in x):
-            raise NotImplementedError(
-                f"layer {self.name!r} ({type(self).__name__}) can't merge inputs with padding "
-                "(mask_zero); pool or flatten them first"
-            )
+            raise NotImplementedError(f"layer {self.name!r} ({type(self).__name__}) can't merge "
+                                      "inputs with padding "
+                                      "(mask_zero); pool or flatten them first")  # fmt: skip
         return x
 
     def _folded(self, operation, arrays):

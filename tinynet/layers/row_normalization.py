@@ -17,9 +17,8 @@ class RowNormalization(ScaledAndShifted):
         super().store(arguments)
         axis = self.axis
         if isinstance(axis, bool) or not isinstance(axis, (int, list, tuple)):
-            raise TypeError(
-                f"layer {self.name!r}: axis must be an int or a list of ints, received {axis!r}"
-            )
+            raise TypeError(f"layer {self.name!r}: axis must be an int or a list of ints, received "
+                            f"{axis!r}")  # fmt: skip
         self.axis = list(axis) if isinstance(axis, tuple) else axis
         self.epsilon = check_number(f"layer {self.name!r}: epsilon", self.epsilon, 0)
 

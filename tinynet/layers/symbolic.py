@@ -16,14 +16,11 @@ class Symbolic:
         many = isinstance(x, (list, tuple))
         for tensor in flat(x):
             if not isinstance(tensor, KerasTensor):
-                raise TypeError(
-                    f"layer {self.name!r}: expected symbolic tensors, received "
-                    f"{type(tensor).__name__} among them"
-                )
+                raise TypeError(f"layer {self.name!r}: expected symbolic tensors, received "
+                                f"{type(tensor).__name__} among them")  # fmt: skip
             if tensor.node.inputs and tensor.dtype != self.dtype:  # an Input takes any
-                raise TypeError(
-                    f"layer {self.name!r} is {self.dtype}, its input {tensor.name!r} {tensor.dtype}"
-                )
+                raise TypeError(f"layer {self.name!r} is {self.dtype}, its input {tensor.name!r} "
+                                f"{tensor.dtype}")  # fmt: skip
         shape = [tensor.shape for tensor in x] if many else x.shape
         self.check_number_of_inputs(shape)
         self.build_once(shape)
@@ -45,8 +42,7 @@ class Symbolic:
 
     def _only_node(self):
         if len(self.nodes) != 1:
-            raise AttributeError(
-                f"layer {self.name!r} was applied to symbolic tensors {len(self.nodes)} times; "
-                "`input` and `output` need exactly one"
-            )
+            raise AttributeError(f"layer {self.name!r} was applied to symbolic tensors "
+                                 f"{len(self.nodes)} "
+                                 "times; `input` and `output` need exactly one")  # fmt: skip
         return self.nodes[0]

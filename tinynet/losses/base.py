@@ -73,10 +73,9 @@ class Loss(Configurable, Versioned):
         super().__init_subclass__(**options)
         given = {"call", "derivative"} & set(vars(cls))
         if given and cls.forward is not Loss.forward and "forward" not in vars(cls):
-            raise TypeError(
-                f"{cls.__name__} defines {' and '.join(sorted(given))}, which the forward that it "
-                "inherits does not use: subclass losses.Loss itself, or define forward"
-            )
+            raise TypeError(f"{cls.__name__} defines {' and '.join(sorted(given))}, which the "
+                            "forward that it inherits does not use: subclass losses.Loss itself, "
+                            "or define forward")  # fmt: skip
 
     def get_config(self) -> dict:
         """Return the constructor's arguments as plain values; dtype only where it was given."""
@@ -111,17 +110,15 @@ class Loss(Configurable, Versioned):
 
     def call(self, y, p):
         """Return the value of each row (N,), for targets and predictions (N, C)."""
-        raise NotImplementedError(
-            f"{type(self).__name__} needs forward(y, p, w, logits), or call(y, p) and "
-            "derivative(y, p); losses.Loss shows how"
-        )
+        raise NotImplementedError(f"{type(self).__name__} needs forward(y, p, w, logits), or "
+                                  "call(y, "
+                                  "p) and derivative(y, p); losses.Loss shows how")  # fmt: skip
 
     def derivative(self, y, p):
         """Return the derivative of each row's value by that row of p (N, C)."""
-        raise NotImplementedError(
-            f"{type(self).__name__} can measure, but not train: it needs derivative(y, p), the "
-            "derivative of call(y, p) by p written by hand; losses.Loss shows how"
-        )
+        raise NotImplementedError(f"{type(self).__name__} can measure, but not train: it needs "
+                                  "derivative(y, p), the derivative of call(y, p) by p written by "
+                                  "hand; losses.Loss shows how")  # fmt: skip
 
     def _has_derivative(self):
         return type(self).derivative is not Loss.derivative
@@ -130,10 +127,8 @@ class Loss(Configurable, Versioned):
         """Return what a method of the user's returned, in the dtype and shape of `like`."""
         array = np.asarray(array, like.dtype)
         if array.shape != like.shape:
-            raise ValueError(
-                f"{self._label()}.{method}(y, p): expected an array of shape {like.shape}, "
-                f"received {array.shape}"
-            )
+            raise ValueError(f"{self._label()}.{method}(y, p): expected an array of shape "
+                             f"{like.shape}, received {array.shape}")  # fmt: skip
         return array
 
     def row_weights(self, sample_weight, rows, dtype, valid=None):
@@ -162,10 +157,9 @@ class Loss(Configurable, Versioned):
     def check_dtype(self, dtype):
         """Raise unless the loss can compute in a model of this dtype."""
         if self.dtype not in (None, dtype):
-            raise ValueError(
-                f"{self._label()}: dtype={self.dtype!r} in a model that computes in {dtype}; "
-                "leave it out, or give the model's layers the same"
-            )
+            raise ValueError(f"{self._label()}: dtype={self.dtype!r} in a model that computes in "
+                             f"{dtype}; "
+                             "leave it out, or give the model's layers the same")  # fmt: skip
 
     def check_targets(self, y, output_shape, where="y"):
         """Return `y` in the shape that `forward` wants, checked once for the whole data set.
@@ -192,10 +186,8 @@ class Loss(Configurable, Versioned):
             hint = (
                 f"; for integer class ids use {self.for_class_ids}(y, {shape[-1]})" if ids else ""
             )
-            raise ValueError(
-                f"{where}: {self._label()} expects targets of shape {('N', *shape)}, "
-                f"received {('N', *y.shape[1:])}{hint}"
-            )
+            raise ValueError(f"{where}: {self._label()} expects targets of shape {('N', *shape)}, "
+                             f"received {('N', *y.shape[1:])}{hint}")  # fmt: skip
         check_finite(fitted, where)
         return fitted
 
@@ -250,9 +242,8 @@ class Loss(Configurable, Versioned):
             if weight.ndim > 1 and weight.shape[-1] == 1:
                 weight = weight[..., 0]
             if weight.ndim == 0 or weight.shape != lead[: weight.ndim]:
-                raise ValueError(
-                    f"sample_weight: expected shape {lead[:1]}, received {weight.shape}"
-                )
+                raise ValueError(f"sample_weight: expected shape {lead[:1]}, received "
+                                 f"{weight.shape}")  # fmt: skip
             weight = weight.reshape(*weight.shape, *(1,) * (len(lead) - weight.ndim))
             sample_weight = np.broadcast_to(weight, lead).reshape(R)
         valid = self.valid(y)

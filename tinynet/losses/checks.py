@@ -21,10 +21,9 @@ def check_class_ids(y, classes, where, ignore=None):
         wrong &= flat != ignore
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
-        raise ValueError(
-            f"{where}: row {row} has class id {flat[row, column]}, expected an integer in "
-            f"[0, {classes}) for a model with {classes} outputs"
-        )
+        raise ValueError(f"{where}: row {row} has class id {flat[row, column]}, expected an "
+                         "integer "
+                         f"in [0, {classes}) for a model with {classes} outputs")  # fmt: skip
     return y if y.dtype.kind in "iu" else y.astype(np.int64)
 
 
@@ -42,7 +41,5 @@ def check_signs(y, where, label):
     other = ~zero & (y != 1)
     if zero.any() and other.any():
         at, no = (tuple(map(int, np.argwhere(a)[0])) for a in (other, zero))
-        raise ValueError(
-            f"{where}: row {at[0]} holds {y[at]}, row {no[0]} holds {y[no]}: {label} expects "
-            "targets -1 and 1, or 0 and 1"
-        )
+        raise ValueError(f"{where}: row {at[0]} holds {y[at]}, row {no[0]} holds {y[no]}: {label} "
+                         "expects targets -1 and 1, or 0 and 1")  # fmt: skip

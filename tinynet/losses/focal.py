@@ -100,8 +100,6 @@ class CategoricalFocalCrossentropy(_Focal):
 
     def check_targets(self, y, output_shape, where="y"):
         if np.shape(self.alpha) not in ((), (output_shape[-1],)):
-            raise ValueError(
-                f"{self._label()}: alpha must be a number or one for each of {output_shape[-1]} "
-                f"classes, received {self.alpha}"
-            )
+            raise ValueError(f"{self._label()}: alpha must be a number or one for each of "
+                             f"{output_shape[-1]} classes, received {self.alpha}")  # fmt: skip
         return super().check_targets(y, output_shape, where)

@@ -112,10 +112,9 @@ def row_shapes(model):
     shapes = [tuple(s[1:]) for s in (model.input_shape if several else [model.input_shape])]
     for shape in shapes:
         if None in shape:
-            raise NotMeasurable(
-                f"{model.name} takes rows of shape {shape}, of which one axis is open: expected a "
-                "model that says how long its rows are"
-            )
+            raise NotMeasurable(f"{model.name} takes rows of shape {shape}, of which one axis is "
+                                "open: "
+                                "expected a model that says how long its rows are")  # fmt: skip
     return shapes if several else shapes[0]
 
 

@@ -30,10 +30,9 @@ def check_agreement(subject, expected):
         found = subject.loss_of(steps)
         error = abs(found - right) / max(1.0, abs(right))
         if not error <= allowed:  # NaN, too
-            raise Disagreement(
-                f"{subject.device} does not agree, batch {subject.batch}: mean loss {found:.6g} "
-                f"of the first {steps} steps, expected {right:.6g} within {allowed:g}"
-            )
+            raise Disagreement(f"{subject.device} does not agree, batch {subject.batch}: mean loss "
+                               f"{found:.6g} of the first {steps} steps, expected {right:.6g} "
+                               f"within {allowed:g}")  # fmt: skip
         largest = max(largest, error)
     return largest
 

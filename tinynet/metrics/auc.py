@@ -83,10 +83,9 @@ class AUC(Counts):
             self._add(y_true, y_pred, weights)
             return
         if y_pred.ndim != 2 or self.num_labels not in (None, y_pred.shape[1]):
-            raise ValueError(
-                f"{self.name}: multi_label expects predictions of shape "
-                f"{('N', self.num_labels or 'L')}, received {y_pred.shape}"
-            )
+            raise ValueError(f"{self.name}: multi_label expects predictions of shape "
+                             f"{('N', self.num_labels or 'L')}, "
+                             f"received {y_pred.shape}")  # fmt: skip
         self._label_weights(y_pred.shape)
         if self.true_positives is None:
             self._make_counts(self.thresholds, y_pred.shape[1:])
@@ -99,9 +98,8 @@ class AUC(Counts):
     def _label_weights(self, shape):
         if self.label_weights is None or len(self.label_weights) == shape[-1]:
             return self.label_weights
-        raise ValueError(
-            f"{self.name}: {len(self.label_weights)} label_weights for predictions of shape {shape}"
-        )
+        raise ValueError(f"{self.name}: {len(self.label_weights)} label_weights for predictions of "
+                         f"shape {shape}")  # fmt: skip
 
     def result(self):
         if self.true_positives is None:

@@ -137,9 +137,8 @@ class Metric(Configurable):
 
     def _check_super_called(self):
         if "_variables" not in vars(self):
-            raise RuntimeError(
-                f"{type(self).__name__}.__init__ must call super().__init__() before anything else"
-            )
+            raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() "
+                               "before anything else")  # fmt: skip
 
 
 def _metrics_in(value):
@@ -179,10 +178,8 @@ def serialize(metric):
     if callable(metric) and not isinstance(metric, type) and not hasattr(metric, "get_config"):
         name = getattr(metric, "__name__", "<lambda>")
         if name == "<lambda>":
-            raise TypeError(
-                f"metric {metric!r} can't be serialized: it has no name to be found by; "
-                "write it with def"
-            )
+            raise TypeError(f"metric {metric!r} can't be serialized: it has no name to be found "
+                            "by; write it with def")  # fmt: skip
         return function_config(name)
     return _registry.serialize(metric)
 

@@ -132,9 +132,8 @@ def as_list(metrics):
         return []
     if isinstance(metrics, dict) and "class_name" not in metrics:
         if len(metrics) != 1:
-            raise ValueError(
-                f"metrics: expected one entry, because there is one output, received {metrics!r}"
-            )
+            raise ValueError("metrics: expected one entry, because there is one output, received "
+                             f"{metrics!r}")  # fmt: skip
         return as_list(next(iter(metrics.values())))
     if isinstance(metrics, (list, tuple)):
         nested = len(metrics) == 1 and isinstance(metrics[0], (list, tuple))
@@ -155,16 +154,12 @@ def check_names(metrics):
             try:
                 inspect.signature(entry).bind()
             except TypeError as error:
-                raise TypeError(
-                    f"metrics: {entry.__name__} needs arguments ({error}); pass an object, "
-                    f"{entry.__name__}(...)"
-                ) from None
+                raise TypeError(f"metrics: {entry.__name__} needs arguments ({error}); pass an "
+                                f"object, {entry.__name__}(...)") from None  # fmt: skip
         if entry in (Mean, Sum) or type(entry) in (Mean, Sum):
             name = entry.__name__ if isinstance(entry, type) else type(entry).__name__
-            raise TypeError(
-                f"metrics: {name} takes values, not targets and predictions; wrap a function of "
-                "both in MeanMetricWrapper"
-            )
+            raise TypeError(f"metrics: {name} takes values, not targets and predictions; wrap a "
+                            "function of both in MeanMetricWrapper")  # fmt: skip
 
 
 def is_sum(metric):

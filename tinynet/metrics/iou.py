@@ -35,20 +35,16 @@ class IoU(Metric):
         )
         self.target_class_ids = [int(i) for i in target_class_ids]
         if not all(0 <= i < num_classes for i in self.target_class_ids):
-            raise ValueError(
-                f"{type(self).__name__}: target_class_ids must be in [0, {num_classes}), "
-                f"received {target_class_ids!r}"
-            )
+            raise ValueError(f"{type(self).__name__}: target_class_ids must be in [0, "
+                             f"{num_classes}), received {target_class_ids!r}")  # fmt: skip
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
         y_true = (y_true if self.sparse_y_true else y_true.argmax(axis=self.axis)).ravel()
         y_pred = (y_pred if self.sparse_y_pred else y_pred.argmax(axis=self.axis)).ravel()
         if len(y_true) != len(y_pred):
-            raise ValueError(
-                f"{self.name}: expected as many class ids as targets, received {len(y_true)} "
-                f"targets and {len(y_pred)} predictions"
-            )
+            raise ValueError(f"{self.name}: expected as many class ids as targets, received "
+                             f"{len(y_true)} targets and {len(y_pred)} predictions")  # fmt: skip
         weights = self._weights(sample_weight, len(y_true))
         y_true, y_pred = y_true.astype(self.dtype), y_pred.astype(self.dtype)
         K = self.num_classes
@@ -71,9 +67,8 @@ class IoU(Metric):
         try:
             return np.broadcast_to(weights.ravel() if weights.ndim else weights, (count,))
         except ValueError:
-            raise ValueError(
-                f"{self.name}: expected sample_weight for {count} values, received {weights.shape}"
-            ) from None
+            raise ValueError(f"{self.name}: expected sample_weight for {count} values, received "
+                             f"{weights.shape}") from None  # fmt: skip
 
     def result(self):
         cm = self.total_cm.value.astype(np.float64)

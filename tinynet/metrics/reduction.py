@@ -122,10 +122,8 @@ class MeanMetric(Mean):
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
         if y_true.ndim and y_pred.ndim and len(y_true) != len(y_pred):
-            raise ValueError(
-                "y_true and y_pred must have the same number of rows, received shapes "
-                f"{y_true.shape} and {y_pred.shape}"
-            )
+            raise ValueError("y_true and y_pred must have the same number of rows, received "
+                             f"shapes {y_true.shape} and {y_pred.shape}")  # fmt: skip
         super().update_state(self.values(y_true, y_pred), sample_weight)
 
 

@@ -91,9 +91,8 @@ class R2Score(Metric):
                  dtype=None):  # fmt: skip
         known = (None, "uniform_average", "variance_weighted_average")
         if class_aggregation not in known:
-            raise ValueError(
-                f"R2Score: class_aggregation must be one of {known}, received {class_aggregation!r}"
-            )
+            raise ValueError(f"R2Score: class_aggregation must be one of {known}, received "
+                             f"{class_aggregation!r}")  # fmt: skip
         if num_regressors < 0:
             raise ValueError(f"R2Score: num_regressors must be >= 0, received {num_regressors!r}")
         super().__init__(dtype, name)
@@ -131,10 +130,7 @@ class R2Score(Metric):
         if k == 0 or n == 0:
             return scores
         if k >= n - 1:
-            warnings.warn(
-                f"{self.name}: {k} regressors are too many for the adjusted R2 of {n:.0f} values; "
-                "this is the standard one",
-                stacklevel=3,
-            )
+            warnings.warn(f"{self.name}: {k} regressors are too many for the adjusted R2 of "
+                          f"{n:.0f} values; this is the standard one", stacklevel=3)  # fmt: skip
             return scores
         return 1 - (1 - scores) * (n - 1) / (n - k - 1)

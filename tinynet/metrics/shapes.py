@@ -25,9 +25,8 @@ def pair(y_true, y_pred, name="y_true"):
     y_pred = floats(y_pred)
     y_true, y_pred = same_rank(np.asarray(y_true), y_pred)
     if y_true.shape != y_pred.shape:
-        raise ValueError(
-            f"{name}: expected targets of shape {y_pred.shape}, received {y_true.shape}"
-        )
+        raise ValueError(f"{name}: expected targets of shape {y_pred.shape}, received "
+                         f"{y_true.shape}")  # fmt: skip
     return y_true.astype(y_pred.dtype, copy=False), y_pred
 
 
@@ -39,9 +38,8 @@ def matrices(y_true, y_pred, name):
     """
     y, p = pair(y_true, y_pred, name)
     if p.ndim != 2:
-        raise ValueError(
-            f"{name}: expected targets and predictions of shape (N, C), received {p.shape}"
-        )
+        raise ValueError(f"{name}: expected targets and predictions of shape (N, C), received "
+                         f"{p.shape}")  # fmt: skip
     return y, p
 
 
@@ -61,9 +59,8 @@ def class_ids(y_true, y_pred, name):
     if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
         y_true = y_true[..., 0]
     if y_true.shape != y_pred.shape[:-1]:
-        raise ValueError(
-            f"{name}: expected class ids of shape {y_pred.shape[:-1]}, received {y_true.shape}"
-        )
+        raise ValueError(f"{name}: expected class ids of shape {y_pred.shape[:-1]}, received "
+                         f"{y_true.shape}")  # fmt: skip
     return y_true
 
 
@@ -73,9 +70,8 @@ def check_ids(ids, classes, name):
     wrong = (index < 0) | (index >= classes)
     if wrong.any():
         row = np.argwhere(wrong)[0]
-        raise ValueError(
-            f"{name}: row {row[0]} has class id {ids[tuple(row)]}, expected one in [0, {classes})"
-        )
+        raise ValueError(f"{name}: row {row[0]} has class id {ids[tuple(row)]}, expected one in "
+                         f"[0, {classes})")  # fmt: skip
     return index
 
 
@@ -88,6 +84,5 @@ def spread(weights, shape, name="sample_weight"):
     try:
         return np.broadcast_to(fitting, shape)
     except ValueError:
-        raise ValueError(
-            f"{name}: expected shape {shape[:1]} or {shape}, received {weights.shape}"
-        ) from None
+        raise ValueError(f"{name}: expected shape "
+                         f"{shape[:1]} or {shape}, received {weights.shape}") from None  # fmt: skip

@@ -81,10 +81,9 @@ def page(model, x, y, sample_weight=None, *, keras="auto", entries=6, seed=0) ->
         found = run(model, batch)
         found.loss.after = run(model, batch, update=False).loss.before
     if not isinstance(found.x, np.ndarray) or not isinstance(found.outputs, np.ndarray):
-        raise ValueError(
-            f"{model.name}: the page is for models of one input and one output, received x of "
-            f"type {type(found.x).__name__}; model.trace(x, y) has the numbers of any model"
-        )
+        raise ValueError(f"{model.name}: the page is for models of one input and one output, "
+                         f"received x of type {type(found.x).__name__}; model.trace(x, y) has the "
+                         "numbers of any model")  # fmt: skip
     checked = check(model, batch, found, entries, seed)
     cases = what_if(model, batch, found, seed)
     return build(model, found, checked, cases, _peer(model, found, keras), seed)

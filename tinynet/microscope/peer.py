@@ -65,9 +65,8 @@ def _load():
         warnings.simplefilter("ignore")
         import keras
     if keras.backend.backend() not in BACKENDS:
-        raise NotComparable(
-            f"Keras runs on {keras.backend.backend()} here; the comparison knows jax and torch"
-        )
+        raise NotComparable(f"Keras runs on {keras.backend.backend()} here; the comparison knows "
+                            "jax and torch")  # fmt: skip
     return keras
 
 

@@ -49,9 +49,8 @@ class Trace:
         for found in self.layers:
             if found.name == name:
                 return found
-        raise ValueError(
-            f"there is no layer {name!r}; there are {[traced.name for traced in self.layers]}"
-        )
+        raise ValueError(f"there is no layer {name!r}; there are "
+                         f"{[traced.name for traced in self.layers]}")  # fmt: skip
 
     @property
     def gradients(self) -> dict:

@@ -42,9 +42,8 @@ class Functional(Model):
                 raise TypeError(f"Model: {label} must be symbolic tensors, received {given!r}")
         for tensor in graph.flat(inputs):
             if tensor.node.inputs:
-                raise ValueError(
-                    f"Model: inputs must come from Input(), received the output of {tensor.name!r}"
-                )
+                raise ValueError("Model: inputs must come from Input(), received the output of "
+                                 f"{tensor.name!r}")  # fmt: skip
         nodes, layers = graph.order(graph.flat(inputs), graph.flat(outputs))
         super().__init__(name)
         self.input_names = sorted(inputs) if isinstance(inputs, dict) else None
@@ -63,10 +62,9 @@ class Functional(Model):
             if len(uses) > 1 and any(
                 getattr(leaf, "activity_regularizer", None) is not None for leaf in layer.leaves()
             ):
-                raise ValueError(
-                    f"Model: layer {layer.name!r} has an activity_regularizer, so it can be "
-                    "applied only once; put ActivityRegularization after each application"
-                )
+                raise ValueError(f"Model: layer {layer.name!r} has an activity_regularizer, so it "
+                                 "can be applied only once; put ActivityRegularization after each "
+                                 "application")  # fmt: skip
         self.kept = {}  # node -> what its layer saved, where a layer has several
         shapes = [tensor.shape for tensor in self.inputs]
         self.input_shape = shapes if len(shapes) > 1 else shapes[0]

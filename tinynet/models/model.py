@@ -51,11 +51,9 @@ class Model(Trainer, Layer):
         if cls is not Model:
             return super().__new__(cls)
         if not args and not {"inputs", "outputs"} <= set(kwargs):
-            raise TypeError(
-                "Model needs inputs and outputs: Model(inputs, outputs). What `call` would compute "
-                "can't be differentiated here; a part with arithmetic of its own is a Layer with "
-                "forward and backward"
-            )
+            raise TypeError("Model needs inputs and outputs: Model(inputs, outputs). What `call` "
+                            "would compute can't be differentiated here; a part with arithmetic "
+                            "of its own is a Layer with forward and backward")  # fmt: skip
         return super().__new__(Model.functional)
 
     def __init__(self, name=None):
@@ -89,10 +87,8 @@ class Model(Trainer, Layer):
 
     @layers.setter
     def layers(self, value):
-        raise AttributeError(
-            f"{self.name}: the layers can't be set; use add() and pop() of a Sequential, or make a "
-            "new model of the layers"
-        )
+        raise AttributeError(f"{self.name}: the layers can't be set; use add() and pop() of a "
+                             "Sequential, or make a new model of the layers")  # fmt: skip
 
     def parts(self):
         """All layers at any depth, models among them, without this model."""
@@ -139,15 +135,13 @@ class Model(Trainer, Layer):
     def check_addition(self, layer):
         """Raise unless this layer can stand beside the others, and this model is not inside it."""
         if not isinstance(layer, Layer):
-            raise TypeError(
-                f"{self.name}: expected a layer, received {layer!r} of type {type(layer).__name__}"
-            )
+            raise TypeError(f"{self.name}: expected a layer, received {layer!r} of type "
+                            f"{type(layer).__name__}")  # fmt: skip
         if self in layer.layout.parts:
             raise ValueError(f"{self.name} can't become a layer inside itself")
         if any(layer.name == other.name for other in self.inner_layers):
-            raise ValueError(
-                f"{self.name}: there is a layer named {layer.name!r} already; names must be unique"
-            )
+            raise ValueError(f"{self.name}: there is a layer named {layer.name!r} already; names "
+                             "must be unique")  # fmt: skip
 
     def get_layer(self, name=None, index=None):
         """A layer by its name or its place.
@@ -218,10 +212,8 @@ class Model(Trainer, Layer):
             elif (*x.shape[1:], 1) == shape:
                 x = x[..., None]
         if not fits(x.shape, (None, *shape)):
-            raise ValueError(
-                f"{where}: {self.name} expects rows of shape {shape}, received {x.shape[1:]} "
-                f"({where} has shape {x.shape})"
-            )
+            raise ValueError(f"{where}: {self.name} expects rows of shape {shape}, received "
+                             f"{x.shape[1:]} ({where} has shape {x.shape})")  # fmt: skip
         return x
 
     @classmethod
@@ -264,11 +256,9 @@ class Model(Trainer, Layer):
         tried = layer.shape_is_tried_out  # which is not done again
         now = layer.output_shape if tried else layer.compute_output_shape(input_shape)
         if tuple(now)[1:] != tuple(output_shape)[1:]:
-            raise ValueError(
-                f"{self.name}: layer {layer.name!r} was changed: it gives {now} for input of shape "
-                f"{input_shape}, where the model was built with {output_shape}; make a new model "
-                "of the layers"
-            )
+            raise ValueError(f"{self.name}: layer {layer.name!r} was changed: it gives {now} for "
+                             f"input of shape {input_shape}, where the model was built with "
+                             f"{output_shape}; make a new model of the layers")  # fmt: skip
 
     @property
     def dtype(self):
@@ -307,10 +297,9 @@ class Model(Trainer, Layer):
 
     def require_built(self, doing):
         if not self.built:
-            raise ValueError(
-                f"{self.name} has no weights yet, so {doing} can't work: give the first layer an "
-                "input_shape, start with Input(shape), or call build(input_shape)"
-            )
+            raise ValueError(f"{self.name} has no weights yet, so {doing} can't work: give the "
+                             "first layer an input_shape, start with Input(shape), or call "
+                             "build(input_shape)")  # fmt: skip
 
     # --------------------------------------------------------------------------------- showing
 

@@ -57,10 +57,8 @@ class Sequential(Model):
             self.input_layer = layer
             return
         if self.inner_layers and layer.dtype != self.inner_layers[0].dtype:
-            raise ValueError(
-                f"{self.name}: layer {layer.name!r} is {layer.dtype}, the others are "
-                f"{self.inner_layers[0].dtype}"
-            )
+            raise ValueError(f"{self.name}: layer {layer.name!r} is {layer.dtype}, the others are "
+                             f"{self.inner_layers[0].dtype}")  # fmt: skip
         if not self.built:
             self.inner_layers = [*self.inner_layers, layer]
             self._stack_changed()

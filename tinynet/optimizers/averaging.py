@@ -36,9 +36,8 @@ class Averaging:
         if self.average is None or not self.step_number:
             return
         if var_list is not None and len(var_list) != len(self.parameters):
-            raise ValueError(
-                f"{self.name}: {len(var_list)} parameters, but averages of {len(self.parameters)}"
-            )
+            raise ValueError(f"{self.name}: {len(var_list)} parameters, but averages of "
+                             f"{len(self.parameters)}")  # fmt: skip
         swapped, self.average_in_weights = self.average_in_weights, False
         for p, place in zip(self.parameters, self.slices, strict=True):
             if swapped:

@@ -147,14 +147,11 @@ class Optimizer(Averaging, Configurable, Versioned):
             self._schedule = value
             return
         if not (is_number(value) and value >= 0):
-            raise ValueError(
-                f"{self.name}: learning_rate must be a number >= 0 or a schedule, "
-                f"received {value!r}"
-            )
+            raise ValueError(f"{self.name}: learning_rate must be a number >= 0 or a schedule, "
+                             f"received {value!r}")  # fmt: skip
         if self._schedule is not None:
-            raise TypeError(
-                f"{self.name}: the learning rate follows {self._schedule!r} and can't be set"
-            )
+            raise TypeError(f"{self.name}: the learning rate follows {self._schedule!r} and can't "
+                            "be set")  # fmt: skip
         self._rate = float(value)
 
     lr = learning_rate  # its name in Keras 2
@@ -362,9 +359,8 @@ class Optimizer(Averaging, Configurable, Versioned):
             a is not b.value and a is not b
             for a, b in zip(parameters, self.parameters, strict=True)
         ):
-            raise ValueError(
-                f"{self.name} already updates other parameters; make a new optimizer for these"
-            )
+            raise ValueError(f"{self.name} already updates other parameters; make a new optimizer "
+                             "for these")  # fmt: skip
         dtype = self.parameters[0].dtype
         w = np.concatenate([np.asarray(p).ravel() for p in self.parameters]).astype(dtype)
         g = np.concatenate([g.ravel() for g in grads]).astype(dtype)

@@ -30,9 +30,7 @@ def check_gradients(name, grads, parameters):
             raise TypeError(f"{name}: gradient {i} has dtype {g.dtype}, expected numbers")
         dtype = getattr(p, "dtype", type(p).__name__)
         if getattr(dtype, "kind", None) != "f":
-            raise TypeError(
-                f"{name}: parameter {i} must be a Parameter or an array of floats that can be "
-                f"changed in place, received {dtype}"
-            )
+            raise TypeError(f"{name}: parameter {i} must be a Parameter or an array of floats that "
+                            f"can be changed in place, received {dtype}")  # fmt: skip
         if g.shape != p.shape:
             raise ValueError(f"{name}: gradient {i} has shape {g.shape}, its parameter {p.shape}")

@@ -61,7 +61,6 @@ class Nadam(TwoMoments):
     def _check_u(self, value):
         expected = self.product(self.iterations)
         if not math.isclose(value.item(), expected, rel_tol=1e-3, abs_tol=1e-30):
-            raise ValueError(
-                f"{self.name}: u_product is {expected} after {self.iterations} updates with "
-                f"beta_1={self.beta_1}, received {value.item()}"
-            )
+            raise ValueError(f"{self.name}: u_product is {expected} after {self.iterations} "
+                             "updates "
+                             f"with beta_1={self.beta_1}, received {value.item()}")  # fmt: skip

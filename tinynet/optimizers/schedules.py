@@ -116,10 +116,9 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         self.boundaries = [_check_steps("boundaries", boundary) for boundary in boundaries]
         self.values, self.name = [check_number("values", value) for value in values], name
         if len(self.values) != len(self.boundaries) + 1:
-            raise ValueError(
-                "values must hold one number more than boundaries, "
-                f"received {len(self.values)} values and {len(self.boundaries)} boundaries"
-            )
+            raise ValueError("values must hold one number more than boundaries, received "
+                             f"{len(self.values)} "
+                             f"values and {len(self.boundaries)} boundaries")  # fmt: skip
         if any(a >= b for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
             raise ValueError(f"boundaries must increase, received {self.boundaries}")
 

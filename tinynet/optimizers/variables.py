@@ -105,15 +105,13 @@ def assign_all(optimizer, weights):
     """Assign arrays to all variables of an optimizer, or to none."""
     targets, arrays = of(optimizer), [np.asarray(w) for w in weights]
     if len(arrays) != len(targets):
-        raise ValueError(
-            f"{optimizer.name}: expected {len(targets)} arrays "
-            f"({', '.join(v.name for v in targets[:6])}, ...), received {len(arrays)}"
-        )
+        raise ValueError(f"{optimizer.name}: expected {len(targets)} arrays "
+                         f"({', '.join(v.name for v in targets[:6])}, "
+                         f"...), received {len(arrays)}")  # fmt: skip
     for v, a in zip(targets, arrays, strict=True):
         if a.shape != v.shape or a.dtype.kind not in "fiub":
-            raise ValueError(
-                f"{optimizer.name}: {v.name} has shape {v.shape}, received {a.dtype} {a.shape}"
-            )
+            raise ValueError(f"{optimizer.name}: {v.name} has shape {v.shape}, received {a.dtype} "
+                             f"{a.shape}")  # fmt: skip
     before = [v.numpy() for v in targets]
     try:
         for v, a in zip(targets, arrays, strict=True):

@@ -28,10 +28,8 @@ def as_classes(what, values):
     if values.ndim == 2 and values.shape[1] > 1:
         return values.argmax(axis=1)
     if values.ndim not in (1, 2) or values.dtype.kind not in "buif":
-        raise ValueError(
-            f"{what} must be class ids (n,) or probabilities (n, C), "
-            f"received shape {values.shape} of {values.dtype}"
-        )
+        raise ValueError(f"{what} must be class ids (n,) or probabilities (n, C), received shape "
+                         f"{values.shape} of {values.dtype}")  # fmt: skip
     probability = values.ndim == 2 and values.dtype.kind == "f"
     values = values.ravel()
     if probability and ((values >= 0) & (values <= 1)).all():

@@ -29,10 +29,8 @@ def confusion_matrix(y_true, y_pred, class_names=None, normalize=False, *, ax=No
     scores = np.asarray(y_pred)
     true, guess = as_classes("y_true", y_true), as_classes("y_pred", scores)
     if len(true) != len(guess) or not len(true):
-        raise ValueError(
-            "y_true and y_pred must have the same length, at least 1, "
-            f"received {len(true)} and {len(guess)}"
-        )
+        raise ValueError("y_true and y_pred must have the same length, at least 1, received "
+                         f"{len(true)} and {len(guess)}")  # fmt: skip
     classes = int(max(true.max(), guess.max())) + 1
     if scores.ndim == 2:
         classes = max(classes, scores.shape[1])

@@ -33,10 +33,9 @@ def plot_gradients(history, *, biases=False, axes=None):
     panels = {kind: _of_kind(curves, kind, biases) for kind in PANELS}
     panels = {kind: lines for kind, lines in panels.items() if lines}
     if not panels:
-        raise ValueError(
-            "there are no gradients in this history: fit(..., callbacks=[GradientMonitor(x, y)]); "
-            f"it has: {', '.join(curves) or 'nothing'}"
-        )
+        raise ValueError("there are no gradients in this history: fit(..., "
+                         "callbacks=[GradientMonitor(x, y)]); it has: "
+                         f"{', '.join(curves) or 'nothing'}")  # fmt: skip
     owners = list(dict.fromkeys(n.split("/")[0] for lines in panels.values() for n in lines))
     colours = dict(zip(owners, in_order(len(owners)), strict=True))
     axes = panel_axes(len(panels), 4.6, axes)

@@ -56,7 +56,6 @@ def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
 
 def _same_length(name, values, epochs):
     if len(values) != len(epochs):
-        raise ValueError(
-            f"{name!r} has {len(values)} values for {len(epochs)} epochs; if validation did not "
-            "run after every epoch, pass the validation_freq that fit had"
-        )
+        raise ValueError(f"{name!r} has {len(values)} values for {len(epochs)} epochs; if "
+                         "validation did not run after every epoch, pass the validation_freq that "
+                         "fit had")  # fmt: skip

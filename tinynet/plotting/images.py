@@ -145,10 +145,8 @@ def misclassified(images, y_true, y_pred, count=25, columns=5, *, class_names=No
     images, y_pred = _as_images(images), np.asarray(y_pred)
     true, guess = as_classes("y_true", y_true), as_classes("y_pred", y_pred)
     if not len(images) == len(true) == len(guess):
-        raise ValueError(
-            "images, y_true and y_pred must have the same length, received "
-            f"{len(images)}, {len(true)} and {len(guess)}"
-        )
+        raise ValueError("images, y_true and y_pred must have the same length, received "
+                         f"{len(images)}, {len(true)} and {len(guess)}")  # fmt: skip
     if count < 1:
         raise ValueError(f"count must be at least 1, received {count}")
     wrong = np.flatnonzero(true != guess)

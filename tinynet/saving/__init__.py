@@ -51,10 +51,8 @@ def format_of(path, formats, doing):
     for suffix in formats:
         if name.endswith(suffix):
             return suffix
-    raise ValueError(
-        f"{path}: {doing} takes a file name that ends in {', '.join(formats)}; received the "
-        f"suffix {pathlib.Path(path).suffix or '(none)'!r}"
-    )
+    raise ValueError(f"{path}: {doing} takes a file name that ends in {', '.join(formats)}; "
+                     f"received the suffix {pathlib.Path(path).suffix or '(none)'!r}")  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------- whole models

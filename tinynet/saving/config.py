@@ -133,10 +133,8 @@ def plain(value):
     if isinstance(value, np.ndarray):
         return {"class_name": "__numpy__",
                 "config": {"value": value.tolist(), "dtype": value.dtype.name}}  # fmt: skip
-    raise TypeError(
-        f"{value!r} can't be stored: a file holds names and numbers, so this must be an object "
-        "with get_config() and from_config()"
-    )
+    raise TypeError(f"{value!r} can't be stored: a file holds names and numbers, so this must be "
+                    "an object with get_config() and from_config()")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------- reading

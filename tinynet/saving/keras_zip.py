@@ -58,9 +58,8 @@ def _member(archive, infos, name):
     if info.flag_bits & 1:
         raise ValueError(f"the member {name} is encrypted")
     if info.file_size > max(FREE, MOST_EXPANSION * info.compress_size):
-        raise ValueError(
-            f"the member {name} unpacks from {info.compress_size} to {info.file_size} bytes"
-        )
+        raise ValueError(f"the member {name} unpacks from {info.compress_size} to {info.file_size} "
+                         "bytes")  # fmt: skip
     with archive.open(info) as member:
         data = member.read(info.file_size + 1)  # and no more, whatever the packed data say
     if len(data) != info.file_size:

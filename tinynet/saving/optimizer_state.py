@@ -75,10 +75,9 @@ def restore(model, entries):
     found, trial = [], copy.copy(model.optimizer)
     wanted = trial.build(model.trainable_weights, model.context.ops).variables
     if len(entries) != len(wanted):
-        raise AnotherOptimizer(
-            f"it holds {len(entries)} arrays of an optimizer's state, {trial.name} has "
-            f"{len(wanted)} ({', '.join(v.name for v in wanted[:4])}, ...)"
-        )
+        raise AnotherOptimizer(f"it holds {len(entries)} arrays of an optimizer's state, "
+                               f"{trial.name} has {len(wanted)} "
+                               f"({', '.join(v.name for v in wanted[:4])}, ...)")  # fmt: skip
     for v, (where, shape, read) in zip(wanted, entries, strict=True):
         if tuple(shape) != tuple(v.shape):
             raise AnotherOptimizer(f"{where}, {v.name}: expected {v.shape}, found {tuple(shape)}")

@@ -117,10 +117,9 @@ def checked(group, data):
     def read(d, total):
         array = d.read()
         if total is not None and total != checksum(d.path.strip("/"), array):
-            raise ValueError(
-                f"{d.path} is not what was written there: its checksum differs (if the file was "
-                f"edited on purpose, delete the attributes {CHECKSUM})"
-            )
+            raise ValueError(f"{d.path} is not what was written there: its checksum differs (if "
+                             "the file was "
+                             f"edited on purpose, delete the attributes {CHECKSUM})")  # fmt: skip
         return array
 
     return [(d.path, d.shape, functools.partial(read, d, total))

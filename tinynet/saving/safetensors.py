@@ -42,9 +42,8 @@ def read(parameters, file, skip_mismatch=False, by_name=False) -> Plan:
         def add(p, name):
             part = found.get_slice(name)
             if part.get_dtype() not in DTYPES:
-                raise ValueError(
-                    f"{name}: expected one of {', '.join(DTYPES)}, found {part.get_dtype()!r}"
-                )
+                raise ValueError(f"{name}: expected one of {', '.join(DTYPES)}, found "
+                                 f"{part.get_dtype()!r}")  # fmt: skip
             plan.add(p, name, part.get_shape(), lambda: _array(found, name, sums[name]))
 
         same_names = set(sums) == {p.path for p in parameters}

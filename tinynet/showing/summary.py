@@ -45,10 +45,8 @@ def _layers_in(layers, layer_range) -> list:
         isinstance(name, str) for name in layer_range] == [True, True]  # fmt: skip
     if not two_names:
         names = ", ".join(layer.name for layer in layers)
-        raise ValueError(
-            f"layer_range must be two layer names, [first, last], received {layer_range!r}; "
-            f"the layers are: {names}"
-        )
+        raise ValueError("layer_range must be two layer names, [first, last], received "
+                         f"{layer_range!r}; the layers are: {names}")  # fmt: skip
     first, last = (_match(pattern, layers) for pattern in layer_range)
     if first[0] > last[-1]:  # named in the wrong order, which Keras forgives
         first, last = last, first
@@ -82,10 +80,8 @@ def _widths(line_length, positions, columns) -> list:
     ends = [int(p * unit) for p in positions]
     widths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
     if min(widths) < 4:
-        raise ValueError(
-            f"line_length {line_length} and positions {positions!r} leave a column narrower "
-            "than 4 characters"
-        )
+        raise ValueError(f"line_length {line_length} and positions {positions!r} leave a column "
+                         "narrower than 4 characters")  # fmt: skip
     return widths
 
 

@@ -84,11 +84,9 @@ def _without_decay(config):
     if not isinstance(inner, dict) or not inner.get("decay"):
         return config
     if config.get("class_name") == "Nadam" or isinstance(inner.get("learning_rate"), dict):
-        raise ValueError(
-            f"the optimizer is Keras 2's legacy {config.get('class_name')} with decay="
-            f"{inner['decay']!r}, whose steps are none of Keras 3's; compile=False loads the "
-            "model without it"
-        )
+        raise ValueError(f"the optimizer is Keras 2's legacy {config.get('class_name')} with "
+                         f"decay={inner['decay']!r}, whose steps are none of Keras 3's; "
+                         "compile=False loads the model without it")  # fmt: skip
     rate = {"initial_learning_rate": inner.get("learning_rate", inner.get("lr")),
             "decay_steps": 1, "decay_rate": inner["decay"]}  # fmt: skip
     rest = {k: v for k, v in inner.items() if k not in ("decay", "lr")}

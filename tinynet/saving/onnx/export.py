@@ -87,10 +87,8 @@ class Graph:
                 if layer.supports_masking and x in self.masks:
                     self.masks[y] = self.masks[x]
                 return y
-        raise ValueError(
-            f"layer {layer.name!r}: {type(layer).__name__} has no ONNX nodes yet; add them with "
-            "saving.onnx.converts"
-        )
+        raise ValueError(f"layer {layer.name!r}: {type(layer).__name__} has no ONNX nodes yet; add "
+                         "them with saving.onnx.converts")  # fmt: skip
 
 
 def graph(model, opset_version=OPSET, dtype="float32"):
