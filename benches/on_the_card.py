@@ -15,7 +15,7 @@ class Captured:
     def __init__(self, launches):
         self.runtime, self.launches = card_runtime.current(), list(launches)
         self.runtime.synchronize()  # what they read is there
-        with self.runtime.on_stream() as stream:
+        with self.runtime.stream as stream:
             for launch in self.launches:
                 launch.prepare(self.runtime)
                 launch.start(self.runtime)
@@ -38,13 +38,13 @@ class Captured:
 
     def run(self, times):
         """Make the launches so many times; they are done when this returns."""
-        with self.runtime.on_stream() as stream:
+        with self.runtime.stream as stream:
             self.start(times, stream)
             stream.synchronize()
 
     def seconds(self, times):
         """Of one repetition of `times`, between two events of the card."""
-        with self.runtime.on_stream() as stream:
+        with self.runtime.stream as stream:
             before = stream.record()
             self.start(times, stream)
             after = stream.record()

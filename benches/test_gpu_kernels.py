@@ -18,7 +18,9 @@ from tinynet.kernels.gpu.card import runtime
 def test_kernel(benchmark, record_property, name, rows):
     if why_not("gpu") is not None:
         pytest.skip(why_not("gpu"))
-    row, again = measure(name, rows, runtime.current().cache_bytes())
+    cuda = runtime.current().cupy.cuda
+    cache = cuda.runtime.getDeviceProperties(cuda.Device().id)["l2CacheSize"]
+    row, again = measure(name, rows, cache)
     for key, value in row.items():
         record_property(key, value)
         benchmark.extra_info[key] = value

@@ -6,27 +6,10 @@ import numpy as np
 
 from ..recording import Unsupported
 from .formulas import sigmoid
+from .machine import operands
 from .machine.call import Instruction, called, entries, kernel, plain
 from .machine.loop import COLUMNS
-from .machine.operands import (
-    D1,
-    Columns,
-    Flag,
-    Index,
-    Rows,
-    Share,
-    Whole,
-    WholeD1,
-    Wide,
-    index_of,
-    instruction,
-    loop_jit,
-    rows_of,
-    scratch_of,
-    share,
-    whole,
-    word_of,
-)
+from .machine.operands import D1, Flag, Rows, Whole, Wide, instruction, loop_jit, share, whole
 
 # ---------------------------------------------------------------------------- along the last axis
 
@@ -254,7 +237,7 @@ def prelu_dx(x: Rows, a: Whole, dy: Rows, dx: Rows):
 
 
 @instruction
-def prelu_da(x: Columns, dy: Columns, da: Share):
+def prelu_da(x: operands.Columns, dy: operands.Columns, da: operands.Share):
     zero = x.dtype.type(0)
     da[:] = zero
     for i in range(x.shape[0]):
@@ -264,7 +247,7 @@ def prelu_da(x: Columns, dy: Columns, da: Share):
 
 
 @instruction
-def prelu_shared(x: Rows, a: WholeD1, index: Index, y: Rows):
+def prelu_shared(x: Rows, a: operands.WholeD1, index: operands.Index, y: Rows):
     zero = x.dtype.type(0)
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
@@ -272,7 +255,7 @@ def prelu_shared(x: Rows, a: WholeD1, index: Index, y: Rows):
 
 
 @instruction
-def prelu_shared_dx(x: Rows, a: WholeD1, index: Index, dy: Rows, dx: Rows):
+def prelu_shared_dx(x: Rows, a: operands.WholeD1, index: operands.Index, dy: Rows, dx: Rows):
     zero = x.dtype.type(0)
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
@@ -281,13 +264,13 @@ def prelu_shared_dx(x: Rows, a: WholeD1, index: Index, dy: Rows, dx: Rows):
 
 
 @instruction
-def prelu_shared_da(words, numbers, first, last, step, scratch, like):
+def prelu_shared_da(word, mine, last, step, like):
     """Operand 2: the S entries of a row that share slope 0, slope 1, ... (K, S); d1: K."""
-    word = word_of(words)
     K, S = word[4], word[3] // word[4]
-    low, high = share(K, scratch_of(scratch))
-    x, dy = rows_of(word, 0, 0, last, step, like), rows_of(word, 1, 0, last, step, like)
-    places, da = index_of(word, 2, word[3]).reshape((K, S)), whole(word, 3, K, like)
+    low, high = share(K, mine)
+    x = operands.rows_of(word, 0, 0, last, step, like)
+    dy = operands.rows_of(word, 1, 0, last, step, like)
+    places, da = operands.index_of(word, 2, word[3]).reshape((K, S)), whole(word, 3, K, like)
     zero = x.dtype.type(0)
     for k in range(low, high):
         total = zero

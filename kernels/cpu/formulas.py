@@ -15,16 +15,7 @@ from .. import reference, translate
 from ..reference.activations import FUNCTIONS
 from ..reference.losses import ELEMENTWISE_LOSSES
 from .machine.call import called, kernel
-from .machine.operands import (
-    INSTRUCTIONS,
-    Flat,
-    Number,
-    PerRow,
-    Rows,
-    Span,
-    Wanted,
-    instruction,
-)
+from .machine.operands import INSTRUCTIONS, Flat, Number, PerRow, Rows, Span, Wanted, instruction
 
 entry_jit = njit(nogil=True, error_model="numpy", fastmath={"contract", "nsz"}, forceinline=True)
 
@@ -58,8 +49,7 @@ def _functions():
         other = {"absolute": abs, "floor": np.floor, "ceil": np.ceil, "arccos": math.acos,
                  "arcsin": math.asin, "arctan": math.atan, "arctan2": math.atan2,
                  "arccosh": math.acosh, "arcsinh": math.asinh, "arctanh": math.atanh}  # fmt: skip
-        ours = {"maximum": maximum, "minimum": minimum, "power": power}
-        known = vars(math) | other | ours
+        known = vars(math) | other | {"maximum": maximum, "minimum": minimum, "power": power}
     return {name: known[name] for name in translate.FUNCTIONS} | {"inf": math.inf, "nan": math.nan}
 
 

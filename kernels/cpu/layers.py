@@ -11,42 +11,19 @@ import numpy as np
 from .. import reference
 from ..recording import RunningStep, Unsupported
 from .formulas import applied, of_reference
+from .machine import operands
 from .machine.call import Instruction, called, entries, kernel, plain
 from .machine.loop import COLUMNS, HEAD, ROWS, THREAD
 from .machine.native import matrix, multiply_high, size_of
-from .machine.operands import (
-    FirstRow,
-    Flag,
-    Flat,
-    IndexD1,
-    Key,
-    Number,
-    PerRow,
-    Rows,
-    Share,
-    StepNumber,
-    Wide,
-    at,
-    cast,
-    flat_rows,
-    index_of,
-    instruction,
-    key_of,
-    loop_jit,
-    number_of,
-    scratch_of,
-    share,
-    step_number,
-    word_of,
-)
+from .machine.operands import Flag, Flat, Key, Number, Rows, Wide, at, cast, instruction, share
 
 # ------------------------------------------------------------------------------------- merging
 
 affine = of_reference("affine", 1, Flat)
 maximum = of_reference("maximum", 2, Flat)
 maximum_grad = of_reference("maximum_grad", 3, Flat)
-moving_average = of_reference("moving_average", 1, Share)
-deviation = of_reference("deviation", 1, Share)
+moving_average = of_reference("moving_average", 1, operands.Share)
+deviation = of_reference("deviation", 1, operands.Share)
 activity_penalty_grad = of_reference("activity_penalty_grad", 2, Flat)
 
 
@@ -68,16 +45,15 @@ def copy(x: Flat, y: Flat):
 
 
 @instruction
-def broadcast(words, numbers, first, last, step, scratch, like):
+def broadcast(word, first, last, step, like):
     """y = x m (k0: 0) or x + m (k0: 1); operand 2: an index into a row of m, which has d1 entries.
 
     k1: whether m has a row for each of x's, or one for all.
     """
-    word = word_of(words)
     x = matrix(at(word, 0, first, step), (last - first) * word[2], word[3], like)
     y = matrix(at(word, 3, first, step), (last - first) * word[2], word[3], like)
     m = matrix(at(word, 1, first, step), x.shape[0] if word[7] else 1, word[4], like)
-    index = index_of(word, 2, word[3])
+    index = operands.index_of(word, 2, word[3])
     for i in range(x.shape[0]):
         row = m[i] if m.shape[0] > 1 else m[0]
         if word[6]:
@@ -120,7 +96,7 @@ def add(x, a, *, y):
 
 
 @instruction
-def take(x: Rows, index: IndexD1, y: Wide):
+def take(x: Rows, index: operands.IndexD1, y: Wide):
     """y[i, j] = x[i, index[j]]"""
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
@@ -192,11 +168,11 @@ def mask_weights(ids: Rows, w: Rows):
 
 
 @instruction
-def embedding_rows(words, numbers, first, last, step, scratch, like):
+def embedding_rows(word, first, last, step, like):
     """d0: ids of a row; d1, d2: rows and columns of the table."""
-    word = word_of(words)
     V, D = word[4], word[5]
-    ids, table = flat_rows(word, 0, first, last, step, like), matrix(word[HEAD + 3], V, D, like)
+    ids = operands.flat_rows(word, 0, first, last, step, like)
+    table = matrix(word[HEAD + 3], V, D, like)
     y, nan = matrix(at(word, 2, first, step), ids.size, D, like), ids.dtype.type(np.nan)
     for i in range(ids.size):
         known = ids[i] >= 0 and ids[i] < V
@@ -206,11 +182,10 @@ def embedding_rows(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def embedding_dW(words, numbers, first, last, step, scratch, like):
+def embedding_dW(word, mine, last, step, like):
     """Each thread writes rows of its own of the table, for all ids."""
-    word = word_of(words)
-    ids, D = flat_rows(word, 0, 0, last, step, like), word[5]
-    low, high = share(word[4], scratch_of(scratch))
+    ids, D = operands.flat_rows(word, 0, 0, last, step, like), word[5]
+    low, high = share(word[4], mine)
     dW = matrix(word[HEAD + 6] + low * D * size_of(like), high - low, D, like)
     dy, zero = matrix(at(word, 1, 0, step), ids.size, D, like), ids.dtype.type(0)
     for k in range(dW.shape[0]):
@@ -243,7 +218,7 @@ _M0, _M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 _W0, _W1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
 
 
-@loop_jit
+@operands.loop_jit
 def philox(counter, step, key0, key1):
     """Philox4x64-10 (Salmon et al. 2011), the generator of NumPy's Philox: four random words."""
     c0, c1, c2, c3 = counter, step, np.uint64(0), np.uint64(0)
@@ -258,7 +233,8 @@ def philox(counter, step, key0, key1):
 
 
 @instruction
-def dropout_mask_rows(rate: Number, key: Key, step: StepNumber, row: FirstRow, mask: Rows):
+def dropout_mask_rows(rate: Number, key: Key, step: operands.StepNumber, row: operands.FirstRow,
+                      mask: Rows):  # fmt: skip
     """The mask of `reference.dropout_mask` for rows row, row + 1, ... of step `step`."""
     N, D = mask.shape
     T = mask.dtype.type
@@ -280,22 +256,21 @@ def dropout_mask_rows(rate: Number, key: Key, step: StepNumber, row: FirstRow, m
                 mask[i, start + j] = keep if words[j] >= threshold else zero
 
 
-_dropout_mask = loop_jit(dropout_mask_rows)
+_dropout_mask = operands.loop_jit(dropout_mask_rows)
 
 
 @instruction
-def dropout_mask_once(words, numbers, first, last, step, scratch, like):
+def dropout_mask_once(word, number, mine, like):
     """One mask for all rows of the batch: the first thread makes it."""
-    word, mine = word_of(words), scratch_of(scratch)
     if mine[THREAD] == 0:
         mask = matrix(word[HEAD + 3], 1, word[3], like)
-        step_ = step_number(word[6], mine)
-        _dropout_mask(number_of(numbers)[0], key_of(word, 0), step_, word[7], mask)
+        step_ = operands.step_number(word[6], mine)
+        _dropout_mask(number[0], operands.key_of(word, 0), step_, word[7], mask)
 
 
 @instruction
-def normal_mask_rows(mean: Number, stddev: Number, key: Key, step: StepNumber, row: FirstRow,
-                     mask: Rows):  # fmt: skip
+def normal_mask_rows(mean: Number, stddev: Number, key: Key, step: operands.StepNumber,
+                     row: operands.FirstRow, mask: Rows):  # fmt: skip
     """The mask of `reference.normal_mask` for rows row, row + 1, ... of step `step`."""
     N, D = mask.shape
     blocks, low, shift = (D + 3) // 4, np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -335,7 +310,7 @@ def normal_mask(mean, stddev, key, step, row, *, mask):
 
 
 @kernel
-def activity_penalty(x: Rows, l1: Number, l2: Number, losses: PerRow):
+def activity_penalty(x: Rows, l1: Number, l2: Number, losses: operands.PerRow):
     T = x.dtype.type
     for i in range(x.shape[0]):
         a, b = T(0), T(0)

@@ -8,19 +8,9 @@ import math
 
 from .activations import row_log_sum
 from .formulas import sigmoid, softplus
+from .machine import operands
 from .machine.call import called, kernel
-from .machine.operands import (
-    Flat,
-    Labels,
-    Number,
-    PerRow,
-    Rows,
-    StepLoss,
-    Wanted,
-    Whole,
-    instruction,
-    total_of,
-)
+from .machine.operands import Flat, Labels, Number, PerRow, Rows, Wanted, Whole, instruction
 
 # ------------------------------------------------------------------------------ cross-entropy
 
@@ -199,8 +189,8 @@ def cosine_similarity(y: Rows, targets: Rows, w: PerRow, epsilon: Number, losses
 
 
 @instruction
-def add_loss(losses: Flat, loss: StepLoss):
-    loss[0] += total_of(losses)
+def add_loss(losses: Flat, loss: operands.StepLoss):
+    loss[0] += operands.total_of(losses)
 
 
 def add_loss_instruction(losses):

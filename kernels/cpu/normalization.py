@@ -5,16 +5,7 @@ import math
 import numpy as np
 
 from .machine.call import called, kernel
-from .machine.operands import (
-    Columns,
-    Flag,
-    Number,
-    PerRow,
-    Rows,
-    Share,
-    Whole,
-    instruction,
-)
+from .machine.operands import Columns, Flag, Number, PerRow, Rows, Share, Whole, instruction
 from .products import add_rows
 
 # ------------------------------------------------------------------------ batch normalization

@@ -2,46 +2,11 @@
 
 import numpy as np
 
+from .machine import loop, operands
 from .machine.call import kernel
-from .machine.loop import (
-    HEAD,
-    LIST,
-    OWN_GRADS,
-    ROOM,
-    SAMPLES,
-    SLACK,
-    SMALL,
-    THREAD,
-    THREADS,
-    TILE_COUNTS,
-    TILE_ROWS,
-    TILE_VALUES,
-    TURNED,
-    TURNED_DX,
-    TURNED_DY,
-    VALUES,
-)
+from .machine.loop import HEAD, LIST, ROOM, SAMPLES, SLACK, SMALL, THREAD, THREADS, TURNED, VALUES
 from .machine.native import gemm, matrix, size_of, vector
-from .machine.operands import (
-    Columns,
-    Share,
-    at,
-    cast,
-    flat,
-    flat_rows,
-    instruction,
-    is_first,
-    jit,
-    loop_jit,
-    own_gradient,
-    padded,
-    pieces,
-    rows_of,
-    scratch_of,
-    share,
-    whole,
-    word_of,
-)
+from .machine.operands import at, cast, flat, instruction, is_first, jit, loop_jit, rows_of, whole
 from .zeros import sparse
 
 # OpenBLAS has kernels that need no packing for m n k <= 10^6, on AVX-512 machines.
@@ -78,9 +43,8 @@ def add_rows(x, out):
 
 
 @instruction
-def gather(words, numbers, first, last, step, scratch, like):
-    word = word_of(words)
-    n, D, kind, stride = (last - first) * word[2], word[3], word[6], word[7]
+def gather(word, n, D, first, last, step, like):
+    kind, stride = word[6], word[7]
     data, out = word[HEAD], rows_of(word, 2, first, last, step, like)
     index = vector(at(word, 1, first, step), n, np.int64(0))
     for i in range(n):
@@ -118,7 +82,7 @@ def product_transposed(dy, n, depth, W, columns, dx, dx_stride, mine, like):
     if n > TURNED or (mine[SMALL] and n * columns <= SMALL_TRANSPOSED):
         gemm(dy, n, depth, depth, 0, W, depth, 1, columns, 0.0, dx, dx_stride, mine[ROOM], like)
         return
-    dy_t, dx_t = mine[TURNED_DY], mine[TURNED_DX]
+    dy_t, dx_t = mine[loop.TURNED_DY], mine[loop.TURNED_DX]
     transpose(matrix(dy, n, depth, like), matrix(dy_t, depth, n, like))
     gemm(W, columns, depth, depth, 0, dy_t, n, 0, n, 0.0, dx_t, n, mine[ROOM], like)
     transpose(matrix(dx_t, columns, n, like), matrix(dx, n, dx_stride, like)[:, :columns])
@@ -133,10 +97,9 @@ def transpose(a, b):
 
 
 @instruction
-def linear(words, numbers, first, last, step, scratch, like):
+def linear(word, mine, n, D, H, first, step, like):
     """y = x W + b."""
-    word, mine = word_of(words), scratch_of(scratch)
-    n, D, H, y = (last - first) * word[2], word[3], word[4], at(word, 3, first, step)
+    y = at(word, 3, first, step)
     product(at(word, 0, first, step), n, D, D, word[HEAD + 3], H, y, H, mine, like)
     b = whole(word, 2, H, like)
     if b.size:
@@ -144,10 +107,8 @@ def linear(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def linear_zeros(words, numbers, first, last, step, scratch, like):
+def linear_zeros(word, mine, n, D, H, first, step, like):
     """The same for few rows, or an x with zeros, which are left out."""
-    word, mine = word_of(words), scratch_of(scratch)
-    n, D, H = (last - first) * word[2], word[3], word[4]
     sparse.sparse_linear(
         matrix(at(word, 0, first, step), n, D, like), matrix(word[HEAD + 3], D, H, like),
         whole(word, 2, H, like), matrix(at(word, 3, first, step), n, H, like),
@@ -156,10 +117,8 @@ def linear_zeros(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def linear_dx(words, numbers, first, last, step, scratch, like):
+def linear_dx(word, mine, n, D, H, first, step, like):
     """dx = dy W^T."""
-    word, mine = word_of(words), scratch_of(scratch)
-    n, D, H = (last - first) * word[2], word[3], word[4]
     product_transposed(at(word, 0, first, step), n, H, word[HEAD + 3], D, at(word, 2, first, step),
                        D, mine, like)  # fmt: skip
 
@@ -169,22 +128,16 @@ def linear_dx(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def linear_part(words, numbers, first, last, step, scratch, like):
+def linear_part(word, mine, n, D, H, item, low, high, step, like):
     """parts[thread] = x[:, own] W[own]."""
-    word, mine = word_of(words), scratch_of(scratch)
-    n, D, H, item = last * word[2], word[3], word[4], size_of(like)
-    low, high = share(D, mine)
     x, W = at(word, 0, 0, step) + low * item, word[HEAD + 3] + low * H * item
     part = word[HEAD + 6] + mine[THREAD] * n * H * item
     product(x, n, high - low, D, W, H, part, H, mine, like)
 
 
 @instruction
-def linear_part_zeros(words, numbers, first, last, step, scratch, like):
+def linear_part_zeros(word, mine, n, D, H, item, low, high, step, like):
     """The same for few rows, or an x with zeros, which are left out."""
-    word, mine = word_of(words), scratch_of(scratch)
-    n, D, H, item = last * word[2], word[3], word[4], size_of(like)
-    low, high = share(D, mine)
     part = word[HEAD + 6] + mine[THREAD] * n * H * item
     sparse.sparse_linear(
         matrix(at(word, 0, 0, step), n, D, like)[:, low:high],
@@ -195,38 +148,30 @@ def linear_part_zeros(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def linear_join(words, numbers, first, last, step, scratch, like):
+def linear_join(word, mine, n, item, first, last, step, like):
     """y = sum of the parts + b, for some rows."""
-    word, mine = word_of(words), scratch_of(scratch)
-    H, n, threads = word[3], (last - first) * word[2], mine[THREADS]
-    slab = mine[SAMPLES] * word[2] * H * size_of(like)
-    y, b = rows_of(word, 2, first, last, step, like), whole(word, 1, H, like)
-    part = word[HEAD] + first * word[2] * H * size_of(like)
-    cast(vector(part, n * H, like), flat_rows(word, 2, first, last, step, like))
-    for t in range(1, threads):
-        add_up(vector(part + t * slab, n * H, like), flat_rows(word, 2, first, last, step, like))
+    H, y = word[3], operands.flat_rows(word, 2, first, last, step, like)
+    slab, b = mine[SAMPLES] * word[2] * H * item, whole(word, 1, H, like)
+    part = word[HEAD] + first * word[2] * H * item
+    cast(vector(part, n * H, like), y)
+    for t in range(1, mine[THREADS]):
+        add_up(vector(part + t * slab, n * H, like), y)
     if b.size:
-        add_bias(b, y)
+        add_bias(b, rows_of(word, 2, first, last, step, like))
 
 
 @instruction
-def linear_dx_part(words, numbers, first, last, step, scratch, like):
+def linear_dx_part(word, mine, n, D, H, item, low, high, step, like):
     """dx[:, own] = dy W[own]^T."""
-    word, mine = word_of(words), scratch_of(scratch)
-    n, D, H, item = last * word[2], word[3], word[4], size_of(like)
-    low, high = share(D, mine)
     if low < high:
         product_transposed(at(word, 0, 0, step), n, H, word[HEAD + 3] + low * H * item, high - low,
                            at(word, 2, 0, step) + low * item, D, mine, like)  # fmt: skip
 
 
 @instruction
-def linear_dW(words, numbers, first, last, step, scratch, like):
+def linear_dW(word, mine, n, D, H, item, low, high, step, like):
     """dW = x^T dy for this thread's rows of dW."""
-    word, mine = word_of(words), scratch_of(scratch)
-    n, D, H, item = last * word[2], word[3], word[4], size_of(like)
     x, dy, dW = at(word, 0, 0, step), at(word, 1, 0, step), word[HEAD + 6]
-    low, high = share(D, mine)
     block = max(high - low, 1)
     if mine[SMALL] and n <= TURNED and n * H * 8 <= SMALL_PRODUCT:
         block = max(SMALL_PRODUCT // (n * H), 1)
@@ -236,17 +181,14 @@ def linear_dW(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def linear_dW_zeros(words, numbers, first, last, step, scratch, like):
+def linear_dW_zeros(word, mine, n, D, H, low, high, step, like):
     """The same for few rows; zeros of x are left out."""
-    word, mine = word_of(words), scratch_of(scratch)
-    n, D, H = last * word[2], word[3], word[4]
-    low, high = share(D, mine)
     sparse.sparse_dW(
         matrix(at(word, 0, 0, step), n, D, like), matrix(at(word, 1, 0, step), n, H, like), low,
         high, matrix(word[HEAD + 6], D, H, like),
-        matrix(mine[TILE_ROWS], sparse.TILE, n + 1, np.int32(0)),
-        matrix(mine[TILE_VALUES], sparse.TILE, n + 1, like),
-        vector(mine[TILE_COUNTS], sparse.TILE, np.int64(0)),
+        matrix(mine[loop.TILE_ROWS], sparse.TILE, n + 1, np.int32(0)),
+        matrix(mine[loop.TILE_VALUES], sparse.TILE, n + 1, like),
+        vector(mine[loop.TILE_COUNTS], sparse.TILE, np.int64(0)),
     )  # fmt: skip
 
 
@@ -255,39 +197,34 @@ def linear_dW_zeros(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def linear_dW_own(words, numbers, first, last, step, scratch, like):
+def linear_dW_own(word, mine, n, D, H, first, step, like):
     """dW = or += x^T dy for these rows."""
-    word, mine = word_of(words), scratch_of(scratch)
-    n, D, H = (last - first) * word[2], word[3], word[4]
     gemm(at(word, 0, first, step), D, n, D, 1, at(word, 1, first, step), H, 0, H,
          0.0 if is_first(first, mine) else 1.0,
-         own_gradient(word, 2, mine), H, mine[ROOM], like)  # fmt: skip
+         operands.own_gradient(word, 2, mine), H, mine[ROOM], like)  # fmt: skip
 
 
 @instruction
-def sum_rows_own(words, numbers, first, last, step, scratch, like):
-    word, mine = word_of(words), scratch_of(scratch)
-    out = vector(own_gradient(word, 1, mine), word[3], like)
+def sum_rows_own(word, mine, first, last, step, like):
+    out = vector(operands.own_gradient(word, 1, mine), word[3], like)
     if is_first(first, mine):
         cast(np.zeros(word[3]), out)
     add_rows(rows_of(word, 0, first, last, step, like), out)
 
 
 @instruction
-def add_gradients(words, numbers, first, last, step, scratch, like):
+def add_gradients(word, mine, item, like):
     """The flat gradients, summed over the threads, in this thread's spans."""
-    word, mine = word_of(words), scratch_of(scratch)
-    item, size = size_of(like), word[4]
-    apart = padded(size, like)
-    base = mine[OWN_GRADS] - mine[THREAD] * apart  # where thread 0's vector starts
-    for low, high in pieces(word, mine):
+    slab = operands.padded(word[4], like)
+    base = mine[loop.OWN_GRADS] - mine[THREAD] * slab  # where thread 0's vector starts
+    for low, high in operands.pieces(word, mine):
         out = flat(word, 0, low, high, like)
         cast(vector(base + low * item, high - low, like), out)
         for t in range(1, mine[THREADS]):
-            add_up(vector(base + t * apart + low * item, high - low, like), out)
+            add_up(vector(base + t * slab + low * item, high - low, like), out)
 
 
 @kernel
-def sum_rows(x: Columns, out: Share):
+def sum_rows(x: operands.Columns, out: operands.Share):
     out[:] = x.dtype.type(0)
     add_rows(x, out)

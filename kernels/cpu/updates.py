@@ -13,25 +13,11 @@ import numpy as np
 from .. import reference, translate
 from ..recording import Unsupported
 from .formulas import applied, of_reference, scalar
+from .machine import operands
 from .machine.call import Instruction, kernel, plain
 from .machine.loop import COUNTER, FLAT, HEAD, PARTIAL, THREAD, THREADS
 from .machine.native import barrier, vector
-from .machine.operands import (
-    Number,
-    Span,
-    StepLoss,
-    flat,
-    instruction,
-    jit,
-    loop_jit,
-    number_of,
-    pieces,
-    scratch_of,
-    share,
-    total_of,
-    whole,
-    word_of,
-)
+from .machine.operands import Number, Span, flat, instruction, jit, loop_jit, pieces, share, whole
 
 COLUMNS_AT_ONCE = 256  # of a matrix whose columns' norms are limited: their sums stay in cache
 
@@ -64,7 +50,7 @@ def penalty(w, l1, l2):
 
 
 @kernel
-def penalty_grad(dw: Span, w: Span, l1: Number, l2: Number, loss: StepLoss):
+def penalty_grad(dw: Span, w: Span, l1: Number, l2: Number, loss: operands.StepLoss):
     loss[0] += penalty(w, l1, l2)
     for i in range(dw.size):
         dw[i] = _penalty_slope(w.dtype.type, w[i], dw[i], l1, l2)
@@ -80,7 +66,7 @@ def of_all(value, mine):
     partial = vector(mine[PARTIAL], threads, 0.0)
     partial[mine[THREAD]] = value
     barrier(mine[COUNTER], threads)
-    result = total_of(partial)
+    result = operands.total_of(partial)
     barrier(mine[COUNTER], threads)  # from here on `partial` may be written again
     return result
 
@@ -101,8 +87,7 @@ def scale(factor, x):
 
 
 @instruction
-def clip_norm(words, numbers, first, last, step, scratch, like):
-    word, number, mine = word_of(words), number_of(numbers), scratch_of(scratch)
+def clip_norm(word, number, mine, like):
     squares = 0.0
     for low, high in pieces(word, mine):
         squares += sum_of_squares(flat(word, 0, low, high, like))
@@ -155,20 +140,19 @@ def lamb_update(m, v, lr, m_scale, v_scale, epsilon, w):
 
 
 @instruction
-def lamb_step(words, numbers, first, last, step, scratch, like):
-    word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
+def lamb_step(word, number, mine, like):
     size = step_size = 0.0
     for low, high in pieces(word, mine):
         g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
         m, v = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
-        lamb_moments(g, p[1], p[2], m, v)
+        lamb_moments(g, number[1], number[2], m, v)
         size += sum_of_squares(w)
-        step_size += lamb_squares(m, v, p[3], p[4], p[5])
+        step_size += lamb_squares(m, v, number[3], number[4], number[5])
     size, step_size = np.sqrt(of_all(size, mine)), np.sqrt(of_all(step_size, mine))
-    lr = p[0] * size / step_size if size > 0 and step_size > 0 else p[0]
+    lr = number[0] * size / step_size if size > 0 and step_size > 0 else number[0]
     for low, high in pieces(word, mine):
         m, v = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
-        lamb_update(m, v, lr, p[3], p[4], p[5], flat(word, 1, low, high, like))
+        lamb_update(m, v, lr, number[3], number[4], number[5], flat(word, 1, low, high, like))
 
 
 @kernel
@@ -222,16 +206,15 @@ def adafactor_update(g, rate, epsilon_2, threshold, w, v):
 
 
 @instruction
-def adafactor_step(words, numbers, first, last, step, scratch, like):
+def adafactor_step(word, number, mine, like):
     """One thread does it all: rows and columns of v would cross the threads' spans. k0, k1: R, C"""
-    word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
     barrier(mine[COUNTER], mine[THREADS])
     R, C, n = word[6], word[7], word[4]
     if mine[THREAD] == 0 and n:
         g, w, v = whole(word, 0, n, like), whole(word, 1, n, like), whole(word, 2, n, like)
         r, c = whole(word, 3, n // C, like), whole(word, 4, n // max(R, 1), like)
-        adafactor_moments(g, p[1], p[2], R, C, r, c, v)
-        adafactor_update(g, p[0], p[3], p[4], w, v)
+        adafactor_moments(g, number[1], number[2], R, C, r, c, v)
+        adafactor_update(g, number[0], number[3], number[4], w, v)
     barrier(mine[COUNTER], mine[THREADS])
 
 
@@ -266,9 +249,8 @@ def limit_columns(low, high, rate, epsilon, R, B, first, last, w, norms):
 
 
 @instruction
-def limit_norms(words, numbers, first, last, step, scratch, like):
+def limit_norms(word, number, mine, like):
     """w is (A, R, B), the norms are along R; k0 is R, k1 is B."""
-    word, p, mine = word_of(words), number_of(numbers), scratch_of(scratch)
     barrier(mine[COUNTER], mine[THREADS])  # a norm may be of weights that several threads updated
     R, B = word[6], word[7]
     A = word[4] // max(R * B, 1)
@@ -281,7 +263,7 @@ def limit_norms(words, numbers, first, last, step, scratch, like):
         for b in range(b_first, b_last, COLUMNS_AT_ONCE):
             block = w[a * R * B : (a + 1) * R * B]
             stop = min(b + COLUMNS_AT_ONCE, b_last)
-            limit_columns(p[0], p[1], p[2], p[3], R, B, b, stop, block, norms)
+            limit_columns(number[0], number[1], number[2], number[3], R, B, b, stop, block, norms)
 
 
 @kernel

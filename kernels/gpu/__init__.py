@@ -26,17 +26,18 @@ from . import activations, layers, products, updates
 from .card import data as card_data
 from .card import runtime as card_runtime
 from .card import sources
-from .card.runtime import OutOfMemory
+from .card.runtime import OutOfMemory, empty, to_host, zeros
+from .card.runtime import to_card as from_host
 from .card.survey import Unusable
 from .machine.call import KERNELS, execute, kernel, outputs_of
 from .machine.launches import by_entries, launch, one_launch
 from .machine.program import Machine
-from .metrics import count_matches_instructions
-from .sums import add_loss_instruction
+from .sums import add_loss_instruction, count_matches_instructions
 
 __all__ = [
     "Machine", "OutOfMemory", "RunningStep", "Slot", "Unsupported", "Unusable", "activations",
-    "add_loss_instruction", "count_matches_instructions", "layers", "products", "updates",
+    "add_loss_instruction", "count_matches_instructions", "empty", "from_host", "layers",
+    "products", "to_host", "updates", "zeros",
 ]  # fmt: skip
 
 
@@ -58,29 +59,12 @@ def require():
 def __getattr__(name):
     """A kernel of the interface that is missing here, by its name."""
     if not name.startswith("_") and hasattr(reference, name):
-        raise AttributeError(
-            f"the gpu device has no kernel {name!r} yet; use device 'cpu' or 'reference'"
-        )
+        raise AttributeError(f"the gpu device has no kernel {name!r} yet; use device 'cpu' or "
+                             "'reference'")  # fmt: skip
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 # ------------------------------------------------------------------------------------- arrays
-
-
-def empty(shape, dtype):
-    return card_runtime.current().empty(shape, dtype)
-
-
-def zeros(shape, dtype):
-    return card_runtime.current().zeros(shape, dtype)
-
-
-def from_host(array):
-    return card_runtime.current().to_card(array)
-
-
-def to_host(array):
-    return card_runtime.current().to_host(array)
 
 
 def gather(data, rows, *, out):

@@ -1,8 +1,10 @@
-"""The gpu's sums over large vectors, in two passes: the loss of a step, penalties, lengths."""
+"""The gpu's sums: over large vectors, in two passes; of a step's losses; of its metrics' hits, so
+that no predictions have to come back to the host.
+"""
 
 from .. import reference
 from .card import runtime
-from .machine.call import kernel
+from .machine.call import KERNELS, kernel
 from .machine.launches import by_entries, launch
 
 PARTS = 256  # a large sum is first taken in so many parts, at most
@@ -31,3 +33,16 @@ def penalty_grad(w, l1, l2, *, dw):
 def add_loss_instruction(losses):
     """Count the weighted losses of a batch towards the step's loss."""
     return launch("add_loss", size=1, losses=losses)
+
+
+def count_matches_instructions(name, p, targets, numbers, hits, place, count):
+    """Count the rows of a batch that match, towards metric number `place` of `count`.
+
+    Args:
+        name: "sparse_matches", "categorical_matches" or "binary_matches".
+        p, targets: predictions (N, C), and class ids (N,) or rows (N, C).
+        numbers: of the kernel: binary_matches' threshold.
+        hits: room (N,).
+    """
+    match = KERNELS[name].instructions(p, targets, *numbers, hits=hits)
+    return [*match, launch("count_hits", size=1, hits=hits, k=place, K=count)]

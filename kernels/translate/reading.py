@@ -90,10 +90,8 @@ class _Reader:
     def fail(self, node, why, kind=Untranslatable):
         function, lines, _ = self.frames[-1]
         line = lines[node.lineno - 1].strip() if node.lineno <= len(lines) else ""
-        raise kind(
-            f"{function.__code__.co_filename}:{node.lineno}: {line!r}: {why}; "
-            f"a formula may use {MAY_BE_USED}"
-        )
+        raise kind(f"{function.__code__.co_filename}:{node.lineno}: {line!r}: {why}; a formula may "
+                   f"use {MAY_BE_USED}")  # fmt: skip
 
     def run(self, function, arguments):
         """Read a call; returns the node (or tuple of nodes) of its result, or None."""

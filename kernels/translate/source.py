@@ -6,12 +6,10 @@ import inspect
 
 from ..recording import Unsupported
 
-MAY_BE_USED = (
-    "arithmetic, comparisons, & | ~, np.where, clip, maximum, minimum, abs, sign, exp, expm1, log, "
-    "log1p, sqrt, tanh and NumPy's other functions of single entries, ndtr, erf, erfc, expit and "
-    "xlogy of scipy.special, .astype(x.dtype), local names, numbers, `if` on options, and functions"
-    " that are written so"
-)
+MAY_BE_USED = ("arithmetic, comparisons, & | ~, np.where, clip, maximum, minimum, abs, sign, exp, "
+               "expm1, log, log1p, sqrt, tanh and NumPy's other functions of single entries, "
+               "ndtr, erf, erfc, expit and xlogy of scipy.special, .astype(x.dtype), local names, "
+               "numbers, `if` on options, and functions that are written so")  # fmt: skip
 
 
 class Untranslatable(Unsupported):

@@ -29,7 +29,7 @@ def library(monkeypatch):
     monkeypatch.setitem(fake_cublaslt.STAGE, "accept", True)
     made = fake_cublaslt.make()
     with fake_cupy.in_place_of_a_card():
-        runtime.current().load_light = lambda: cublaslt.bind(made)
+        runtime.current().load_cublaslt = lambda: cublaslt.bind(made)
         yield made
 
 
@@ -90,7 +90,7 @@ def test_where_there_is_no_algorithm_our_own_kernels_do_it(library, monkeypatch)
     assert epilogues(model)
     assert library.calls == []
     same(model, trained("reference"))
-    refused = runtime.current().light.refused
+    refused = runtime.current().cublaslt.refused
     key = ("float64", (False, False), (6, 16, 5), cublaslt.RELU_BIAS)
     assert refused[key] == "cublasLtMatmulAlgoGetHeuristic returned status 15"
 
@@ -106,7 +106,7 @@ def test_without_the_library_it_is_left_out_with_a_reason(library, monkeypatch):
     def none():
         raise cublaslt.NotSupported("cuBLASLt was not found (no such file)")
 
-    runtime.current().load_light = none
+    runtime.current().load_cublaslt = none
     assert epilogues(trained()) == []
     monkeypatch.setattr(cublaslt, "load", none)
     assert cublaslt.describe() == (
@@ -159,7 +159,7 @@ def test_the_real_library_takes_our_descriptors():
     read.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t,
                      ctypes.c_void_p)  # fmt: skip
 
-    class Opened(cublaslt.Light):
+    class Opened(cublaslt.CublasLt):
         def __init__(self):  # without a card it can't be opened
             self.library, self.refused = library, {}
 
@@ -168,8 +168,8 @@ def test_the_real_library_takes_our_descriptors():
             preference = self._make("cublasLtMatmulPreference")
             wishes = [(a, ctypes.c_uint32(16)) for a in cublaslt.ALIGNMENTS]
             for attribute, value in [(cublaslt.WORKSPACE, ctypes.c_uint64(workspace)), *wishes]:
-                self.light.call("cublasLtMatmulPreferenceSetAttribute", preference, attribute,
-                                ctypes.byref(value), ctypes.sizeof(value))  # fmt: skip
+                self.cublaslt.call("cublasLtMatmulPreferenceSetAttribute", preference, attribute,
+                                   ctypes.byref(value), ctypes.sizeof(value))  # fmt: skip
 
     plan = Described(Opened(), "float64", (False, True), (6, 5, 16), 256, 6, 512, 5, 1024, 6,
                      cublaslt.BGRADA, 4096, workspace=1 << 20)  # fmt: skip

@@ -1,11 +1,13 @@
 """A user's activation, loss and update rule: a few lines of NumPy, trained with on every device."""
 
+import contextlib
 import os
 import pathlib
 import re
 import subprocess
 import sys
 
+import fake_cupy
 import numba
 import numpy as np
 import pytest
@@ -215,10 +217,13 @@ def register_new_parts(monkeypatch):
     return Sextic
 
 
-@pytest.mark.parametrize("device", ["reference", "cpu"])
+@pytest.mark.parametrize("device", ["reference", "cpu", "gpu"])
 def test_a_new_formula_of_the_reference_trains(device, monkeypatch):
     loss = register_new_parts(monkeypatch)
-    model, history = trained(device, "zigzag", loss)
+    card = fake_cupy.in_place_of_a_card() if device == "gpu" else contextlib.nullcontext()
+    with card:
+        model, history = trained(device, "zigzag", loss)
+        assert device == "reference" or model.explain_execution().startswith("recorded")
     assert history[-1] < history[0]
     same_training(trained("reference", "zigzag", loss), (model, history))
 

@@ -53,7 +53,7 @@ def make():
             count._obj.value = 0
             return 15  # CUBLAS_STATUS_NOT_SUPPORTED
         count._obj.value, found._obj.state, found._obj.workspace = 1, 0, 512
-        found._obj.algorithm.data[0] = ALGORITHM
+        found._obj.algorithm[0] = ALGORITHM
         return 0
 
     def matmul(light, product, alpha, A, a, B, b, beta, C, c, D, d, algorithm, room, size, stream):
@@ -62,7 +62,7 @@ def make():
         assert product["compute"] == {0: 68, 1: 70}[product["scale"]]
         assert (C, alpha._obj.value, beta._obj.value) == (D, 1, 0)
         assert type(alpha._obj) is type(beta._obj) is number
-        assert algorithm._obj.data[0] == ALGORITHM
+        assert algorithm._obj[0] == ALGORITHM
         assert room
         assert size >= 512
         calls.append((product[7], stream))

@@ -22,10 +22,10 @@ class SwapEMAWeights(Callback):
     def __init__(self, swap_on_epoch=False):
         super().__init__()
         self.swap_on_epoch = swap_on_epoch
-        self.measuring = False  # whether we exchanged them for a measurement
+        self.measuring = False  # whether the average is in place for a measurement
 
     def _put(self, average):
-        """Have the average (or the weights) in the model; True if they had to be exchanged."""
+        """Put the average (or the weights) in the model; return whether they were exchanged."""
         optimizer = self.model.optimizer
         if optimizer is None or not optimizer.use_ema:
             raise ValueError(

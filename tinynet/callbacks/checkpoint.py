@@ -112,7 +112,7 @@ class ModelCheckpoint(Monitor):
             ) from None
 
     def _forget(self, path):
-        """Remove all but the `keep_last` newest of our files; `path` is the newest."""
+        """Remove all but the `keep_last` newest of the files written; `path` is the newest."""
         self.written = [old for old in self.written if old != path] + [path]
         while self.keep_last is not None and len(self.written) > self.keep_last:
             with contextlib.suppress(FileNotFoundError):

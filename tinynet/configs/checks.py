@@ -31,7 +31,7 @@ def is_number(value) -> bool:
 
 def check_number(name, value, low=None, high=None, *, above=None, below=None,
                  kind="a finite number") -> float:  # fmt: skip
-    """`value` as a float with low <= value <= high and above < value < below, or a ValueError.
+    """Return `value` as a float, if low <= value <= high and above < value < below; else raise.
 
     NaN, infinity, bools and what is no number are refused; `kind` is what the message calls it.
     """

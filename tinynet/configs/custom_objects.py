@@ -70,7 +70,7 @@ def function_config(name, module="builtins", registered_name="function") -> dict
 
 
 def find(names, custom_objects=None):
-    """The first of these names among `custom_objects`, the open scopes and the registered ones."""
+    """Return the first name's object in `custom_objects`, the open scopes, the registered ones."""
     for known in (custom_objects or {}, _scope.get(), _registered):
         for name in names:
             if name is not None and name in known:

@@ -8,7 +8,7 @@ _counters = collections.Counter()
 
 
 def snake_case(class_name: str) -> str:
-    """BatchNormalization -> batch_normalization; LeakyReLU -> leaky_re_lu, as Keras spells it."""
+    """Return BatchNormalization as batch_normalization, LeakyReLU as leaky_re_lu (as Keras)."""
     word = re.sub(r"\W+", "", class_name)  # <lambda> -> lambda
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", word)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
@@ -28,7 +28,7 @@ def reset_names() -> None:
 
 
 def public_names(namespace: dict) -> list[str]:
-    """A package's `__all__`: the names of its `globals()` that are neither private nor modules."""
+    """Return a package's `__all__`: names of its `globals()`, neither private nor modules."""
     return sorted(
         name
         for name, value in namespace.items()

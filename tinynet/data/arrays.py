@@ -29,10 +29,8 @@ def as_array(data, where):
             hint = "; call it, if it is a function that makes batches"
         elif array.dtype == object:
             hint = "; do all rows have the same length?"
-        raise TypeError(
-            f"{where}: expected numbers, received {type(data).__name__} of dtype "
-            f"{array.dtype}{hint}"
-        )
+        raise TypeError(f"{where}: expected numbers, received {type(data).__name__} of dtype "
+                        f"{array.dtype}{hint}")  # fmt: skip
     if array.ndim == 0:
         raise ValueError(f"{where}: expected an array with rows, received a single number")
     if len(array) == 0:
@@ -56,9 +54,8 @@ def _converted(data, where):
             data = np.from_dlpack(data)
         return np.asarray(data)
     except ValueError as error:
-        raise ValueError(
-            f"{where}: expected rows of the same length, received {kind}: {error}"
-        ) from None
+        raise ValueError(f"{where}: expected rows "
+                         f"of the same length, received {kind}: {error}") from None  # fmt: skip
     except (TypeError, RuntimeError, BufferError) as error:
         raise TypeError(f"{where}: {kind} can't be read as an array: {error}") from None
 
@@ -67,10 +64,8 @@ def _from_pandas(data, where):
     columns = zip(data.columns, data.dtypes) if data.ndim == 2 else [(data.name, data.dtype)]  # noqa: B905
     for name, dtype in columns:
         if dtype.kind not in NUMBERS:
-            raise TypeError(
-                f"{where}: column {name!r} is of dtype {dtype}, expected numbers; convert it or "
-                "leave it out"
-            )
+            raise TypeError(f"{where}: column {name!r} is of dtype {dtype}, expected numbers; "
+                            "convert it or leave it out")  # fmt: skip
     array = data.to_numpy()
     if array.dtype.kind not in NUMBERS:  # columns of several dtypes, or of pandas's own
         array = data.to_numpy(dtype=np.float64, na_value=np.nan)

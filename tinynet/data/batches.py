@@ -108,11 +108,9 @@ class Table:
             self._start_pass()
         for _ in range(self.steps):
             if self.seen == self.batches_per_pass:
-                warnings.warn(
-                    f"the data ended after {self.batches_per_pass} batches; this epoch is shorter "
-                    f"than steps_per_epoch={self.steps_per_epoch}",
-                    stacklevel=7,
-                )
+                warnings.warn(f"the data ended after {self.batches_per_pass} batches; this epoch "
+                              "is shorter than "
+                              f"steps_per_epoch={self.steps_per_epoch}", stacklevel=7)  # fmt: skip
                 break
             self.seen += 1
             yield next(self.current)

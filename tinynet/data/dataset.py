@@ -64,10 +64,9 @@ def split_point(rows, validation_split):
         raise ValueError(f"validation_split must be in (0, 1), received {validation_split!r}")
     cut = math.floor(rows * (1.0 - validation_split))
     if cut in (0, rows):
-        raise ValueError(
-            f"validation_split={validation_split} of {rows} rows leaves {cut} for training and "
-            f"{rows - cut} for validation; both need at least one"
-        )
+        raise ValueError(f"validation_split={validation_split} of {rows} rows leaves {cut} for "
+                         "training "
+                         f"and {rows - cut} for validation; both need at least one")  # fmt: skip
     return cut
 
 
@@ -136,9 +135,8 @@ class Dataset:
         if weight.ndim == 2 and weight.shape[1] == 1:
             weight = weight[:, 0]
         if weight.shape[1:] != positions[: weight.ndim - 1]:
-            raise ValueError(
-                f"{name}: expected shape {('N', *positions)} or (N,), received {weight.shape}"
-            )
+            raise ValueError(f"{name}: expected shape {('N', *positions)} or (N,), received "
+                             f"{weight.shape}")  # fmt: skip
         return weight
 
     def __len__(self):

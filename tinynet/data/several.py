@@ -55,14 +55,11 @@ def as_inputs(names, x, where):
     elif not isinstance(x, (list, tuple)) or (len(names) == 1 and not _is_list_of_one(x)):
         if len(names) == 1:
             return as_rows(x, where)
-        raise ValueError(
-            f"{where}: expected a list of {len(names)} arrays, for the inputs {names}, received "
-            f"{type(x).__name__}"
-        )
+        raise ValueError(f"{where}: expected a list of {len(names)} arrays, for the inputs "
+                         f"{names}, received {type(x).__name__}")  # fmt: skip
     if len(x) != len(names):
-        raise ValueError(
-            f"{where}: expected {len(names)} arrays, for the inputs {names}, received {len(x)}"
-        )
+        raise ValueError(f"{where}: expected {len(names)} arrays, for the inputs {names}, received "
+                         f"{len(x)}")  # fmt: skip
     parts = [as_rows(a, f"{where}[{name!r}]") for name, a in zip(names, x, strict=True)]
     if len({len(part) for part in parts}) > 1:
         counts = ", ".join(f"{name}: {len(p)}" for name, p in zip(names, parts, strict=True))

@@ -25,11 +25,9 @@ def sources(dataset, names, order, x, y, sample_weight, validation_data, epochs,
     check_integer("epochs", epochs, least=0)
     check_integer("initial_epoch", initial_epoch, least=0)
     for name, value in (
-        ("batch_size", batch_size),
-        ("steps_per_epoch", steps_per_epoch),
-        ("validation_steps", validation_steps),
-        ("validation_batch_size", validation_batch_size),
-    ):
+        ("batch_size", batch_size), ("steps_per_epoch", steps_per_epoch),
+        ("validation_steps", validation_steps), ("validation_batch_size", validation_batch_size),
+    ):  # fmt: skip
         if value is not None:
             check_integer(name, value)
     validations = sum(map(validation_due(validation_freq), range(initial_epoch, epochs)))
@@ -43,7 +41,9 @@ def sources(dataset, names, order, x, y, sample_weight, validation_data, epochs,
         )
         where = f"validation (from row {cut}) "
     elif validation_data is not None and not is_stream(validation_data):
-        validation_data = unpack(validation_data, "validation_data")  # or fail before we build
+        validation_data = unpack(
+            validation_data, "validation_data"
+        )  # fails before anything is built
     train = source(dataset, x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch,
                    class_weight=class_weight, shuffle=shuffle, order=order)  # fmt: skip
     if validation_data is None:
@@ -94,10 +94,9 @@ def _validation_source(dataset, data, batch_size, steps, where, times):
         return source(dataset, x, y, weight, batch_size=batch_size, steps=steps, where=where)
     stream = source(dataset, data, steps=steps, where=where)
     if stream.once and steps is None and times > 1:
-        raise ValueError(
-            f"validation_data: a {type(data).__name__} can be read only once, for {times} "
-            "validations give validation_steps, or a utils.PyDataset"
-        )
+        raise ValueError(f"validation_data: a {type(data).__name__} can be read only once, for "
+                         f"{times} "
+                         "validations give validation_steps, or a utils.PyDataset")  # fmt: skip
     return stream
 
 

@@ -113,7 +113,5 @@ def _check_format(data, where):
     if wrong.any():
         at = int(wrong.argmax())
         row = int(np.searchsorted(starts, at, "right")) - 1
-        raise ValueError(
-            f"{where}: row {row} has an entry in column {columns[at]}, expected columns in "
-            f"[0, {data.shape[1]})"
-        )
+        raise ValueError(f"{where}: row {row} has an entry in column {columns[at]}, expected "
+                         f"columns in [0, {data.shape[1]})")  # fmt: skip

@@ -84,12 +84,9 @@ def _sizes(left_size, right_size, rows):
     left = rows - right if left is None else left
     right = rows - left if right is None else right
     if 0 in (left, right):
-        raise ValueError(
-            f"left_size={left_size!r} and right_size={right_size!r} of {rows} rows leave one side "
-            "without any"
-        )
+        raise ValueError(f"left_size={left_size!r} and right_size={right_size!r} of {rows} rows "
+                         "leave one side without any")  # fmt: skip
     if left + right > rows:
-        raise ValueError(
-            f"left_size and right_size are {left} and {right} rows together, there are {rows}"
-        )
+        raise ValueError(f"left_size and right_size are {left} and {right} rows together, there "
+                         f"are {rows}")  # fmt: skip
     return left, right

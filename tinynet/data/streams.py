@@ -43,24 +43,17 @@ def check_stream_arguments(data, class_weight=None, batch_size=None, validation_
     kind = type(data).__name__
     for name, value in targets.items():
         if value is not None:
-            raise ValueError(
-                f"x is a {kind}, whose batches are (x, y) or (x, y, sample_weight): {name} must "
-                "not be given beside it"
-            )
+            raise ValueError(f"x is a {kind}, whose batches are (x, y) or (x, y, sample_weight): "
+                             f"{name} must not be given beside it")  # fmt: skip
     if validation_split:
-        raise ValueError(
-            f"validation_split={validation_split} needs arrays, x is a {kind}; give validation_data"
-        )
+        raise ValueError(f"validation_split={validation_split} needs arrays, x is a {kind}; give "
+                         "validation_data")  # fmt: skip
     if class_weight is not None and not is_pydataset(data) and not hasattr(data, "element_spec"):
-        raise ValueError(
-            f"class_weight is not taken beside a {kind}: yield (x, y, sample_weight), or make it a "
-            "PyDataset"
-        )
+        raise ValueError(f"class_weight is not taken beside a {kind}: yield (x, y, sample_weight), "
+                         "or make it a PyDataset")  # fmt: skip
     if batch_size is not None:
-        warnings.warn(
-            f"batch_size={batch_size} has no effect: x is a {kind}, which makes the batches",
-            stacklevel=4,
-        )
+        warnings.warn(f"batch_size={batch_size} has no effect: x is a {kind}, which makes the "
+                      "batches", stacklevel=4)  # fmt: skip
     if getattr(data, "use_multiprocessing", False):
         warnings.warn(f"use_multiprocessing: the workers of {kind} are threads here", stacklevel=4)
 
@@ -205,11 +198,8 @@ class Stream:
         if self.steps_per_epoch is None:
             self._end_pass()
         elif step < steps:
-            warnings.warn(
-                f"{self.where}the data ended after {self.total} batches; this epoch is shorter "
-                f"than {self.steps_per_epoch} steps",
-                stacklevel=6,
-            )
+            warnings.warn(f"{self.where}the data ended after {self.total} batches; this epoch is "
+                          f"shorter than {self.steps_per_epoch} steps", stacklevel=6)  # fmt: skip
         self._end_epoch()
 
     def restart(self):
@@ -291,8 +281,6 @@ def _only_x(batch, where):
     if not isinstance(batch, (tuple, list)):
         return batch
     if not 1 <= len(batch) <= 3:
-        raise ValueError(
-            f"{where}expected x, (x,), (x, y) or (x, y, sample_weight), received "
-            f"{type(batch).__name__} of {len(batch)}"
-        )
+        raise ValueError(f"{where}expected x, (x,), (x, y) or (x, y, sample_weight), received "
+                         f"{type(batch).__name__} of {len(batch)}")  # fmt: skip
     return batch[0]

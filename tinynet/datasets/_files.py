@@ -83,7 +83,7 @@ def matches(path: Path, known_hash: str) -> bool:
 
 
 def _download(url: str, known_hash: str, path: Path) -> Path:
-    """`path`, fetched from `url`; pooch writes a temporary file and renames it once verified."""
+    """Download to `path` and return it; pooch renames its temporary file once verified."""
     import pooch
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn

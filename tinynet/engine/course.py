@@ -272,9 +272,7 @@ class Training(Course):
         random.set_state(state["random"])  # last: the others may have drawn
 
     def _warn_of_the_end(self, epochs):
-        warnings.warn(
-            f"the data ended after {self.train.total} batches; {epochs} more epochs were asked "
-            "for. A generator can be read only once: one without an end (with steps_per_epoch) or "
-            "a utils.PyDataset lasts for all epochs",
-            stacklevel=4,
-        )
+        warnings.warn(f"the data ended after {self.train.total} batches; {epochs} more epochs were "
+                      "asked for. A generator can be read only once: one without an end (with "
+                      "steps_per_epoch) "
+                      "or a utils.PyDataset lasts for all epochs", stacklevel=4)  # fmt: skip

@@ -37,8 +37,8 @@ def copied(value, to_host):
 class Listener:
     """Records the calls of layers, loss and optimizer within its `with` block."""
 
-    def __init__(self, model, to_host, update):
-        self.model, self.to_host, self.update = model, to_host, update
+    def __init__(self, model, update):
+        self.model, self.to_host, self.update = model, model.context.ops.to_host, update
         self.calls, self.open, self.loss = [], [], None
         self.grads = self.state_before = self.state_after = self.clipped = None
 

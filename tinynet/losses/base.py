@@ -57,6 +57,7 @@ class Loss(Configurable, Versioned):
     from_logits = False
     integer_targets = False
     wants_gradient = True  # False where only the values are used, as in a metric
+    for_class_ids = None  # what to use where class ids came for one-hot rows, for a message
     whole_rows = False  # whether a vector of predictions is one row, not N rows of one output
 
     def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
@@ -159,7 +160,7 @@ class Loss(Configurable, Versioned):
         return self
 
     def check_dtype(self, dtype):
-        """Raise unless we can serve a model of this dtype."""
+        """Raise unless the loss can compute in a model of this dtype."""
         if self.dtype not in (None, dtype):
             raise ValueError(
                 f"{self._label()}: dtype={self.dtype!r} in a model that computes in {dtype}; "
@@ -187,21 +188,22 @@ class Loss(Configurable, Versioned):
         elif y.shape[1:] == (*shape, 1):
             fitted = y[..., 0]
         else:
+            ids = self.for_class_ids and y.shape[1:] in (shape[:-1], (*shape[:-1], 1))
+            hint = (
+                f"; for integer class ids use {self.for_class_ids}(y, {shape[-1]})" if ids else ""
+            )
             raise ValueError(
                 f"{where}: {self._label()} expects targets of shape {('N', *shape)}, "
-                f"received {('N', *y.shape[1:])}{self._shape_hint(y, shape)}"
+                f"received {('N', *y.shape[1:])}{hint}"
             )
         check_finite(fitted, where)
         return fitted
-
-    def _shape_hint(self, y, shape):
-        return ""
 
     def _label(self):
         return type(self).__name__
 
     def _arrays(self, p):
-        """Arrays for the values (N,) and the gradient (N, C), None where no gradient is wanted."""
+        """Return arrays for values (N,) and gradient (N, C), None where no gradient is wanted."""
         empty = self.context.empty
         return empty(p.shape[:1], p.dtype), empty(p.shape, p.dtype) if self.wants_gradient else None
 
@@ -291,7 +293,9 @@ class ElementwiseLoss(PlainLoss):
     f = df = None
     options: tuple = ()
     # what a class of the user's may bring along and still be recorded
-    formula_names = frozenset({"f", "df", "options", "default_name", "config_keys", "get_config"})
+    formula_names = frozenset(
+        {"f", "df", "kind", "options", "default_name", "config_keys", "get_config"}
+    )
 
     def forward(self, y, p, w, logits=False):
         kind = self.kind or (self.f, self.df)
@@ -310,7 +314,7 @@ def check_axis(axis):
 
 
 def _dtype(dtype):
-    """None, or "float32" or "float64": from a name, a dtype, a policy or a policy's config."""
+    """Return None, "float32" or "float64", from a name, dtype, policy or a policy's config."""
     if dtype is None:
         return None
     if isinstance(dtype, dict):

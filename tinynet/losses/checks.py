@@ -9,7 +9,7 @@ from ..data import check_finite
 
 
 def check_class_ids(y, classes, where, ignore=None):
-    """`y` as integers in [0, classes), or `ignore`; or an error that names the first bad row."""
+    """Return `y` as integers in [0, classes), or `ignore`; raise naming the first bad row."""
     if y.dtype.kind not in "fiub":
         raise TypeError(f"{where}: expected integer class ids, received dtype {y.dtype}")
     check_finite(y, where)
@@ -46,10 +46,3 @@ def check_signs(y, where, label):
             f"{where}: row {at[0]} holds {y[at]}, row {no[0]} holds {y[no]}: {label} expects "
             "targets -1 and 1, or 0 and 1"
         )
-
-
-def one_hot_hint(y, shape, instead=""):
-    """Return what to say where class ids came and rows of shape (..., C) were expected."""
-    if y.shape[1:] not in (shape[:-1], (*shape[:-1], 1)):
-        return ""
-    return f"; for integer class ids use {instead}utils.to_categorical(y, {shape[-1]})"

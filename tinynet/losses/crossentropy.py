@@ -9,13 +9,14 @@ import numpy as np
 
 from ..configs.checks import check_number, is_integer
 from .base import EPSILON, Loss, PlainLoss, _registry, check_axis, register
-from .checks import check_class_ids, check_shares, one_hot_hint
+from .checks import check_class_ids, check_shares
 
 
 class SmoothedLoss(Loss):
     """What losses on probabilities share: logits or not, and label smoothing."""
 
     config_keys = ("name", "reduction", "from_logits", "label_smoothing", "axis")
+    smoothed_over = None  # K; None: all outputs
 
     def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1,
                  reduction="sum_over_batch_size", name=None, dtype=None):  # fmt: skip
@@ -29,24 +30,25 @@ class SmoothedLoss(Loss):
         if not self.label_smoothing:
             return y
         s, smooth = self.label_smoothing, self.context.empty(p.shape, p.dtype)
-        self.context.ops.affine(y, 1 - s, s / self._classes(p), y=smooth)  # (N, C)
+        K = self.smoothed_over or p.shape[-1]
+        self.context.ops.affine(y, 1 - s, s / K, y=smooth)  # (N, C)
         return smooth
-
-    def _classes(self, p):
-        return p.shape[-1]
 
 
 class _CrossEntropy(SmoothedLoss):
-    """What the cross-entropies share: one kernel for logits, one for probabilities."""
+    """What the cross-entropies share: `kernels`, one for logits, one for probabilities."""
+
+    kernels: tuple
 
     def forward(self, y, p, w, logits=False):
         values, self.dp = self._arrays(p)
         y = self._smoothed(y, p)
+        of_logits, of_probabilities = (getattr(self.context.ops, name) for name in self.kernels)
         if logits or self.from_logits:
             self.probabilities = self.context.empty(p.shape, p.dtype)  # (N, C)
-            self._from_logits(y, p, w, values)
+            of_logits(p, y, w, p=self.probabilities, losses=values, dz=self.dp)
         else:
-            self._from_probabilities(y, p, w, values)
+            of_probabilities(p, y, w, EPSILON, losses=values, dp=self.dp)
         return values
 
 
@@ -63,7 +65,7 @@ class SparseCategoricalCrossentropy(_CrossEntropy):
     """
 
     config_keys = ("name", "reduction", "from_logits", "ignore_class")
-    logits_of = "softmax"
+    logits_of, kernels = "softmax", ("sparse_softmax_crossentropy", "sparse_crossentropy")
     integer_targets = True
     whole_rows = True
 
@@ -73,14 +75,6 @@ class SparseCategoricalCrossentropy(_CrossEntropy):
         if ignore_class is not None and not is_integer(ignore_class):
             raise ValueError(f"ignore_class must be a class id or None, received {ignore_class!r}")
         self.ignore_class = None if ignore_class is None else int(ignore_class)
-
-    def _from_logits(self, y, z, w, values):
-        self.context.ops.sparse_softmax_crossentropy(
-            z, y, w, p=self.probabilities, losses=values, dz=self.dp
-        )
-
-    def _from_probabilities(self, y, p, w, values):
-        self.context.ops.sparse_crossentropy(p, y, w, EPSILON, losses=values, dp=self.dp)
 
     def valid(self, y):
         return None if self.ignore_class is None else y != self.ignore_class
@@ -109,19 +103,9 @@ class CategoricalCrossentropy(_CrossEntropy):
         label_smoothing: s in y (1 - s) + s / C.
     """
 
-    logits_of = "softmax"
+    logits_of, kernels = "softmax", ("softmax_crossentropy", "crossentropy")
     whole_rows = True
-
-    def _from_logits(self, y, z, w, values):
-        self.context.ops.softmax_crossentropy(
-            z, y, w, p=self.probabilities, losses=values, dz=self.dp
-        )
-
-    def _from_probabilities(self, y, p, w, values):
-        self.context.ops.crossentropy(p, y, w, EPSILON, losses=values, dp=self.dp)
-
-    def _shape_hint(self, y, shape):
-        return one_hot_hint(y, shape, "sparse_categorical_crossentropy or ")
+    for_class_ids = "sparse_categorical_crossentropy or utils.to_categorical"
 
 
 @register("binary_crossentropy", "bce")
@@ -135,18 +119,8 @@ class BinaryCrossentropy(_CrossEntropy):
         label_smoothing: s in y (1 - s) + s / 2.
     """
 
-    logits_of = "sigmoid"
-
-    def _classes(self, p):
-        return 2
-
-    def _from_logits(self, y, z, w, values):
-        self.context.ops.sigmoid_crossentropy(
-            z, y, w, p=self.probabilities, losses=values, dz=self.dp
-        )
-
-    def _from_probabilities(self, y, p, w, values):
-        self.context.ops.binary_crossentropy(p, y, w, EPSILON, losses=values, dp=self.dp)
+    logits_of, kernels = "sigmoid", ("sigmoid_crossentropy", "binary_crossentropy")
+    smoothed_over = 2
 
     def check_targets(self, y, output_shape, where="y"):
         y = super().check_targets(y, output_shape, where)

@@ -9,15 +9,12 @@ import numpy as np
 from .. import activations
 from ..configs.checks import check_number
 from .base import EPSILON, register
-from .checks import check_shares, one_hot_hint
+from .checks import check_shares
 from .crossentropy import SmoothedLoss
 
 
 class _Focal(SmoothedLoss):
-    """What the two share: gamma, and logits that `activation` makes probabilities of first."""
-
-    def _set_gamma(self, gamma):
-        self.gamma = check_number("gamma", gamma, 0, kind="")
+    """What the two share: `activation` makes probabilities of logits."""
 
     def forward(self, y, p, w, logits=False):
         values, self.dp = self._arrays(p)
@@ -50,16 +47,14 @@ class BinaryFocalCrossentropy(_Focal):
 
     config_keys = (*SmoothedLoss.config_keys, "apply_class_balancing", "alpha", "gamma")
     activation = activations.sigmoid
+    smoothed_over = 2
 
     def __init__(self, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False,
                  label_smoothing=0.0, axis=-1, reduction="sum_over_batch_size", name=None,
                  dtype=None):  # fmt: skip
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
         self.apply_class_balancing, self.alpha = bool(apply_class_balancing), float(alpha)
-        self._set_gamma(gamma)
-
-    def _classes(self, p):
-        return 2
+        self.gamma = check_number("gamma", gamma, 0, kind="")
 
     def _from_probabilities(self, y, p, w, values, dp):
         weights = (self.alpha, 1 - self.alpha) if self.apply_class_balancing else (1.0, 1.0)
@@ -88,12 +83,13 @@ class CategoricalFocalCrossentropy(_Focal):
     config_keys = (*SmoothedLoss.config_keys, "alpha", "gamma")
     activation = activations.softmax
     whole_rows = True
+    for_class_ids = "utils.to_categorical"
 
     def __init__(self, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1,
                  reduction="sum_over_batch_size", name=None, dtype=None):  # fmt: skip
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
         self.alpha = np.asarray(alpha, float).tolist()
-        self._set_gamma(gamma)
+        self.gamma = check_number("gamma", gamma, 0, kind="")
 
     def _from_probabilities(self, y, p, w, values, dp):
         ops = self.context.ops
@@ -109,6 +105,3 @@ class CategoricalFocalCrossentropy(_Focal):
                 f"classes, received {self.alpha}"
             )
         return super().check_targets(y, output_shape, where)
-
-    def _shape_hint(self, y, shape):
-        return one_hot_hint(y, shape)

@@ -1,7 +1,7 @@
 """Hinge losses: a margin of 1 between right and wrong, and nothing to gain beyond it."""
 
 from .base import ElementwiseLoss, PlainLoss, register
-from .checks import check_signs, one_hot_hint
+from .checks import check_signs
 
 
 class _Margin(ElementwiseLoss):
@@ -39,11 +39,9 @@ class CategoricalHinge(PlainLoss):
     """
 
     whole_rows = True
+    for_class_ids = "utils.to_categorical"
 
     def forward(self, y, p, w, logits=False):
         values, self.dp = self._arrays(p)
         self.context.ops.categorical_hinge(p, y, w, losses=values, dy=self.dp)
         return values
-
-    def _shape_hint(self, y, shape):
-        return one_hot_hint(y, shape)

@@ -1,7 +1,6 @@
 """Losses that compare distributions, or a count with its rate."""
 
 from .base import EPSILON, ElementwiseLoss, register
-from .checks import one_hot_hint
 
 
 @register("kl_divergence", "kld", "kullback_leibler_divergence")
@@ -13,14 +12,12 @@ class KLDivergence(ElementwiseLoss):
 
     kind, options = "kl_divergence", (EPSILON,)
     whole_rows = True
+    for_class_ids = "utils.to_categorical"
 
     def forward(self, y, p, w, logits=False):
         total = self.context.empty(w.shape, w.dtype)  # (N,)
         self.context.ops.affine(w, p.shape[-1], 0.0, y=total)  # the kernel takes the mean over C
         return super().forward(y, p, total)
-
-    def _shape_hint(self, y, shape):
-        return one_hot_hint(y, shape)
 
 
 @register("poisson")

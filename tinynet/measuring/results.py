@@ -89,7 +89,7 @@ def crossing_in_words(result):
 
 
 def accuracy_times(result, engine):
-    """batch size -> seconds to the accuracy that was asked for, None where it was not reached."""
+    """Return batch size -> seconds to the accuracy asked for, None where it was not reached."""
     found = result.get("time_to_accuracy", {}).get("found", ())
     return {one["batch"]: one["seconds"] if one["reached"] else None
             for one in found if one["engine"] == engine}  # fmt: skip

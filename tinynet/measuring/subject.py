@@ -46,7 +46,7 @@ class Subject:
         return len(self.y)
 
     def train(self, steps, shuffle=True):
-        """(seconds, mean loss) of `steps` steps from the start; every call does the same work."""
+        """Return (seconds, mean loss) of `steps` steps from the start, the same in every call."""
         self.reset()
         return timed_fit(self.model, Callback, self.x, self.y, self.batch, steps, shuffle)
 
@@ -81,7 +81,7 @@ def as_json(model):
 
 
 def copy_of(model, device):
-    """The same architecture, compiled the same way for another device, with the same weights."""
+    """Return a copy of a model with the same weights, compiled alike for another device."""
     from ..saving import model_from_json
 
     text = as_json(model)

@@ -30,9 +30,8 @@ def ratio_table(result):
             cells = [f"{_ratio(leads[b])}\n[dim]{names[b]}[/dim]" for b in leads]
             table.add_row(f"[bold]{device} / fastest peer[/bold]", *cells)
         for rival in rivals:
-            cells = [_ratio(results.ratio(result, device, rival, b))
-                     for b in results.batches(result)]  # fmt: skip
-            table.add_row(f"{device} / {rival}", *cells, end_section=rival == rivals[-1])
+            table.add_row(f"{device} / {rival}", *_ratios(result, device, rival),
+                          end_section=rival == rivals[-1])  # fmt: skip
     return table if table.rows else None
 
 
@@ -43,9 +42,7 @@ def device_table(result):
     table = _empty(f"speed by that of {base} (paired by round)", result)
     for device in devices:
         if device != base:
-            cells = [_ratio(results.ratio(result, device, base, b))
-                     for b in results.batches(result)]  # fmt: skip
-            table.add_row(f"{device} / {base}", *cells)
+            table.add_row(f"{device} / {base}", *_ratios(result, device, base))
     return table if table.rows else None
 
 
@@ -104,6 +101,10 @@ def _medians(measurements, key):
     """Return the median of `key` for each batch size."""
     sizes = {m["batch"] for m in measurements}
     return [np.median([m[key] for m in measurements if m["batch"] == b]) for b in sizes]
+
+
+def _ratios(result, device, other):
+    return [_ratio(results.ratio(result, device, other, b)) for b in results.batches(result)]
 
 
 def _ratio(values):

@@ -44,7 +44,7 @@ class Metric(Configurable):
     """
 
     config_keys = ("name", "dtype")
-    counts_rows = True  # whether it does not matter where a batch ends; only asked of our own
+    counts_rows = True  # whether it does not matter where a batch ends; asked of tinynet's only
     counts = True  # whether its sums, without weights, are of whole numbers
     match = None  # where it is the share of rows that a kernel finds to match: (its name, *numbers)
     adds_in_order = False  # whether not even the rounding of its sums depends on where a batch ends

@@ -63,7 +63,7 @@ class Collection:
                 metric.update_state(y_true[rows], y_pred[rows], part)
 
     def matches(self, y, output_shape, integer_targets):
-        """What `update` would do, as matches of rows for a device to count; None if it is more.
+        """Return what a device can count in place of `update`, matches of rows; None if not all.
 
         Args:
             y: the targets.

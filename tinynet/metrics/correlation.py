@@ -8,7 +8,7 @@ from .shapes import pair
 
 
 def pearson_correlation(y_true, y_pred, axis=-1):
-    """The correlation of y and p along an axis: their covariance by both standard deviations."""
+    """Return the correlation along an axis: cov(y, p) by both standard deviations (Pearson)."""
     y, p = pair(y_true, y_pred)
     y, p = y - y.mean(axis=axis, keepdims=True), p - p.mean(axis=axis, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):  # NaN where one of them is constant
@@ -17,7 +17,7 @@ def pearson_correlation(y_true, y_pred, axis=-1):
 
 
 def concordance_correlation(y_true, y_pred, axis=-1):
-    """Agreement of y and p: 2 cov / (var y + var p + (mean y - mean p)^2) (Lin 1989)."""
+    """Return the agreement 2 cov / (var y + var p + (mean y - mean p)^2) (Lin 1989)."""
     y, p = pair(y_true, y_pred)
     mean_y, mean_p = y.mean(axis=axis, keepdims=True), p.mean(axis=axis, keepdims=True)
     spread = y.var(axis=axis, keepdims=True) + p.var(axis=axis, keepdims=True)

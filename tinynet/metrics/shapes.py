@@ -6,7 +6,7 @@ from ..config import floatx
 
 
 def same_rank(a, b):
-    """Two arrays whose ranks differ by an axis of length 1: (N,) beside (N, 1) becomes (N, 1),
+    """Return arrays whose ranks differ by an axis of length 1 alike: (N,) beside (N, 1) as (N, 1),
     (N, T) beside (N, T, 1) makes that (N, T); anything else stays as it is.
     """
     if a.ndim == b.ndim + 1 and a.shape[-1] == 1:

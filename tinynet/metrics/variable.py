@@ -54,7 +54,7 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         return self.assign(self.value - np.asarray(value))
 
     def __array__(self, dtype=None, copy=None):
-        return np.array(self.value, dtype=dtype)  # a copy: only `assign` changes our state
+        return np.array(self.value, dtype=dtype)  # a copy: only `assign` changes the state
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
         inputs = [x.value if isinstance(x, Variable) else x for x in inputs]

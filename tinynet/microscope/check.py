@@ -110,7 +110,7 @@ def _sample(gradient, entries, random):
 
 
 def _nothing(*_, **__):
-    """Stands in for a part of the step that a loss does not need."""
+    """Do nothing, in place of a part of the step that a loss does not need."""
 
 
 def _difference(flat, i, h, loss, middle, least):

@@ -43,7 +43,7 @@ def activation_of(call):
 
 
 def slope(call):
-    """f'(z) like z for an activation that works entry by entry; None where the loss took z."""
+    """Return f'(z) like z for an elementwise activation; None where the loss took z."""
     f = activation_of(call)
     if not isinstance(f, activations.Elementwise) or call.y is None or call.fused:
         return None

@@ -145,12 +145,7 @@ def kernel_of(loss, cite):
 
 def _loss_sources(loss, cite):
     own = type(loss.loss)
-    found = [own.row_weights]
-    for name in ("_from_logits",) if loss.fused else ("_from_probabilities", "forward"):
-        if hasattr(own, name):
-            found.append(getattr(own, name))
-            break
-    kernel = kernel_of(loss, cite)
+    found, kernel = [own.row_weights, own.forward], kernel_of(loss, cite)
     return [*found, kernel] if kernel else found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import activations
 from ..core.locks import exclusive
-from ..inspecting.listen import Listener, copied
+from ..inspecting.listen import Listener
 from ..inspecting.records import LossTrace
 from ..inspecting.untouched import untouched
 
@@ -97,8 +97,7 @@ def prepare(model, x, y, sample_weight=None):
 
 def run(model, batch, update=True):
     """Record one `train_step`. It changes the model: call it within `untouched`."""
-    to_host, (x, y, sample_weight) = model.context.ops.to_host, batch
-    listener = Listener(model, to_host, update)
+    (x, y, sample_weight), listener = batch, Listener(model, update)
     before = {p.path: p.numpy() for p in model.parameters}
     lr, iteration = model.optimizer.learning_rate, model.optimizer.iterations
     numbers = dict(model.optimizer.step_scalars(iteration))
@@ -112,8 +111,8 @@ def run(model, batch, update=True):
     loss.before = model.context.loss
     loss.penalty = loss.before - float(loss.values.sum(dtype=np.float64))
     return Trace(
-        model=model, x=copied(x, to_host), y=copied(y, to_host),
-        sample_weight=copied(sample_weight, to_host), outputs=listener.outputs(),
+        model=model, x=listener.copy(x), y=listener.copy(y),
+        sample_weight=listener.copy(sample_weight), outputs=listener.outputs(),
         layers=listener.calls, loss=loss, parameters=listener.parameters(before), numbers=numbers,
         learning_rate=float(lr), iteration=int(iteration), input_gradient=listener.input_gradient(),
     )  # fmt: skip

@@ -36,8 +36,7 @@ def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
             raise ValueError(f"the history has no {name!r}; it has: {', '.join(names)}")
     epochs = epochs or list(range(1, len(curves[names[0]]) + 1))
     every = np.isscalar(validation_freq)
-    validated = [e for e in epochs
-                 if (e % validation_freq == 0 if every else e in validation_freq)]  # fmt: skip
+    validated = [e for e in epochs if (e % validation_freq == 0 if every else e in validation_freq)]
     for name in metrics:
         _same_length(name, curves[name], epochs)
         if f"val_{name}" in curves:

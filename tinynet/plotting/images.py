@@ -40,10 +40,8 @@ def image_grid(images, labels=None, predictions=None, columns=10, *, class_names
                          "pass a part of them, such as images[:50]")  # fmt: skip
     labels = as_names("labels", labels, n, class_names)
     predictions = as_names("predictions", predictions, n, class_names)
-    titles, colours = [], []
-    for i in range(n):
-        label = None if labels is None else labels[i]
-        guess = None if predictions is None else predictions[i]
+    titles, colours, unknown = [], [], [None] * n
+    for label, guess in zip(labels or unknown, predictions or unknown, strict=True):
         wrong = label is not None and guess is not None and label != guess
         titles.append(f"{label} → {guess}" if wrong else guess if label is None else label)
         colours.append(WRONG if wrong else RIGHT)

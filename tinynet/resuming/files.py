@@ -36,9 +36,8 @@ class Folder:
             _lock(self.lock)
         except OSError:
             self.lock.close()
-            raise RuntimeError(
-                f"{self.path}: another process is writing to it; two runs can't share a folder"
-            ) from None
+            raise RuntimeError(f"{self.path}: another process is writing to it; two runs can't "
+                               "share a folder") from None  # fmt: skip
         _taken.add(key)
         self.key = key
         for name in NAMES:

@@ -66,9 +66,8 @@ class Snapshots:
         with refusing(path, "training can't go on from this snapshot"):
             changed = fingerprint.difference(header["fingerprint"], self.fingerprint)
             if changed:
-                raise ValueError(
-                    f"it is of another run: {changed}. Another folder, or an empty one, begins anew"
-                )
+                raise ValueError(f"it is of another run: {changed}. Another folder, or an empty "
+                                 "one, begins anew")  # fmt: skip
             state = state_in(header, arrays)
             if state["epoch"] > self.course.last:
                 raise ValueError(f"{state['epoch']} epochs are behind it, "
@@ -172,10 +171,8 @@ class Snapshots:
             self.written, self.batches = time.monotonic(), 0
             if not self.failed:
                 self.failed = True
-                warnings.warn(
-                    f"no snapshot could be written: {error}; training goes on. {self._said()}",
-                    stacklevel=5,
-                )
+                warnings.warn(f"no snapshot could be written: {error}; training goes on. "
+                              f"{self._said()}", stacklevel=5)  # fmt: skip
 
     def _said(self):
         if self.saved is None:

@@ -54,7 +54,7 @@ def check_seal(archive):
 
 
 def _seal(archive):
-    """CRC-32 of the names and checksums of all members, in their order."""
+    """Return the CRC-32 of the names and checksums of all members, in their order."""
     return zlib.crc32(repr([(one.filename, one.CRC) for one in archive.infolist()]).encode())
 
 

@@ -1,5 +1,6 @@
 """The `Plan` of what a file will change, checked before the first parameter is written."""
 
+import functools
 import warnings
 import zlib
 
@@ -37,7 +38,7 @@ class Plan:
         )
 
     def add_layer(self, layer, weights, entries, where):
-        """`add` all weights of a layer, if there are as many entries (where, shape, read)."""
+        """Add all weights of a layer, if there are as many entries (where, shape, read)."""
         if len(entries) != len(weights):
             self.mismatch(
                 f"it holds {len(entries)} arrays {where}, layer {layer.name!r} has {len(weights)}"
@@ -113,16 +114,14 @@ def checked(group, data):
         raise ValueError(f"{group.path}: {len(data)} arrays and {np.size(sums)} checksums")
     expected = [None] * len(data) if sums is None else np.atleast_1d(sums).tolist()
 
-    def reader(d, total):
-        def read():
-            array = d.read()
-            if total is not None and total != checksum(d.path.strip("/"), array):
-                raise ValueError(
-                    f"{d.path} is not what was written there: its checksum differs (if the file "
-                    f"was edited on purpose, delete the attributes {CHECKSUM})"
-                )
-            return array
+    def read(d, total):
+        array = d.read()
+        if total is not None and total != checksum(d.path.strip("/"), array):
+            raise ValueError(
+                f"{d.path} is not what was written there: its checksum differs (if the file was "
+                f"edited on purpose, delete the attributes {CHECKSUM})"
+            )
+        return array
 
-        return read
-
-    return [(d.path, d.shape, reader(d, total)) for d, total in zip(data, expected, strict=True)]
+    return [(d.path, d.shape, functools.partial(read, d, total))
+            for d, total in zip(data, expected, strict=True)]  # fmt: skip

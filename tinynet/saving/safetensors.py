@@ -53,7 +53,7 @@ def read(parameters, file, skip_mismatch=False, by_name=False) -> Plan:
 
 
 def _checksums(names, metadata):
-    """Name -> checksum of each array, in the order of the parameters; None where there is none."""
+    """Return name -> checksum (or None) of each array, in the order of the parameters."""
     known = metadata.keys() & {"order", CHECKSUM, OLDER}
     if not known and metadata.get("format") != FORMAT:  # of another program
         return dict.fromkeys(names)

@@ -73,7 +73,7 @@ def _epoch(history, numbers, place):
 
 
 def _picture(history):
-    """The curves as an <img>; nothing where they can't be drawn, e.g. validated now and then."""
+    """Return the curves as an <img>; "" if they can't be drawn, e.g. validated now and then."""
     from ..plotting import plot_history
 
     try:

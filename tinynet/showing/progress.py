@@ -232,8 +232,7 @@ class ProgressBar:
         return [f"{name}: {format_number(value)}" for name, value in (logs or {}).items()]
 
     def _per_step(self, step, now) -> float:
-        """Seconds per step; the first step is left out as soon as there are others, as in Keras:
-        it pays for compilation."""
+        """Return seconds per step, without the first one, which compiles, as in Keras."""
         if not step:
             return 0.0
         if self.first is not None and step > 1:

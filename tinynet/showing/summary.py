@@ -21,7 +21,7 @@ def format_bytes(size: float) -> str:
 
 
 def _count(parameters) -> tuple:
-    """(number of values, bytes) of the parameters, each counted once even if it is shared."""
+    """Return (number of values, bytes) of the parameters; shared ones count once."""
     unique = {id(p): p for p in parameters}.values()
     return sum(p.size for p in unique), sum(p.size * np.dtype(p.dtype).itemsize for p in unique)
 
@@ -38,14 +38,12 @@ def _match(pattern, layers) -> list:
 
 
 def _layers_in(layers, layer_range) -> list:
-    """The layers from the first match of layer_range[0] to the last match of layer_range[1]."""
+    """Return the layers from the first match of layer_range[0] to the last of layer_range[1]."""
     if layer_range is None:
         return list(layers)
-    if (
-        not isinstance(layer_range, (list, tuple))
-        or len(layer_range) != 2
-        or not all(isinstance(name, str) for name in layer_range)
-    ):
+    two_names = isinstance(layer_range, (list, tuple)) and [
+        isinstance(name, str) for name in layer_range] == [True, True]  # fmt: skip
+    if not two_names:
         names = ", ".join(layer.name for layer in layers)
         raise ValueError(
             f"layer_range must be two layer names, [first, last], received {layer_range!r}; "

@@ -11,23 +11,9 @@ import numpy as np
 from ... import reference
 from ...recording import Slot, Unsupported
 from . import loop as machine
+from . import operands
 from .loop import COLUMNS, FEATURES, FLAT, HEAD, NUMBERS, OPERANDS, ROWS, SLACK, TILE, TURNED, WORDS
-from .operands import (
-    INSTRUCTIONS,
-    WITH_ROWS,
-    Columns,
-    Flat,
-    Index,
-    IndexD1,
-    Key,
-    Labels,
-    Share,
-    Span,
-    Wide,
-    instruction,
-)
-
-INTEGERS = (Labels, Index, IndexD1, Key)
+from .operands import INSTRUCTIONS, INTEGERS, WITH_ROWS, Columns, Flat, Labels, Share, Span, Wide
 
 
 @dataclasses.dataclass
@@ -95,7 +81,7 @@ def kernel(function):
     signature = inspect.signature(by_reference)
     instructions = function
     if function.__annotations__:
-        instruction(function)
+        operands.instruction(function)
         instructions = _alone(function, signature)
 
     @functools.wraps(by_reference)
@@ -136,31 +122,30 @@ def called(op, arrays, numbers=(), flags=(), sizes=None):
     Raises:
         Unsupported: arrays that are not contiguous, of several dtypes or shapes; too many.
     """
-    operands = INSTRUCTIONS[op].operands
+    kinds = INSTRUCTIONS[op].operands
     if len(arrays) > OPERANDS or len(numbers) > NUMBERS:
         raise Unsupported(f"{op}: more than {OPERANDS} arrays or {NUMBERS} numbers")
-    plain(*(a for a, kind in zip(arrays, operands, strict=True) if kind not in INTEGERS))
+    plain(*(a for a, kind in zip(arrays, kinds, strict=True) if kind not in INTEGERS))
     for kind in (Flat, Labels):
-        some = [a for a, k in zip(arrays, operands, strict=True) if k == kind and a is not None]
+        some = [a for a, k in zip(arrays, kinds, strict=True) if k == kind and a is not None]
         if kind == Flat and len({a.shape for a in some}) > 1:
             raise Unsupported("a broadcast")
         if kind == Labels and not all(a.dtype == np.int64 and a.flags.c_contiguous for a in some):
             raise Unsupported(f"labels of dtype {some[0].dtype}")
     arrays = tuple(arrays)
-    rows = tuple(i for i, a in enumerate(arrays) if operands[i] in WITH_ROWS and a is not None)
+    rows = tuple(i for i, a in enumerate(arrays) if kinds[i] in WITH_ROWS and a is not None)
     first = next(a for a in arrays if a is not None)
     flags, numbers = tuple(flags), tuple(numbers)
-    if Span in operands:
+    if Span in kinds:
         flat = tuple(None if a is None else a.reshape(-1) for a in arrays)
         return Instruction(op, FLAT, flat, (), first.size, (), flags, numbers)
     if sizes is None:
-        wide = [a for a, kind in zip(arrays, operands, strict=True) if kind == Wide]
-        with_rows = [arrays[i] for i in rows if operands[i] != Wide] or [first[None]]
+        wide = [a for a, kind in zip(arrays, kinds, strict=True) if kind == Wide]
+        with_rows = [arrays[i] for i in rows if kinds[i] != Wide] or [first[None]]
         sizes = tuple(a.size // len(a) for a in (with_rows[0], *wide[:1]))
-    if Columns in operands or Share in operands:
-        return Instruction(op, COLUMNS, arrays, rows, len(arrays[rows[0]]) if rows else 1, sizes,
-                           flags, numbers)  # fmt: skip
-    return Instruction(op, ROWS, arrays, rows, len(arrays[rows[0]]), sizes, flags, numbers)
+    mode = COLUMNS if Columns in kinds or Share in kinds else ROWS
+    count = len(arrays[rows[0]]) if rows else 1
+    return Instruction(op, mode, arrays, rows, count, sizes, flags, numbers)
 
 
 _eager = threading.local()

@@ -192,7 +192,7 @@ def barrier(counter, threads):
     """Wait until all threads have come here.
 
     Steps last microseconds, so a thread spins at first. One that waits longer waits for a core
-    that another process has: it sleeps, and leaves its own core to whoever needs it.
+    that another process has: it sleeps, and its own core is free for others.
 
     Args:
         counter: the address of two int64, 0 at first: arrivals, and threads that sleep.
@@ -201,13 +201,13 @@ def barrier(counter, threads):
     if threads == 1:
         return
     arrived = atomic_add(counter, 1) + 1
-    everybody = (arrived + threads - 1) // threads * threads
-    if arrived == everybody:
+    goal = (arrived + threads - 1) // threads * threads
+    if arrived == goal:
         wake_all(counter)
         return
     spins = 0
     seen = atomic_load(counter)
-    while seen < everybody:
+    while seen < goal:
         spins += 1
         if spins > SPINS:
             sleep_while(counter, seen)
@@ -267,21 +267,16 @@ def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, colu
     sizes[3], sizes[4], sizes[5] = b_stride, a_stride, c_stride
     factors = vector(room + 32, 2, like)
     factors[0], factors[1] = 1, beta
-    item = size_of(like)
-    if item == 4:
-        _sgemm(
-            pointer(room + b_transposed), pointer(room + a_transposed),
-            pointer(room + 8), pointer(room + 12), pointer(room + 16), pointer(room + 32),
-            pointer(b), pointer(room + 20), pointer(a), pointer(room + 24),
-            pointer(room + 32 + item), pointer(c), pointer(room + 28),
-        )  # fmt: skip
+    arguments = (
+        pointer(room + b_transposed), pointer(room + a_transposed),
+        pointer(room + 8), pointer(room + 12), pointer(room + 16), pointer(room + 32),
+        pointer(b), pointer(room + 20), pointer(a), pointer(room + 24),
+        pointer(room + 32 + size_of(like)), pointer(c), pointer(room + 28),
+    )  # fmt: skip
+    if size_of(like) == 4:
+        _sgemm(*arguments)
     else:
-        _dgemm(
-            pointer(room + b_transposed), pointer(room + a_transposed),
-            pointer(room + 8), pointer(room + 12), pointer(room + 16), pointer(room + 32),
-            pointer(b), pointer(room + 20), pointer(a), pointer(room + 24),
-            pointer(room + 32 + item), pointer(c), pointer(room + 28),
-        )  # fmt: skip
+        _dgemm(*arguments)
 
 
 if config.DISABLE_JIT:  # Numba then compiles nothing: the same names as plain Python

@@ -13,30 +13,18 @@ Most are written as a loop over arrays whose annotations say how each is found (
     @instruction
     def affine(x: Flat, scale: Number, shift: Number, y: Flat):
         ...
+
+The others find their operands themselves, with what they ask for by name (`GIVEN`).
 """
 
+import inspect
 import sys
 
 import numpy as np
 from numba import config, njit, types
 
-from .loop import (
-    FLAT_GRADS,
-    HEAD,
-    LINE,
-    LOSS,
-    NUMBERS,
-    OWN_GRADS,
-    SAMPLES,
-    SCRATCH,
-    SPAN_COUNT,
-    SPANS,
-    STEP_NUMBER,
-    THREAD,
-    THREADS,
-    WORDS,
-    kept_on_disk,
-)
+from . import loop
+from .loop import HEAD, LINE, NUMBERS, SAMPLES, SCRATCH, THREAD, THREADS, WORDS, kept_on_disk
 from .native import matrix, size_of, vector
 from .plain import address_of_function
 
@@ -73,10 +61,9 @@ class Compiled:
 
 
 def instruction(function):
-    """Register a function of the machine's signature, or the one around an annotated loop."""
-    finds = function.__annotations__
-    operands = tuple(a for a in finds.values() if "{i}" in a)
-    INSTRUCTIONS[function.__name__] = Compiled(_around(function) if finds else function, operands)
+    """Register the function of the machine's signature that calls `function`."""
+    operands = tuple(a for a in function.__annotations__.values() if "{i}" in a)
+    INSTRUCTIONS[function.__name__] = Compiled(_around(function), operands)
     return function
 
 
@@ -95,7 +82,7 @@ def number_of(numbers):
 
 @jit
 def at(word, i, row, step):
-    """Address of operand i for sample `row` of step number `step` of the stretch."""
+    """Address of operand i for sample `row` of step number `step` of a run."""
     place = HEAD + 3 * i
     return word[place] + row * word[place + 1] + step * word[place + 2]
 
@@ -133,8 +120,8 @@ def share(D, mine):
 @jit
 def pieces(word, mine):
     """low and high of this thread's spans, cut to the instruction's range; empty ones left out."""
-    count = mine[SPAN_COUNT]
-    spans = vector(mine[SPANS], 2 * count, np.int64(0))
+    count = mine[loop.SPAN_COUNT]
+    spans = vector(mine[loop.SPANS], 2 * count, np.int64(0))
     for s in range(count):
         low, high = max(spans[2 * s], word[3]), min(spans[2 * s + 1], word[3] + word[4])
         if low < high:
@@ -157,7 +144,7 @@ def padded(n, like):
 @jit
 def own_gradient(word, i, mine):
     """Operand i, an address in the flat gradients, in this thread's vector of gradients."""
-    return mine[OWN_GRADS] + word[HEAD + 3 * i] - mine[FLAT_GRADS]
+    return mine[loop.OWN_GRADS] + word[HEAD + 3 * i] - mine[loop.FLAT_GRADS]
 
 
 @jit
@@ -204,13 +191,13 @@ def key_of(word, i):
 @jit
 def step_number(given, mine):
     """The number of a step: the one given, or where that is -1 the running one's."""
-    return given if given >= 0 else mine[STEP_NUMBER]
+    return given if given >= 0 else mine[loop.STEP_NUMBER]
 
 
 @jit
 def step_loss(mine):
     """This thread's part of the running step's loss."""
-    return vector(mine[LOSS], 1, 0.0)
+    return vector(mine[loop.LOSS], 1, 0.0)
 
 
 @loop_jit
@@ -256,26 +243,33 @@ Flag, Flag1, D1 = "word[6]", "word[7]", "word[4]"
 StepNumber = "step_number(word[6], mine)"
 FirstRow = "word[7] + first * word[2]"  # of this chunk in all batches; k1: that of the batch
 WITH_ROWS = (Rows, Flat, Wide, Wanted, PerRow, Labels, Columns)
+INTEGERS = (Labels, Index, IndexD1, Key)
+
+
+# what a function without annotations may ask for beside first, last, step and like
+GIVEN = {"word": "word", "number": "number", "mine": "mine", "n": "(last - first) * word[2]",
+         "D": "word[3]", "H": "word[4]", "item": "size_of(like)"}  # fmt: skip
 
 
 def _around(function):
-    """The function of the machine's signature that calls an annotated loop."""
-    arguments, i, k = [], 0, 0
-    for annotation in function.__annotations__.values():
+    """Return the function of the machine's signature that calls `function` with its operands."""
+    names, annotated, i, k = inspect.signature(function).parameters, function.__annotations__, 0, 0
+    arguments = [] if annotated else [GIVEN.get(name, name) for name in names]
+    for annotation in annotated.values():
         arguments.append(annotation.format(i=i, k=k))
         i, k = i + ("{i}" in annotation), k + ("{k}" in annotation)
-    call = f"loop({', '.join(arguments)})"
+    call = f"called({', '.join(arguments)})"
     text = [
         f"def {function.__name__}(words, numbers, first, last, step, scratch, like):",
         "    word, number, mine = word_of(words), number_of(numbers), scratch_of(scratch)",
     ]
-    if "low:high" in call:
+    if "low:high" in call or "low" in names:
         text.append("    low, high = share(word[3], mine)")
-    if "low, high" in call:
+    elif "low, high" in call:
         text.append("    for low, high in pieces(word, mine):")
         call = "    " + call
     text.append(f"    {call}\n")
-    names = {**globals(), "loop": loop_jit(function)}
+    scope = {**globals(), "called": (loop_jit if annotated else jit)(function)}
     # as if it stood in this file: there Numba finds a folder to keep its code in
-    exec(compile("\n".join(text), __file__, "exec"), names)
-    return names[function.__name__]
+    exec(compile("\n".join(text), __file__, "exec"), scope)
+    return scope[function.__name__]

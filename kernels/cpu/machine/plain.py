@@ -11,22 +11,10 @@ import time
 import numpy as np
 
 __all__ = [
-    "atomic_add",
-    "atomic_load",
-    "barrier",
-    "call_op",
-    "fetch",
-    "float_mode",
-    "gemm",
-    "matrix",
-    "multiply_high",
-    "not_zero",
-    "not_zero_plain",
-    "set_float_mode",
-    "size_of",
-    "sum_rows_times",
+    "atomic_add", "atomic_load", "barrier", "call_op", "fetch", "float_mode", "gemm", "matrix",
+    "multiply_high", "not_zero", "not_zero_plain", "set_float_mode", "size_of", "sum_rows_times",
     "vector",
-]
+]  # fmt: skip
 
 _lock = threading.Lock()
 _functions = []  # an instruction's address is its place here, counted from 1
@@ -92,8 +80,8 @@ def barrier(counter, threads):
     if threads == 1:
         return
     arrived = atomic_add(counter, 1) + 1
-    everybody = (arrived + threads - 1) // threads * threads
-    while atomic_load(counter) < everybody:
+    goal = (arrived + threads - 1) // threads * threads
+    while atomic_load(counter) < goal:
         time.sleep(0)
 
 

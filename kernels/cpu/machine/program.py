@@ -20,38 +20,21 @@ OWN_FROM = 129  # rows of a batch from which each thread has gradients of its ow
 
 OWN = {"linear_dW": "linear_dW_own", "sum_rows": "sum_rows_own"}
 # products of few rows, for which BLAS would only read W and multiply by zeros
-ZEROS = {
-    "linear": "linear_zeros",
-    "linear_part": "linear_part_zeros",
-    "linear_dW": "linear_dW_zeros",
-}
+ZEROS = {name: f"{name}_zeros" for name in ("linear", "linear_part", "linear_dW")}
 # The same for inputs that are mostly zeros, all that may read x: by each thread for its rows, ...
-ENTRIES = {
-    "gather": ("gather_entries", ROWS),
-    "linear": ("linear_entries", ROWS),
-    "linear_dW_own": ("linear_dW_own_entries", ROWS),
-}
+ENTRIES = {name: (f"{name}_entries", ROWS) for name in ("gather", "linear", "linear_dW_own")}
 # ... or for its columns
 PART_ENTRIES = {
-    "gather": ("gather_part_entries", COLUMNS),
-    "linear_part": ("linear_part_entries", COLUMNS),
-    "linear_dW": ("linear_dW_entries", COLUMNS),
+    name: (f"{name.replace('gather', 'gather_part')}_entries", COLUMNS)
+    for name in ("gather", "linear_part", "linear_dW")
 }
 # the same for a sparse matrix
-CSR = {
-    "gather": ("gather_csr", ROWS),
-    "linear": ("linear_csr", ROWS),
-    "linear_part": ("linear_part_csr", COLUMNS),
-    "linear_dW": ("linear_dW_csr", COLUMNS),
-    "linear_dW_own": ("linear_dW_own_csr", ROWS),
-}
-LATE = ("linear_dW", "sum_rows", "prelu_da", "prelu_shared_da", "embedding_dW",
-        "moving_average")  # read by nobody within the pass  # fmt: skip
-BY_ROWS = (
-    "linear_dW",
-    "linear_dW_zeros",
-    "embedding_dW",
-)  # gradients that threads split by rows; operand 2
+CSR = {name: (f"{name}_csr", mode) for mode, names in (
+    (ROWS, ("gather", "linear", "linear_dW_own")), (COLUMNS, ("linear_part", "linear_dW"))
+) for name in names}  # fmt: skip
+# read by nothing within the pass
+LATE = ("linear_dW", "sum_rows", "prelu_da", "prelu_shared_da", "embedding_dW", "moving_average")
+BY_ROWS = ("linear_dW", "linear_dW_zeros", "embedding_dW")  # gradients (operand 2) split by rows
 
 
 def in_order(instructions):
@@ -159,7 +142,7 @@ class Machine:
         yield from (one for one in instructions if one.mode == FLAT)
 
     def _check(self, instruction):
-        """Raise for an array that nobody has asked the context for: a copy made on the way."""
+        """Raise for an array that was not asked of the context: a copy made on the way."""
         for i, array in enumerate(instruction.arrays):
             if array is None or i not in instruction.rows:
                 continue

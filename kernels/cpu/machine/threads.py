@@ -1,4 +1,4 @@
-"""Threads: how many, BLAS's among them, and how ours are started together."""
+"""Threads: how many, BLAS's among them, and how work is started on several at once."""
 
 import contextlib
 import functools
@@ -66,7 +66,7 @@ def _blas():
 
 
 class _Limit:
-    """BLAS at one thread while anybody is inside; fits in several threads may overlap."""
+    """BLAS at one thread while a block under it runs; those of several threads may overlap."""
 
     def __init__(self):
         self.lock, self.inside, self.limiter = threading.Lock(), 0, None

@@ -9,17 +9,7 @@ import numpy as np
 
 from ..machine.loop import BATCH_COLUMNS, BATCH_STARTS, BATCH_VALUES, HEAD, SAMPLES, THREAD
 from ..machine.native import size_of, vector
-from ..machine.operands import (
-    at,
-    instruction,
-    is_first,
-    jit,
-    own_gradient,
-    scratch_of,
-    share,
-    whole,
-    word_of,
-)
+from ..machine.operands import at, instruction, is_first, jit, own_gradient, whole
 from . import sparse
 from .vectors import sum_rows_times
 
@@ -41,18 +31,17 @@ def copy_entries(begin, source_columns, wide, columns, source, values, n):
 
 
 @instruction
-def gather_csr(words, numbers, first, last, step, scratch, like):
+def gather_csr(word, mine, first, last, step, like):
     """The entries of these rows; k0: dtype of the values, k1: bytes of a column's number.
 
     Operands: the values, the rows' numbers, x (not touched), the data set's starts, its columns,
     and where each row of the batch begins in the shared room (N + 1 per step).
     """
-    word, mine = word_of(words), scratch_of(scratch)
     N, kind, wide = mine[SAMPLES], word[6], word[7] == 8
     index = vector(at(word, 1, 0, step), N, np.int64(0))
     new = vector(at(word, 5, 0, step), N + 1, np.int64(0))
     starts = vector(mine[BATCH_STARTS], N + 1, np.int64(0))
-    data, old, numbers_of = word[HEAD], word[HEAD + 9], word[HEAD + 12]
+    data, old, numbers = word[HEAD], word[HEAD + 9], word[HEAD + 12]
     starts[first] = new[first]
     for i in range(first, last):
         starts[i + 1] = new[i + 1]
@@ -61,20 +50,15 @@ def gather_csr(words, numbers, first, last, step, scratch, like):
         values = vector(mine[BATCH_VALUES] + new[i] * size_of(like), n, like)
         end = begin + n
         if kind == 0:
-            source = vector(data, end, np.uint8(0))
-            copy_entries(begin, numbers_of, wide, columns, source, values, n)
+            copy_entries(begin, numbers, wide, columns, vector(data, end, np.uint8(0)), values, n)
         elif kind == 1:
-            source32 = vector(data, end, np.float32(0))
-            copy_entries(begin, numbers_of, wide, columns, source32, values, n)
+            copy_entries(begin, numbers, wide, columns, vector(data, end, np.float32(0)), values, n)
         elif kind == 2:
-            source64 = vector(data, end, 0.0)
-            copy_entries(begin, numbers_of, wide, columns, source64, values, n)
+            copy_entries(begin, numbers, wide, columns, vector(data, end, 0.0), values, n)
         elif kind == 3:
-            whole64 = vector(data, end, np.int64(0))
-            copy_entries(begin, numbers_of, wide, columns, whole64, values, n)
+            copy_entries(begin, numbers, wide, columns, vector(data, end, np.int64(0)), values, n)
         else:
-            whole32 = vector(data, end, np.int32(0))
-            copy_entries(begin, numbers_of, wide, columns, whole32, values, n)
+            copy_entries(begin, numbers, wide, columns, vector(data, end, np.int32(0)), values, n)
 
 
 @jit
@@ -89,21 +73,17 @@ def batch_entries(mine, first, last, like):
 
 
 @instruction
-def linear_csr(words, numbers, first, last, step, scratch, like):
+def linear_csr(word, mine, H, first, last, step, like):
     """y = x W + b."""
-    word = word_of(words)
-    H, y = word[4], at(word, 3, first, step)
-    starts, columns, values = batch_entries(scratch_of(scratch), first, last, like)
+    y = at(word, 3, first, step)
+    starts, columns, values = batch_entries(mine, first, last, like)
     sparse.rows_linear(starts, columns, values, word[HEAD + 3], whole(word, 2, H, like), y,
                        last - first, H)  # fmt: skip
 
 
 @instruction
-def linear_part_csr(words, numbers, first, last, step, scratch, like):
+def linear_part_csr(word, mine, H, item, low, high, last, like):
     """parts[thread] = x[:, own] W[own]."""
-    word, mine = word_of(words), scratch_of(scratch)
-    D, H, item = word[3], word[4], size_of(like)
-    low, high = share(D, mine)
     part = word[HEAD + 6] + mine[THREAD] * last * H * item
     starts, columns, values = batch_entries(mine, 0, last, like)
     for i in range(last):
@@ -114,21 +94,18 @@ def linear_part_csr(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def linear_dW_csr(words, numbers, first, last, step, scratch, like):
+def linear_dW_csr(word, mine, H, low, high, last, step, like):
     """dW = x^T dy for this thread's rows of dW."""
-    word, mine = word_of(words), scratch_of(scratch)
-    D, H, dW = word[3], word[4], word[HEAD + 6]
-    low, high = share(D, mine)
+    dW = word[HEAD + 6]
     vector(dW + low * H * size_of(like), (high - low) * H, like)[:] = 0
     starts, columns, values = batch_entries(mine, 0, last, like)
     sparse.add_outer(starts, columns, values, low, high, at(word, 1, 0, step), dW, H)
 
 
 @instruction
-def linear_dW_own_csr(words, numbers, first, last, step, scratch, like):
+def linear_dW_own_csr(word, mine, D, H, first, last, step, like):
     """dW = or += x^T dy for these rows, in this thread's own gradients."""
-    word, mine = word_of(words), scratch_of(scratch)
-    D, H, dW = word[3], word[4], own_gradient(word, 2, mine)
+    dW = own_gradient(word, 2, mine)
     if is_first(first, mine):
         vector(dW, D * H, like)[:] = 0
     starts, columns, values = batch_entries(mine, first, last, like)

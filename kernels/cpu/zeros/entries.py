@@ -6,34 +6,10 @@ stand in for those without `_entries` (see `Machine`).
 
 import numpy as np
 
-from ..machine.loop import (
-    BLOCK,
-    COLUMN_OF,
-    CURSORS,
-    DTYPES,
-    ENTRIES,
-    ENTRY_ROWS,
-    FACTORS,
-    HEAD,
-    NEAR,
-    PLACES,
-    SLACK,
-    STARTS,
-    THREAD,
-)
+from ..machine import loop
+from ..machine.loop import BLOCK, CURSORS, DTYPES, HEAD, NEAR, PLACES, SLACK, STARTS, THREAD
 from ..machine.native import matrix, size_of, vector
-from ..machine.operands import (
-    at,
-    instruction,
-    is_first,
-    jit,
-    own_gradient,
-    padded,
-    scratch_of,
-    share,
-    whole,
-    word_of,
-)
+from ..machine.operands import at, instruction, is_first, jit, own_gradient, padded, whole
 from . import sparse
 from .vectors import fetch, not_zero, not_zero_plain
 
@@ -43,8 +19,8 @@ def entries_of(mine, n, D, like):
     """(starts, columns, values) of n rows."""
     return (
         vector(mine[STARTS], n + 1, np.int64(0)),
-        vector(mine[COLUMN_OF], n * D + SLACK, np.int32(0)),
-        vector(mine[ENTRIES], n * D + SLACK, like),
+        vector(mine[loop.COLUMN_OF], n * D + SLACK, np.int32(0)),
+        vector(mine[loop.ENTRIES], n * D + SLACK, like),
     )
 
 
@@ -58,27 +34,21 @@ def read(data, index, stride, kind, low, high, mine, like):
     count, D, size = 0, high - low, _SIZES[kind]
     for i in range(index.size):
         starts[i] = count
-        row = data + index[i] * stride
+        row = data + index[i] * stride + low * size
         if i + 1 < index.size:  # rows lie anywhere in memory
             fetch(data + index[i + 1] * stride + low * size, D * size)
         if kind == 0:
-            pixels = vector(row + low, D, np.uint8(0))
-            count = not_zero(pixels, low, columns, values, count)
+            count = not_zero(vector(row, D, np.uint8(0)), low, columns, values, count)
         elif kind == 1 + (size_of(like) == 8):  # the dtype of the arithmetic
-            part = vector(row + low * size, D, like)
-            count = not_zero(part, low, columns, values, count)
+            count = not_zero(vector(row, D, like), low, columns, values, count)
         elif kind == 1:
-            part32 = vector(row + low * size, D, np.float32(0))
-            count = not_zero_plain(part32, low, columns, values, count)
+            count = not_zero_plain(vector(row, D, np.float32(0)), low, columns, values, count)
         elif kind == 2:
-            part64 = vector(row + low * size, D, 0.0)
-            count = not_zero_plain(part64, low, columns, values, count)
+            count = not_zero_plain(vector(row, D, 0.0), low, columns, values, count)
         elif kind == 3:
-            whole64 = vector(row + low * size, D, np.int64(0))
-            count = not_zero_plain(whole64, low, columns, values, count)
+            count = not_zero_plain(vector(row, D, np.int64(0)), low, columns, values, count)
         else:
-            whole32 = vector(row + low * size, D, np.int32(0))
-            count = not_zero_plain(whole32, low, columns, values, count)
+            count = not_zero_plain(vector(row, D, np.int32(0)), low, columns, values, count)
     starts[index.size] = count
 
 
@@ -87,8 +57,8 @@ def add_dW(mine, n, low, high, dy, dW, H, fresh, like):
     """dW = or += x^T dy for the n rows that were read; `dy` and `dW` are addresses."""
     starts, columns, values = entries_of(mine, n, high - low, like)
     ends = vector(mine[PLACES], high - low + 1, np.int64(0))
-    rows = vector(mine[ENTRY_ROWS], BLOCK * (high - low), np.int32(0))
-    factors = vector(mine[FACTORS], BLOCK * (high - low), like)
+    rows = vector(mine[loop.ENTRY_ROWS], BLOCK * (high - low), np.int32(0))
+    factors = vector(mine[loop.FACTORS], BLOCK * (high - low), like)
     stride, rows_of_dy = padded(H, like), matrix(dy, n, H, like)
     near = matrix(mine[NEAR], BLOCK, stride // size_of(like), like)
     for row in range(0, n, BLOCK):
@@ -103,18 +73,16 @@ def add_dW(mine, n, low, high, dy, dW, H, fresh, like):
 
 
 @instruction
-def gather_entries(words, numbers, first, last, step, scratch, like):
+def gather_entries(word, mine, first, last, step, like):
     """The entries of these rows."""
-    word = word_of(words)
     index = vector(at(word, 1, first, step), last - first, np.int64(0))
-    read(word[HEAD], index, word[7], word[6], 0, word[3], scratch_of(scratch), like)
+    read(word[HEAD], index, word[7], word[6], 0, word[3], mine, like)
 
 
 @instruction
-def linear_entries(words, numbers, first, last, step, scratch, like):
+def linear_entries(word, mine, D, H, first, last, step, like):
     """y = x W + b for the rows that gather_entries has read."""
-    word, mine = word_of(words), scratch_of(scratch)
-    n, D, H = last - first, word[3], word[4]
+    n = last - first
     starts, columns, values = entries_of(mine, n, D, like)
     sparse.entries_linear(
         starts, columns, values, 0, D, word[HEAD + 3], mine[NEAR], padded(H, like),
@@ -124,9 +92,8 @@ def linear_entries(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def linear_dW_own_entries(words, numbers, first, last, step, scratch, like):
+def linear_dW_own_entries(word, mine, first, last, step, like):
     """The thread's own dW = or += x^T dy for the rows that gather_entries has read."""
-    word, mine = word_of(words), scratch_of(scratch)
     add_dW(mine, last - first, 0, word[3], at(word, 1, first, step), own_gradient(word, 2, mine),
            word[4], is_first(first, mine), like)  # fmt: skip
 
@@ -135,20 +102,15 @@ def linear_dW_own_entries(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def gather_part_entries(words, numbers, first, last, step, scratch, like):
+def gather_part_entries(word, mine, low, high, last, step, like):
     """The entries in this thread's columns of all rows."""
-    word, mine = word_of(words), scratch_of(scratch)
-    low, high = share(word[3], mine)
     index = vector(at(word, 1, 0, step), last, np.int64(0))
     read(word[HEAD], index, word[7], word[6], low, high, mine, like)
 
 
 @instruction
-def linear_part_entries(words, numbers, first, last, step, scratch, like):
+def linear_part_entries(word, mine, H, low, high, last, like):
     """parts[thread] = x[:, own] W[own]."""
-    word, mine = word_of(words), scratch_of(scratch)
-    D, H = word[3], word[4]
-    low, high = share(D, mine)
     starts, columns, values = entries_of(mine, last, high - low, like)
     part = word[HEAD + 6] + mine[THREAD] * last * H * size_of(like)
     sparse.entries_linear(
@@ -158,8 +120,6 @@ def linear_part_entries(words, numbers, first, last, step, scratch, like):
 
 
 @instruction
-def linear_dW_entries(words, numbers, first, last, step, scratch, like):
+def linear_dW_entries(word, mine, low, high, last, step, like):
     """dW = x^T dy for this thread's rows of dW."""
-    word, mine = word_of(words), scratch_of(scratch)
-    low, high = share(word[3], mine)
     add_dW(mine, last, low, high, at(word, 1, 0, step), word[HEAD + 6], word[4], True, like)

@@ -25,18 +25,12 @@ class NotSupported(RuntimeError):
     """Why a product can't be made by cuBLASLt."""
 
 
-class Algorithm(ctypes.Structure):
-    """cublasLtMatmulAlgo_t."""
-
-    _fields_ = (("data", ctypes.c_uint64 * 8),)
-
-
 class Found(ctypes.Structure):
-    """cublasLtMatmulHeuristicResult_t."""
+    """cublasLtMatmulHeuristicResult_t; its `algorithm` is a cublasLtMatmulAlgo_t."""
 
     _fields_ = (
-        ("algorithm", Algorithm), ("workspace", ctypes.c_size_t), ("state", ctypes.c_int),
-        ("waves", ctypes.c_float), ("reserved", ctypes.c_int * 4),
+        ("algorithm", ctypes.c_uint64 * 8), ("workspace", ctypes.c_size_t),
+        ("state", ctypes.c_int), ("waves", ctypes.c_float), ("reserved", ctypes.c_int * 4),
     )  # fmt: skip
 
 
@@ -56,26 +50,30 @@ SIGNATURES = {
 }
 
 
+def nvidia_library(name):
+    """Return NVIDIA's C library "cublas" or "cublasLt", of its wheels or the toolkit, as CuPy does.
+
+    Raises:
+        NotSupported: it is not there.
+    """
+    try:
+        from cuda import pathfinder
+
+        return ctypes.CDLL(pathfinder.load_nvidia_dynamic_lib(name).abs_path)
+    except Exception as error:
+        for pattern in ("lib{}.so.13", "lib{}.so.12", "{}64_13.dll", "{}64_12.dll"):
+            with contextlib.suppress(OSError):
+                return ctypes.CDLL(pattern.format(name))
+        raise NotSupported(f"{name.replace('blas', 'BLAS')} was not found ({error})") from None
+
+
 def load():
-    """The C library, with its signatures.
+    """Return cuBLASLt with its signatures.
 
     Raises:
         NotSupported: it is not there, or lacks a function.
     """
-    library = None
-    try:
-        from cuda import pathfinder
-
-        library = ctypes.CDLL(pathfinder.load_nvidia_dynamic_lib("cublasLt").abs_path)
-    except Exception as error:
-        for name in ("libcublasLt.so.13", "libcublasLt.so.12", "cublasLt64_13.dll",
-                     "cublasLt64_12.dll"):  # fmt: skip
-            if library is None:
-                with contextlib.suppress(OSError):
-                    library = ctypes.CDLL(name)
-        if library is None:
-            raise NotSupported(f"cuBLASLt was not found ({error})") from None
-    return bind(library)
+    return bind(nvidia_library("cublasLt"))
 
 
 def bind(library):
@@ -89,12 +87,8 @@ def bind(library):
     return library
 
 
-class Light:
-    """An open cuBLASLt.
-
-    Args:
-        library: as `load` returns it.
-    """
+class CublasLt:
+    """An open cuBLASLt; `library` is what `load` returns."""
 
     def __init__(self, library):
         self.library, self.handle = library, ctypes.c_void_p()
@@ -121,7 +115,7 @@ class Plan:
     """A product with its algorithm, ready to be launched: C = f(op(A) op(B) + bias), by columns.
 
     Args:
-        light: see Light.
+        cublaslt: see CublasLt.
         dtype: "float32" or "float64".
         transposed: whether A, B are.
         sizes: (m, n, k).
@@ -132,21 +126,19 @@ class Plan:
         workspace: bytes that may be used.
     """
 
-    def __init__(self, light, dtype, transposed, sizes, A, lda, B, ldb, C, ldc, epilogue, bias, *,
-                 workspace):  # fmt: skip
-        self.light, self.addresses = light, (A, B, C)
+    def __init__(self, cublaslt, dtype, transposed, sizes, A, lda, B, ldb, C, ldc, epilogue, bias,
+                 *, workspace):  # fmt: skip
+        self.cublaslt, self.addresses = cublaslt, (A, B, C)
         single, (m, n, k) = dtype == "float32", sizes
         real = REAL_32F if single else REAL_64F
         compute = (COMPUTE_TF32 if options.tf32() else COMPUTE_32F) if single else COMPUTE_64F
         self.number = ctypes.c_float if single else ctypes.c_double
         self.made = []  # what has to be destroyed
         self.product = self._make("cublasLtMatmulDesc", compute, real)
-        for attribute, value in (
-            (TRANSA, ctypes.c_int32(transposed[0])), (TRANSB, ctypes.c_int32(transposed[1])),
-            (EPILOGUE, ctypes.c_uint32(epilogue)), (BIAS_POINTER, ctypes.c_void_p(bias)),
-        ):  # fmt: skip
-            light.call("cublasLtMatmulDescSetAttribute", self.product, attribute,
-                       ctypes.byref(value), ctypes.sizeof(value))  # fmt: skip
+        self._set("cublasLtMatmulDesc", self.product, {
+            TRANSA: ctypes.c_int32(transposed[0]), TRANSB: ctypes.c_int32(transposed[1]),
+            EPILOGUE: ctypes.c_uint32(epilogue), BIAS_POINTER: ctypes.c_void_p(bias),
+        })  # fmt: skip
         shapes = ((k, m) if transposed[0] else (m, k), (n, k) if transposed[1] else (k, n), (m, n))
         self.layouts = [
             self._make("cublasLtMatrixLayout", real, rows, columns, ld)
@@ -156,24 +148,27 @@ class Plan:
 
     def _make(self, kind, *args):
         handle = ctypes.c_void_p()
-        self.light.call(f"{kind}Create", ctypes.byref(handle), *args)
+        self.cublaslt.call(f"{kind}Create", ctypes.byref(handle), *args)
         self.made.append((kind, handle))
         return handle
 
+    def _set(self, kind, thing, attributes):
+        for attribute, value in attributes.items():
+            self.cublaslt.call(f"{kind}SetAttribute", thing, attribute, ctypes.byref(value),
+                               ctypes.sizeof(value))  # fmt: skip
+
     def _algorithm(self, workspace):
         """What the library takes for the fastest; it is told how our arrays are aligned."""
-        preference, light = self._make("cublasLtMatmulPreference"), self.light
-        A, B, C = self.addresses
-        wishes = [(WORKSPACE, ctypes.c_uint64(workspace))]
-        wishes += [(which, ctypes.c_uint32(aligned(address)))
-                   for which, address in zip(ALIGNMENTS, (A, B, C, C), strict=True)]  # fmt: skip
-        for attribute, value in wishes:
-            light.call("cublasLtMatmulPreferenceSetAttribute", preference, attribute,
-                       ctypes.byref(value), ctypes.sizeof(value))  # fmt: skip
-        found, count = Found(), ctypes.c_int()
-        a, b, c = self.layouts
-        light.call("cublasLtMatmulAlgoGetHeuristic", light.handle, self.product, a, b, c, c,
-                   preference, 1, ctypes.byref(found), ctypes.byref(count))  # fmt: skip
+        preference, (A, B, C) = self._make("cublasLtMatmulPreference"), self.addresses
+        wishes = {WORKSPACE: ctypes.c_uint64(workspace)}
+        for which, address in zip(ALIGNMENTS, (A, B, C, C), strict=True):
+            wishes[which] = ctypes.c_uint32(aligned(address))
+        self._set("cublasLtMatmulPreference", preference, wishes)
+        found, count, (a, b, c) = Found(), ctypes.c_int(), self.layouts
+        self.cublaslt.call(
+            "cublasLtMatmulAlgoGetHeuristic", self.cublaslt.handle, self.product, a, b, c, c,
+            preference, 1, ctypes.byref(found), ctypes.byref(count),
+        )  # fmt: skip
         if count.value < 1 or found.state != 0:
             raise NotSupported(f"there is no algorithm (status {found.state})")
         return found
@@ -182,15 +177,15 @@ class Plan:
         """Launch it on a stream; `room` is the address of `size` bytes for it to work in."""
         one, zero = self.number(1), self.number(0)
         (A, B, C), (a, b, c) = self.addresses, self.layouts
-        self.light.call(
-            "cublasLtMatmul", self.light.handle, self.product, ctypes.byref(one), A, a, B, b,
+        self.cublaslt.call(
+            "cublasLtMatmul", self.cublaslt.handle, self.product, ctypes.byref(one), A, a, B, b,
             ctypes.byref(zero), C, c, C, c, ctypes.byref(self.found.algorithm), room, size, stream,
         )  # fmt: skip
 
     def __del__(self):
         for kind, handle in getattr(self, "made", ()):
             with contextlib.suppress(Exception):  # at the process's end it may be gone
-                self.light.call(f"{kind}Destroy", handle)
+                self.cublaslt.call(f"{kind}Destroy", handle)
 
 
 def aligned(address):
@@ -203,7 +198,7 @@ def describe():
     if not options.cublaslt():
         return "off (TINYNET_CUBLASLT=1 turns it on; not yet timed on a card)"
     try:
-        Light(load())
+        CublasLt(load())
     except NotSupported as reason:
         return f"asked for by TINYNET_CUBLASLT=1, but {reason}: our own kernels are used"
     return "on (TINYNET_CUBLASLT=1)"

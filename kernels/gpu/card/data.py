@@ -14,7 +14,7 @@ SHARE = 0.8  # of the free memory that one data set may take; a larger one comes
 class Resident:
     """Arrays that lie on the card as well.
 
-    What is seen once (rows copied for one stretch) is brought over and forgotten; what comes a
+    What is seen once (rows copied for one run) is brought over and forgotten; what comes a
     second time stays until `clear`. Within a fit the data are taken not to change.
     """
 
@@ -29,8 +29,7 @@ class Resident:
         key = _key(array)
         if key in self.kept:
             return self.kept[key][1]
-        there = runtime.current().to_card(array.view(np.uint8) if array.dtype == bool
-                                               else array)  # fmt: skip
+        there = runtime.to_card(array.view(np.uint8) if array.dtype == bool else array)
         before = self.seen.get(key)
         if before is not None and before() is array:
             self.kept[key] = (array, there)  # holding the array keeps its address from others

@@ -39,7 +39,7 @@ class Feed:
         half, copies = k % 2, self.runtime.copies
         place = slice(half * self.rows, half * self.rows + len(rows))
         if self.copied[half] is not None:
-            self.copied[half].synchronize()  # nobody reads this half of the host's memory now
+            self.copied[half].synchronize()  # this half of the host's memory is free again
         gather_rows(x, rows, self.host[place])
         if self.used[half] is not None:
             copies.wait_event(self.used[half])

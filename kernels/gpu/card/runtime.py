@@ -44,17 +44,18 @@ def current():
 
 
 def empty(shape, dtype):
-    """An array on the card."""
     return current().empty(shape, dtype)
 
 
+def zeros(shape, dtype):
+    return current().zeros(shape, dtype)
+
+
 def to_card(array):
-    """An array of the host, on the card."""
     return current().to_card(array)
 
 
 def to_host(array):
-    """An array of the card, on the host."""
     return current().to_host(array)
 
 
@@ -65,11 +66,9 @@ class OutOfMemory(MemoryError):
         asked, free, total: bytes.
     """
 
-    def __init__(self, asked, free, total, hint=""):
+    def __init__(self, asked, free, total):
         self.asked, self.free, self.total = asked, free, total
-        super().__init__(
-            f"gpu: no room for {asked:,} bytes; {free:,} of {total:,} bytes are free{hint}"
-        )
+        super().__init__(f"gpu: no room for {asked:,} bytes; {free:,} of {total:,} bytes are free")
 
     def __reduce__(self):
         return OutOfMemory, (self.asked, self.free, self.total)
@@ -88,8 +87,7 @@ class Runtime:
         self.cupy, self.cublas, self.threads, self.warp = cupy, cublas, threads, warp
         self.side = math.isqrt(threads)  # of the smallest tile of products.cu
         self.functions, self.handles, self.programs = {}, {}, {}
-        self._stream = self._copies = self._recorder = self._light = None
-        self.load_light = cublaslt_api.load
+        self.load_cublaslt = cublaslt_api.load
         self.lock = threading.RLock()  # what one thread launches must not get into another's graph
 
     # ------------------------------------------------------------------------------- arrays
@@ -133,9 +131,8 @@ class Runtime:
         try:
             memory = self.cupy.cuda.alloc_pinned_memory(max(size * dtype.itemsize, 1))
         except Exception as error:
-            raise MemoryError(
-                f"gpu: the host has no {size * dtype.itemsize:,} bytes of pinned memory: {error}"
-            ) from error
+            raise MemoryError(f"gpu: the host has no {size * dtype.itemsize:,} bytes of pinned "
+                              f"memory: {error}") from error  # fmt: skip
         return np.frombuffer(memory, dtype, size).reshape(shape)
 
     def copy_to_card(self, there, here, stream):
@@ -146,11 +143,6 @@ class Runtime:
         """(what an array could take, what the card has)."""
         free, total = self.cupy.cuda.runtime.memGetInfo()
         return free + self.cupy.get_default_memory_pool().free_bytes(), total
-
-    def cache_bytes(self):
-        """Of the card's L2 cache."""
-        cuda = self.cupy.cuda
-        return cuda.runtime.getDeviceProperties(cuda.Device().id)["l2CacheSize"]
 
     def out_of_memory(self, asked):
         return OutOfMemory(asked, *self.free_bytes())
@@ -166,11 +158,13 @@ class Runtime:
         """A compiled kernel; called with (blocks,), (threads,) and arguments, it starts."""
         key = (kernel, dtype, finishing)
         if key not in self.functions:
-            module = self.cupy.RawModule(
-                code=sources.source_of(kernel, finishing), options=sources.options(dtype)
-            )
-            self.functions[key] = module.get_function(kernel.name)
+            text = sources.source_of(kernel, finishing)
+            self.functions[key] = self._compiled(text, dtype, kernel.name)
         return self.functions[key]
+
+    def _compiled(self, text, dtype, name):
+        module = self.cupy.RawModule(code=text, options=sources.options(dtype))
+        return module.get_function(name)
 
     def blocks(self, over, count):
         """How many blocks a launch over `count` entries, rows or columns takes."""
@@ -188,8 +182,7 @@ class Runtime:
         """The function of a persistent kernel, see `card.sources.persistent`."""
         key = (text, dtype)
         if key not in self.programs:
-            module = self.cupy.RawModule(code=text, options=sources.options(dtype))
-            self.programs[key] = module.get_function("persistent")
+            self.programs[key] = self._compiled(text, dtype, "persistent")
         return self.programs[key]
 
     def most_blocks(self, function):
@@ -254,16 +247,14 @@ class Runtime:
     workspace = WORKSPACE
 
     @property
-    def light(self):
+    def cublaslt(self):
         """cuBLASLt, where TINYNET_CUBLASLT=1 asks for it and it can be used; else None."""
-        if not gpu_options.cublaslt():
-            return None
-        if self._light is None:
-            try:
-                self._light = cublaslt_api.Light(self.load_light())
-            except cublaslt_api.NotSupported:  # `doctor` says why
-                self._light = False
-        return self._light or None
+        return self._cublaslt if gpu_options.cublaslt() else None
+
+    @functools.cached_property
+    def _cublaslt(self):
+        with contextlib.suppress(cublaslt_api.NotSupported):  # `doctor` says why
+            return cublaslt_api.CublasLt(self.load_cublaslt())
 
     def start_plan(self, plan):
         """Launch a product of cuBLASLt on the current stream, in the same room as cuBLAS."""
@@ -273,37 +264,26 @@ class Runtime:
 
     # --------------------------------------------------------------------------------- graphs
 
-    @property
+    @functools.cached_property
     def stream(self):
         """Where recorded steps run. It waits for the default stream and the other way round."""
-        if self._stream is None:
-            self._stream = self.cupy.cuda.Stream()
-        return self._stream
+        return self.cupy.cuda.Stream()
 
-    @property
+    @functools.cached_property
     def copies(self):
         """Where pieces of data come over while recorded steps run."""
-        if self._copies is None:
-            self._copies = self.cupy.cuda.Stream()
-        return self._copies
+        return self.cupy.cuda.Stream()
 
-    @property
+    @functools.cached_property
     def recorder(self):
         """Where steps are captured; nothing runs here.
 
         It does not wait for the default stream: what other threads launch there while a stream
         that does is captured fails, and spoils the capture.
         """
-        if self._recorder is None:
-            self._recorder = self.cupy.cuda.Stream(non_blocking=True)
-            with self._recorder:
-                self._handle()  # which can't be made within a capture
-        return self._recorder
-
-    @contextlib.contextmanager
-    def on_stream(self):
-        with self.stream:
-            yield self.stream
+        with self.cupy.cuda.Stream(non_blocking=True) as stream:
+            self._handle()  # which can't be made within a capture
+        return stream
 
     def capture(self, work):
         """A CUDA graph of everything that `work()` launches; nothing is run."""
@@ -328,16 +308,8 @@ def _check(what, status):
 
 
 def _load_cublas():
-    """The C library, from NVIDIA's wheels or the toolkit, wherever CuPy would find it."""
     try:
-        from cuda import pathfinder
-
-        return ctypes.CDLL(pathfinder.load_nvidia_dynamic_lib("cublas").abs_path)
-    except Exception as error:
-        for name in ("libcublas.so.13", "libcublas.so.12", "cublas64_13.dll", "cublas64_12.dll"):
-            with contextlib.suppress(OSError):
-                return ctypes.CDLL(name)
-        raise Unusable(
-            f"gpu: cuBLAS was not found ({error}); install it with CuPy: "
-            "pip install 'cupy-cuda12x[ctk]'"
-        ) from None
+        return cublaslt_api.nvidia_library("cublas")
+    except cublaslt_api.NotSupported as error:
+        install = "install it with CuPy: pip install 'cupy-cuda12x[ctk]'"
+        raise Unusable(f"gpu: {error}; {install}") from None

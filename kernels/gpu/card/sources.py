@@ -20,7 +20,7 @@ ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100", "sm_120")
 FOLDER = pathlib.Path(__file__).parent.parent / "cuda"
 # what a kernel asks for -> what its blocks are dealt
 OVER = {"BLOCK_INDEX": "blocks", "OWN_ROW(": "rows", "own_column()": "columns",
-        "first_entry()": "entries"}  # fmt: skip
+        "sum_columns(": "columns", "first_entry()": "entries"}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,8 +146,8 @@ def _case(i, kernel):
     arguments = []
     for k, kind in enumerate(kernel.declared.values()):
         kind = kind.removeprefix("const ")
-        ours = "Block::" if kind.rstrip("*") in ("real", "i64", "u64", "u32") else ""
+        scope = "Block::" if kind.rstrip("*") in ("real", "i64", "u64", "u32") else ""
         arguments.append("control" if kind == "Control*"
                          else f"__longlong_as_double(w[{k}])" if kind == "double"
-                         else f"({ours}{kind})w[{k}]")  # fmt: skip
+                         else f"({scope}{kind})w[{k}]")  # fmt: skip
     return f"    case {i}: at.{kernel.name}({', '.join(arguments)}); break;"

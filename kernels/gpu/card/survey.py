@@ -63,58 +63,44 @@ def explain():
     """None where the gpu device can be used, else one message: what is wrong, what to type."""
     driver, installed = driver_version(), wheels()
     if driver is None:
-        return (
-            "the gpu device needs an NVIDIA driver, and none was found "
-            f"({DRIVER} can't be loaded): install one from https://www.nvidia.com/drivers, or use "
-            'device="cpu"'
-        )
+        return (f"the gpu device needs an NVIDIA driver, and none was found ({DRIVER} can't be "
+                'loaded): install one from https://www.nvidia.com/drivers, or use device="cpu"'
+                )  # fmt: skip
     count = cards()
     if not isinstance(count, int) or count < 1:
         hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
         why = f" (CUDA_VISIBLE_DEVICES={hidden!r} hides some)" if hidden is not None else ""
-        return (
-            f"the gpu device needs a card, and the driver shows {count}{why}: look at what "
-            'nvidia-smi prints, or use device="cpu"'
-        )
+        return (f"the gpu device needs a card, and the driver shows {count}{why}: look at what "
+                'nvidia-smi prints, or use device="cpu"')  # fmt: skip
     if driver[0] < 12:
-        return (
-            f"the gpu device needs a driver for CUDA 12 or later, this one supports "
-            f"{driver[0]}.{driver[1]}: update it from https://www.nvidia.com/drivers"
-        )
+        return (f"the gpu device needs a driver for CUDA 12 or later, this one supports "
+                f"{driver[0]}.{driver[1]}: update it from https://www.nvidia.com/drivers"
+                )  # fmt: skip
     card = capability()
-    fitting = WHEELS[13 if driver[0] >= 13 and card >= TURING else 12]
+    fitting = f"pip install '{WHEELS[13 if driver[0] >= 13 and card >= TURING else 12]}[ctk]'"
     if not installed or importlib.util.find_spec("cupy") is None:
-        return (
-            "the gpu device needs CuPy, which is not installed: "
-            f"pip install '{fitting}[ctk]'  (the driver supports CUDA {driver[0]}.{driver[1]})"
-        )
+        return (f"the gpu device needs CuPy, which is not installed: {fitting}  "
+                f"(the driver supports CUDA {driver[0]}.{driver[1]})")  # fmt: skip
     if len(installed) > 1:
-        return (
-            f"several CuPy wheels are installed, which hide each other: {', '.join(installed)}: "
-            f"pip uninstall -y {' '.join(installed)} && pip install '{fitting}[ctk]'"
-        )
+        names = ", ".join(installed)
+        return (f"several CuPy wheels are installed, which hide each other: {names}: "
+                f"pip uninstall -y {' '.join(installed)} && {fitting}")  # fmt: skip
     (name,) = installed
+    again = f"pip uninstall -y {name} && {fitting}"
     major = next((m for m, wheel in WHEELS.items() if wheel == name), None)
     if major is not None and major > driver[0]:
-        return (
-            f"{name} is for CUDA {major}, and the driver supports only up to "
-            f"{driver[0]}.{driver[1]}: pip uninstall -y {name} && pip install '{fitting}[ctk]'"
-        )
+        return (f"{name} is for CUDA {major}, and the driver supports only up to "
+                f"{driver[0]}.{driver[1]}: {again}")  # fmt: skip
     if major == 13 and card < TURING:
-        return (
-            f"{name} is for cards from sm_75 on, and this one is sm_{card[0]}{card[1]}: "
-            f"pip uninstall -y {name} && pip install '{fitting}[ctk]'"
-        )
+        return f"{name} is for cards from sm_75 on, and this one is sm_{card[0]}{card[1]}: {again}"
     try:
         import cupy
 
         cupy.zeros(1) + 1
     except Exception as error:
-        return (
-            f"{name} {installed[name]} is installed, but does not run "
-            f"({type(error).__name__}: {error}): pip uninstall -y {name} && "
-            f"pip install '{name if major else fitting}[ctk]'"
-        )
+        again = f"pip uninstall -y {name} && pip install '{name}[ctk]'" if major else again
+        return (f"{name} {installed[name]} is installed, but does not run "
+                f"({type(error).__name__}: {error}): {again}")  # fmt: skip
     return None
 
 

@@ -1,22 +1,12 @@
 // Column by column: sums over the rows, and batch normalization. R rows of D columns.
 
 KERNEL sum_rows(const real* x, i64 R, i64 D, real* out) {
-    i64 j = own_column();
-    real total = 0;
-    FOR_COLUMN_ROWS(r) total += x[r * D + j];
-    total = column_sum(total);
-    if (j < D && first_row() == 0) out[j] = total;
+    sum_columns(R, D, out, [&](i64 i) { return x[i]; });
 }
 
 // da = sum_i dy_i min(x_i, 0)
 KERNEL prelu_da(const real* x, const real* dy, i64 R, i64 D, real* da) {
-    i64 j = own_column();
-    real total = 0;
-    FOR_COLUMN_ROWS(r) {
-        total += dy[r * D + j] * smaller(x[r * D + j], 0);
-    }
-    total = column_sum(total);
-    if (j < D && first_row() == 0) da[j] = total;
+    sum_columns(R, D, da, [&](i64 i) { return dy[i] * smaller(x[i], 0); });
 }
 
 // Mean and population variance in one pass (Welford 1962), which no large mean can spoil; the

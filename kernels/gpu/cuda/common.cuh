@@ -121,3 +121,12 @@ __device__ real column_sum(real v) {
     __syncthreads();
     return total;
 }
+
+// out[j] = the sum of term(i) over the entries i of column j of D; a column is summed as above.
+template <class Term> __device__ void sum_columns(i64 R, i64 D, real* out, Term term) {
+    i64 j = own_column();
+    real total = 0;
+    FOR_COLUMN_ROWS(r) total += term(r * D + j);
+    total = column_sum(total);
+    if (j < D && first_row() == 0) out[j] = total;
+}

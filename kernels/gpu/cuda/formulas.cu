@@ -24,16 +24,7 @@ KERNEL bias_elementwise(const real* b, i64 n, i64 H OPTIONS, real* z, real* y) {
 // dx = dy f'(x) and db = the sum of its rows, in one pass over (R, D).
 KERNEL elementwise_grad_bias(const real* x, const real* y, const real* dy, i64 R, i64 D OPTIONS,
                              real* dx, real* db) {
-    i64 j = own_column();
-    real total = 0;
-    FOR_COLUMN_ROWS(r) {
-        i64 i = r * D + j;
-        real d = dy[i] * SLOPE(x[i], y[i] VALUES);
-        dx[i] = d;
-        total += d;
-    }
-    total = column_sum(total);
-    if (j < D && first_row() == 0) db[j] = total;
+    sum_columns(R, D, db, [&](i64 i) { return dx[i] = dy[i] * SLOPE(x[i], y[i] VALUES); });
 }
 
 // losses_i = w_i mean_c f(y_ic, t_ic), and its gradient by y where it is wanted.

@@ -33,9 +33,7 @@ KERNEL max_steps_grad(const real* x, const real* y, const real* dy, i64 n, i64 T
 // w[i, t] = [ids[i, t] != 0] / how many of them
 KERNEL mask_weights(const real* ids, i64 R, i64 C, real* w) {
     OWN_ROW(r);
-    real count = 0;
-    FOR_ROW_COLUMNS(c) count += ids[r * C + c] != 0;
-    count = larger(warp_sum(count), 1);
+    real count = larger(row_sum(C, [&](i64 c) { return real(ids[r * C + c] != 0); }), 1);
     FOR_ROW_COLUMNS(c) w[r * C + c] = (ids[r * C + c] != 0) / count;
 }
 
@@ -71,16 +69,12 @@ enum { LAYER_NORM, RMS_NORM, UNIT_NORM };  // the order of `gpu.ROWNORM`
 KERNEL rownorm(i64 kind, const real* x, const real* gamma, const real* beta, double epsilon,
                i64 R, i64 C, real* y, real* xhat, real* inv) {
     OWN_ROW(r);
-    real mean = 0, squares = 0, e = real(epsilon);
-    if (kind == LAYER_NORM) {
-        FOR_ROW_COLUMNS(c) mean += x[r * C + c];
-        mean = warp_sum(mean) / C;
-    }
-    FOR_ROW_COLUMNS(c) {
+    real mean = 0, e = real(epsilon);
+    if (kind == LAYER_NORM) mean = row_sum(C, [&](i64 c) { return x[r * C + c]; }) / C;
+    real squares = row_sum(C, [&](i64 c) {
         real d = x[r * C + c] - mean;
-        squares += d * d;
-    }
-    squares = warp_sum(squares);
+        return d * d;
+    });
     real s = kind == UNIT_NORM ? 1 / larger(sqrt(squares), e) : 1 / sqrt(squares / C + e);
     if (lane() == 0) inv[r] = s;
     FOR_ROW_COLUMNS(c) {
@@ -115,14 +109,11 @@ KERNEL rownorm_dx(i64 kind, const real* xhat, const real* gamma, const real* inv
 
 KERNEL activity_penalty(const real* x, i64 R, i64 C, double l1, double l2, real* losses) {
     OWN_ROW(r);
-    real sum = 0, squares = 0;
-    FOR_ROW_COLUMNS(c) {
-        sum += fabs(x[r * C + c]);
-        squares += x[r * C + c] * x[r * C + c];
-    }
-    sum = warp_sum(sum);
-    squares = warp_sum(squares);
-    if (lane() == 0) losses[r] = real(l1) * sum + real(l2) * squares;
+    real total = row_sum(C, [&](i64 c) {
+        real v = x[r * C + c];
+        return real(l1) * fabs(v) + real(l2) * v * v;
+    });
+    if (lane() == 0) losses[r] = total;
 }
 
 // --------------------------------------------------------- activations along any axis

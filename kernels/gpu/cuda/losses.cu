@@ -7,9 +7,7 @@ KERNEL focal_crossentropy(const real* p, const real* targets, const real* alpha,
     p += r * C;
     targets += r * C;
     real low = real(epsilon), high = real(1 - epsilon), power = real(gamma);
-    real total = 0, value = 0, dot = 0;
-    FOR_ROW_COLUMNS(c) total += p[c];
-    total = warp_sum(total);
+    real total = row_sum(C, [&](i64 c) { return p[c]; }), value = 0, dot = 0;
     FOR_ROW_COLUMNS(c) {
         real q = p[c] / total, clipped = clipped_to(q, low, high), rest = 1 - clipped;
         real share = alpha[c] * targets[c], factor = pow(rest, power), log_q = log(clipped);
@@ -31,15 +29,14 @@ KERNEL categorical_hinge(const real* y, const real* targets, const real* w, i64 
     OWN_ROW(r);
     y += r * C;
     targets += r * C;
-    real right = 0, wrong = (1 - targets[0]) * y[0], count = 0;
+    real right = 0, wrong = (1 - targets[0]) * y[0];
     FOR_ROW_COLUMNS(c) {
         right += targets[c] * y[c];
         wrong = larger(wrong, (1 - targets[c]) * y[c]);
     }
     right = warp_sum(right);
     wrong = warp_max(wrong);  // the strongest of the others; equally strong ones share
-    FOR_ROW_COLUMNS(c) count += (1 - targets[c]) * y[c] == wrong;
-    count = warp_sum(count);
+    real count = row_sum(C, [&](i64 c) { return real((1 - targets[c]) * y[c] == wrong); });
     real value = larger(wrong - right + 1, 0);
     if (lane() == 0) losses[r] = w[r] * value;
     if (!dy) return;

@@ -67,6 +67,6 @@ persistent(Control* global, const i64* program, i64 count, i64 steps, u32* arriv
         if (threadIdx.x == 0) control.step += 1;
         __syncthreads();
     }
-    wait_for_all(arrived, goal += gridDim.x);  // by now everyone has read the control
+    wait_for_all(arrived, goal += gridDim.x);  // by now all have read the control
     if (blockIdx.x == 0 && threadIdx.x == 0) global->step = control.step;
 }

@@ -113,7 +113,7 @@ __device__ void make_tile(const Operand& A, const Operand& B, i64 i, i64 j, cons
     }
     constexpr int PARTS = TILE * TILE > ROOM ? 2 : 1, ROWS = TILE / PARTS;
 #pragma unroll
-    for (int part = 0; part < PARTS; part++) {  // everyone finishes some
+    for (int part = 0; part < PARTS; part++) {  // all threads finish some
         real* there = room - part * ROWS * TILE;
         if (group == 0) {
             FOR_SUMS(part * MICRO / PARTS, (part + 1) * MICRO / PARTS) there[at] = sums[r][c];

@@ -3,25 +3,29 @@
 
 #define FOR_ROW_COLUMNS(c) for (i64 c = lane(); c < C; c += WARP)
 
+// Sum of term(c) over the columns; every lane of the warp has it.
+template <class Term> __device__ real row_sum(i64 C, Term term) {
+    real total = 0;
+    FOR_ROW_COLUMNS(c) total += term(c);
+    return warp_sum(total);
+}
+
 // max and log(sum e^(x - max)) of one row
 __device__ void log_total(const real* x, i64 C, real* max, real* log_sum) {
-    real m = x[0], total = 0;
+    real m = x[0];
     FOR_ROW_COLUMNS(c) m = larger(m, x[c]);
-    m = warp_max(m);
-    FOR_ROW_COLUMNS(c) total += exp(x[c] - m);
-    *max = m;
-    *log_sum = log(warp_sum(total));
+    *max = m = warp_max(m);
+    *log_sum = log(row_sum(C, [&](i64 c) { return exp(x[c] - m); }));
 }
 
 KERNEL softmax(const real* x, i64 R, i64 C, real* y) {
     OWN_ROW(r);
     x += r * C;
     y += r * C;
-    real m = x[0], total = 0;
+    real m = x[0];
     FOR_ROW_COLUMNS(c) m = larger(m, x[c]);
     m = warp_max(m);  // the largest exponent is 0; from here on x may be overwritten
-    FOR_ROW_COLUMNS(c) total += y[c] = exp(x[c] - m);
-    total = warp_sum(total);
+    real total = row_sum(C, [&](i64 c) { return y[c] = exp(x[c] - m); });
     FOR_ROW_COLUMNS(c) y[c] /= total;
 }
 
@@ -29,9 +33,7 @@ KERNEL softmax_grad(const real* y, const real* dy, i64 R, i64 C, real* dx) {
     OWN_ROW(r);
     y += r * C;
     dy += r * C;
-    real dot = 0;
-    FOR_ROW_COLUMNS(c) dot += dy[c] * y[c];
-    dot = warp_sum(dot);
+    real dot = row_sum(C, [&](i64 c) { return dy[c] * y[c]; });
     FOR_ROW_COLUMNS(c) dx[r * C + c] = y[c] * (dy[c] - dot);
 }
 
@@ -44,9 +46,7 @@ KERNEL log_softmax(const real* x, i64 R, i64 C, real* y) {
 
 KERNEL log_softmax_grad(const real* y, const real* dy, i64 R, i64 C, real* dx) {
     OWN_ROW(r);
-    real total = 0;
-    FOR_ROW_COLUMNS(c) total += dy[r * C + c];
-    total = warp_sum(total);
+    real total = row_sum(C, [&](i64 c) { return dy[r * C + c]; });
     FOR_ROW_COLUMNS(c) dx[r * C + c] = dy[r * C + c] - exp(y[r * C + c]) * total;
 }
 
@@ -109,9 +109,7 @@ KERNEL sparse_crossentropy(const real* p, const i64* labels, const real* w, i64 
                            double epsilon, real* losses, real* dp) {
     OWN_ROW(r);
     p += r * C;
-    real total = 0;
-    FOR_ROW_COLUMNS(c) total += p[c];
-    total = warp_sum(total);
+    real total = row_sum(C, [&](i64 c) { return p[c]; });
     real q = p[labels[r]] / total;
     real clipped = clipped_to(q, real(epsilon), real(1 - epsilon));
     if (lane() == 0) losses[r] = -w[r] * log(clipped);
@@ -125,9 +123,8 @@ KERNEL crossentropy(const real* p, const real* targets, const real* w, i64 R, i6
     OWN_ROW(r);
     p += r * C;
     targets += r * C;
-    real low = real(epsilon), high = real(1 - epsilon), total = 0, value = 0, dot = 0;
-    FOR_ROW_COLUMNS(c) total += p[c];
-    total = warp_sum(total);
+    real low = real(epsilon), high = real(1 - epsilon), value = 0, dot = 0;
+    real total = row_sum(C, [&](i64 c) { return p[c]; });
     FOR_ROW_COLUMNS(c) {
         real q = p[c] / total, clipped = clipped_to(q, low, high);
         real g = q == clipped ? -w[r] * targets[c] / clipped : real(0);
@@ -187,11 +184,9 @@ KERNEL categorical_matches(const real* p, const real* targets, i64 R, i64 C, rea
 KERNEL binary_matches(const real* p, const real* targets, i64 R, i64 C, double threshold,
                       real* hits) {
     OWN_ROW(r);
-    real count = 0;
-    FOR_ROW_COLUMNS(c) {
+    real count = row_sum(C, [&](i64 c) {
         real q = p[r * C + c];
-        count += real(q > real(threshold)) == targets[r * C + c] && q == q;
-    }
-    count = warp_sum(count);
+        return real(real(q > real(threshold)) == targets[r * C + c] && q == q);
+    });
     if (lane() == 0) hits[r] = count / C;
 }

@@ -55,9 +55,8 @@ KERNEL lamb_update(const Control* control, const real* u, double lr, const doubl
 KERNEL adafactor_rows(const Control* control, const real* g, double beta_2, double epsilon, i64 R,
                       i64 C, real* r) {
     OWN_ROW(row);
-    real total = 0, b = real(number(control, beta_2));
-    FOR_ROW_COLUMNS(c) total += g[row * C + c] * g[row * C + c] + real(epsilon);
-    total = warp_sum(total);
+    real b = real(number(control, beta_2));
+    real total = row_sum(C, [&](i64 c) { return g[row * C + c] * g[row * C + c] + real(epsilon); });
     if (lane() == 0) r[row] = b * r[row] + (1 - b) * (total / C);
 }
 
@@ -78,9 +77,7 @@ KERNEL adafactor_columns(const Control* control, const real* g, double beta_2, d
 // means[b] = the mean of r[b] (R,)
 KERNEL row_means(const real* r, i64 R, i64 C, real* means) {
     OWN_ROW(row);
-    real total = 0;
-    FOR_ROW_COLUMNS(c) total += r[row * C + c];
-    total = warp_sum(total);
+    real total = row_sum(C, [&](i64 c) { return r[row * C + c]; });
     if (lane() == 0) means[row] = total / C;
 }
 

@@ -103,10 +103,7 @@ class Product:
     ldb: int
     C: object
     ldc: int
-    name = "gemm"
-    own: tuple = ()
-    recorded_only: bool = False
-    when: Slot | None = None
+    name, own, recorded_only, when = "gemm", (), False, None
 
     @property
     def arrays(self):
@@ -164,10 +161,8 @@ def address_of(array):
     try:
         return array.data.ptr
     except AttributeError:
-        raise TypeError(
-            f"gpu: expected an array on the card, received {type(array).__name__}; "
-            "`ops.from_host(array)` brings it there"
-        ) from None
+        raise TypeError(f"gpu: expected an array on the card, received {type(array).__name__}; "
+                        "`ops.from_host(array)` brings it there") from None  # fmt: skip
 
 
 # ------------------------------------------------------------------------------- running at once
@@ -204,10 +199,9 @@ def _check_finite(launch, runtime):
         place = int(runtime.to_host(found)[0])
         if place:
             index = tuple(map(int, np.unravel_index(place - 1, array.shape)))
-            raise FloatingPointError(
-                f"gpu kernel {launch.name!r} wrote {runtime.to_host(array)[index]} at index "
-                f"{index} of an array of shape {array.shape}"
-            )
+            raise FloatingPointError(f"gpu kernel {launch.name!r} wrote "
+                                     f"{runtime.to_host(array)[index]} at index {index} of an "
+                                     f"array of shape {array.shape}")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------ calls as launches

@@ -27,9 +27,8 @@ def debug_level():
     try:
         return int(os.environ.get("TINYNET_DEBUG") or 0)
     except ValueError:
-        raise ValueError(
-            f"TINYNET_DEBUG must be 0, 1 or 2, received {os.environ['TINYNET_DEBUG']!r}"
-        ) from None
+        text = os.environ["TINYNET_DEBUG"]
+        raise ValueError(f"TINYNET_DEBUG must be 0, 1 or 2, received {text!r}") from None
 
 
 def described():

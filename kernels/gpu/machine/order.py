@@ -30,11 +30,10 @@ def conflict(one, other):
 
 
 def _meet(some, others):
-    for a in some:
-        for b in others:
-            if a == b if isinstance(a, str) or isinstance(b, str) else a[0] < b[1] and b[0] < a[1]:
-                return True
-    return False
+    return any(
+        a == b if isinstance(a, str) or isinstance(b, str) else a[0] < b[1] and b[0] < a[1]
+        for a in some for b in others
+    )  # fmt: skip
 
 
 def levels(launches):

@@ -4,7 +4,7 @@ All that changes from step to step is read from one small array on the card, the
 `cuda/common.cuh`: the number of the step, where the data, the row numbers and the step's scalars
 lie, where losses and predictions go. The last launch of a step counts the step; so one graph serves
 all steps of a batch size, several steps fit into one graph, and Python comes in only between
-stretches of steps.
+runs of steps.
 """
 
 import math
@@ -35,12 +35,8 @@ class Machine:
 
     Args:
         instructions: the launches, in order.
-        rows: N, samples per step.
-        known: arrays that keep their place.
-        inputs: (x, y, w, outputs), those that are replaced in every run; x is gathered. Without
-            outputs, what comes back from a run is what the steps have counted.
-        flat: the model's FlatParameters.
-        dtype: of the arithmetic.
+        others: see the cpu's Machine. Without outputs among the inputs, what comes back from a run
+            is what the steps have counted.
     """
 
     def __init__(self, instructions, rows, known, inputs, flat, dtype):
@@ -53,7 +49,7 @@ class Machine:
         self.bare = [*loads, *instructions, *stores]  # for the persistent kernel, which fuses more
         count = launch("next_step", size=1, dtype=self.dtype)
         self.step = [*loads, *fused(instructions), *stores, count]
-        if self.runtime.light is not None:
+        if self.runtime.cublaslt is not None:
             self.step = with_epilogues(self.step)
         self.graphs = {}  # (whether x is sparse, steps, conditions met) -> graph, its launches
         self.persistent = {}  # whether x is sparse -> Persistent, where the step runs that way
@@ -82,7 +78,7 @@ class Machine:
     # ----------------------------------------------------------------------------------- data
 
     def reads(self, x):
-        """Whether rows of x can be read on the card: its dtype is one of ours.
+        """Whether rows of x can be read on the card: its dtype is one of `DTYPES`.
 
         Args:
             x: an ndarray, which may be larger than the card; one that gives its rows when they are
@@ -105,9 +101,7 @@ class Machine:
         """Fields of the control for x, and the arrays on the card that they point to."""
         if isinstance(x, np.ndarray):
             there = resident.get(x)
-            stride = x.itemsize * (x.size // len(x))
-            fields = {"x": there, "x_stride": stride, "x_dtype": dtype_number(x)}
-            return fields, [there]
+            return self._fields_of(there, x), [there]
         arrays = [resident.get(a) for a in (x.values, x.starts, x.columns)]
         fields = dict(zip(("x", "starts", "columns"), arrays, strict=True))
         fields |= {"x_dtype": dtype_number(x.values), "column_bytes": x.columns.itemsize}
@@ -131,7 +125,7 @@ class Machine:
             fields, keep = self._place(x)
             place = index
         else:
-            fields, keep = self._place_of(feed, x), [feed]
+            fields, keep = self._fields_of(feed.card, x), [feed]
             place = np.arange(len(index)) % (2 * feed.rows)  # pieces take turns in its halves
         fields |= {
             "first_step": first_step, "index": to_card(place), "losses": losses,
@@ -161,9 +155,9 @@ class Machine:
         some = steps_of_a_piece(row_bytes, self.rows, steps, free)
         return resident.feed(some * self.rows, row_shape, dtype)
 
-    def _place_of(self, feed, x):
-        stride = feed.card.itemsize * math.prod(x.shape[1:])
-        return {"x": feed.card, "x_stride": stride, "x_dtype": dtype_number(x)}
+    def _fields_of(self, there, x):
+        stride = there.itemsize * math.prod(x.shape[1:])
+        return {"x": there, "x_stride": stride, "x_dtype": dtype_number(x)}
 
     def _run_pieces(self, feed, x, index, scalars):
         """The same as `_run_steps` on rows of x that come in pieces.
@@ -183,7 +177,7 @@ class Machine:
                     feed.wait()
                     self._run_steps(False, part)
                 else:
-                    with self.runtime.on_stream():
+                    with self.runtime.stream:
                         plans[k]()
                 feed.done(k)
                 done += len(part)
@@ -203,7 +197,7 @@ class Machine:
             return
         plan = self._plan(sparse, scalars)
         self.runtime.synchronize()  # what the graphs read is there
-        with self.runtime.on_stream() as stream:
+        with self.runtime.stream as stream:
             plan()
             stream.synchronize()
 
@@ -232,10 +226,8 @@ class Machine:
         if any(one.when is not None for one in self.step):
             return [self._graph(sparse, 1, self._due(numbers)) for numbers in scalars]
         many = steps // TOGETHER if steps >= 2 * TOGETHER and self.rows <= SHORT else 0
-        single = steps - many * TOGETHER
-        return [self._graph(sparse, TOGETHER) for _ in range(many)] + [
-            self._graph(sparse, 1) for _ in range(single)
-        ]
+        sizes = [TOGETHER] * many + [1] * (steps - many * TOGETHER)
+        return [self._graph(sparse, size) for size in sizes]
 
     def _due(self, numbers):
         """Which conditions of `when` a step meets: the slots that are not 0."""
@@ -264,7 +256,7 @@ class Machine:
 
     def _prepare(self, launches):
         """Have everything compiled and loaded on the stream that is going to be captured."""
-        self.runtime.synchronize()  # all who read what is overwritten here have ended
+        self.runtime.synchronize()  # what reads the arrays that are overwritten here has ended
         with self.runtime.recorder as stream:
             for one in launches:
                 one.prepare(self.runtime)
@@ -272,15 +264,12 @@ class Machine:
 
 
 def _check_known(launches, known):
-    """Raise for an array that nobody has asked the context for: a copy made on the way."""
+    """Raise for an array that was not asked of the context: a copy made on the way."""
     spans = [(address_of(a), address_of(a) + a.nbytes) for a in known if a.size]
     for one in launches:
         own = {address_of(a) for a in one.own}
         for array in one.arrays:
-            low = address_of(array)
-            if (
-                array.size
-                and low not in own
-                and not any(a <= low and low + array.nbytes <= b for a, b in spans)
-            ):
+            low, high = address_of(array), address_of(array) + array.nbytes
+            inside = any(a <= low and high <= b for a, b in spans)
+            if array.size and low not in own and not inside:
                 raise Unsupported(f"{one.name}: an array that is made anew at each step")

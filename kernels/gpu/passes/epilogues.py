@@ -3,7 +3,7 @@
 import dataclasses
 
 from ..card.cublaslt import BGRADA, BIAS, RELU_BIAS
-from ..machine.call import Launch, Product, address_of, same
+from ..machine.call import Product, address_of, same
 
 RELU = "relu", 0  # what its kernels are made from: it has no options
 
@@ -22,11 +22,8 @@ class Fused:
     product: Product
     epilogue: int
     bias: object
-    name = "gemm"
-    own: tuple = ()
-    recorded_only: bool = False
-    when: object = None
     plan: object = None
+    name, own, recorded_only, when = "gemm", (), False, None
 
     @property
     def arrays(self):
@@ -44,7 +41,7 @@ class Fused:
         p = self.product
         if self.plan is None and all(p.sizes):
             A, B, C = map(address_of, (p.A, p.B, p.C))
-            self.plan = runtime.light.plan(
+            self.plan = runtime.cublaslt.plan(
                 p.dtype, p.transposed, p.sizes, A, p.lda, B, p.ldb, C, p.ldc, self.epilogue,
                 address_of(self.bias), workspace=runtime.workspace,
             )  # fmt: skip
@@ -71,7 +68,7 @@ def with_epilogues(launches):
 
 
 def _is(launch, name):
-    return isinstance(launch, Launch) and launch.name == name and launch.when is None
+    return launch.name == name and launch.when is None
 
 
 def _after(launches, i, name):
@@ -82,9 +79,7 @@ def _after(launches, i, name):
 def _bias(launches, i):
     """y = x W; y += b"""
     after = _after(launches, i, "add_bias")
-    if after is None:
-        return False
-    if not _adds_to(after.given, after.given["y"], launches[i]):
+    if after is None or not _adds_to(after.given, after.given["y"], launches[i]):
         return False
     launches[i : i + 2] = [Fused([launches[i], after], launches[i], BIAS, after.given["b"])]
     return True
@@ -96,7 +91,7 @@ def _adds_to(given, y, product):
 
 
 def _relu(launches, i):
-    """z = x W; z += b, y = max(z, 0), where z is needed by nobody but relu's gradient.
+    """z = x W; z += b, y = max(z, 0), where z is read by relu's gradient alone.
 
     That only asks whether z > 0, which is whether y > 0, so that it can read y.
     """

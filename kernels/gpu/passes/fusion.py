@@ -1,7 +1,7 @@
 """Two launches of a step as one, where the second reads what the first has just written."""
 
 from ..card.formulas import framed
-from ..machine.call import Launch, same
+from ..machine.call import same
 from ..machine.launches import launch
 
 FEW_ROWS = 1024  # up to here a sum over rows beside the gradient costs less than a second launch
@@ -18,16 +18,12 @@ def fused(launches):
     return launches
 
 
-def _is(launch, name):
-    return isinstance(launch, Launch) and launch.name == name
-
-
 def _bias_and_activation(launches, i):
     """z += b; y = f(z)"""
-    if i + 1 == len(launches) or not _is(launches[i], "add_bias"):
+    if i + 1 == len(launches) or launches[i].name != "add_bias":
         return
     bias, after = launches[i].given, launches[i + 1]
-    if _is(after, "elementwise") and same(after.given["x"], bias["y"]):
+    if after.name == "elementwise" and same(after.given["x"], bias["y"]):
         kernel = framed("bias_elementwise", *after.kernel.made_from)
         given = {"b": bias["b"], "H": bias["H"], "z": bias["y"], **without(after, "x")}
         launches[i : i + 2] = [launch(kernel, **given)]
@@ -35,12 +31,12 @@ def _bias_and_activation(launches, i):
 
 def _gradient_and_bias(launches, i):
     """dz = dy f'(z); (products that only read dz); db = sum of its rows"""
-    if not _is(launches[i], "elementwise_grad"):
+    if launches[i].name != "elementwise_grad":
         return
     dz, j = launches[i].given["dx"], i + 1
     while j < len(launches) and launches[j].name == "gemm" and not same(launches[j].C, dz):
         j += 1
-    if j == len(launches) or not _is(launches[j], "sum_rows"):
+    if j == len(launches) or launches[j].name != "sum_rows":
         return
     summed = launches[j].given
     if summed["R"] > FEW_ROWS or not same(summed["x"], dz):

@@ -2,7 +2,7 @@
 
 A step of a small net is a chain of some thirty launches that each take a few microseconds, most of
 which goes by until one has ended and the next has begun. Here the blocks stay, and wait for each
-other where a launch needs what another has written; all steps of a stretch are one launch. Products
+other where a launch needs what another has written; all steps of a run are one launch. Products
 are our own (`passes.tiles`), for cuBLAS can't be called on the card.
 
 Off unless TINYNET_PERSISTENT says up to how many rows of a batch: it has not been timed on a card

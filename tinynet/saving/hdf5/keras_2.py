@@ -2,7 +2,7 @@
 
 
 def with_calls(inner):
-    """The config of a functional model whose connections, if in Keras 2's lists, are spelled out.
+    """Return a functional model's config with connections in Keras 3's form, not Keras 2's lists.
 
     [["a", 0, 0, {}], ["b", 0, 0, {}]] becomes {"args": [[tensor, tensor]], "kwargs": {}}.
     """
@@ -79,7 +79,7 @@ def optimizer(config):
 
 
 def _without_decay(config):
-    """Keras 2's `decay`, lr / (1 + decay t), as the schedule that it is."""
+    """Return the config with Keras 2's `decay`, lr / (1 + decay t), as a schedule."""
     inner = config.get("config") if isinstance(config, dict) else None
     if not isinstance(inner, dict) or not inner.get("decay"):
         return config

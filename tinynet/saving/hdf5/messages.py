@@ -103,7 +103,7 @@ def value(reader, kind, space, data):
 
 
 def strings(reader, data, count):
-    """Strings of any length, from the file's global heaps."""
+    """Return strings of any length, from the file's global heaps."""
     heaps, values, total = {}, [], 0
     for i in range(count):
         length, address, index = struct.unpack_from("<IQI", data, 16 * i)

@@ -138,9 +138,7 @@ def chain(g, layers, x):
 # -------------------------------------------------------------------------------------- layers
 
 
-@converts("Sequential")
-def _sequential(g, model, x):
-    return chain(g, model.layers, x)
+converts("Sequential")(lambda g, model, x: chain(g, model.layers, x))
 
 
 @converts("Functional")
@@ -153,9 +151,7 @@ def _functional(g, model, x):
     return outputs if model.many_outputs else outputs[0]
 
 
-@converts("Concatenate")
-def _concatenate(g, layer, inputs):
-    return g.node("Concat", *inputs, axis=layer.axis)
+converts("Concatenate")(lambda g, layer, inputs: g.node("Concat", *inputs, axis=layer.axis))
 
 
 def _merge(operator):
@@ -178,10 +174,9 @@ def _average(g, layer, inputs):
     return g.node("Div", _merge("Add")(g, layer, inputs), float(len(inputs)))
 
 
-@converts("InputLayer", "Dropout", "Identity", "ActivityRegularization", "GaussianNoise",
-          "GaussianDropout", "AlphaDropout")  # fmt: skip
-def _nothing(g, layer, x):
-    return x
+for _name in ("InputLayer", "Identity", "ActivityRegularization", "Dropout", "GaussianNoise",
+              "GaussianDropout", "AlphaDropout"):  # fmt: skip
+    converts(_name)(lambda g, layer, x: x)
 
 
 @converts("Dense")

@@ -8,9 +8,7 @@ from .export import activates, along, converts
 # -------------------------------------------------------------------------------------- layout
 
 
-@converts("Permute")
-def _permute(g, layer, x):
-    return g.node("Transpose", x, perm=[0, *layer.dims])
+converts("Permute")(lambda g, layer, x: g.node("Transpose", x, perm=[0, *layer.dims]))
 
 
 @converts("RepeatVector")
