@@ -9,7 +9,6 @@ NAN, INF = float("nan"), float("inf")
 REFUSED = {
     "Precision(top_k=0)": (lambda: metrics.Precision(top_k=0), "top_k must be .*, received 0"),
     "Recall(top_k=1.5)": (lambda: metrics.Recall(top_k=1.5), "top_k must be .*, received 1.5"),
-    "Precision(class_id)": (lambda: metrics.Precision(class_id=-1), "class_id must be .*-1"),
     "TopK(k=nan)": (lambda: metrics.TopKCategoricalAccuracy(NAN), "k must be .*, received nan"),
     "TopK(k=1.5)": (lambda: metrics.SparseTopKCategoricalAccuracy(1.5), "k must be .*1.5"),
     "AUC(2.5)": (lambda: metrics.AUC(num_thresholds=2.5), "num_thresholds must be .*2.5"),

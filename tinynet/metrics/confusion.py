@@ -174,9 +174,8 @@ class _OfClasses(_AtThresholds):
 
     def __init__(self, thresholds=None, top_k=None, class_id=None, name=None, dtype=None):
         super().__init__(thresholds, name, dtype, default=0.5 if top_k is None else -np.inf)
-        for key, value, least in (("top_k", top_k, 1), ("class_id", class_id, 0)):
-            if value is not None:
-                check_integer(f"{type(self).__name__}: {key}", value, least)
+        if top_k is not None:
+            check_integer(f"{type(self).__name__}: top_k", top_k)
         self.top_k, self.class_id = top_k, class_id
 
 
