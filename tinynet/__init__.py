@@ -59,7 +59,7 @@ __all__ = [
 
 
 def __getattr__(name):
-    # plotting is imported when somebody plots
+    # imported when it is first used
     if name == "plotting":
         import importlib
 

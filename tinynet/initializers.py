@@ -209,7 +209,7 @@ class RandomNormal(RandomInitializer):
 
 
 @registry.register("truncated_normal")
-class TruncatedNormal(RandomInitializer):
+class TruncatedNormal(RandomNormal):
     """N(mean, stddev²) restricted to mean ± 2 stddev: no weight starts as an outlier.
 
     The result's own standard deviation is 0.8796 stddev.
@@ -218,13 +218,6 @@ class TruncatedNormal(RandomInitializer):
         mean, stddev: centre and standard deviation before the cut, stddev >= 0.
         seed: see `RandomInitializer`.
     """
-
-    config_keys = ("mean", "stddev", "seed")
-
-    def __init__(self, mean=0.0, stddev=0.05, seed=None):
-        super().__init__(seed)
-        self.mean = check_number("mean", mean)
-        self.stddev = check_number("stddev", stddev, low=0)
 
     def draw(self, rng, shape):
         return self.mean + self.stddev * _truncated(rng, shape)

@@ -175,7 +175,8 @@ class _Scaler(Configurable):
                 raise ValueError(f"x holds NaN or infinity in row {shown}{more}")
         return x
 
-    def _check_fitted(self, x):
+    def _copied(self, x):
+        """x, checked, in the dtype of the result."""
         if not hasattr(self, "n_samples_seen_"):
             raise ValueError(f"{type(self).__name__} is not fitted: call fit(x_train) first")
         x = self._check(x)
@@ -183,7 +184,7 @@ class _Scaler(Configurable):
             raise ValueError(
                 f"x has features of shape {x.shape[1:]}, the scaler was fitted on {self._features}"
             )
-        return x
+        return x.astype(np.result_type(x.dtype, np.float32))
 
     def fit(self, x):
         """Learn from the training set x (N, ...), and from nothing else; returns self."""
@@ -196,8 +197,7 @@ class _Scaler(Configurable):
 
     def transform(self, x):
         """x (N, ...) scaled by what `fit` learned; dtype `result_type(x, float32)`."""
-        x = self._check_fitted(x)
-        y = x.astype(np.result_type(x.dtype, np.float32))
+        y = self._copied(x)
         self._forward(y)
         return y
 
@@ -207,8 +207,7 @@ class _Scaler(Configurable):
 
     def inverse_transform(self, x):
         """The original values from scaled ones; dtype as for `transform`."""
-        x = self._check_fitted(x)
-        y = x.astype(np.result_type(x.dtype, np.float32))
+        y = self._copied(x)
         self._backward(y)
         return y
 

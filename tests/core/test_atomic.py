@@ -15,6 +15,7 @@ ALLOWED = {
     "saving/npz.py": {"savez"},  # into a file that atomic_write has opened
     "saving/hdf5/weights.py": {"File"},  # into memory; saving/__init__ writes that
     "saving/hdf5/legacy.py": {"File"},
+    "saving/safetensors.py": {"save"},  # into memory
     "saving/keras_zip.py": {"ZipFile"},  # a temporary file of atomic_path
     "callbacks/logging.py": {"open", "touch", "write_text"},  # CSVLogger adds a line per epoch
     "resuming/files.py": {"open"},  # the lock, which holds nothing

@@ -110,8 +110,8 @@ def attributes(*names):
 class CallbackList:
     """Calls each hook on each callback that overrides it, in order.
 
-    A batch hook that nobody overrides costs nothing: `wants("on_train_batch_end")` says so, and
-    the loop does not even compute its logs.
+    A batch hook that no callback overrides costs nothing: `wants("on_train_batch_end")` is False
+    then, and the loop does not compute its logs.
 
     Args:
         callbacks: those of the user, and History.
@@ -159,7 +159,7 @@ class CallbackList:
             self.bar.close()
 
     def all_ours(self) -> bool:
-        """Whether no callback is of the user's own making: then all names of the logs are known."""
+        """Whether all callbacks are tinynet's: then all names of the logs are known."""
         return all(type(c).__module__.partition(".")[0] == "tinynet" for c in self.callbacks)
 
     def _last(self):

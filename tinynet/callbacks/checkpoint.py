@@ -54,7 +54,7 @@ class ModelCheckpoint(Monitor):
         self.save_freq, self.best = save_freq, initial_value_threshold
         self.keep_last, self.written = keep_last, []
         self.batches, self.epoch = 0, 0
-        if save_freq != "epoch":  # otherwise nobody has to look at every batch
+        if save_freq != "epoch":  # "epoch" needs no hook for batches
             self.on_train_batch_end = self._count_batch
 
     def on_train_begin(self, logs=None):

@@ -39,7 +39,7 @@ class ProgbarLogger(Callback):
             self.bar = None
 
     def set_params(self, params):
-        # a copy: "validating" is ours, `params` belongs to all callbacks
+        # a copy: `params` belongs to all callbacks, "validating" to this one
         self.params = {"validating": False, **params}
 
     def on_epoch_begin(self, epoch, logs=None):

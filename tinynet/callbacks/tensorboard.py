@@ -87,7 +87,7 @@ class TensorBoard(Callback):
             self.monitor = GradientMonitor(*sample, rows=rows, seed=seed,
                                            bins=30 if histogram_freq else 0)  # fmt: skip
         self.writers, self.steps, self.started = {}, 0, 0.0
-        if update_freq != "epoch":  # otherwise nobody has to look at every batch
+        if update_freq != "epoch":  # "epoch" needs no hook for batches
             self.on_train_batch_end = self._write_batch
 
     def get_state(self):

@@ -25,44 +25,21 @@ BATCHES = (1, 8, 32, 128, 512, 2048)
 
 def add_arguments(parser):
     """The options of the command."""
-    which = parser.add_mutually_exclusive_group(required=True)
+    which, add = parser.add_mutually_exclusive_group(required=True), parser.add_argument
     which.add_argument("--model", metavar="FILE", help="a saved model: .keras or .h5")
-    which.add_argument(
-        "--layers",
-        nargs="+",
-        type=positive,
-        metavar="N",
-        help="sizes of dense layers, the input's first: 784 300 200 100 10",
-    )
-    parser.add_argument(
-        "--devices",
-        nargs="+",
-        metavar="DEVICE",
-        help="of reference, cpu, gpu (default: all that can be used here)",
-    )
-    parser.add_argument(
-        "--batch-sizes",
-        nargs="+",
-        type=positive,
-        default=list(BATCHES),
-        metavar="N",
-        help=f"rows of a step ({' '.join(map(str, BATCHES))})",
-    )
-    parser.add_argument("--rounds", type=positive, default=5, help="of turns (5)")
-    parser.add_argument(
-        "--seconds",
-        type=duration,
-        default=0.3,
-        help="of a stretch, for a device of middling speed (0.3)",
-    )
-    parser.add_argument(
-        "--density",
-        type=share,
-        default=1.0,
-        help="share of the inputs that are not 0; MNIST's is 0.19 (1)",
-    )
-    parser.add_argument("--json", metavar="FILE", help="write the result here")
-    parser.add_argument("--plot", metavar="FILE", help="draw it here (.png, .svg, .pdf)")
+    which.add_argument("--layers", nargs="+", type=positive, metavar="N", help="sizes of dense "
+                       "layers, the input's first: 784 300 200 100 10")  # fmt: skip
+    add("--devices", nargs="+", metavar="DEVICE",
+        help="of reference, cpu, gpu (default: all that can be used)")  # fmt: skip
+    add("--batch-sizes", nargs="+", type=positive, default=list(BATCHES), metavar="N",
+        help=f"rows of a step ({' '.join(map(str, BATCHES))})")  # fmt: skip
+    add("--rounds", type=positive, default=5, help="of turns (5)")
+    add("--seconds", type=duration, default=0.3,
+        help="of a turn, for a device of middling speed (0.3)")  # fmt: skip
+    add("--density", type=share, default=1.0,
+        help="share of the inputs that are not 0; MNIST's is 0.19 (1)")  # fmt: skip
+    add("--json", metavar="FILE", help="write the result to this file")
+    add("--plot", metavar="FILE", help="draw it into this file (.png, .svg, .pdf)")
 
 
 def positive(text):

@@ -63,6 +63,12 @@ def custom_object_scope(custom_objects):
 CustomObjectScope = custom_object_scope
 
 
+def function_config(name, module="builtins", registered_name="function") -> dict:
+    """The config of a function, which goes by its name, as Keras writes it."""
+    return {"module": module, "class_name": "function", "config": name,
+            "registered_name": registered_name}  # fmt: skip
+
+
 def find(names, custom_objects=None):
     """The first of these names among `custom_objects`, the open scopes and the registered ones."""
     for known in (custom_objects or {}, _scope.get(), _registered):

@@ -27,6 +27,7 @@ class Registry:
         self.kind, self.module = kind, module
         self.objects = {}  # the spelling we show -> class or object
         self.keys = {}  # the forgiving spelling -> class or object
+        self.functions = {}  # name -> function, for configs whose class is "function"
 
     def add(self, name, obj):
         """`name` leads to `obj`, a class or a ready object."""
@@ -109,7 +110,7 @@ class Registry:
                 f"received {config!r}"
             )
         name, inner = config["class_name"], config.get("config") or {}
-        if name == "function":  # a function of the user's, or a name of ours
+        if name == "function":  # a user's function, or one of tinynet's by its name
             return self._function(config, custom_objects)
         if is_custom(config):
             cls = self._custom(name, config, custom_objects)
@@ -137,12 +138,12 @@ class Registry:
         found = custom.find((config.get("registered_name"), name), custom_objects)
         if found is not None:
             return found
-        if not isinstance(name, str) or _key(name) not in self.keys:
+        if not isinstance(name, str) or not (name in self.functions or _key(name) in self.keys):
             raise ValueError(
-                f"{self.kind} {name!r} is a function of the user's: pass "
-                f"custom_objects={{{name!r}: ...}}"
+                f"{self.kind} function {name!r} is not one of tinynet's: "
+                f"pass custom_objects={{{name!r}: ...}}"
             )
-        return self.get(name)
+        return self.functions.get(name) or self.get(name)
 
     def _custom(self, name, config, custom_objects=None):
         """The user's class that `config` was made from."""

@@ -13,20 +13,3 @@ from .sources import source, sources
 from .sparse import SparseRows
 from .splitting import split_dataset
 from .streams import Stream, is_stream
-
-__all__ = [
-    "Batches",
-    "Dataset",
-    "MappedRows",
-    "PyDataset",
-    "SeveralRows",
-    "SparseRows",
-    "Stream",
-    "Table",
-    "as_array",
-    "check_finite",
-    "is_stream",
-    "source",
-    "sources",
-    "split_dataset",
-]

@@ -132,7 +132,7 @@ class MappedRows:
         row_shape: of a row as wanted.
     """
 
-    in_pieces = True  # nobody should ask for all of them at once
+    in_pieces = True  # they may be more than memory holds
 
     def __init__(self, array, check, row_shape):
         self.array, self.check = array, check

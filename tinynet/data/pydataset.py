@@ -52,7 +52,7 @@ class PyDataset:
 
 
 def is_pydataset(data):
-    """Whether `data` is a PyDataset, ours or Keras's."""
+    """Whether `data` is a PyDataset, tinynet's or Keras's."""
     return isinstance(data, PyDataset) or (
         hasattr(data, "num_batches") and hasattr(data, "__getitem__")
     )

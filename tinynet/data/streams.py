@@ -1,4 +1,4 @@
-"""A source of batches that somebody else makes: a generator, a PyDataset, a DataLoader.
+"""A source of batches made elsewhere: by a generator, a PyDataset, a DataLoader.
 
 Each batch becomes a Dataset of its own, checked when it comes; messages name its number.
 """

@@ -1,4 +1,4 @@
-"""Arrays out of .npz and gzipped IDX files that nobody vouches for.
+"""Arrays out of .npz and gzipped IDX files that may be damaged or hostile.
 
 The caller says which shape it expects, so a header is compared before anything of its size is
 allocated, and a file can't make us read much more than that.
@@ -11,18 +11,14 @@ import zipfile
 
 import numpy as np
 
+from ..saving import atomic
+
 LARGEST = 1 << 25  # bytes of an array of objects; IMDB's take some 20 million
 
 
-@contextlib.contextmanager
 def refusing(path):
-    """Whatever goes wrong inside becomes a ValueError that names `path` and the reason."""
-    try:
-        yield
-    # All of them: zipfile, gzip, zlib and pickle have a dozen ways to say that a file is damaged.
-    except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise ValueError(f"{path} is damaged or not what it should be: {reason}") from error
+    """A context in which whatever goes wrong becomes a ValueError of `path` and the reason."""
+    return atomic.refusing(path, "is damaged or not what it should be", after_path=" ")
 
 
 @contextlib.contextmanager

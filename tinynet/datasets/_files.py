@@ -1,4 +1,4 @@
-"""Where a data file comes from: the user's folder, Keras's cache, ours, or a mirror."""
+"""Where a data file comes from: the user's folder, Keras's cache, tinynet's, or a mirror."""
 
 import dataclasses
 import hashlib
@@ -71,7 +71,7 @@ def matches(path: Path, known_hash: str) -> bool:
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, algorithm).hexdigest() == digest
-    except OSError:  # absent, or not ours to read: the next place is tried
+    except OSError:  # absent, or not readable: the next folder is tried
         return False
 
 

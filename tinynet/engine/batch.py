@@ -5,7 +5,7 @@ import numpy as np
 from ..data import SeveralRows, SparseRows
 
 
-class Batches:
+class BatchLoading:
     """How a model brings a batch to its device."""
 
     def batch(self, data, rows):

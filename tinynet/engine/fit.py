@@ -7,7 +7,7 @@ from ..configs.checks import check_integer
 from ..data import Dataset, is_stream, source, sources
 from ..random import draw_seed
 from ..resuming import Run
-from .batch import Batches
+from .batch import BatchLoading
 from .compile import Compiled
 from .eager import joined
 from .gradients import Gradients
@@ -15,7 +15,7 @@ from .logs import Logs
 from .step import Step
 
 
-class Trainer(Step, Gradients, Batches, Compiled, Logs):
+class Trainer(Step, Gradients, BatchLoading, Compiled, Logs):
     """What a model can do with data; `Sequential` adds the layers."""
 
     def fit(

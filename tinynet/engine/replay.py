@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 
+from .batch import targets
 from .eager import Eager
 from .record import NotRecordable, Program
 
@@ -106,13 +107,9 @@ class Replay(Eager):
         program = self.program(kind, rows, self._counted(data.y))
         if program is None:
             return False
-        y, weight = data.y[index], None
-        if data.sample_weight is not None:
-            weight = data.sample_weight[index]
-        targets, w = self._targets(program, y, weight, rows, len(batches))
-        losses, outputs = self._timed(
-            program, (kind, rows), len(batches), data.x, index, targets, w
-        )
+        y, weight = targets(data, index)
+        rows_y, w = self._target_rows(program, y, weight, rows, len(batches))
+        losses, outputs = self._timed(program, (kind, rows), len(batches), data.x, index, rows_y, w)
         # the same sum as step by step: each batch's mean counts with its rows
         model.loss_tracker.update_state(losses, np.full(len(losses), rows))
         if program.counted is not None:
@@ -131,19 +128,19 @@ class Replay(Eager):
             return None
         return model.compiled_metrics.matches(y, model.output_shape, model.loss.integer_targets)
 
-    def _targets(self, program, y, weight, rows, steps):
+    def _target_rows(self, program, y, weight, rows, steps):
         """Targets and row weights of the batches, as the program's loss wants them."""
         loss, shape = self.model.loss, (rows, *self.model.output_shape[1:])
         if weight is None and loss.valid(y) is None:
             w = np.tile(loss.as_rows(y[:rows], shape, self.model.dtype, None)[1], steps)
-            targets = y.reshape(-1) if loss.integer_targets else y.reshape(-1, shape[-1])
+            y = y.reshape(-1) if loss.integer_targets else y.reshape(-1, shape[-1])
         else:
             parts = [slice(i, i + rows) for i in range(0, len(y), rows)]
             weights = [None if weight is None else weight[part] for part in parts]
             of_batches = [loss.as_rows(y[part], shape, self.model.dtype, w)
                           for part, w in zip(parts, weights, strict=True)]  # fmt: skip
-            targets, w = map(np.concatenate, zip(*of_batches, strict=True))
-        return np.ascontiguousarray(targets, program.inputs.y.dtype), w
+            y, w = map(np.concatenate, zip(*of_batches, strict=True))
+        return np.ascontiguousarray(y, program.inputs.y.dtype), w
 
     def _timed(self, program, key, steps, *arguments):
         start = time.perf_counter()
@@ -163,6 +160,6 @@ class Replay(Eager):
 
 
 def _index(batches):
-    """The row numbers of a batches, in order."""
+    """The row numbers of the batches, in order."""
     parts = [np.arange(r.start, r.stop) if isinstance(r, slice) else r for r in batches]
     return np.ascontiguousarray(np.concatenate(parts), np.int64)

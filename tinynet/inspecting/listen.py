@@ -48,7 +48,7 @@ class Listener:
     def __enter__(self):
         self.stack = contextlib.ExitStack()
         for layer in self.model.layers:
-            self.stack.enter_context(replaced(layer, **self._ears(layer), needs_dx=True))
+            self.stack.enter_context(replaced(layer, **self._watched(layer), needs_dx=True))
         self.stack.enter_context(replaced(self.model.loss, forward=self._loss))
         self.stack.enter_context(replaced(self.model.optimizer, step=self._step))
 
@@ -57,20 +57,20 @@ class Listener:
 
     # ---------------------------------------------------------------------------------- layers
 
-    def _ears(self, layer):
-        ears = {
+    def _watched(self, layer):
+        methods = {
             "forward": self._up(layer, layer.forward, fused=False),
             "backward": self._down(layer, layer.backward, "dy"),
         }
         if hasattr(layer, "logits") and hasattr(layer, "backward_from_logits"):
-            ears["logits"] = self._up(layer, layer.logits, fused=True)
-            ears["backward_from_logits"] = self._down(layer, layer.backward_from_logits, "dz")
-        return ears
+            methods["logits"] = self._up(layer, layer.logits, fused=True)
+            methods["backward_from_logits"] = self._down(layer, layer.backward_from_logits, "dz")
+        return methods
 
     def _up(self, layer, method, fused):
         """`forward`, or `logits`: alone where the loss is fused, else from within forward."""
 
-        def heard(x, *args, **options):
+        def run(x, *args, **options):
             if self.open:  # logits within forward
                 z = method(x, *args, **options)
                 self.open[-1].z = self.copy(z)
@@ -87,10 +87,10 @@ class Listener:
             self.calls.append(call)
             return result
 
-        return heard
+        return run
 
     def _down(self, layer, method, which):
-        def heard(dy, *args, **options):
+        def run(dy, *args, **options):
             call = next(c for c in reversed(self.calls) if c.layer is layer and
                         (not c.visited or c in self.open))  # fmt: skip
             setattr(call, which, self.copy(dy))
@@ -105,7 +105,7 @@ class Listener:
             call.dx = self.copy(dx)
             return dx
 
-        return heard
+        return run
 
     def _parts(self, layer, call):
         """What forward saved for backward, by the names that the layer's text gives it."""
@@ -144,7 +144,7 @@ class Listener:
         state = self.model.optimizer.state
         return {name: self.copy(vector) for name, vector in state.items() if vector is not None}
 
-    # -------------------------------------------------------------------------- what was heard
+    # -------------------------------------------------------------------------- what was watched
 
     def outputs(self):
         """The predictions, and the last layer's y where the loss took its z."""

@@ -71,12 +71,16 @@ def _step(model, x, y, w):
     for name, vector in optimizer.state.items():
         if vector is not None:
             look(vector, "optimizer", f"before the step, the optimizer's {name!r}", None)
-    model.begin_step()
-    model.compute_gradients(x, y, w)
-    look(np.float64(model.context.loss), "loss", "the penalty on weights and activities", None)
-    trained = model.trainable_weights
-    look_at_all("gradient", "the gradient of", lambda p: p.grad, trained)
-    model.update()
+    inner = model.compute_gradients
+
+    def compute_gradients(*args, **options):
+        inner(*args, **options)
+        look(np.float64(model.context.loss), "loss", "the penalty on weights and activities", None)
+        look_at_all("gradient", "the gradient of", lambda p: p.grad, model.trainable_weights)
+
+    with replaced(model, compute_gradients=compute_gradients):
+        model.begin_step()
+        model.train_step(x, y, w)
     look_at_all("update", "after the update,")
 
 
@@ -111,16 +115,16 @@ def _watch(model, stack):
 
     for leaf in model.leaves():
         kind = f"layer {leaf.name!r} ({type(leaf).__name__})"
-        ears = {}
+        watching = {}
         for name in ("forward", "logits"):
             if hasattr(leaf, name):
                 words = f"the output of {kind}"
-                ears[name] = watched(getattr(leaf, name), "forward", words, leaf.name)
+                watching[name] = watched(getattr(leaf, name), "forward", words, leaf.name)
         for name in ("backward", "backward_from_logits"):
             if hasattr(leaf, name):
                 words = f"the gradient by the input of {kind}"
-                ears[name] = watched(getattr(leaf, name), "backward", words, leaf.name)
-        stack.enter_context(replaced(leaf, **ears))
+                watching[name] = watched(getattr(leaf, name), "backward", words, leaf.name)
+        stack.enter_context(replaced(leaf, **watching))
     loss = model.loss
     stack.enter_context(
         replaced(loss, forward=watched(loss.forward, "loss", "the loss of the rows", None),

@@ -13,7 +13,7 @@ class LayerTrace:
         layer: the layer itself.
         x, y: input and output; a list of arrays for a layer of several inputs.
         z: what the activation is applied to; None for a layer without one.
-        dy: the gradient that came from above; None where the loss takes z directly.
+        dy: the gradient by y, an activity penalty included; None where the loss takes z directly.
         dz: the gradient by z; None as z is.
         dx: the gradient by x; None where nobody below has anything to learn.
         fused: whether the loss took z, and the activation was never called.

@@ -3,6 +3,7 @@
 `base` begins with how to write one of your own.
 """
 
+from ..configs.custom_objects import function_config as _function_config
 from ..configs.naming import public_names as _public_names
 from .base import EPSILON, REDUCTIONS, Loss, _registry, register
 from .checks import check_class_ids, check_finite
@@ -13,39 +14,7 @@ from .crossentropy import (
     SparseCategoricalCrossentropy,
 )
 from .focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
-from .functions import (
-    BCE,
-    KLD,
-    MAE,
-    MAPE,
-    MSE,
-    MSLE,
-    bce,
-    binary_crossentropy,
-    binary_focal_crossentropy,
-    categorical_crossentropy,
-    categorical_focal_crossentropy,
-    categorical_hinge,
-    cosine_similarity,
-    hinge,
-    huber,
-    kl_divergence,
-    kld,
-    kullback_leibler_divergence,
-    log_cosh,
-    logcosh,
-    mae,
-    mape,
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    mean_squared_error,
-    mean_squared_logarithmic_error,
-    mse,
-    msle,
-    poisson,
-    sparse_categorical_crossentropy,
-    squared_hinge,
-)
+from .functions import *  # noqa: F403  Keras's functions and their short names
 from .hinges import CategoricalHinge, Hinge, SquaredHinge
 from .probabilistic import KLDivergence, Poisson
 from .regression import (
@@ -71,13 +40,12 @@ def get(identifier, custom_objects=None):
 def serialize(loss):
     """The config dict that `deserialize` turns back into an equal loss."""
     if hasattr(loss, "loss_class"):
-        return {"module": "builtins", "class_name": "function", "config": loss.__name__,
-                "registered_name": "function"}  # fmt: skip
+        return _function_config(loss.__name__)
     return _registry.serialize(loss)
 
 
 def deserialize(config, custom_objects=None):
-    """A loss from what `serialize`, ours or Keras's, returned (or from a name)."""
+    """A loss from what `serialize`, tinynet's or Keras's, returned (or from a name)."""
     kind = config.get("class_name") if isinstance(config, dict) else None
     if kind == "function":  # Keras's way to write mean_squared_error, a function
         return get(config["config"], custom_objects)

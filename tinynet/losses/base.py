@@ -55,6 +55,7 @@ class Loss(Configurable, Versioned):
     logits_of = None  # name of the activation that can be fused into this loss
     from_logits = False
     integer_targets = False
+    wants_gradient = True  # False where only the values are used, as in a metric
     whole_rows = False  # whether a vector of predictions is one row, not N rows of one output
 
     def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
@@ -199,9 +200,9 @@ class Loss(Configurable, Versioned):
         return type(self).__name__
 
     def _arrays(self, p):
-        """Arrays for the values (N,) and the gradient (N, C)."""
+        """Arrays for the values (N,) and the gradient (N, C), None where no gradient is wanted."""
         empty = self.context.empty
-        return empty(p.shape[:1], p.dtype), empty(p.shape, p.dtype)
+        return empty(p.shape[:1], p.dtype), empty(p.shape, p.dtype) if self.wants_gradient else None
 
     # ------------------------------------------------------------------------ for one's own loop
 
@@ -218,8 +219,8 @@ class Loss(Configurable, Versioned):
     def _run(self, y_true, y_pred, sample_weight):
         """`forward` on arrays of any fitting shape: the values, and the shape of y_pred."""
         p = np.asarray(y_pred)
-        ours = p.dtype if p.dtype in (np.float32, np.float64) else "float32"
-        p = p.astype(self.dtype or ours, copy=False)
+        given = p.dtype if p.dtype in (np.float32, np.float64) else "float32"
+        p = p.astype(self.dtype or given, copy=False)
         if p.ndim == 0 or len(p) == 0:
             raise ValueError(f"y_pred: expected (N, ...) with N >= 1, received shape {p.shape}")
         y, rows, lead = np.asarray(y_true), p, p.shape[:-1]

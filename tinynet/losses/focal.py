@@ -6,6 +6,7 @@ Keras it is computed from probabilities that are clipped, also `from_logits`.
 
 import numpy as np
 
+from .. import activations
 from ..configs.checks import check_number
 from .base import EPSILON, register
 from .checks import check_shares, one_hot_hint
@@ -13,7 +14,7 @@ from .crossentropy import SmoothedLoss
 
 
 class _Focal(SmoothedLoss):
-    """What the two share: gamma, and logits that become probabilities first."""
+    """What the two share: gamma, and logits that `activation` makes probabilities of first."""
 
     def _set_gamma(self, gamma):
         self.gamma = check_number("gamma", gamma, 0, kind="")
@@ -26,9 +27,10 @@ class _Focal(SmoothedLoss):
             return values
         empty, z = self.context.empty, p
         p, dp = empty(z.shape, z.dtype), empty(z.shape, z.dtype)  # (N, C)
-        self._activate(z, p)
+        ops = self.context.ops
+        self.activation.forward(ops, z, y=p)
         self._from_probabilities(y, p, w, values, dp)
-        self._activate_grad(z, p, dp)
+        self.activation.backward(ops, z, p, dp, dx=self.dp)
         return values
 
 
@@ -47,6 +49,7 @@ class BinaryFocalCrossentropy(_Focal):
     """
 
     config_keys = (*SmoothedLoss.config_keys, "apply_class_balancing", "alpha", "gamma")
+    activation = activations.sigmoid
 
     def __init__(
         self, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False,
@@ -58,12 +61,6 @@ class BinaryFocalCrossentropy(_Focal):
 
     def _classes(self, p):
         return 2
-
-    def _activate(self, z, p):
-        self.context.ops.elementwise("sigmoid", z, (), y=p)
-
-    def _activate_grad(self, z, p, dp):
-        self.context.ops.elementwise_grad("sigmoid", z, p, dp, (), dx=self.dp)
 
     def _from_probabilities(self, y, p, w, values, dp):
         weights = (self.alpha, 1 - self.alpha) if self.apply_class_balancing else (1.0, 1.0)
@@ -90,6 +87,7 @@ class CategoricalFocalCrossentropy(_Focal):
     """
 
     config_keys = (*SmoothedLoss.config_keys, "alpha", "gamma")
+    activation = activations.softmax
     whole_rows = True
 
     def __init__(
@@ -99,12 +97,6 @@ class CategoricalFocalCrossentropy(_Focal):
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
         self.alpha = np.asarray(alpha, float).tolist()
         self._set_gamma(gamma)
-
-    def _activate(self, z, p):
-        self.context.ops.softmax(z, y=p)
-
-    def _activate_grad(self, z, p, dp):
-        self.context.ops.softmax_grad(p, dp, dx=self.dp)
 
     def _from_probabilities(self, y, p, w, values, dp):
         ops = self.context.ops

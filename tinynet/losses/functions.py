@@ -81,3 +81,5 @@ mae = MAE = mean_absolute_error
 mape = MAPE = mean_absolute_percentage_error
 mse = MSE = mean_squared_error
 msle = MSLE = mean_squared_logarithmic_error
+
+__all__ = [name for name, value in globals().items() if hasattr(value, "loss_class")]

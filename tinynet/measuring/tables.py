@@ -76,7 +76,8 @@ def _reached(one):
 def preparation_table(result):
     """What is not in the times: start, compilation, what a call of `fit` adds once; and the cores.
 
-    An engine with threads that used 1.0 of 2 cores in its turn shared the machine with somebody.
+    An engine with threads that used 1.0 of 2 cores in its turn shared the machine with another
+    program.
     """
     title = (
         "not in the times: seconds of start and compilation; cores kept busy in its turn and out"

@@ -6,14 +6,14 @@ import numpy as np
 
 from .. import initializers
 from ..config import floatx
-from ..configs.custom_objects import find
+from ..configs.custom_objects import function_config
 from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from .variable import Variable
 
 _registry = Registry("metric", "metrics")
 register = _registry.register
-functions = {}  # name -> one of our functions (y_true, y_pred), for configs; filled in __init__
+functions = _registry.functions  # name -> function of (y_true, y_pred); filled in __init__
 
 EPSILON = 1e-7  # Keras's: where probabilities are clipped, and what keeps 0 / 0 away
 
@@ -75,9 +75,10 @@ class Metric(Configurable):
         """The older name of `add_variable`."""
         return self.add_variable(shape, initializer, dtype, name=name)
 
-    def _add_sum(self, name, shape=()):
-        """A variable that sums are kept in: in float64, however many batches come."""
-        return self.add_variable(shape, dtype="float64", name=name)
+    def _add_sums(self, shape, *names):
+        """Make variables that sums are kept in, in float64, as attributes of these names."""
+        for name in names:
+            setattr(self, name, self.add_variable(shape, dtype="float64", name=name))
 
     @property
     def variables(self):
@@ -129,7 +130,7 @@ class Metric(Configurable):
 
     @property
     def higher_is_better(self):
-        """True, False, or None where nobody said; a class of your own may set `_direction` to
+        """True, False, or None where it is not known; a class of your own may set `_direction` to
         "up" or "down", as in Keras, or override this.
         """
         return {"up": True, "down": False}.get(getattr(self, "_direction", None))
@@ -182,24 +183,16 @@ def serialize(metric):
                 f"metric {metric!r} can't be serialized: it has no name to be found by; "
                 "write it with def"
             )
-        return {
-            "module": "builtins",
-            "class_name": "function",
-            "config": name,
-            "registered_name": "function",
-        }
+        return function_config(name)
     return _registry.serialize(metric)
 
 
 def deserialize(config, custom_objects=None):
     """The metric (or function) that `serialize`, or Keras, wrote."""
-    if isinstance(config, dict):
-        if config.get("class_name") == "function":
-            return _function(config, custom_objects)
-        inside = config.get("config")
-        if isinstance(inside, dict) and isinstance(inside.get("fn"), dict):
-            fn = deserialize(inside["fn"], custom_objects)
-            config = {**config, "config": {**inside, "fn": fn}}
+    inside = config.get("config") if isinstance(config, dict) else None
+    if isinstance(inside, dict) and isinstance(inside.get("fn"), dict):
+        fn = deserialize(inside["fn"], custom_objects)
+        config = {**config, "config": {**inside, "fn": fn}}
     return _registry.deserialize(config, custom_objects)
 
 
@@ -208,15 +201,3 @@ def get(identifier, custom_objects=None):
     if isinstance(identifier, dict):
         return deserialize(identifier, custom_objects)
     return _registry.get(identifier, custom_objects)
-
-
-def _function(config, custom_objects):
-    name = config.get("config")
-    found = find((config.get("registered_name"), name), custom_objects)
-    if found is not None:
-        return found
-    if name in functions:
-        return functions[name]
-    raise ValueError(
-        f"metric function {name!r} is not one of tinynet's: pass custom_objects={{{name!r}: ...}}"
-    )

@@ -54,10 +54,9 @@ class Counts(Metric):
         """Variables (T, *shape) for `thresholds`."""
         self.thresholds = [float(t) for t in thresholds]
         shape = (len(self.thresholds), *shape)
-        self.true_positives = self._add_sum("true_positives", shape)
-        self.false_positives = self._add_sum("false_positives", shape)
-        self.true_negatives = self._add_sum("true_negatives", shape)
-        self.false_negatives = self._add_sum("false_negatives", shape)
+        self._add_sums(
+            shape, "true_positives", "false_positives", "true_negatives", "false_negatives"
+        )
 
     def _add(self, y_true, y_pred, sample_weight):
         """Add entries of any shape; weights are of the rows, or of every entry."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..configs.checks import check_number
 from .base import EPSILON, Metric, register
-from .shapes import pair, spread
+from .shapes import matrices, spread
 
 
 @register()
@@ -35,15 +35,10 @@ class FBetaScore(Metric):
         self.true_positives = None  # (C,), made at the first batch
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y, p = pair(y_true, y_pred, self.name)
-        if p.ndim != 2:
-            raise ValueError(
-                f"{self.name}: expected targets and predictions of shape (N, C), received {p.shape}"
-            )
+        y, p = matrices(y_true, y_pred, self.name)
         if self.true_positives is None:
             names = ("true_positives", "false_positives", "false_negatives", "class_weights")
-            (self.true_positives, self.false_positives, self.false_negatives,
-             self.class_weights) = (self._add_sum(name, p.shape[1:]) for name in names)  # fmt: skip
+            self._add_sums(p.shape[1:], *names)
         if self.threshold is None:
             yes = (p >= p.max(axis=-1, keepdims=True)) & (np.abs(p) > 1e-9)
         else:

@@ -7,12 +7,31 @@ import numpy as np
 from .base import EPSILON, Metric, register
 
 
-class _Confusion(Metric):
-    """Sums weights in a matrix: row = true class, column = predicted class."""
+@register()
+class IoU(Metric):
+    """Mean over some classes of TP / (TP + FP + FN), from a matrix that sums the
+    weights: row = true class, column = predicted class.
 
+    Args:
+        num_classes: how many classes there are.
+        target_class_ids: the classes to look at.
+        ignore_class: values with this true class are left out.
+        sparse_y_true, sparse_y_pred: whether targets, predictions are class ids; else the largest
+            along `axis` says which class it is.
+        dtype: of the ids and weights: "int32" unless told otherwise, so that weights lose their
+            fractions.
+    """
+
+    config_keys = (
+        *("name", "dtype", "num_classes", "target_class_ids", "ignore_class"),
+        *("sparse_y_true", "sparse_y_pred", "axis"),
+    )
     higher_is_better = True
 
-    def __init__(self, num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis):
+    def __init__(
+        self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
+        sparse_y_true=True, sparse_y_pred=True, axis=-1,
+    ):  # fmt: skip
         super().__init__("int" if dtype is None else dtype, name)
         self.num_classes, self.ignore_class, self.axis = num_classes, ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
@@ -20,6 +39,12 @@ class _Confusion(Metric):
         self.total_cm = self.add_variable(
             (num_classes, num_classes), dtype=kind, name="total_confusion_matrix"
         )
+        self.target_class_ids = [int(i) for i in target_class_ids]
+        if not all(0 <= i < num_classes for i in self.target_class_ids):
+            raise ValueError(
+                f"{type(self).__name__}: target_class_ids must be in [0, {num_classes}), "
+                f"received {target_class_ids!r}"
+            )
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
@@ -55,45 +80,6 @@ class _Confusion(Metric):
             raise ValueError(
                 f"{self.name}: expected sample_weight for {count} values, received {weights.shape}"
             ) from None
-
-
-@register()
-class IoU(_Confusion):
-    """Mean over some classes of TP / (TP + FP + FN).
-
-    Args:
-        num_classes: how many classes there are.
-        target_class_ids: the classes to look at.
-        ignore_class: values with this true class are left out.
-        sparse_y_true, sparse_y_pred: whether targets, predictions are class ids; else the largest
-            along `axis` says which class it is.
-        dtype: of the ids and weights: "int32" unless told otherwise, so that weights lose their
-            fractions.
-    """
-
-    config_keys = (
-        *("name", "dtype", "num_classes", "target_class_ids", "ignore_class"),
-        *("sparse_y_true", "sparse_y_pred", "axis"),
-    )
-
-    def __init__(
-        self,
-        num_classes,
-        target_class_ids,
-        name=None,
-        dtype=None,
-        ignore_class=None,
-        sparse_y_true=True,
-        sparse_y_pred=True,
-        axis=-1,
-    ):
-        super().__init__(num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
-        self.target_class_ids = [int(i) for i in target_class_ids]
-        if not all(0 <= i < num_classes for i in self.target_class_ids):
-            raise ValueError(
-                f"{type(self).__name__}: target_class_ids must be in [0, {num_classes}), "
-                f"received {target_class_ids!r}"
-            )
 
     def result(self):
         cm = self.total_cm.value.astype(np.float64)
@@ -137,15 +123,9 @@ class MeanIoU(IoU):
     )
 
     def __init__(
-        self,
-        num_classes,
-        name=None,
-        dtype=None,
-        ignore_class=None,
-        sparse_y_true=True,
-        sparse_y_pred=True,
-        axis=-1,
-    ):
+        self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True,
+        sparse_y_pred=True, axis=-1,
+    ):  # fmt: skip
         super().__init__(
             *(num_classes, range(num_classes), name, dtype, ignore_class),
             *(sparse_y_true, sparse_y_pred, axis),
@@ -162,15 +142,9 @@ class OneHotIoU(IoU):
     )
 
     def __init__(
-        self,
-        num_classes,
-        target_class_ids,
-        name=None,
-        dtype=None,
-        ignore_class=None,
-        sparse_y_pred=False,
-        axis=-1,
-    ):
+        self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
+        sparse_y_pred=False, axis=-1,
+    ):  # fmt: skip
         super().__init__(
             num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis
         )
@@ -185,12 +159,6 @@ class OneHotMeanIoU(MeanIoU):
     config_keys = ("name", "dtype", "num_classes", "ignore_class", "sparse_y_pred", "axis")
 
     def __init__(
-        self,
-        num_classes,
-        name=None,
-        dtype=None,
-        ignore_class=None,
-        sparse_y_pred=False,
-        axis=-1,
+        self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_pred=False, axis=-1
     ):
         super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

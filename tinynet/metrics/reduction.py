@@ -2,6 +2,7 @@
 function of one's own.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -49,7 +50,7 @@ class Sum(Metric):
 
     def __init__(self, name="sum", dtype=None):
         super().__init__(dtype, name)
-        self.total = self._add_sum("total")
+        self._add_sums((), "total")
 
     def update_state(self, values, sample_weight=None):
         values = np.asarray(values)
@@ -76,7 +77,7 @@ class Mean(Metric):
 
     def __init__(self, name="mean", dtype=None):
         super().__init__(dtype, name)
-        self.total, self.count = self._add_sum("total"), self._add_sum("count")
+        self._add_sums((), "total", "count")
 
     def update_state(self, values, sample_weight=None):
         values = np.asarray(values)
@@ -131,9 +132,8 @@ class LossMetric(MeanMetric):
 
     def loss(self):
         """The loss with this metric's options, which it checks."""
-        own = {key: getattr(self, key) for key in self.config_keys
-               if key not in ("name", "dtype", "axis")}  # fmt: skip
-        return self.loss_type(**own, reduction="none")
+        return _loss(self.loss_type, tuple((key, getattr(self, key)) for key in self.config_keys
+                                           if key not in ("name", "dtype", "axis")))  # fmt: skip
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_pred = np.asarray(y_pred)
@@ -142,8 +142,17 @@ class LossMetric(MeanMetric):
         super().update_state(y_true, y_pred, sample_weight)
 
     def values(self, y_true, y_pred):
-        y, p = (np.moveaxis(v, self.axis, -1) for v in pair(y_true, y_pred))
+        y, p = pair(y_true, y_pred)
+        if self.axis != -1:
+            y, p = np.moveaxis(y, self.axis, -1), np.moveaxis(p, self.axis, -1)
         return loss_values(self.loss(), y, p)
+
+
+@functools.lru_cache
+def _loss(loss_type, options):
+    loss = loss_type(**dict(options), reduction="none")
+    loss.wants_gradient = False
+    return loss
 
 
 def loss_values(loss, y, p):

@@ -7,7 +7,7 @@ import numpy as np
 from .. import losses
 from .base import Metric, register
 from .reduction import LossMetric
-from .shapes import pair, spread
+from .shapes import matrices, pair, spread
 
 
 @register("mse")
@@ -98,11 +98,7 @@ class R2Score(Metric):
     higher_is_better, counts = True, False
 
     def __init__(
-        self,
-        class_aggregation="uniform_average",
-        num_regressors=0,
-        name="r2_score",
-        dtype=None,
+        self, class_aggregation="uniform_average", num_regressors=0, name="r2_score", dtype=None
     ):
         known = (None, "uniform_average", "variance_weighted_average")
         if class_aggregation not in known:
@@ -113,20 +109,13 @@ class R2Score(Metric):
             raise ValueError(f"R2Score: num_regressors must be >= 0, received {num_regressors!r}")
         super().__init__(dtype, name)
         self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
-        self.num_samples = self._add_sum("num_samples")
+        self._add_sums((), "num_samples")
         self.sum = None  # the other sums (C,) come with the first batch
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y, p = pair(y_true, y_pred, self.name)
-        if p.ndim != 2:
-            raise ValueError(
-                f"{self.name}: expected targets and predictions of shape (N, C), received {p.shape}"
-            )
+        y, p = matrices(y_true, y_pred, self.name)
         if self.sum is None:
-            names = ("sum", "squared_sum", "total_mse", "count")
-            self.sum, self.squared_sum, self.total_mse, self.count = (
-                self._add_sum(name, p.shape[1:]) for name in names
-            )
+            self._add_sums(p.shape[1:], "sum", "squared_sum", "total_mse", "count")
         w = spread(1.0 if sample_weight is None else sample_weight, p.shape)  # (N, C)
         w, y, p = (v.astype(np.float64) for v in (w, y, p))
         self.sum.assign_add((w * y).sum(axis=0))

@@ -31,6 +31,20 @@ def pair(y_true, y_pred, name="y_true"):
     return y_true.astype(y_pred.dtype, copy=False), y_pred
 
 
+def matrices(y_true, y_pred, name):
+    """Targets and predictions as `pair` makes them, of shape (N, C).
+
+    Raises:
+        ValueError: another rank, or shapes that differ.
+    """
+    y, p = pair(y_true, y_pred, name)
+    if p.ndim != 2:
+        raise ValueError(
+            f"{name}: expected targets and predictions of shape (N, C), received {p.shape}"
+        )
+    return y, p
+
+
 def floats(array):
     """An array of floats; of whole numbers, those of `floatx()`."""
     array = np.asarray(array)

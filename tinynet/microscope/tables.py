@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..showing.summary import plain_text
 from .explain import backward_formulas, forward_formulas, statistics
 
 WIDTH = 132
@@ -9,11 +10,7 @@ WIDTH = 132
 
 def as_text(trace) -> str:
     """The tables as plain text."""
-    console = _console()
-    with console.capture() as captured:
-        for table in tables(trace):
-            console.print(table)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    return plain_text(WIDTH, *tables(trace))
 
 
 def as_html(trace) -> str:
@@ -22,13 +19,6 @@ def as_html(trace) -> str:
 
     style = "font-family:monospace;line-height:1.25;white-space:pre;overflow-x:auto"
     return f'<pre style="{style}">{html.escape(as_text(trace))}</pre>'
-
-
-def _console():
-    from rich.console import Console
-
-    return Console(color_system=None, force_terminal=False, force_jupyter=False, width=WIDTH,
-                   highlight=False)  # fmt: skip
 
 
 def tables(trace):

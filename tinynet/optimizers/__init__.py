@@ -14,4 +14,4 @@ from .nadam import Nadam
 from .rmsprop import RMSprop
 from .sgd import SGD
 
-__all__ = [*_public_names(globals()), "schedules"]
+__all__ = ["schedules", *_public_names(globals())]

@@ -9,6 +9,8 @@ drawing in a loop leaks nothing; for a pyplot window hand in axes of your own:
     plt.show()
 """
 
+from importlib.util import find_spec as _find_spec
+
 from ..configs.extras import needs as _needs
 from ..configs.naming import public_names as _public_names
 from .boundary import decision_boundary
@@ -20,6 +22,7 @@ from .images import image_grid, misclassified, weight_images
 from .probes import plot_learning_rates, plot_loss_surface
 
 with _needs("plot", "tinynet.plotting draws with matplotlib"):
-    import matplotlib
+    if _find_spec("matplotlib") is None:  # it is imported by what draws
+        raise ImportError("there is no module matplotlib")
 
 __all__ = _public_names(globals())

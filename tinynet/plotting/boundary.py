@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .classes import as_classes
-from .figures import COLOURS, new_figure, root
+from .classes import as_classes, as_shares
+from .figures import COLOURS, one_axes, root
 
 MARKERS = "os^DvP"
 
@@ -55,8 +55,7 @@ def decision_boundary(model, x, y=None, *, class_names=None, resolution=200, mar
     strength = 0.12 + 0.48 * np.clip((sure - least) / (1 - least), 0, 1)  # (n,)
     picture = 1 - strength[:, None] * (1 - colours[chosen])
 
-    if ax is None:
-        ax = new_figure(5.2, 4.8, layout="constrained").subplots()
+    ax = one_axes(ax, 5.2, 4.8)
     edges = (sides[0][0], sides[0][-1], sides[1][0], sides[1][-1])
     square = (resolution, resolution)
     ax.imshow(picture.reshape(*square, 3), extent=edges, origin="lower", aspect="auto",
@@ -90,9 +89,7 @@ def _shares(scores):
     if scores.shape[1] == 1:
         p = scores if scores.min() >= 0 and scores.max() <= 1 else 1 / (1 + np.exp(-scores))
         return np.concatenate([1 - p, p], axis=1)
-    if scores.min() < 0 or scores.max() > 1:
-        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return scores / scores.sum(axis=1, keepdims=True)
+    return as_shares(scores)
 
 
 def _rgb(colours):

@@ -41,3 +41,10 @@ def as_classes(what, values):
         row = int(np.argmax((ids != values) | (ids < 0)))
         raise ValueError(f"{what} must be class ids 0, 1, ..., received {values[row]} in row {row}")
     return ids
+
+
+def as_shares(scores):
+    """Scores (n, C) as shares of 1: of logits, which leave [0, 1], the softmax."""
+    if scores.min() < 0 or scores.max() > 1:
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return scores / scores.sum(axis=1, keepdims=True)

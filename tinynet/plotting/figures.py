@@ -1,4 +1,4 @@
-"""What all pictures share: figures that belong to nobody, and their colours."""
+"""What all pictures share: figures outside of pyplot, styles of axes and lines, colours."""
 
 import functools
 import io
@@ -35,6 +35,31 @@ def _figure_class():
 def new_figure(width, height, **options):
     """A figure of `width` by `height` inches."""
     return _figure_class()(figsize=(width, height), dpi=100, **options)
+
+
+def one_axes(ax, width, height):
+    """The given axes, or those of a new figure of `width` by `height` inches."""
+    return new_figure(width, height, layout="constrained").subplots() if ax is None else ax
+
+
+def style_epochs(ax, title):
+    """Lay out axes whose x axis counts epochs."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.set(title=title, xlabel="epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    open_grid(ax)
+
+
+def open_grid(ax):
+    """Draw a faint grid, and no frame above and on the right."""
+    ax.grid(alpha=0.3)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def line_style(count):
+    """The style of a line through `count` points; where they are few, each has a marker."""
+    return {"linewidth": 1.8, "marker": "o" if count <= 20 else "", "markersize": 4}
 
 
 def panel_axes(count, width, axes=None, names=""):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .figures import FAINT, RIGHT, panel_axes, root
+from .figures import FAINT, RIGHT, line_style, panel_axes, root, style_epochs
 
 PANELS = {
     "gradient_norm": "gradient norm",
@@ -30,7 +30,7 @@ def plot_gradients(history, *, biases=False, axes=None):
     Raises:
         ValueError: no GradientMonitor took part; too few axes.
     """
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import PercentFormatter
 
     curves = dict(getattr(history, "history", history))
     panels = {kind: _of_kind(curves, kind, biases) for kind in PANELS}
@@ -48,8 +48,8 @@ def plot_gradients(history, *, biases=False, axes=None):
         for name, values in lines.items():
             owner, dash = name.split("/")[0], "-" if _is_matrix(name) else ":"
             epochs = range(1, len(values) + 1)
-            style = {"linewidth": 1.8, "marker": "o" if len(values) <= 20 else "", "markersize": 4}
-            (line,) = ax.plot(epochs, values, dash, color=colours[owner], label=name, **style)
+            style = {"color": colours[owner], "label": name, **line_style(len(values))}
+            (line,) = ax.plot(epochs, values, dash, **style)
             handles.setdefault(owner if dash == "-" else name, line)
         if kind == "dead_units":
             ax.set_ylim(-0.03, 1.03)
@@ -58,10 +58,7 @@ def plot_gradients(history, *, biases=False, axes=None):
             ax.set_yscale("log")
         if kind == "update_ratio":
             ax.axhline(1e-3, color=FAINT, linestyle="--", linewidth=1, zorder=0)
-        ax.set(title=PANELS[kind], xlabel="epoch")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        ax.grid(alpha=0.3)
-        ax.spines[["top", "right"]].set_visible(False)
+        style_epochs(ax, PANELS[kind])
     last = axes[-1]
     last.legend(
         handles.values(), handles, frameon=False, fontsize=9, title="layer, input first",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .figures import TRAINING, VALIDATION, panel_axes, root
+from .figures import TRAINING, VALIDATION, line_style, panel_axes, root, style_epochs
 
 
 def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
@@ -20,8 +20,6 @@ def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
     Raises:
         ValueError: the history is empty, lacks a metric, or its lists differ in length.
     """
-    from matplotlib.ticker import MaxNLocator
-
     curves = dict(getattr(history, "history", history))
     names = [name for name in curves if not name.startswith("val_")]
     epochs = [epoch + 1 for epoch in getattr(history, "epoch", ())]
@@ -49,16 +47,12 @@ def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
 
     axes = panel_axes(len(metrics), 5.2, axes, f" ({', '.join(metrics)})")
     for ax, name in zip(axes, metrics, strict=True):
-        # One epoch is a point, a few are points on a line, many are a line.
-        style = {"linewidth": 1.8, "marker": "o" if len(epochs) <= 20 else "", "markersize": 4}
+        style = line_style(len(epochs))
         ax.plot(epochs, curves[name], color=TRAINING, label="training", **style)
         if f"val_{name}" in curves:
             label = "validation"
             ax.plot(validated, curves[f"val_{name}"], color=VALIDATION, label=label, **style)
-        ax.set(title=name.replace("_", " "), xlabel="epoch")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        ax.grid(alpha=0.3)
-        ax.spines[["top", "right"]].set_visible(False)
+        style_epochs(ax, name.replace("_", " "))
         ax.legend(frameon=False)
     return root(axes[0])
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .classes import as_classes, as_names
+from .classes import as_classes, as_names, as_shares
 from .figures import RIGHT, WRONG, new_figure, root
 
 LINE = 0.18  # inches that a line of a title takes
@@ -187,10 +187,7 @@ def _confidence(scores):
     """The probability (n,) of the class that was chosen; scores outside 0..1 are logits."""
     if scores.shape[1] == 1:
         return np.abs(scores[:, 0] - 0.5) + 0.5
-    if scores.min() < 0 or scores.max() > 1:
-        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        scores = scores / scores.sum(axis=1, keepdims=True)
-    return scores.max(axis=1)
+    return as_shares(scores).max(axis=1)
 
 
 def weight_images(weights, shape=None, count=100, columns=10, *, ax=None):

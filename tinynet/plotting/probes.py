@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .figures import FAINT, TRAINING, WRONG, new_figure, root
+from .figures import FAINT, TRAINING, WRONG, one_axes, open_grid, root
 
 
 def plot_learning_rates(result, *, ax=None):
@@ -15,8 +15,7 @@ def plot_learning_rates(result, *, ax=None):
     Returns:
         the figure.
     """
-    if ax is None:
-        ax = new_figure(6.0, 3.8, layout="constrained").subplots()
+    ax = one_axes(ax, 6.0, 3.8)
     ax.plot(result.rates, result.losses, ".", color=FAINT, markersize=4, label="each step")
     ax.plot(result.rates, result.smooth, color=TRAINING, linewidth=2, label="smoothed")
     height = np.interp(np.log(result.steepest), np.log(result.rates), result.smooth)
@@ -27,8 +26,7 @@ def plot_learning_rates(result, *, ax=None):
                 top + 0.6 * max(top - bottom, 1e-3))  # fmt: skip
     ax.set_xlim(result.rates[0] / 1.5, result.rates[-1] * 1.5)
     ax.set(xscale="log", xlabel="learning rate", ylabel="loss", title="learning-rate range test")
-    ax.grid(alpha=0.3)
-    ax.spines[["top", "right"]].set_visible(False)
+    open_grid(ax)
     ax.legend(frameon=False, loc="lower left")
     return root(ax)
 
@@ -50,8 +48,7 @@ def plot_loss_surface(result, *, levels=18, ax=None):
     losses = np.maximum(result.losses, 1e-12)
     low, high = losses.min(), losses.max()
     high = max(high, low * 1.001)
-    if ax is None:
-        ax = new_figure(5.6, 4.6, layout="constrained").subplots()
+    ax = one_axes(ax, 5.6, 4.6)
     at, norm = np.geomspace(low, high, levels), LogNorm(low, high)
     filled = ax.contourf(result.a, result.b, losses, at, norm=norm, cmap="viridis_r")
     ax.contour(result.a, result.b, losses, at, colors="white", linewidths=0.5, alpha=0.6)

@@ -106,7 +106,7 @@ def _write_hdf5(path, write, model, *options):
 
 
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
-    """The model in a `.keras` or `.h5` file, Keras's or ours, ready to predict and to go on.
+    """The model in a `.keras` or `.h5` file, Keras's or tinynet's, ready to predict and train.
 
     Args:
         filepath: the file.
@@ -232,7 +232,7 @@ def model_to_json(model, **options) -> str:
 
 
 def model_from_json(json_string, custom_objects=None):
-    """A model with new weights from what `to_json` returned, Keras's or ours.
+    """A model with new weights from what Keras's or tinynet's `to_json` returned.
 
     Raises:
         ValueError: no such JSON, or it names something unknown.

@@ -57,8 +57,11 @@ def check_overwrite(path, overwrite):
 
 
 @contextlib.contextmanager
-def refusing(path, what):
-    """Turn whatever a damaged or foreign file makes its parsers raise into a ValueError."""
+def refusing(path, what, after_path=": "):
+    """Turn whatever a damaged or foreign file makes its parsers raise into a ValueError.
+
+    The parsers are zipfile, gzip, zlib, pickle, json and others, which have a dozen ways to say so.
+    """
     try:
         yield
     except ImportError:  # not the file's fault
@@ -67,4 +70,4 @@ def refusing(path, what):
         reason = str(error) or type(error).__name__
         if len(reason) > MOST_REASON:  # it may quote the file
             reason = f"{reason[:MOST_REASON]} ..."
-        raise ValueError(f"{path}: {what}: {reason}") from error
+        raise ValueError(f"{path}{after_path}{what}: {reason}") from error

@@ -9,7 +9,7 @@ import json
 import numpy as np
 
 from .. import losses, metrics, optimizers
-from ..configs.custom_objects import custom_object_scope, get_registered_name
+from ..configs.custom_objects import custom_object_scope, function_config, get_registered_name
 from ..configs.keras import check_shape
 from ..configs.registry import Registry, is_custom
 from ..layers.base import _registry as layer_registry
@@ -96,8 +96,7 @@ def _serialize(module, value):
         value = value()
     if not hasattr(value, "get_config") and callable(value):
         name = get_registered_name(value)
-        return {"module": value.__module__, "class_name": "function", "config": name,
-                "registered_name": name}  # fmt: skip
+        return function_config(name, value.__module__, name)
     return module.serialize(value)
 
 
@@ -153,7 +152,7 @@ def plain(value):
 
 
 def parse(text):
-    """JSON of a stranger as a dict."""
+    """The dict in a JSON text that may be hostile."""
     if len(text) > MOST_JSON:
         raise ValueError(f"a config of {len(text)} characters, at most {MOST_JSON} are read")
     try:
@@ -171,28 +170,28 @@ def check_size(config):
     Raises:
         ValueError: more than MOST_LAYERS layers or calls.
     """
-    left, count = [config], 0
-    while left:
-        node = left.pop()
+    count = 0
+    for node in _nodes(config):
         if isinstance(node, dict):
             count += sum(len(node[key]) for key in ("layers", "inbound_nodes")
                          if isinstance(node.get(key), list))  # fmt: skip
-            left.extend(node.values())
-        elif isinstance(node, list):
-            left.extend(node)
         if count > 2 * MOST_LAYERS:
             raise ValueError(f"more layers and calls of layers than {2 * MOST_LAYERS} in one file")
     return config
 
 
-def check_parts(config):
-    """Raise if a compile_config names more than MOST_PARTS things."""
-    left, count = [config], 0
-    while left and count <= MOST_PARTS:
-        node, count = left.pop(), count + 1
+def _nodes(config):
+    """Everything in a config, itself and what its dicts and lists hold."""
+    left = [config]
+    while left:
+        yield (node := left.pop())
         if isinstance(node, (dict, list)):
             left.extend(node.values() if isinstance(node, dict) else node)
-    if left:
+
+
+def check_parts(config):
+    """Raise if a compile_config names more than MOST_PARTS things."""
+    if any(k > MOST_PARTS for k, _ in enumerate(_nodes(config))):
         raise ValueError(f"it is compiled with more than {MOST_PARTS} parts")
 
 
@@ -233,7 +232,7 @@ def _model_class(name, config):
 
 
 def compile_model(model, config, custom_objects=None):
-    """Compile with what `compile_config` wrote, Keras's or ours."""
+    """Compile with what `compile_config` wrote, Keras's or tinynet's."""
     check_parts(config)
     with custom_object_scope(custom_objects):
         options = {

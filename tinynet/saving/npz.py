@@ -42,8 +42,8 @@ def save_sealed(file, arrays):
 def check_seal(archive):
     """Raise if an open zip archive has lost its end, or its members' names were given to others.
 
-    An archive that somebody else wrote, or packed again, has no seal and is believed. zipfile takes
-    what is left of a comment for the whole of it, so its length is looked at here.
+    An archive of another program, or one that was packed again, has no seal and is believed.
+    zipfile takes what is left of a comment for the whole of it, so its length is checked, too.
     """
     archive.fp.seek(-RECORD - len(archive.comment), 2)
     record = archive.fp.read(RECORD)
@@ -64,11 +64,8 @@ def read(parameters, file, skip_mismatch=False, by_name=False) -> Plan:
     Args:
         by_name: match arrays by their names instead of their order.
     """
-    if not zipfile.is_zipfile(file):
-        raise ValueError("this is no .npz archive, or not all of it")
-    file.seek(0)
     plan = Plan(skip_mismatch)
-    with np.load(file, allow_pickle=False) as archive:
+    with _opened(file) as archive:
         names = list(archive.files)
         if len(set(names)) != len(names):
             raise ValueError("it holds two arrays of one name")
@@ -79,6 +76,14 @@ def read(parameters, file, skip_mismatch=False, by_name=False) -> Plan:
 
         pair(plan, parameters, names, by_name, add)
         return plan.load()
+
+
+def _opened(file):
+    """The archive in an open file."""
+    if not zipfile.is_zipfile(file):
+        raise ValueError("this is no .npz archive, or not all of it")
+    file.seek(0)
+    return np.load(file, allow_pickle=False)
 
 
 def pair(plan, parameters, names, by_name, add):
@@ -114,26 +119,24 @@ def load_arrays(path, expected):
         ValueError: not such a file, damaged, or other arrays; names what differs.
         OSError: it can't be read.
     """
-    with open(path, "rb") as file, refusing(path, "this can't be loaded"):
-        if not zipfile.is_zipfile(file):
-            raise ValueError("this is no .npz archive, or not all of it")
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            check_seal(archive.zip)
-            names, wanted = list(archive.files), list(expected)
-            if names != wanted:
-                missing = next((a for a in wanted if a not in names), None)
-                raise ValueError(
-                    f"it holds {len(names)} arrays, expected {len(wanted)}"
-                    + (f"; {missing} is missing" if missing else "")
-                )
-            for name in wanted:
-                shape = _declared_shape(archive, name, "fiu")
-                if shape != np.shape(expected[name]):
-                    raise ValueError(
-                        f"{name} has shape {shape}, expected {np.shape(expected[name])}"
-                    )
-            return {name: _read(archive, name) for name in wanted}
+    with (
+        open(path, "rb") as file,
+        refusing(path, "this can't be loaded"),
+        _opened(file) as archive,
+    ):
+        check_seal(archive.zip)
+        names, wanted = list(archive.files), list(expected)
+        if names != wanted:
+            missing = next((a for a in wanted if a not in names), None)
+            raise ValueError(
+                f"it holds {len(names)} arrays, expected {len(wanted)}"
+                + (f"; {missing} is missing" if missing else "")
+            )
+        for name in wanted:
+            shape = _declared_shape(archive, name, "fiu")
+            if shape != np.shape(expected[name]):
+                raise ValueError(f"{name} has shape {shape}, expected {np.shape(expected[name])}")
+        return {name: _read(archive, name) for name in wanted}
 
 
 def _declared_shape(archive, name, kinds="f"):

@@ -36,6 +36,16 @@ class Plan:
             f"shape {parameter.shape}"
         )
 
+    def add_layer(self, layer, weights, entries, where):
+        """`add` for all weights of a layer, if there are as many entries (where, shape, read)."""
+        if len(entries) != len(weights):
+            self.mismatch(
+                f"it holds {len(entries)} arrays {where}, layer {layer.name!r} has {len(weights)}"
+            )
+            return
+        for p, entry in zip(weights, entries, strict=True):
+            self.add(p, *entry)
+
     def load(self):
         """Read all arrays, now that their shapes are known to fit."""
         for parameter, where, read in self.reads:
@@ -83,7 +93,7 @@ def own_weights(layer):
 
 
 def checksum(path, array) -> int:
-    """CRC-32 of an array, its shape and its place in the file."""
+    """CRC-32 of an array, its shape and its path in the file."""
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     head = f"{path} {array.dtype.str} {array.shape}".encode()
     return zlib.crc32(array.tobytes(), zlib.crc32(head))
@@ -98,7 +108,7 @@ def checked(group, data):
     """
     sums = group.attribute(CHECKSUM)
     if (sums is None) != (group.reader.root.attribute(CHECKSUM) is None):
-        raise ValueError(f"{group.path}: its checksums are gone, or nobody knows of them")
+        raise ValueError(f"{group.path}: its checksums are missing, or were not declared")
     if sums is not None and np.size(sums) != len(data):
         raise ValueError(f"{group.path}: {len(data)} arrays and {np.size(sums)} checksums")
     expected = [None] * len(data) if sums is None else np.atleast_1d(sums).tolist()

@@ -57,7 +57,7 @@ def history_html(history) -> str:
 
 
 def _rises(history, name):
-    """Whether more is better: True, False, or None where nobody knows."""
+    """Whether more is better: True, False, or None where it is not known."""
     name = name.removeprefix("val_")
     if name == "loss":
         return False

@@ -6,7 +6,7 @@
 Three media, three ways to draw; none of them starts a thread or hides the cursor:
 
 - A terminal: one line, rewritten after a carriage return. rich.live was the alternative; it takes
-  over sys.stdout while it is live, so that `breakpoint()` in somebody's layer becomes unusable, it
+  over sys.stdout while it is live, so that `breakpoint()` in a user's layer becomes unusable, it
   hides the cursor until it is stopped, and a redraw costs about a millisecond instead of 30 us.
 - A notebook: one output that is replaced (`display_id`). Carriage returns would look the same on
   screen, but a notebook that is executed by a program stores every frame, and rich.live needs

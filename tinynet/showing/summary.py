@@ -101,6 +101,18 @@ def _styled(text, colour):
     return styled
 
 
+def plain_text(width, *parts) -> str:
+    """What rich prints of tables and texts, without colours and trailing spaces."""
+    from rich.console import Console
+
+    console = Console(color_system=None, force_terminal=False, force_jupyter=False, width=width,
+                      highlight=False)  # fmt: skip
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
 def print_summary(
     model,
     line_length=None,
@@ -177,12 +189,7 @@ def print_summary(
     # One print: a notebook makes an output of each.
     text = Group(Text(f'Model: "{model.name}"', style="bold"), table, *footer)
     if print_fn is not None:
-        console = Console(
-            force_terminal=False, force_jupyter=False, color_system=None, width=NATURAL
-        )
-        with console.capture() as captured:
-            console.print(text, highlight=False)
-        print_fn("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
+        print_fn(plain_text(NATURAL, text) + "\n")
         return
     console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal and not console.is_jupyter:

@@ -142,15 +142,7 @@ def read_weights(model, file, skip_mismatch=False, by_name=False) -> Plan:
                              f"the model has {len(layers)}")  # fmt: skip
         pairs = zip(layers, names, strict=True)
     for layer, name in pairs:
-        weights, (_, entries) = _weights(layer), found[name]
-        if len(weights) != len(entries):
-            plan.mismatch(
-                f"it holds {len(entries)} arrays for {name}, layer {layer.name!r} has "
-                f"{len(weights)}"
-            )
-            continue
-        for p, (where, shape, get) in zip(weights, entries, strict=True):
-            plan.add(p, where, shape, get)
+        plan.add_layer(layer, _weights(layer), found[name][1], f"for {name}")
     return plan.load()
 
 

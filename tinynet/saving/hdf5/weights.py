@@ -93,14 +93,7 @@ def entries(group):
 
 
 def _read_layer(plan, path, group, layer):
-    weights, found = own_weights(layer), entries(group)
-    if len(found) != len(weights):
-        plan.mismatch(
-            f"it holds {len(found)} arrays in {path}, layer {layer.name!r} has {len(weights)}"
-        )
-        return
-    for p, (where, shape, get) in zip(weights, found, strict=True):
-        plan.add(p, where, shape, get)
+    plan.add_layer(layer, own_weights(layer), entries(group), f"in {path}")
 
 
 def _read_optimizer(plan, root, model):

@@ -40,7 +40,7 @@ def _pooling(g, layer, x):
 
 
 def _masked_mean(g, x, axis, keepdims):
-    """The mean over the places that are no padding; 0 where all are."""
+    """The mean over the steps that are no padding; 0 where all are."""
     mask, one = g.masks[x], g.constant([1], "int64")
     count = g.node("Max", g.node("ReduceSum", mask, one, keepdims=1), g.constant(1.0))  # (N, 1)
     w = g.node("Unsqueeze", g.node("Div", mask, count), g.constant([3 - axis], "int64"))
