@@ -1,5 +1,7 @@
 """Products with inputs that are mostly zeros, one thread's share: what is zero is left out."""
 
+import numpy as np
+
 from ..machine.loop import FEATURES, TILE
 from ..machine.native import matrix
 from ..machine.operands import cast
@@ -108,7 +110,7 @@ def add_outer(starts, columns, values, low, high, dy, dW, H):
         if low > 0:
             c = first_from(columns, c, end, low)
         while c < end and columns[c] < high:
-            out = dW + columns[c] * width
+            out = dW + np.int64(columns[c]) * width
             sum_rows_times(out, out, columns.ctypes.data, values.ctypes.data, c, c + 1, dy, 0, H,
                            like)  # fmt: skip
             c += 1
