@@ -167,7 +167,7 @@ def test_links_lead_to_the_line(which, tmp_path):
     expected = {"z = x W + b": "ops.linear(", "dW = xᵀ dz": "linear_dW(",
                 "dx = dz Wᵀ": "linear_dx(", "db = Σₙ dz[n]": "sum_rows(",
                 "L = Σₙ wₙ lₙ": "w /= rows",
-                "y = x ⊙ m": "multiply(x", "dx = dy ⊙ m": "multiply(dy",
+                "y = x ⊙ m": "ops.multiply, x", "dx = dy ⊙ m": "ops.multiply, dy",
                 "v ← v + (1 − β₂)(g² − v)": "v += (g * g - v)",
                 "w ← w + μ m − lr g": "w += momentum * m - lr * g",
                 "dz = w (p − y)": "dz", "v ← ρ v + (1 − ρ) g²": "v *= rho"}  # fmt: skip

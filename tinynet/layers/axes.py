@@ -9,10 +9,12 @@ def axes_of(layer, axis, shape):
     rank = len(shape)
     for a in given:
         if not -rank <= a < rank:
-            raise layer.invalid(f"axis {a} does not exist in input of shape {tuple(shape)}")
+            raise layer.invalid(f"axis {a} is no feature axis: axis {a} does not exist in input of "
+                                f"shape {tuple(shape)}")  # fmt: skip
     found = sorted({a % rank for a in given})
     if 0 in found:
-        raise layer.invalid(f"axis {axis} holds axis 0, the rows, which can't be joined")
+        raise layer.invalid(f"axis {axis} is no feature axis of {tuple(shape)}: it holds "
+                            "axis 0, the rows")  # fmt: skip
     for a in found:
         if shape[a] is None:
             raise layer.invalid(f"axis {a} must have a known size, received {tuple(shape)}")

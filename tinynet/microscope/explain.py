@@ -181,7 +181,9 @@ def forward_lines(call) -> list:
         return [*lines, (forward, ".forward(")] if activation_of(call) is not None else lines
     if own == "batchnorm":
         return [(forward, "ops.batchnorm(")] * 3
-    return [(forward, {"activation": ".forward(", "dropout": "multiply("}.get(own, "return"))]
+    if own == "dropout":
+        return [(type(layer).perturbed, "ops.multiply")]
+    return [(forward, ".forward(" if own == "activation" else "return")]
 
 
 def backward_lines(call) -> list:
@@ -194,7 +196,7 @@ def backward_lines(call) -> list:
             what = {"dW": "linear_dW(", "db": "sum_rows(", "dx": "linear_dx("}.get(formula[:2])
             found.append((linear, what) if what else (backward, "activation.backward("))
         return found
-    place = {"activation": ".backward(", "dropout": "multiply(", "batchnorm": "grad("}
+    place = {"activation": ".backward(", "dropout": "ops.multiply", "batchnorm": "grad("}
     return [(backward, place.get(own, "return"))] * len(backward_formulas(call))
 
 
