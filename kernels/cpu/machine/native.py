@@ -182,9 +182,9 @@ else:
         pass
 
 
-# Turns of the loop below before a thread sleeps, some 0.1 ms: more than one thread of a step waits for
-# another that has a core, and far less than another process keeps one. With 20,000 the second core
-# fell asleep in steps of one row (0.63 of the speed), with 200,000 a busy machine gains less.
+# Turns of the loop below before a thread sleeps, some 0.1 ms: more than a thread waits for another
+# that has a core, and far less than another process keeps one. With 20,000 the second core fell
+# asleep in steps of one row (0.63 of the speed), with 200,000 a busy machine gains less.
 SPINS = 100_000
 
 
