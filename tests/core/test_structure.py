@@ -1,6 +1,7 @@
 """The house: which module may import which, and what `import tinynet` loads."""
 
 import ast
+import configparser
 import pathlib
 import subprocess
 import sys
@@ -134,3 +135,11 @@ def test_the_top_of_tinynet_holds_what_users_import():
         "__init__.py",
         "recording.py",
     }
+
+
+def test_every_package_is_installed():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    there = {path.parent.relative_to(ROOT).parts for path in files("tinynet", "kernels")}
+    names = {".".join(p if p[0] == "tinynet" else ("tinynet", *p)) for p in there}
+    assert set(config["options"]["packages"].split()) == names
