@@ -191,7 +191,9 @@ class ReduceLROnPlateau(Monitor):
             self.best, self.wait = current, 0
         elif self.cooldown_counter == 0:
             self.wait += 1
-            if self.wait >= self.patience and optimizer.learning_rate > self.min_lr:
+            # In float32, as steps take it: 0.05 * 0.4 is above 0.02 by a float64 residue alone.
+            above = np.float32(optimizer.learning_rate) > np.float32(self.min_lr)
+            if self.wait >= self.patience and above:
                 optimizer.learning_rate = max(optimizer.learning_rate * self.factor, self.min_lr)
                 if self.verbose > 0:
                     print(f"Epoch {epoch + 1}: learning rate reduced to {optimizer.learning_rate}")
