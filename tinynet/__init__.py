@@ -11,14 +11,15 @@ from .inspecting.gradient_check import gradcheck
 from .layers import Input
 from .microscope import microscope
 from .models import Functional, Model, Sequential
+from .playground import playground
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Functional", "Input", "Model", "Parameter", "Sequential", "activations", "backend",
     "callbacks", "config", "constraints", "datasets", "gradcheck", "initializers", "layers",
-    "losses", "metrics", "microscope", "models", "optimizers", "probes", "random", "regularizers",
-    "saving", "utils",
+    "losses", "metrics", "microscope", "models", "optimizers", "playground", "probes", "random",
+    "regularizers", "saving", "utils",
 ]  # fmt: skip
 
 

@@ -6,6 +6,8 @@
 
 `python -m tinynet microscope [script.py]`: write a page about one training step: of the model that
 the script leaves behind under the names `model`, `x` and `y`, or of a new one on a data set.
+
+`python -m tinynet playground`: write and open a page on which small networks train, step by step.
 """
 
 import argparse
@@ -47,6 +49,18 @@ def microscope(args):
     path = tinynet.microscope(model, x[rows], y[rows], args.out, seed=args.seed,
                               keras=False if args.no_keras else "auto")  # fmt: skip
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; open it in a browser")
+
+
+def playground(args):
+    """Write the page on which networks train, and open it."""
+    import webbrowser
+
+    from .playground import playground
+
+    path = playground(args.out)
+    print(f"{path}: {path.stat().st_size / 1e3:.0f} kB; open it in a browser")
+    if not args.no_open:
+        webbrowser.open(path.resolve().as_uri())
 
 
 def _from_script(path):
@@ -101,8 +115,12 @@ def main(arguments=None):
     new.add_argument("--activation", default="relu")
     new.add_argument("--optimizer", default="adam")
     new.add_argument("--epochs", type=int, default=0, help="train so long before the look (0)")
+    play = commands.add_parser("playground", help="a page on which small networks train")
+    play.add_argument("--out", default="playground.html", help="where to write (playground.html)")
+    play.add_argument("--no-open", action="store_true", help="write it, and open no browser")
     args = parser.parse_args(arguments)
-    run = {"warmup": lambda _: warmup(), "doctor": doctor, "bench": bench, "microscope": microscope}
+    run = {"warmup": lambda _: warmup(), "doctor": doctor, "bench": bench,
+           "microscope": microscope, "playground": playground}  # fmt: skip
     run[args.command](args)
 
 

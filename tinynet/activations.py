@@ -262,6 +262,11 @@ for _name, _f in list(globals().items()):
 AS_LAYERS = {"ReLU": relu, "LeakyReLU": leaky_relu, "ELU": elu, "Softmax": softmax}
 
 
+def named() -> dict:
+    """All activations of this module: name -> activation."""
+    return {name: f for name, f in _registry.objects.items() if isinstance(f, Activation)}
+
+
 def get(identifier) -> Activation:
     """An activation from a name, an activation, a config, or None (linear).
 

@@ -54,6 +54,11 @@ def load_ops(device: str = "reference"):
     return kernels.load(resolve(device))
 
 
+def page_kernels() -> str:
+    """The kernels in JavaScript, for a page that trains."""
+    return importlib.import_module("tinynet.kernels.page").script()
+
+
 def survey_of_cpu() -> dict:
     """Describe this machine as the cpu device sees it: name -> text."""
     return importlib.import_module("tinynet.kernels.cpu.machine.survey").survey()
