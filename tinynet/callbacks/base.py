@@ -17,6 +17,14 @@ class Callback:
         self.model = None
         self.params = {}
 
+    def __copy__(self):
+        copied = object.__new__(type(self))
+        for name, value in vars(self).items():
+            if getattr(value, "__self__", None) is self:  # a hook set on the object: the copy's own
+                value = getattr(copied, value.__name__)
+            setattr(copied, name, value)
+        return copied
+
     def set_model(self, model):
         self.model = model
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .devices import load_ops, name_of
+
 
 class Masks:
     """Which entries of an array are padding, as Embedding(mask_zero=True) found them.
@@ -52,6 +54,9 @@ class StepContext:
         self.arrays = {}  # (shape, dtype) -> arrays
         self.used = {}  # (shape, dtype) -> how many are out
 
+    def __reduce__(self):
+        return _at, (name_of(self.ops), self.reuse, self.step, self.first_row)
+
     def begin(self, step):
         """Start step number `step`: every array may be handed out again."""
         self.step, self.loss_scale, self.use = step, 1.0, 0
@@ -99,3 +104,10 @@ class StepContext:
         self.arrays.clear()
         self.masks.pairs.clear()
         self.used.clear()
+
+
+def _at(device, reuse, step, first_row):
+    """A context of this device, for a copy: as far as the other one was, without its arrays."""
+    context = StepContext(load_ops(device), reuse)
+    context.step, context.first_row = step, first_row
+    return context

@@ -59,6 +59,11 @@ def page_kernels() -> str:
     return importlib.import_module("tinynet.kernels.page").script()
 
 
+def name_of(ops) -> str:
+    """The name of the device whose kernel module this is."""
+    return ops.__name__.rpartition(".")[2]
+
+
 def survey_of_cpu() -> dict:
     """Describe this machine as the cpu device sees it: name -> text."""
     return importlib.import_module("tinynet.kernels.cpu.machine.survey").survey()

@@ -12,6 +12,7 @@ import operator
 
 import numpy as np
 
+from .copying import own
 from .versions import Versioned, new_version
 
 _allowance = contextvars.ContextVar("allowance", default=None)
@@ -114,6 +115,14 @@ class Parameter(Versioned):
         check_range(self.path, value, self.dtype)
         self.value[...] = value if self.home is None else self.home.ops.from_host(value)
         return self
+
+    def __getstate__(self):
+        return vars(self) | {"value": self.numpy(), "grad": None, "home": None}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self.value = own(self.value)
+        self.trainable = self.trainable  # makes the gradient
 
     def _host(self):
         return self.value if self.home is None else self.home.ops.to_host(self.value)

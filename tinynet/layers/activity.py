@@ -20,6 +20,7 @@ class Penalized(Layer):
     """
 
     unversioned = Layer.unversioned | {"activity_losses", "activity"}
+    derived = Layer.derived | {"activity_losses": None, "activity": None}
 
     def __init__(self, *, activity_regularizer=None, **options):
         super().__init__(**options)

@@ -28,6 +28,7 @@ from ..configs.keras import adapt
 from ..configs.naming import unique_name
 from ..configs.registry import Registry
 from ..core.context import StepContext
+from ..core.copying import CopiedWhole
 from ..core.devices import load_ops
 from ..core.graph import fits, is_symbolic
 from ..core.locks import exclusive
@@ -46,7 +47,7 @@ OBJECTS = {"activation": activations, "initializer": initializers, "regularizer"
            "constraint": constraints}  # fmt: skip
 
 
-class Layer(Symbolic, Weights, Versioned):
+class Layer(Symbolic, Weights, CopiedWhole, Versioned):
     """Base of all layers.
 
     Args:
@@ -65,6 +66,7 @@ class Layer(Symbolic, Weights, Versioned):
     preserves_values = False  # whether the output holds the very values of the input
     unversioned = frozenset({"saved", "context", "needs_dx", "known_layout"})
     building = False  # whether `build` is running
+    derived = {"saved": None, "known_layout": None}  # noqa: RUF012
 
     def __init__(self, *, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None):
         self.name = unique_name(type(self).__name__) if name is None else str(name)
@@ -299,6 +301,10 @@ class Layer(Symbolic, Weights, Versioned):
         self.needs_dx = needs_dx
 
     # ---------------------------------------------------------------------------------- state
+
+    def __getstate__(self):
+        """Return the attributes of a copy: without the models that the layer is used in."""
+        return super().__getstate__() | {"nodes": [n for n in self.nodes if not n.inputs]}
 
     def get_state(self):
         """Return what training changes: weights, and where the layer's random generators are.

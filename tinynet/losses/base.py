@@ -15,6 +15,7 @@ from ..config import float_dtype
 from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from ..core.context import StepContext
+from ..core.copying import Copied
 from ..core.devices import load_ops
 from ..core.locks import exclusive
 from ..core.versions import Versioned
@@ -27,7 +28,7 @@ _registry = Registry("loss", "losses")
 register = _registry.register
 
 
-class Loss(Configurable, Versioned):
+class Loss(Configurable, Copied, Versioned):
     """Base of all losses.
 
     A loss of your own says what each row's value is, and its derivative, written by hand:
@@ -52,6 +53,7 @@ class Loss(Configurable, Versioned):
 
     config_keys = ("name", "reduction")
     unversioned = frozenset({"dp", "probabilities", "context"})
+    derived = {"dp": None, "probabilities": None}  # noqa: RUF012
     default_name = None
     logits_of = None  # name of the activation that can be fused into this loss
     from_logits = False

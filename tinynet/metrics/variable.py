@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..core.copying import own
 from ..core.parameters import fitting
 
 
@@ -19,6 +20,10 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __init__(self, value, name="variable"):
         self.value, self.name = np.array(value), name
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self.value = own(self.value)
 
     @property
     def shape(self):

@@ -19,7 +19,7 @@ from ..core.versions import latest_version, new_version
 from ..engine.fit import Trainer
 from ..layers import Layer
 
-DERIVED = {"planned", "fitting_layout", "first_trained", "learning", "wanted", "_context"}
+PLANS = {"planned", "fitting_layout", "first_trained", "learning", "wanted"}  # made from the layers
 
 
 class Model(Trainer, Layer):
@@ -45,6 +45,7 @@ class Model(Trainer, Layer):
 
     functional = stack = None  # Functional and Sequential, set by their modules
     declared_input_shape = None
+    derived = Layer.derived | dict.fromkeys(("flat", "execution", "course", "measured_for"))
     planned = fitting_layout = None  # what `plan_backward` and `check_shapes` have seen
 
     def __new__(cls, *args, **kwargs):
@@ -59,7 +60,7 @@ class Model(Trainer, Layer):
     def __init__(self, name=None):
         Trainer.__init__(self)
         # training state, and what is derived from the layers, do not change the version
-        self.unversioned = Layer.unversioned | DERIVED | frozenset(vars(self))
+        self.unversioned = Layer.unversioned | PLANS | {"_context"} | frozenset(vars(self))
         self.name = unique_name(type(self).__name__) if name is None else str(name)
         self.inner_layers, self.nodes = [], []
         self.input_shape = self.output_shape = None
@@ -67,6 +68,14 @@ class Model(Trainer, Layer):
         self.needs_dx = True
         self.step_context = StepContext(load_ops(resolve()), reuse=True)
         self._context = self.step_context
+
+    def __getstate__(self):
+        """Return the attributes of a copy; in `fit` a callback may ask for one."""
+        self.check_not_training("copy")
+        own = super().__getstate__()
+        kept = {name: own[name] for name in own if name not in PLANS}
+        # its nodes first, each after those that it reads: no recursion from layer to layer
+        return {name: own[name] for name in ("chain", "nodes_in_order") if name in own} | kept
 
     names_of_inputs = None  # where x may be a list or a dict of arrays
 

@@ -20,12 +20,13 @@ from ..core.versions import Versioned
 from . import schedules, variables
 from .averaging import Averaging
 from .checks import check_gradients, check_options
+from .vectors import Vectors
 
 _registry = Registry("optimizer", "optimizers", "rule_keys")
 register = _registry.register
 
 
-class Optimizer(Averaging, Configurable, Versioned):
+class Optimizer(Averaging, Vectors, Configurable, Versioned):
     """Base of all optimizers.
 
     One of your own is a class with its rule, which changes arrays in place entry by entry:
@@ -210,17 +211,6 @@ class Optimizer(Averaging, Configurable, Versioned):
         self.average_in_weights = False
         return self
 
-    def move_to(self, ops):
-        """Have moments, average and collected gradients on another device; nothing is lost."""
-        if ops is self.ops:
-            return
-
-        def moved(array):
-            return None if array is None else ops.from_host(self.ops.to_host(array))
-
-        self.state = {name: moved(array) for name, array in self.state.items()}
-        self.average, self.total, self.ops = moved(self.average), moved(self.total), ops
-
     def step(self, w, g, context=None):
         """One step for the flat weights w with their gradients g (not scaled), both (P,).
 
@@ -373,14 +363,6 @@ class Optimizer(Averaging, Configurable, Versioned):
         """`apply` for pairs (gradient, Parameter), as in Keras."""
         pairs = list(grads_and_parameters)
         self.apply([g for g, _ in pairs], [p for _, p in pairs])
-
-    def arrays(self):
-        """All flat vectors of this optimizer: average, accumulated gradients, moments."""
-        return [a for a in (self.average, self.total, *self.state.values()) if a is not None]
-
-    def state_size(self):
-        """(entries, bytes) of these vectors."""
-        return sum(a.size for a in self.arrays()), sum(a.nbytes for a in self.arrays())
 
     def moments(self):
         """This rule's share of `variables`: its moments, parameter by parameter."""
