@@ -276,6 +276,14 @@ class Model(Trainer, Layer):
         with_weights = [leaf for leaf in leaves if leaf.own_parameters] or leaves
         return with_weights[0].dtype if leaves else float_dtype()
 
+    def get_compile_config(self) -> dict:
+        """What `compile` was told, as plain values for `compile_from_config`; {} if it was not."""
+        return {} if self.optimizer is None else saving.config.compile_config(self)
+
+    def compile_from_config(self, config: dict):
+        """Compile as `get_compile_config` says; the optimizer has no steps behind it."""
+        saving.config.compile_model(self, config)
+
     def save(self, filepath, overwrite=True, zipped=None, include_optimizer=True):
         """Write the whole model to a `.keras` or `.h5` file, see `saving.save_model`."""
         saving.save_model(self, filepath, overwrite, zipped, include_optimizer)

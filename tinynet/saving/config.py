@@ -38,7 +38,7 @@ def model_config(model) -> dict:
     if model.built and getattr(model, "input_shape", None) is not None:
         config["build_config"] = {"input_shape": model.input_shape}
     if model.optimizer is not None:
-        config["compile_config"] = compile_config(model)
+        config["compile_config"] = model.get_compile_config()
     return config
 
 
@@ -119,7 +119,7 @@ def _legacy_name(entry):
 
 def legacy_training_config(model) -> dict:
     """Return what `compile` was told, as in a `.h5`."""
-    config = compile_config(model)
+    config = model.get_compile_config()
     optimizer = config.pop("optimizer")
     config["optimizer_config"] = {"class_name": _legacy_name(optimizer),
                                   "config": optimizer["config"]}  # fmt: skip
