@@ -16,7 +16,7 @@ from .configs.checks import check_number, is_integer
 from .configs.registry import Configurable, Registry
 from .random import check_seed, draw_seed, generator
 
-registry = Registry("initializer", "initializers", "config_keys")
+registry = Registry("initializer", "initializers", "config_keys", takes_functions=True)
 
 
 def _check_shape(shape) -> tuple:

@@ -23,7 +23,7 @@ import numpy as np
 
 from .. import activations, constraints, initializers, regularizers
 from ..config import float_dtype
-from ..configs.custom_objects import custom_object_scope
+from ..configs.custom_objects import custom_object_scope, is_registered
 from ..configs.keras import adapt
 from ..configs.naming import unique_name
 from ..configs.registry import Registry
@@ -334,7 +334,7 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
         config = {"name": self.name, "trainable": self.learns, "dtype": self.dtype}
         for key in self.config_keys:
             value, module = getattr(self, key), OBJECTS.get(key.rpartition("_")[2])
-            known = module is activations or hasattr(value, "get_config")
+            known = module is activations or hasattr(value, "get_config") or is_registered(value)
             config[key] = module.serialize(value) if module and known else value
         return config
 

@@ -40,7 +40,7 @@ def get(identifier, custom_objects=None):
 def serialize(loss):
     """Return the config dict that `deserialize` turns back into an equal loss."""
     if hasattr(loss, "loss_class"):
-        return _function_config(loss.__name__)
+        return _function_config(loss)
     return _registry.serialize(loss)
 
 
