@@ -164,10 +164,15 @@ def test_a_large_array_comes_over_in_pieces(monkeypatch):
 
 
 @emulated_only
-def test_release_gives_pinned_memory_back_too(monkeypatch):
-    freed = []
+def test_release_gives_much_idle_memory_back_and_pinned_memory_too(monkeypatch):
+    freed, idle = [], [gpu.IDLE_BYTES]
     for name in ("get_default_memory_pool", "get_default_pinned_memory_pool"):
-        pool = types.SimpleNamespace(free_all_blocks=lambda name=name: freed.append(name))
+        pool = types.SimpleNamespace(
+            free_all_blocks=lambda name=name: freed.append(name), free_bytes=lambda: idle[0]
+        )
         monkeypatch.setattr(fake_cupy, name, lambda pool=pool: pool)
+    gpu.release()
+    assert freed == []
+    idle[0] += 1
     gpu.release()
     assert freed == ["get_default_memory_pool", "get_default_pinned_memory_pool"]

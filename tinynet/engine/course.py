@@ -29,9 +29,10 @@ class Course:
         segment: (Dataset, [rows of a batch, ...]), what is or was last carried out.
         resumed: whether it goes on from a snapshot.
         set_aside: what its metrics have counted while they measure for another one.
+        announced: what the device was told of the data that are read.
     """
 
-    resumed, segment, set_aside, lock = False, None, None, None
+    resumed, segment, set_aside, lock, announced = False, None, None, None, None
 
     def __init__(self, model, sources, callbacks, verbose, more=(), **params):
         given = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
@@ -47,6 +48,8 @@ class Course:
         self.call = self.callbacks.call
 
     def __enter__(self):
+        data = [source.data.x for source in self.sources if isinstance(source, Table)]
+        self.announced = self.run(self.model.execution.announce, data)
         if self.whole:  # nothing of the user's runs within: all rows see the same weights
             self.lock = lock_of(self.model).take()
         return self
@@ -63,7 +66,7 @@ class Course:
 
     def _give_back(self):
         """Have the model keep no arrays that its next call can do without."""
-        model = self.model
+        model, self.announced = self.model, None
         model.context.release()
         model.execution.release()
         model.saved = model.measured_for = None

@@ -59,6 +59,10 @@ class Eager:
                 parts.append(np.array(to_host(outputs)))
         return joined(parts)
 
+    def announce(self, data):
+        """Return what tells the device, while it lives, that a call reads these data sets."""
+        return getattr(self.model.context.ops, "announce", lambda data: None)(data)
+
     def release(self):
         """Give memory back that the next call can do without."""
         getattr(self.model.context.ops, "release", lambda: None)()

@@ -24,6 +24,7 @@ TRANSPOSED, AS_IS = 1, 0  # CUBLAS_OP_T, CUBLAS_OP_N
 FP32, TF32 = 0, 3  # CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENSOR_OP_MATH
 
 _current = None
+when_full = []  # functions that give back what is on the card only to save time
 
 
 def current():
@@ -93,10 +94,18 @@ class Runtime:
     # ------------------------------------------------------------------------------- arrays
 
     def empty(self, shape, dtype):
-        try:
-            return self.cupy.empty(shape, dtype)
-        except self.cupy.cuda.memory.OutOfMemoryError:
-            raise self.out_of_memory(int(np.prod(shape)) * np.dtype(dtype).itemsize) from None
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        return self._with_room(lambda: self.cupy.empty(shape, dtype), size)
+
+    def _with_room(self, make, size):
+        """Return `make()`; where there is no room for `size` bytes, once more after giving back."""
+        for give_back in (*when_full, self.trim, None):
+            try:
+                return make()
+            except self.cupy.cuda.memory.OutOfMemoryError:
+                if give_back is None:
+                    raise self.out_of_memory(size) from None
+                give_back()
 
     def zeros(self, shape, dtype):
         array = self.empty(shape, dtype)
@@ -108,19 +117,16 @@ class Runtime:
         if isinstance(array, self.cupy.ndarray):
             return array
         array = np.asarray(array)
-        try:
-            if array.nbytes <= AT_ONCE:
-                return self.cupy.asarray(array, order="C")
-            there = self.empty(array.shape, array.dtype)
-            some = max(1, AT_ONCE // array[:1].nbytes)
-            # `asarray` would make a pinned copy of the whole, in room for the next power of two
-            for i in range(0, len(array), some):
-                piece = np.ascontiguousarray(array[i : i + some])
-                there[i : i + some].set(piece)
-                self.synchronize()  # before the piece is given up
-            return there
-        except self.cupy.cuda.memory.OutOfMemoryError:
-            raise self.out_of_memory(array.nbytes) from None
+        if array.nbytes <= AT_ONCE:
+            return self._with_room(lambda: self.cupy.asarray(array, order="C"), array.nbytes)
+        there = self.empty(array.shape, array.dtype)
+        some = max(1, AT_ONCE // array[:1].nbytes)
+        # `asarray` would make a pinned copy of the whole, in room for the next power of two
+        for i in range(0, len(array), some):
+            piece = np.ascontiguousarray(array[i : i + some])
+            there[i : i + some].set(piece)
+            self.synchronize()  # before the piece is given up
+        return there
 
     def to_host(self, array):
         return self.cupy.asnumpy(array) if isinstance(array, self.cupy.ndarray) else array
@@ -142,7 +148,15 @@ class Runtime:
     def free_bytes(self):
         """(what an array could take, what the card has)."""
         free, total = self.cupy.cuda.runtime.memGetInfo()
-        return free + self.cupy.get_default_memory_pool().free_bytes(), total
+        return free + self.idle_bytes(), total
+
+    def idle_bytes(self):
+        """What has been asked of the card, and no array uses."""
+        return self.cupy.get_default_memory_pool().free_bytes()
+
+    @functools.cached_property
+    def total_bytes(self):
+        return self.free_bytes()[1]
 
     def out_of_memory(self, asked):
         return OutOfMemory(asked, *self.free_bytes())

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...recording import Unsupported
 from ..card import runtime as card_runtime
-from ..card.data import comes_in_pieces, dtype_number, fits, resident
+from ..card.data import arrays_of, comes_in_pieces, dtype_number, fits, resident
 from ..card.feed import steps_of_a_piece
 from ..passes.epilogues import with_epilogues
 from ..passes.fusion import fused
@@ -91,7 +91,7 @@ class Machine:
             hasattr(x, "starts")
             and dtype_number(x.values) is not None
             and x.columns.dtype in (np.int32, np.int64)
-            and fits(x.starts, x.columns, x.values)
+            and fits(*arrays_of(x))
         )
 
     def look_at(self, x):
@@ -102,7 +102,7 @@ class Machine:
         if isinstance(x, np.ndarray):
             there = resident.get(x)
             return self._fields_of(there, x), [there]
-        arrays = [resident.get(a) for a in (x.values, x.starts, x.columns)]
+        arrays = [resident.get(a) for a in arrays_of(x)]
         fields = dict(zip(("x", "starts", "columns"), arrays, strict=True))
         fields |= {"x_dtype": dtype_number(x.values), "column_bytes": x.columns.itemsize}
         return fields, arrays
