@@ -38,8 +38,8 @@ IDLE_BYTES = 64 << 20  # that may lie idle between calls: to ask for memory take
 
 __all__ = [
     "Machine", "OutOfMemory", "RunningStep", "Slot", "Unsupported", "Unusable", "activations",
-    "add_loss_instruction", "announce", "count_matches_instructions", "empty", "from_host", "layers",
-    "products", "to_host", "updates", "zeros",
+    "add_loss_instruction", "announce", "count_matches_instructions", "empty", "from_host",
+    "layers", "products", "to_host", "updates", "zeros",
 ]  # fmt: skip
 
 

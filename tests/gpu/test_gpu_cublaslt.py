@@ -15,7 +15,6 @@ from tinynet import Sequential
 from tinynet.kernels.gpu.card import cublaslt, runtime
 from tinynet.kernels.gpu.card import survey as card_survey
 from tinynet.kernels.gpu.passes import epilogues as epilogue_pass
-from tinynet.kernels.gpu.passes import fusion
 from tinynet.layers import BatchNormalization, Dense, Input
 
 DRAW = np.random.default_rng(3)
@@ -58,14 +57,11 @@ def same(model, other):
         np.testing.assert_allclose(a, b, rtol=1e-9 if a.dtype == "float64" else 1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("few_rows", [1024, 0])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_bias_relu_and_bias_gradients_go_along(library, monkeypatch, dtype, few_rows):
-    monkeypatch.setattr(fusion, "FEW_ROWS", few_rows)
+def test_bias_relu_and_bias_gradients_go_along(library, dtype):
     model = trained(dtype=dtype)
     RELU, BIAS, SUM = cublaslt.RELU_BIAS, cublaslt.BIAS, cublaslt.BGRADA
-    sums = 1 if few_rows else 3  # of hidden layers they go with relu's gradient, up to so many rows
-    assert epilogues(model) == [RELU, RELU, BIAS] + [SUM] * sums
+    assert epilogues(model) == [RELU, RELU, BIAS, SUM]  # hidden layers': with relu's gradient
     names = [one.name for one in machine_of(model).step]
     for name in ("add_bias", "bias_elementwise", "sum_rows"):
         assert name not in names

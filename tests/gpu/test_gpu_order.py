@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinynet.kernels import gpu
-from tinynet.kernels.gpu.card import sources
+from tinynet.kernels.gpu.card import runtime, sources
 from tinynet.kernels.gpu.machine import order as launch_order
 from tinynet.kernels.gpu.machine.launches import launch
+from tinynet.kernels.gpu.passes.fusion import fused
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -90,3 +91,45 @@ def test_any_order_within_a_group_gives_the_same(program):
             mine = launch_order.accesses(one)
             before = [launch_order.accesses(other) for other in groups[-2]]
             assert any(launch_order.conflict(mine, theirs) for theirs in before)
+
+
+# ------------------------------------------------------------------------------ sums over rows
+
+
+@pytest.mark.parametrize(
+    ("R", "D", "parts"),
+    # 3 multiprocessors with 4 blocks each; a group has 4 columns, a block 4 threads for each
+    [(32, 4, 1), (33, 4, 2), (10**6, 4, 12), (10**6, 9, 4), (10**6, 100, 1), (0, 4, 1)],
+)
+def test_into_how_many_shares_rows_are_split(R, D, parts):
+    assert runtime.current().parts(R, D) == parts
+
+
+@pytest.mark.parametrize("R", [31, 32, 33, 100, 400])
+def test_sums_over_rows_by_several_blocks_are_the_same_at_each_run(R):
+    rng = np.random.default_rng(R)
+    host = {name: rng.normal(size=(R, 6)).astype("float32") for name in ("x", "y", "dy")}
+    arrays = {name: gpu.from_host(a) for name, a in host.items()}
+    launches = [
+        *gpu.elementwise_grad.instructions(
+            "relu",
+            arrays["x"],
+            arrays["y"],
+            arrays["dy"],
+            (),
+            dx=(dx := gpu.empty((R, 6), "float32")),
+        ),
+        *gpu.sum_rows.instructions(dx, out=(db := gpu.empty((6,), "float32"))),
+    ]
+    (one,) = fused(launches)
+    assert (one.given["parts"] > 1) == (R > 32)
+    found = []
+    for _ in range(3):  # what the last block left of the run before does not count
+        db.fill(np.nan)
+        one.start(runtime.current())
+        found.append(gpu.to_host(db))
+    right = host["dy"] * (host["x"] > 0)
+    np.testing.assert_array_equal(gpu.to_host(dx), right)
+    np.testing.assert_allclose(found[0], right.sum(axis=0, dtype="float64"), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])

@@ -23,11 +23,10 @@
 
 #include <thread>
 #define OF_A_BLOCK static thread_local
-#define __device__ inline  // members of a struct among them
 #else
 #define OF_A_BLOCK static
-#define __device__ static inline
 #endif
+#define __device__ inline  // members of a struct among them
 #define __global__
 #define __shared__ OF_A_BLOCK
 #define __launch_bounds__(...)
@@ -106,11 +105,12 @@ static double __longlong_as_double(long long bits) {
     return value;
 }
 
-#ifdef TOGETHER
 static void __threadfence() { __sync_synchronize(); }
 static unsigned atomicAdd(unsigned* place, unsigned value) {
     return __sync_fetch_and_add(place, value);
 }
+
+#ifdef TOGETHER
 static void __nanosleep(unsigned) { sched_yield(); }
 static void __trap() {
     fprintf(stderr, "cuda_on_cpu: the blocks of a launch wait for each other\n");

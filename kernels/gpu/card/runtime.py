@@ -18,6 +18,8 @@ from .survey import Unusable, explain
 
 THREADS, WARP = 256, 32  # of a block, of a warp
 MOST_BLOCKS = 4096  # of a launch over entries; threads take several entries beyond
+# of a sum over rows: blocks on a multiprocessor, and how many rows a thread takes, at least
+BLOCKS_OF_COLUMNS, ROWS_OF_A_THREAD = 4, 8
 WORKSPACE = 32 << 20  # bytes that cuBLAS may use, of our own: a graph must not allocate any
 AT_ONCE = 16 << 20  # bytes of a large array that are copied together
 TRANSPOSED, AS_IS = 1, 0  # CUBLAS_OP_T, CUBLAS_OP_N
@@ -181,12 +183,22 @@ class Runtime:
         return module.get_function(name)
 
     def blocks(self, over, count):
-        """How many blocks a launch over `count` entries, rows or columns takes."""
+        """How many blocks a launch over `count` entries, rows or blocks takes."""
         if over == "entries":
             return min(-(-count // self.threads), MOST_BLOCKS)
         if over == "rows":
             return -(-count * self.warp // self.threads)
-        return -(-count // self.warp) if over == "columns" else count
+        return count
+
+    def parts(self, R, D):
+        """Into how many shares the rows of (R, D) are split where columns are summed up.
+
+        All multiprocessors get work, and a thread some rows.
+        """
+        groups, rows = -(-D // self.warp), ROWS_OF_A_THREAD * self.threads // self.warp
+        return max(
+            1, min(BLOCKS_OF_COLUMNS * self.multiprocessors // max(groups, 1), -(-R // rows))
+        )
 
     @functools.cached_property
     def multiprocessors(self):

@@ -19,7 +19,7 @@ DTYPES = ("float32", "float64", "uint8", "int8", "int16", "uint16", "int32", "ui
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100", "sm_120")
 FOLDER = pathlib.Path(__file__).parent.parent / "cuda"
 # what a kernel asks for -> what its blocks are dealt
-OVER = {"BLOCK_INDEX": "blocks", "OWN_ROW(": "rows", "own_column()": "columns",
+OVER = {"BLOCK_INDEX": "blocks", "OWN_ROW(": "rows", "over_columns(": "columns",
         "sum_columns(": "columns", "first_entry()": "entries"}  # fmt: skip
 
 

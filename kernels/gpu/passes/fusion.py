@@ -4,8 +4,6 @@ from ..card.formulas import framed
 from ..machine.call import same
 from ..machine.launches import launch
 
-FEW_ROWS = 1024  # up to here a sum over rows beside the gradient costs less than a second launch
-
 
 def fused(launches):
     """The same step with bias and activation, and their gradients, as one launch each."""
@@ -39,7 +37,7 @@ def _gradient_and_bias(launches, i):
     if j == len(launches) or launches[j].name != "sum_rows":
         return
     summed = launches[j].given
-    if summed["R"] > FEW_ROWS or not same(summed["x"], dz):
+    if not same(summed["x"], dz):
         return
     kernel = framed("elementwise_grad_bias", *launches[i].kernel.made_from)
     given = {**without(launches[i], "n"), "R": summed["R"], "D": summed["D"], "db": summed["out"]}
