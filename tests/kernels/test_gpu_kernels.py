@@ -141,7 +141,7 @@ def test_tf32_only_on_demand(monkeypatch):
     one = gpu.zeros((1, 1), "float32")
     for value in ("", "1"):
         monkeypatch.setenv("TINYNET_TF32", value)
-        runtime.current().handles.clear()
+        runtime.current().close_cublas()
         gpu.linear(one, one, None, y=one)
     assert modes == [runtime.FP32, runtime.TF32]
 

@@ -275,8 +275,14 @@ _handles = {}  # of cuBLAS -> the stream that it was given, and whether it was g
 
 def _create(handle):
     not_while_capturing()
-    handle._obj.value = len(_handles) + 1
+    handle._obj.value = 1 + max(_handles, default=0)
     _handles[handle._obj.value] = {"stream": 0, "room": False}
+    return 0
+
+
+def _destroy(handle):
+    not_while_capturing()
+    del _handles[handle.value]
     return 0
 
 
@@ -294,7 +300,8 @@ def _set_workspace(handle, room, size):
 
 cublas = types.SimpleNamespace(
     cublasSgemm_v2=_gemm(ctypes.c_float), cublasDgemm_v2=_gemm(ctypes.c_double),
-    cublasCreate_v2=_create, cublasSetStream_v2=_set_stream, cublasSetWorkspace_v2=_set_workspace,
+    cublasCreate_v2=_create, cublasDestroy_v2=_destroy, cublasSetStream_v2=_set_stream,
+    cublasSetWorkspace_v2=_set_workspace,
     cublasSetMathMode=lambda handle, mode: 0,
 )  # fmt: skip
 

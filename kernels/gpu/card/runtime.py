@@ -270,6 +270,12 @@ class Runtime:
             self.handles[stream] = (handle, room)
         return self.handles[stream][0]
 
+    def close_cublas(self):
+        """Close cuBLAS; at the next product it is opened anew, in the mode asked for then."""
+        for handle, _ in self.handles.values():
+            _check("destroy", self.cublas.cublasDestroy_v2(handle))
+        self.handles.clear()
+
     workspace = WORKSPACE
 
     @property
