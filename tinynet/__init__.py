@@ -3,17 +3,23 @@
 import tinynet as keras
 """
 
-from . import activations, backend, callbacks, config, constraints, datasets  # isort: skip
-from . import initializers, layers, losses, metrics, models, optimizers, probes  # isort: skip
-from . import random, regularizers, saving, utils  # isort: skip
-from .core.parameters import Parameter
-from .inspecting.gradient_check import gradcheck
-from .layers import Input
-from .microscope import microscope
-from .models import Functional, Model, Sequential
-from .playground import playground
+import importlib
+import os
+import typing
+
+from .microscope import microscope  # now: a later import of the package would take its name
+from .playground import playground  # likewise
 
 __version__ = "0.1.0"
+
+if typing.TYPE_CHECKING:  # for editors; at run time a name is imported when it is first used
+    from . import activations, backend, callbacks, config, constraints, datasets  # isort: skip
+    from . import initializers, layers, losses, metrics, models, optimizers  # isort: skip
+    from . import plotting as plotting, probes, random, regularizers, saving, utils  # isort: skip
+    from .core.parameters import Parameter
+    from .inspecting.gradient_check import gradcheck
+    from .layers import Input
+    from .models import Functional, Model, Sequential
 
 __all__ = [
     "Functional", "Input", "Model", "Parameter", "Sequential", "activations", "backend",
@@ -22,11 +28,26 @@ __all__ = [
     "regularizers", "saving", "utils",
 ]  # fmt: skip
 
+_MODULES = {  # of the names that are no modules themselves
+    "Functional": "models", "Input": "layers", "Model": "models", "Parameter": "core.parameters",
+    "Sequential": "models", "gradcheck": "inspecting.gradient_check",
+}  # fmt: skip
+
+_INNER = {
+    "configs", "core", "data", "engine", "inspecting", "kernels", "measuring", "plotting",
+    "resuming", "showing",
+}  # fmt: skip
+
+if not os.path.isdir(os.path.join(__path__[0], "kernels")):
+    __path__.append(os.path.dirname(__path__[0]))  # the source tree: it stands beside the package
+
 
 def __getattr__(name):
-    # imported when it is first used
-    if name == "plotting":
-        import importlib
+    if name in __all__ or name in _INNER:
+        module = importlib.import_module(f".{_MODULES.get(name, name)}", __name__)
+        return globals().setdefault(name, getattr(module, name) if name in _MODULES else module)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
 
-        return importlib.import_module(".plotting", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__():
+    return sorted({*globals(), *__all__, *_INNER})

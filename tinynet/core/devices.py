@@ -7,11 +7,7 @@ and never learn which device it is.
 import importlib
 import os
 import pathlib
-import sys
 
-_package = pathlib.Path(__file__).parents[1]  # .../tinynet
-if not (_package / "kernels").is_dir():  # the source tree, where it stands beside the package
-    sys.modules["tinynet"].__path__.append(str(_package.parent))
 kernels = importlib.import_module("tinynet.kernels")
 
 
