@@ -60,7 +60,7 @@ def compiled(nvrtc, dtype, architecture, source):
 
 
 # a step of Dense, Dropout and BatchNormalization with Adam, in one persistent kernel
-STEP = ["gather_step", "gather_csr_step", "load_step", "dropout_mask", "product", "multiply",
+STEP = ["gather_step", "gather_csr_step", "dropout_mask", "product", "multiply",
         "batchnorm_statistics", "batchnorm_apply", "batchnorm_sums", "batchnorm_dx", "sum_rows",
         "sparse_softmax_crossentropy", "add_loss", "adam_without_v_max", "sparse_matches",
         "count_hits"]  # fmt: skip

@@ -12,7 +12,7 @@ from tinynet.kernels import gpu
 from tinynet.kernels.gpu.card import runtime, sources
 from tinynet.kernels.gpu.machine import order as launch_order
 from tinynet.kernels.gpu.machine.launches import launch
-from tinynet.kernels.gpu.passes.fusion import fused
+from tinynet.kernels.gpu.passes.fusion import counted, fused
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -36,7 +36,7 @@ def test_what_each_kernel_reads_and_writes_is_what_it_declares():
 def test_two_that_add_to_the_loss_of_a_step_do_not_meet():
     losses = gpu.zeros((4,), "float64")
     first, second = gpu.add_loss_instruction(losses), gpu.add_loss_instruction(losses)
-    counted = launch("next_step", size=1, dtype="float64")
+    counted = launch("next_step", size=1, dtype="float64", losses=None, n=0)
     assert [len(group) for group in launch_order.levels([first, second, counted])] == [1, 1, 1]
     assert {name for name, kernel in sources.kernels().items() if kernel.counting} == {
         "add_loss", "add_penalty", "next_step"
@@ -133,3 +133,25 @@ def test_sums_over_rows_by_several_blocks_are_the_same_at_each_run(R):
     np.testing.assert_allclose(found[0], right.sum(axis=0, dtype="float64"), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
+
+
+# ------------------------------------------------------------------------------ the last launch
+
+
+def test_the_sum_of_losses_waits_for_the_end_of_a_step():
+    losses, x = gpu.zeros((4,), "float32"), gpu.zeros((4,), "float32")
+    added, other = gpu.add_loss_instruction(losses), gpu.affine.instructions(x, 2.0, 0.0, y=x)
+    made = counted([added, *other], "float32")
+    assert [one.name for one in made] == ["affine", "next_step"]
+    assert made[-1].given["losses"] is losses
+
+
+def test_but_not_past_a_launch_that_has_to_do_with_it():
+    losses = gpu.zeros((4,), "float32")
+    added = gpu.add_loss_instruction(losses)
+    overwritten = gpu.affine.instructions(losses, 2.0, 0.0, y=losses)
+    penalty = [one for one in gpu.penalty_grad.instructions(losses, 0.1, 0.1, dw=None)
+               if one.name == "add_penalty"]  # fmt: skip
+    for after in (overwritten, penalty):  # another array; another sum in another order
+        names = [one.name for one in counted([added, *after], "float32")]
+        assert names == ["add_loss", after[0].name, "next_step"]

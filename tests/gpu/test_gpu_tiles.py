@@ -138,7 +138,7 @@ SHAPES = {"x": (6, 5), "W": (5, 7), "b": (7,), "z": (6, 7), "y": (6, 7)}
 
 def test_bias_and_activation_come_along(card):
     a = arrays(**SHAPES)
-    (one,) = tile_pass.in_tiles(forward(a), 4, 1)
+    (one,) = tile_pass.in_tiles(forward(a), tile_pass.Scalar(4, 1))
     run([one])
     z = a["x"].get() @ a["W"].get() + a["b"].get()
     np.testing.assert_allclose(a["z"].get(), z, rtol=1e-12)
@@ -153,7 +153,7 @@ def test_a_layer_backward_is_three_launches(card):
         (gpu.linear_dx, (a["dy"], a["W"]), {"dx": a["dx"]}),
         (gpu.elementwise_grad, ("relu", a["u"], a["u"], a["dx"], ()), {"dx": a["du"]}),
     )
-    made = tile_pass.in_tiles(launches, 4, 1)
+    made = tile_pass.in_tiles(launches, tile_pass.Scalar(4, 1))
     assert [one.name for one in made] == ["product", "sum_rows", "product"]
     run(made)
     x, dy, W, u = (a[name].get() for name in ("x", "dy", "W", "u"))
@@ -166,7 +166,7 @@ def test_a_layer_backward_is_three_launches(card):
 def test_an_activation_in_place(card):
     a = arrays(**SHAPES)
     a["y"] = a["z"]
-    (one,) = tile_pass.in_tiles(forward(a), 4, 1)
+    (one,) = tile_pass.in_tiles(forward(a), tile_pass.Scalar(4, 1))
     run([one])
     z = a["x"].get() @ a["W"].get() + a["b"].get()
     np.testing.assert_allclose(a["z"].get(), np.tanh(z), rtol=1e-12)
@@ -178,14 +178,17 @@ def test_what_would_be_written_while_others_read_it_stays_apart(card):
         (gpu.linear_dx, (a["dy"], a["W"]), {"dx": a["dx"]}),
         (gpu.elementwise_grad, ("relu", a["u"], a["u"], a["dx"], ()), {"dx": a["dy"]}),
     )
-    made = tile_pass.in_tiles(launches, 4, 1)
+    made = tile_pass.in_tiles(launches, tile_pass.Scalar(4, 1))
     assert [one.name for one in made] == ["product", "elementwise_grad"]
 
 
 def test_what_is_made_in_other_steps_only_stays_apart(card):
     launches = forward(arrays(**SHAPES))
     launches[-1].when = gpu.Slot(1.0, 0)
-    assert [one.name for one in tile_pass.in_tiles(launches, 4, 1)] == ["product", "elementwise"]
+    assert [one.name for one in tile_pass.in_tiles(launches, tile_pass.Scalar(4, 1))] == [
+        "product",
+        "elementwise",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -194,5 +197,5 @@ def test_what_is_made_in_other_steps_only_stays_apart(card):
 def test_tiles_are_as_large_as_leaves_work_for_all(card, blocks, sides, tiles):
     a = arrays(A=(37, 5), B=(5, 28), C=(37, 28))
     product = Product((False, False), (28, 37, 5), a["B"], 28, a["A"], 5, a["C"], 28)
-    (one,) = tile_pass.in_tiles([product], 4, blocks)
+    (one,) = tile_pass.in_tiles([product], tile_pass.Scalar(4, blocks))
     assert (one.given["sides"], one.count) == (sides, tiles)

@@ -87,7 +87,7 @@ def program_of(model):
 def test_the_groups_of_a_step(own_kernels):
     groups = [[one.name for one in group] for group in program_of(fitted()).groups]
     assert groups == [
-        ["gather_step", "load_step", "load_step", "dropout_mask"],
+        ["gather_step", "dropout_mask"],
         ["product"],  # with bias and relu
         ["multiply"],
         ["product"],

@@ -204,6 +204,11 @@ class Runtime:
     def multiprocessors(self):
         return self.cupy.cuda.Device().attributes["MultiProcessorCount"]
 
+    @functools.cached_property
+    def capability(self):
+        attributes = self.cupy.cuda.Device().attributes
+        return attributes["ComputeCapabilityMajor"], attributes["ComputeCapabilityMinor"]
+
     def persistent(self, text, dtype):
         """The function of a persistent kernel, see `card.sources.persistent`."""
         key = (text, dtype)

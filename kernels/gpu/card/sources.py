@@ -11,7 +11,7 @@ from ... import translate
 from ...reference import activations
 
 FILES = ("common.cuh", "elementwise.cu", "rows.cu", "columns.cu", "losses.cu", "layers.cu",
-         "dropout.cu", "updates.cu", "data.cu", "products.cu")  # fmt: skip
+         "dropout.cu", "updates.cu", "data.cu", "products.cu", "tensor.cu")  # fmt: skip
 REAL = {"float32": "float", "float64": "double"}
 DTYPES = ("float32", "float64", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64",
           "uint64", "float16")  # fmt: skip

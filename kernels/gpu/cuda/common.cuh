@@ -57,10 +57,15 @@ __device__ double number(const Control* control, double value) {
 __device__ i64 first_entry() { return i64(BLOCK_INDEX) * blockDim.x + threadIdx.x; }
 __device__ i64 entries() { return i64(BLOCK_COUNT) * blockDim.x; }
 
-// i % D; the division of 32-bit numbers is several times faster.
+// i % D and i / D; the division of 32-bit numbers is several times faster.
 __device__ i64 modulo(i64 i, i64 D) {
     if (i >> 31 || D >> 31) return i % D;
     return u32(i) % u32(D);
+}
+
+__device__ i64 quotient(i64 i, i64 D) {
+    if (i >> 31 || D >> 31) return i / D;
+    return u32(i) / u32(D);
 }
 
 // NaN goes through, as in NumPy; fmax and fmin would hide it.

@@ -3,6 +3,7 @@
 from ..card.formulas import framed
 from ..machine.call import same
 from ..machine.launches import launch
+from ..machine.order import accesses, conflict
 
 
 def fused(launches):
@@ -14,6 +15,18 @@ def fused(launches):
             make(launches, i)
             i += 1
     return launches
+
+
+def counted(launches, dtype):
+    """The same step with the launch that counts it at the end; it takes the sum of the losses along
+    if no launch in between has to do with that."""
+    for i, one in enumerate(launches):
+        if one.name == "add_loss" and one.when is None:
+            mine, after = accesses(one), launches[i + 1 :]
+            if not any(conflict(mine, accesses(other)) for other in after):
+                losses = one.given["losses"]
+                return [*launches[:i], *after, launch("next_step", size=1, losses=losses)]
+    return [*launches, launch("next_step", size=1, dtype=dtype, losses=None, n=0)]
 
 
 def _bias_and_activation(launches, i):

@@ -14,7 +14,7 @@ import numpy as np
 from ..card import sources
 from ..machine.call import address_of, encoded
 from ..machine.order import accesses, conflict, levels
-from .tiles import in_tiles
+from .tiles import Scalar, in_tiles
 
 HEAD = ("kernel", "blocks", "first", "wait", "when")  # of an instruction, before its arguments
 # Of one launch, which is to end within a fraction of a second: Ctrl-C waits for it, and a card that
@@ -55,7 +55,7 @@ class Persistent:
         self.runtime = runtime
         operations = sum(one.work()[1] for one in launches)
         self.steps = int(max(1, min(MOST_STEPS, MOST_OPERATIONS / max(operations, 1))))
-        launches = in_tiles(launches, runtime.side, runtime.multiprocessors)
+        launches = in_tiles(launches, Scalar(runtime.side, runtime.multiprocessors))
         self.groups = levels([one for one in launches if one.count])
         self.kernels, self.finishing = _kernels(self.groups)
         text, self.words, self.length = sources.persistent(self.kernels, tuple(self.finishing))

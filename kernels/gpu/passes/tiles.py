@@ -1,28 +1,73 @@
-"""Products of a recorded step by our own kernel (cuda/products.cu), together with what follows:
-bias, activation, or the derivative that a gradient meets next.
+"""Products of a recorded step by our own kernels, together with what follows: bias, activation, or
+the derivative that a gradient meets next. `Scalar` is for the persistent kernel, which can't call
+cuBLAS (cuda/products.cu); `TensorCores` for large batches (cuda/tensor.cu).
 """
 
 from ..machine.call import Product, address_of, same
 from ..machine.launches import launch
 
 SIDES = (4, 2, 1)  # of a tile: so many times the side of the smallest
+FROM_ROWS = 2048  # rows of a batch from which on tensor cores are worth their three products
+TILE = 128, 64  # rows and columns of a tile of tensor cores; see cuda/tensor.cu
+LEAST_DEPTH = 256  # of a part of a product that is split along its depth
+AMPERE = (8, 0)  # the first cards that multiply in TF32
 OPTIONS = {"p0": 0.0, "p1": 0.0, "p2": 0.0}  # of an activation, as many as the kernel takes
 
 
-def in_tiles(launches, side, blocks):
-    """The same step without cuBLAS.
+def in_tiles(launches, kind):
+    """The same step without cuBLAS; `kind` is Scalar or TensorCores."""
+    launches, made = list(launches), []
+    while launches:
+        one = launches.pop(0)
+        if isinstance(one, Product):
+            one = _launch(one, kind, _taken_along(one, launches))
+        made.append(one)
+    return made
+
+
+class Scalar:
+    """Tiles that the threads multiply number by number.
 
     Args:
         side: of the smallest tile.
         blocks: that ought to have work; tiles are small enough for that, if possible.
     """
-    launches, made = list(launches), []
-    while launches:
-        one = launches.pop(0)
-        if isinstance(one, Product):
-            one = _launch(one, side, blocks, _taken_along(one, launches))
-        made.append(one)
-    return made
+
+    kernel = "product"
+
+    def __init__(self, side, blocks):
+        self.side, self.blocks = side, blocks
+
+    def tiles(self, M, N, K):
+        """Return (how many blocks, arguments) for C (M, N)."""
+        sides = [s * self.side for s in SIDES]
+        tiles = [-(-M // side) * -(-N // side) for side in sides]
+        k = next((k for k, count in enumerate(tiles) if count >= self.blocks), len(SIDES) - 1)
+        return tiles[k], {"sides": SIDES[k]}
+
+
+class TensorCores:
+    """Tiles by tensor cores at float32's accuracy; what is deep and has few tiles is split up.
+
+    Args:
+        runtime: see `card.runtime`.
+    """
+
+    kernel = "tensor_product"
+
+    def __init__(self, runtime):
+        self.runtime = runtime
+
+    def tiles(self, M, N, K):
+        """Return (how many blocks, arguments) for C (M, N)."""
+        tiles = -(-M // TILE[0]) * -(-N // TILE[1])
+        parts = min(-(-2 * self.runtime.multiprocessors // tiles), -(-K // LEAST_DEPTH))
+        parts = max(1, parts)
+        partial = arrived = None
+        if parts > 1:
+            partial = self.runtime.empty((tiles * parts, *TILE), "float32")
+            arrived = self.runtime.zeros((tiles,), "uint32")
+        return tiles * parts, {"parts": parts, "partial": partial, "arrived": arrived}
 
 
 def _taken_along(product, after):
@@ -54,18 +99,16 @@ def _taken_along(product, after):
     return taken
 
 
-def _launch(product, side, blocks, taken):
+def _launch(product, kind, taken):
     """BLAS sees all matrices by columns: row by row, C is op(B) op(A), rows and columns changed."""
     (N, M, K), (a, b) = product.sizes, product.transposed
     a_down, a_across = (1, product.ldb) if b else (product.ldb, 1)
     b_down, b_across = (1, product.lda) if a else (product.lda, 1)
-    sides, tiles = next(
-        ((s, t) for s in SIDES if (t := -(-M // (s * side)) * -(-N // (s * side))) >= blocks),
-        (1, -(-M // side) * -(-N // side)),
-    )
-    one = launch("product", size=tiles, own=product.own, sides=sides, A=product.B, a_down=a_down,
+    blocks, more = kind.tiles(M, N, K)
+    own = (*product.own, *(v for v in more.values() if hasattr(v, "data")))
+    one = launch(kind.kernel, size=blocks, own=own, A=product.B, a_down=a_down,
                  a_across=a_across, B=product.A, b_down=b_down, b_across=b_across, M=M, N=N, K=K,
-                 C=product.C, **taken)  # fmt: skip
+                 C=product.C, **more, **taken)  # fmt: skip
     one.when = product.when
     return one
 
