@@ -38,7 +38,7 @@ import tinynet
 from tinynet import Sequential
 from tinynet.kernels.gpu.card import data as card_data
 from tinynet.kernels.gpu.card import sources
-from tinynet.kernels.gpu.machine import order
+from tinynet.kernels.gpu.machine import options, order
 from tinynet.kernels.gpu.passes import persistent as persistent_pass
 from tinynet.kernels.gpu.passes import tiles
 from tinynet.layers import Dense, Input
@@ -155,8 +155,10 @@ def test_large_steps_are_fewer_in_a_launch(monkeypatch):
     assert program_of(fitted()).steps == 7
 
 
-def test_rows_up_to_which(monkeypatch, started):
-    monkeypatch.setenv("TINYNET_PERSISTENT", "8")
+@pytest.mark.parametrize(("asked", "most"), [("8", 512), ("9999", 8)])
+def test_rows_up_to_which(monkeypatch, started, asked, most):
+    monkeypatch.setenv("TINYNET_PERSISTENT", asked)
+    monkeypatch.setattr(options, "MOST_PERSISTENT", most)
     model = compiled()
     for rows in (8, 9):
         model.fit(data(18, dtype="float32"), labels(18), batch_size=rows, verbose=0)

@@ -122,7 +122,11 @@ def persistent(chosen, finishing=()):
     length = INSTRUCTIONS // (8 * (words + 5))
     cases = "\n".join(_case(i, kernel) for i, kernel in enumerate(chosen))
     made = tuple(kernel for kernel in chosen if kernel.made_from)
-    text = f"""#define KERNEL __device__ void
+    text = f"""#ifdef __CUDACC__
+#define KERNEL __device__ __noinline__ void
+#else
+#define KERNEL __device__ void
+#endif
 #define BLOCK_INDEX block_index
 #define BLOCK_COUNT block_count
 #define WORDS {words}

@@ -109,6 +109,24 @@ __device__ double block_sum(double v) {
     return total;
 }
 
+// ---------------------------------------------------------------- several blocks at one result
+
+// Whether this block is the last of `parts` that come here with what they have left for it, which
+// it then sees; the order of memory is that of threadFenceReduction in NVIDIA's samples.
+// `arrived` counts them, and is 0 before and after.
+__device__ bool is_last(u32* arrived, i64 parts) {
+    __shared__ u32 come[1];
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        come[0] = atomicAdd(arrived, 1u);
+        if (come[0] == parts - 1) *arrived = 0;
+        __threadfence();
+    }
+    __syncthreads();
+    return come[0] == parts - 1;
+}
+
 // ---------------------------------------------------------------- sums over the rows of (R, D)
 // A block works on WARP columns and on one of `parts` shares of the rows, with blockDim / WARP
 // threads for a column. Where there are several shares, each block leaves what it has in `room`
@@ -168,7 +186,6 @@ template <class State> __device__ void join_columns(State& mine) {
 template <class State, class Load, class Use>
 __device__ bool over_columns(i64 R, i64 D, i64 parts, real* room, u32* arrived, State& total,
                              Load load, Use use) {
-    __shared__ u32 come[1];
     i64 j = own_column(D), part = BLOCK_INDEX / ((D + WARP - 1) / WARP);
     i64 share = (R + parts - 1) / parts, end = (part + 1) * share < R ? (part + 1) * share : R;
     total = State{};
@@ -192,15 +209,7 @@ __device__ bool over_columns(i64 R, i64 D, i64 parts, real* room, u32* arrived, 
     for (int k = 0; k < State::COUNT; k++) {
         if (mine) room[(part * State::COUNT + k) * D + j] = total.v[k];
     }
-    __threadfence();
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        come[0] = atomicAdd(arrived + own_group(D), 1u);
-        __threadfence();
-    }
-    __syncthreads();
-    if (come[0] != parts - 1) return false;
-    if (threadIdx.x == 0) arrived[own_group(D)] = 0;
+    if (!is_last(arrived + own_group(D), parts)) return false;
     total = State{};
     for (i64 p = first_row(); j < D && p < parts; p += row_step()) {
         State theirs;

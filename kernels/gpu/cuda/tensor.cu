@@ -148,7 +148,6 @@ KERNEL tensor_product(i64 parts, const real* A, i64 a_down, i64 a_across, const 
                       u32* arrived, real* C, real* out) {
     constexpr int SUMS = 32;  // of a thread
     __shared__ __align__(16) float room[2 * (TILE_ROWS + TILE_COLUMNS) * (TILE_DEPTH + 4)];
-    __shared__ u32 come[1];
     i64 tile = BLOCK_INDEX / parts, part = BLOCK_INDEX % parts;
     i64 across = (N + TILE_COLUMNS - 1) / TILE_COLUMNS;
     i64 i = tile / across * TILE_ROWS, j = tile % across * TILE_COLUMNS;
@@ -168,15 +167,7 @@ KERNEL tensor_product(i64 parts, const real* A, i64 a_down, i64 a_across, const 
         float* own = (float*)partial + BLOCK_INDEX * SUMS * TILE_THREADS + threadIdx.x;
 #pragma unroll
         for (int e = 0; e < SUMS; e++) own[e * TILE_THREADS] = sums[e / 16][e / 4 % 4][e % 4];
-        __threadfence();
-        __syncthreads();
-        if (threadIdx.x == 0) {
-            come[0] = atomicAdd(arrived + tile, 1u);
-            __threadfence();
-        }
-        __syncthreads();
-        if (come[0] != parts - 1) return;
-        if (threadIdx.x == 0) arrived[tile] = 0;
+        if (!is_last(arrived + tile, parts)) return;
         own -= part * SUMS * TILE_THREADS;
 #pragma unroll
         for (int e = 0; e < SUMS; e++) sums[e / 16][e / 4 % 4][e % 4] = own[e * TILE_THREADS];

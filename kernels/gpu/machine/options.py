@@ -19,13 +19,16 @@ def cublaslt():
     return os.environ.get("TINYNET_CUBLASLT") == "1"
 
 
+MOST_PERSISTENT = 512  # rows, whatever is asked for: beyond, cuBLAS's larger tiles win
+
+
 def persistent_rows():
     """TINYNET_PERSISTENT=256: up to 256 rows a step runs in one kernel, see `passes.persistent`."""
     text = os.environ.get("TINYNET_PERSISTENT") or "0"
     if not text.isdecimal():
         raise ValueError("TINYNET_PERSISTENT must be the number of rows up to which a step runs in "
                          f"one persistent kernel, received {text!r}")  # fmt: skip
-    return int(text)
+    return min(int(text), MOST_PERSISTENT)
 
 
 def debug_level():

@@ -3,13 +3,14 @@ the derivative that a gradient meets next. `Scalar` is for the persistent kernel
 cuBLAS (cuda/products.cu); `TensorCores` for large batches (cuda/tensor.cu).
 """
 
+import math
+
 from ..machine.call import Product, address_of, same
 from ..machine.launches import launch
 
 SIDES = (4, 2, 1)  # of a tile: so many times the side of the smallest
 FROM_ROWS = 2048  # rows of a batch from which on tensor cores are worth their three products
 TILE = 128, 64  # rows and columns of a tile of tensor cores; see cuda/tensor.cu
-LEAST_DEPTH = 256  # of a part of a product that is split along its depth
 AMPERE = (8, 0)  # the first cards that multiply in TF32
 OPTIONS = {"p0": 0.0, "p1": 0.0, "p2": 0.0}  # of an activation, as many as the kernel takes
 
@@ -26,24 +27,26 @@ def in_tiles(launches, kind):
 
 
 class Scalar:
-    """Tiles that the threads multiply number by number.
+    """Tiles that the threads multiply number by number, small enough to give all multiprocessors
+    work, if possible; where even the smallest are too few, the depth is split.
 
     Args:
-        side: of the smallest tile.
-        blocks: that ought to have work; tiles are small enough for that, if possible.
+        runtime: see `card.runtime`.
     """
 
-    kernel = "product"
+    kernel, depth = "product", 256
 
-    def __init__(self, side, blocks):
-        self.side, self.blocks = side, blocks
+    def __init__(self, runtime):
+        self.runtime = runtime
 
-    def tiles(self, M, N, K):
+    def tiles(self, M, N, K, dtype):
         """Return (how many blocks, arguments) for C (M, N)."""
-        sides = [s * self.side for s in SIDES]
+        sides, blocks = [s * self.runtime.side for s in SIDES], self.runtime.multiprocessors
         tiles = [-(-M // side) * -(-N // side) for side in sides]
-        k = next((k for k, count in enumerate(tiles) if count >= self.blocks), len(SIDES) - 1)
-        return tiles[k], {"sides": SIDES[k]}
+        k = next((k for k, count in enumerate(tiles) if count >= blocks), len(SIDES) - 1)
+        parts = min(blocks // tiles[k], -(-K // self.depth)) if tiles[k] else 1
+        more = _split(self.runtime, tiles[k], parts, sides[k] ** 2, dtype)
+        return tiles[k] * more["parts"], {"sides": SIDES[k], **more}
 
 
 class TensorCores:
@@ -53,21 +56,25 @@ class TensorCores:
         runtime: see `card.runtime`.
     """
 
-    kernel = "tensor_product"
+    kernel, depth = "tensor_product", 256
 
     def __init__(self, runtime):
         self.runtime = runtime
 
-    def tiles(self, M, N, K):
+    def tiles(self, M, N, K, dtype):
         """Return (how many blocks, arguments) for C (M, N)."""
         tiles = -(-M // TILE[0]) * -(-N // TILE[1])
-        parts = min(-(-2 * self.runtime.multiprocessors // tiles), -(-K // LEAST_DEPTH))
-        parts = max(1, parts)
-        partial = arrived = None
-        if parts > 1:
-            partial = self.runtime.empty((tiles * parts, *TILE), "float32")
-            arrived = self.runtime.zeros((tiles,), "uint32")
-        return tiles * parts, {"parts": parts, "partial": partial, "arrived": arrived}
+        parts = min(-(-2 * self.runtime.multiprocessors // max(tiles, 1)), -(-K // self.depth))
+        more = _split(self.runtime, tiles, parts, math.prod(TILE), dtype)
+        return tiles * more["parts"], more
+
+
+def _split(runtime, tiles, parts, size, dtype):
+    """Return arguments of a product whose tiles, of `size` numbers, are made in so many parts."""
+    if parts <= 1:
+        return {"parts": 1, "partial": None, "arrived": None}
+    partial = runtime.empty((tiles * parts, size), dtype)
+    return {"parts": parts, "partial": partial, "arrived": runtime.zeros((tiles,), "uint32")}
 
 
 def _taken_along(product, after):
@@ -104,7 +111,7 @@ def _launch(product, kind, taken):
     (N, M, K), (a, b) = product.sizes, product.transposed
     a_down, a_across = (1, product.ldb) if b else (product.ldb, 1)
     b_down, b_across = (1, product.lda) if a else (product.lda, 1)
-    blocks, more = kind.tiles(M, N, K)
+    blocks, more = kind.tiles(M, N, K, product.dtype)
     own = (*product.own, *(v for v in more.values() if hasattr(v, "data")))
     one = launch(kind.kernel, size=blocks, own=own, A=product.B, a_down=a_down,
                  a_across=a_across, B=product.A, b_down=b_down, b_across=b_across, M=M, N=N, K=K,
