@@ -4,6 +4,7 @@ reason. The library is a stand-in; where the real one is installed, it is asked 
 
 import ctypes
 import gc
+import pathlib
 
 import fake_cublaslt
 import fake_cupy
@@ -177,3 +178,14 @@ def test_the_real_library_takes_our_descriptors():
         assert read(plan.product, attribute, ctypes.byref(found), ctypes.sizeof(found),
                     ctypes.byref(size)) == 0  # fmt: skip
         assert (found.value, size.value) == (expected, ctypes.sizeof(kind))
+
+
+def test_the_bench_says_what_was_refused(library, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(pathlib.Path(__file__).parents[2] / "benches"))
+    from engines.tinynet_fit import TinynetFit
+
+    engine = TinynetFit(None, None, "gpu")
+    runtime.current().cublaslt.refused["float32", (6, 16, 5)] = "status 15"
+    for _ in range(2):
+        engine.say_what_was_refused()
+    assert capsys.readouterr().out == "cuBLASLt: ('float32', (6, 16, 5)): status 15\n"

@@ -56,10 +56,12 @@ def own_kernels():
 def started(request, monkeypatch):
     """Counts launches of persistent kernels, of which every test here makes some.
 
-    They share one program with all kernels: it is compiled once instead of for every test.
+    They share one program with all kernels: it is compiled once instead of for every test. On a
+    card that would take minutes.
     """
     monkeypatch.setenv("TINYNET_PERSISTENT", "1024")
-    if "own_kernels" not in request.fixturenames:
+    emulated = request.node.callspec.params.get("card") == "emulated"
+    if emulated and "own_kernels" not in request.fixturenames:
         both = EVERY, cuda_kernels.finishing()
         monkeypatch.setattr(persistent_pass, "_kernels", lambda groups: both)
     counted, start = [], persistent_pass.Persistent.start

@@ -32,7 +32,7 @@ from test_replay_optimizers import (  # noqa: F401
 import tinynet
 from tinynet import Sequential
 from tinynet.kernels import gpu
-from tinynet.kernels.gpu.card import sources
+from tinynet.kernels.gpu.card import runtime, sources
 from tinynet.kernels.gpu.machine import program as graph_program
 from tinynet.kernels.gpu.machine.call import Launch
 from tinynet.layers import Dense, Dropout, Input
@@ -230,3 +230,13 @@ def test_debug_takes_a_number(monkeypatch):
     monkeypatch.setenv("TINYNET_DEBUG", "yes")
     with pytest.raises(ValueError, match="TINYNET_DEBUG must be 0, 1 or 2, received 'yes'"):
         gpu.affine(gpu.zeros((2,), "float32"), 1.0, 0.0, y=gpu.zeros((2,), "float32"))
+
+
+@emulated_only
+def test_graphs_are_given_up_before_the_process_ends():
+    model = compiled()
+    model.fit(data(8, dtype="float32"), labels(8), verbose=0)
+    assert machine_of(model).graphs
+    runtime.current().forget_graphs()
+    assert not machine_of(model).graphs
+    model.fit(data(8, dtype="float32"), labels(8), verbose=0)  # captured anew

@@ -3,11 +3,13 @@
 cuBLAS is called by its C interface, because CuPy's own refuses to be captured into a CUDA graph.
 """
 
+import atexit
 import contextlib
 import ctypes
 import functools
 import math
 import threading
+import weakref
 
 import numpy as np
 
@@ -91,6 +93,8 @@ class Runtime:
         self.side = math.isqrt(threads)  # of the smallest tile of products.cu
         self.functions, self.handles, self.programs = {}, {}, {}
         self.load_cublaslt = cublaslt_api.load
+        self.graphs = weakref.WeakSet()  # dictionaries of captured graphs, see `forget_graphs`
+        atexit.register(self.forget_graphs)
         self.lock = threading.RLock()  # what one thread launches must not get into another's graph
 
     # ------------------------------------------------------------------------------- arrays
@@ -334,6 +338,11 @@ class Runtime:
                 raise
             graph = stream.end_capture()
         return graph
+
+    def forget_graphs(self):
+        """Give up all graphs, at the latest while the process still has a driver to tell."""
+        for graphs in self.graphs:
+            graphs.clear()
 
     def synchronize(self):
         self.cupy.cuda.get_current_stream().synchronize()

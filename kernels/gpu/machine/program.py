@@ -31,6 +31,12 @@ TOGETHER = 16  # steps in one graph, where there are many and their kernels are 
 SHORT = 1024  # rows of a batch up to which they are
 
 
+class Graphs(dict):
+    """A dictionary that can be referred to weakly, and is compared as itself."""
+
+    __hash__, __eq__ = object.__hash__, object.__eq__
+
+
 class Machine:
     """The launches of one step, ready to run many times.
 
@@ -52,7 +58,8 @@ class Machine:
         self.step = counted([*fused(instructions), *self._stores()], self.dtype)
         if self.runtime.cublaslt is not None:
             self.step = with_epilogues(self.step)
-        self.graphs = {}  # (whether x is sparse, steps, conditions met) -> graph, its launches
+        self.graphs = Graphs()  # (whether x is sparse, steps, conditions met) -> graph, launches
+        self.runtime.graphs.add(self.graphs)
         self.persistent = {}  # whether x is sparse -> Persistent, where the step runs that way
 
     def _on_tensor_cores(self):
