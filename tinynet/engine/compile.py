@@ -127,8 +127,9 @@ class Compiled:
         self.loss.context = self.context
         if self.compiled_metrics is None:
             self.compiled_metrics = Collection(
-                self.metrics_given, self.weighted_metrics_given, target_shape, self.output_shape
-            )
+                self.metrics_given, self.weighted_metrics_given, target_shape, self.output_shape,
+                self.loss.from_logits,
+            )  # fmt: skip
 
     @exclusive
     def _prepare_execution(self):

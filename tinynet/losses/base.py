@@ -57,6 +57,7 @@ class Loss(Configurable, Copied, Versioned):
     default_name = None
     logits_of = None  # name of the activation that can be fused into this loss
     from_logits = False
+    of_probabilities = False  # whether outputs are probabilities, and targets shares, of classes
     integer_targets = False
     wants_gradient = True  # False where only the values are used, as in a metric
     for_class_ids = None  # what to use where class ids came for one-hot rows, for a message

@@ -16,6 +16,7 @@ class SmoothedLoss(Loss):
     """What losses on probabilities share: logits or not, and label smoothing."""
 
     config_keys = ("name", "reduction", "from_logits", "label_smoothing", "axis")
+    of_probabilities = True
     smoothed_over = None  # K; None: all outputs
 
     def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1,
@@ -142,6 +143,8 @@ class Crossentropy(PlainLoss):
 
     Binary for outputs (..., 1); sparse for targets of a lower rank or (..., 1); else categorical.
     """
+
+    of_probabilities = True
 
     def for_shapes(self, target_shape, output_shape):
         cls = _registry.lookup(kind_by_shape(target_shape, output_shape) + "Crossentropy")

@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 
 from ..losses.crossentropy import kind_by_shape
+from .accuracy import BinaryAccuracy
 from .base import Metric, _registry, get
 from .reduction import Mean, MeanMetricWrapper, Sum, object_name
 
@@ -18,13 +19,15 @@ class Collection:
         metrics: a name, an object, a function, or a list of them; ignore sample weights.
         weighted_metrics: the same; use them.
         target_shape, output_shape: of the data and the model, to say which accuracy is meant.
+        logits: whether the model's outputs are logits for its loss: then names such as "accuracy"
+            mean metrics of logits.
     """
 
-    def __init__(self, metrics, weighted_metrics, target_shape, output_shape):
+    def __init__(self, metrics, weighted_metrics, target_shape, output_shape, logits=False):
         self.items, taken, self.target_shape = [], {"loss"}, tuple(target_shape)
         for given, weighted in ((metrics, False), (weighted_metrics, True)):
             for entry in as_list(given):
-                metric, name = _resolve(entry, target_shape, output_shape)
+                metric, name = _resolve(entry, target_shape, output_shape, logits)
                 if name in taken and weighted:
                     name = f"weighted_{name}"
                 stem, k = name, 1
@@ -171,18 +174,24 @@ def _ours(metric):
     return type(metric).__module__.startswith("tinynet.")
 
 
-def _resolve(entry, target_shape, output_shape):
+def _resolve(entry, target_shape, output_shape, logits):
     """Return the metric object and the name it is shown under."""
     if isinstance(entry, str) and entry.lower() in BY_SHAPE:
-        return _by_shape(entry, target_shape, output_shape), entry
-    metric = get(entry)
+        metric = _by_shape(entry, target_shape, output_shape)
+    else:
+        metric = get(entry)
     if not isinstance(metric, Metric):  # a function, or a Loss
         metric = MeanMetricWrapper(metric, name=object_name(metric))
-    if isinstance(entry, str):
-        metric.name = entry
-    return metric, metric.name
+    if not isinstance(entry, str):
+        return metric, metric.name
+    metric.name = entry
+    if logits and isinstance(metric, BinaryAccuracy):
+        metric.threshold = 0.0  # where the sigmoid is 0.5
+    elif logits and getattr(metric, "from_logits", None) is False:
+        metric.from_logits = True
+    return metric, entry
 
 
 def _by_shape(name, target_shape, output_shape):
     word = "Accuracy" if name.lower() in ("accuracy", "acc") else "Crossentropy"
-    return _registry.lookup(kind_by_shape(target_shape, output_shape) + word)(name=name)
+    return _registry.lookup(kind_by_shape(target_shape, output_shape) + word)()
