@@ -27,6 +27,8 @@ class Table:
         passes: number of shuffled passes that were begun.
     """
 
+    before = None  # no batch is asked for before it is used, see `Stream`
+
     def __init__(self, data, batch_size=None, steps_per_epoch=None, shuffle=False, seed=0,
                  first_pass=0):  # fmt: skip
         for name, value in (("batch_size", batch_size), ("steps", steps_per_epoch)):

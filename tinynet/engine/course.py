@@ -155,6 +155,7 @@ class Training(Course):
             self.fit_lock.give()
             raise
         self.resumed = self.snapshots.found is not None
+        train.notes = self.snapshots.folder is not None
         self.interrupts = Interrupts(terminate=self.snapshots.folder is not None)
 
     def __enter__(self):
@@ -251,6 +252,9 @@ class Training(Course):
 
     def get_state(self):
         """Return all that the rest of the training depends on, as plain values."""
+        streams, before = random.get_state(), self.train.before
+        if before is not None and self.train.waiting is None:  # the batch was asked for in vain
+            streams, before = before[1], None
         return {
             "epoch": self.epoch,
             "batch": self.batch,
@@ -259,7 +263,8 @@ class Training(Course):
             "model": self.run(self.model.get_state),
             "sources": [source.get_state() for source in self.sources],
             "callbacks": [self.snapshots.state_of(callback) for callback in self.followers],
-            "random": random.get_state(),
+            "random": streams,
+            "random before the next batch": None if before is None else before[1],
         }
 
     def set_state(self, state):
@@ -272,6 +277,10 @@ class Training(Course):
         for callback, kept in zip(self.followers, state["callbacks"], strict=True):
             if kept is not None:
                 callback.set_state(kept)
+        before = state.get("random before the next batch")
+        if before is not None and self.train.waiting is None:
+            random.set_state(before)
+            self.train.ready()  # takes it again
         random.set_state(state["random"])  # last: the others may have drawn
 
     def _warn_of_the_end(self, epochs):

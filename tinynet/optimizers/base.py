@@ -59,7 +59,8 @@ class Optimizer(Averaging, Vectors, Configurable, Versioned):
         clipvalue: each gradient entry is cut to [-clipvalue, clipvalue].
         global_clipnorm: all gradients together are scaled down to this norm. Only one of the three.
         use_ema: keep a moving average of the weights, a = m a + (1 - m) w after each step; `fit`
-            puts it in their place when it ends (Polyak and Juditsky 1992).
+            puts it in their place when it ends (Polyak and Juditsky 1992). With accumulation it
+            follows each of the k steps, also those that leave the weights alone, as in Keras.
         ema_momentum: m, in [0, 1].
         ema_overwrite_frequency: every so many updates the average takes the weights' place.
         loss_scale_factor: the loss is multiplied by it before the backward pass, the gradients are

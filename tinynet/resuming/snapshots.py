@@ -6,6 +6,7 @@ import warnings
 
 from ..callbacks import BackupAndRestore, Callback, Snapshot
 from ..core.state import pack
+from ..data import Stream
 from ..saving.atomic import refusing
 from ..saving.state_files import state_in
 from . import fingerprint
@@ -177,7 +178,10 @@ class Snapshots:
     def _said(self):
         if self.saved is None:
             return "Nothing was saved"
-        return f"Saved is {self.saved}; the same command goes on from there"
+        text = f"Saved is {self.saved}; the same command goes on from there"
+        if isinstance(self.course.train, Stream):
+            text += f" (that {self.course.train.kind} then gives the same batches is not checked)"
+        return text
 
     def state_of(self, callback):
         """Return the state of a callback; None, with a warning, if it can't be written."""
