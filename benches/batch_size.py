@@ -146,8 +146,8 @@ def sweep(options, console):
     too_large = [b for b in options.batches if b > rows]
     if too_large:
         raise SystemExit(f"--batches {too_large[0]}: {options.data} has {rows} rows")
-    if os.getloadavg()[0] > 0.5:
-        console.print(f"other processes are at work (load {os.getloadavg()[0]:.1f}): don't publish",
+    if (load() or [0])[0] > 0.5:
+        console.print(f"other processes are at work (load {load()[0]:.1f}): don't publish",
                       style="yellow")  # fmt: skip
     workers, about, excluded = {}, {}, {}
     try:
@@ -356,7 +356,12 @@ def environment():
              "TINYNET_TF32", "TINYNET_CUBLASLT", "TINYNET_PERSISTENT")  # fmt: skip
     kept = {k: v for k, v in os.environ.items() if k.startswith(parts)}
     kept.pop("OPENBLAS_CORETYPE", None)  # no engine sees it (turns.py)
-    return {**kept, "platform": platform.platform(), "load": list(os.getloadavg())}
+    return {**kept, "platform": platform.platform(), "load": load()}
+
+
+def load():
+    """Return the machine's load over 1, 5 and 15 minutes; None where it is not known (Windows)."""
+    return list(os.getloadavg()) if hasattr(os, "getloadavg") else None
 
 
 def git_revision():

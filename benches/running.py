@@ -7,7 +7,9 @@ import subprocess
 import time
 
 GRACE = 5  # seconds that a group has to end after each of ORDERS
-ORDERS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)  # at the first one pytest writes its file
+ORDERS = tuple(  # at the first one pytest writes its file; Windows has no SIGKILL
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGKILL") if hasattr(signal, name)
+)
 
 
 def run(command, seconds, cwd, variables, log=None):
@@ -41,7 +43,11 @@ def run(command, seconds, cwd, variables, log=None):
 
 
 def _end(process):
-    """End whatever is left of the group that `process` leads."""
+    """End whatever is left of the group that `process` leads; on Windows, the process itself."""
+    if not hasattr(os, "killpg"):
+        process.kill()
+        process.wait()
+        return
     for order in ORDERS:
         with contextlib.suppress(ProcessLookupError):  # nobody is left
             os.killpg(process.pid, order)

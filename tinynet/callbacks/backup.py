@@ -1,14 +1,13 @@
 """BackupAndRestore: go on with a fit that was interrupted."""
 
 import contextlib
-import os
 import pathlib
 import shutil
 
 from ..configs.checks import is_integer
 from ..core.state import pack
 from ..saving import state_files
-from ..saving.atomic import refusing
+from ..saving.atomic import refusing, replace
 from .base import Callback
 
 
@@ -80,7 +79,7 @@ class BackupAndRestore(Callback):
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         if self.double_checkpoint and self.path.exists():
             shutil.copyfile(self.path, f"{self.previous}.part")
-            os.replace(f"{self.previous}.part", self.previous)
+            replace(f"{self.previous}.part", self.previous)
         arrays, model = [], self.model
         state = {"epoch": epoch, "batch": batch, "model": model.get_state(),
                  "train": model.course.train.get_state()}  # fmt: skip
