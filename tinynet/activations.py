@@ -12,6 +12,7 @@ import numpy as np
 
 from .config import float_dtype
 from .configs.custom_objects import get_registered_name
+from .configs.keywords import absent as _absent
 from .configs.registry import Registry, is_custom
 from .core.devices import load_ops
 
@@ -329,3 +330,6 @@ def deserialize(config, custom_objects=None):
         found = found() if isinstance(found, type) else found
         return found.with_options(**options)
     return _registry.get(config, custom_objects) if config is not None else linear
+
+
+__getattr__ = _absent(__name__)

@@ -13,6 +13,7 @@ import numpy as np
 
 from .config import float_dtype
 from .configs.checks import check_number, is_integer
+from .configs.keywords import absent as _absent
 from .configs.registry import Configurable, Registry
 from .random import check_seed, draw_seed, generator
 
@@ -367,3 +368,5 @@ def get(identifier):
 
 
 serialize, deserialize = registry.serialize, registry.deserialize
+
+__getattr__ = _absent(__name__)

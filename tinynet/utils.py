@@ -3,6 +3,7 @@
 import numpy as np
 
 from .configs.checks import check_number, is_integer
+from .configs.keywords import absent as _absent
 from .configs.registry import Configurable
 from .data import PyDataset, split_dataset
 from .random import set_random_seed
@@ -277,3 +278,6 @@ class StandardScaler(_Scaler):
     def _backward(self, y):
         y *= self.scale_
         y += self.mean_
+
+
+__getattr__ = _absent(__name__)

@@ -1,5 +1,7 @@
 """Callbacks: hooks that `fit`, `evaluate` and `predict` call, and the list that calls them."""
 
+from ..configs.keywords import check_keywords
+
 
 class Callback:
     """Base of all callbacks: override the hooks you want.
@@ -12,6 +14,10 @@ class Callback:
     `logs` is a dict of the values so far; what a hook adds to it at the end of an epoch appears in
     History.
     """
+
+    def __new__(cls, *args, **options):
+        check_keywords(cls, options)
+        return super().__new__(cls)
 
     def __init__(self):
         self.model = None
@@ -133,8 +139,12 @@ class CallbackList:
         self.callbacks, self.bar, self.receivers = list(callbacks), progress, {}
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
+                name = getattr(callback, "__name__", None)
+                hint = (
+                    f"; {name} is to be called: {name}(...)" if isinstance(callback, type) else ""
+                )
                 raise TypeError(f"callbacks: expected Callback objects, received {callback!r} of "
-                                f"type {type(callback).__name__}")  # fmt: skip
+                                f"type {type(callback).__name__}{hint}")  # fmt: skip
         self.called = self.callbacks if progress is None else [*self.callbacks, progress]
         for callback in self.called:
             callback.set_model(model)

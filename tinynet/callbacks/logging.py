@@ -127,6 +127,8 @@ def _cell(value):
 class LambdaCallback(Callback):
     """Hooks given as functions: `LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs))`."""
 
+    any_keywords = True
+
     def __init__(self, **hooks):
         super().__init__()
         for name, function in hooks.items():

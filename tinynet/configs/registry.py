@@ -10,6 +10,7 @@ import inspect
 
 from . import custom_objects as custom
 from .keras import adapt
+from .keywords import check_keywords
 
 
 def _key(name: str) -> str:
@@ -188,6 +189,10 @@ class Configurable:
     """
 
     config_keys: tuple = ()
+
+    def __new__(cls, *args, **options):
+        check_keywords(cls, options)
+        return super().__new__(cls)
 
     def get_config(self) -> dict:
         """Return the constructor's arguments as plain values."""

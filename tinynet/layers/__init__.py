@@ -1,5 +1,6 @@
 """Layers, each with `forward` and directly below it `backward`."""
 
+from ..configs.keywords import absent as _absent
 from ..configs.naming import public_names as _public_names
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .activity import ActivityRegularization
@@ -18,3 +19,4 @@ from .shape import Flatten, Identity, Input, InputLayer, Permute, RepeatVector, 
 GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D  # Keras has both
 
 __all__ = _public_names(globals())
+__getattr__ = _absent(__name__)

@@ -25,6 +25,7 @@ from .. import activations, constraints, initializers, regularizers
 from ..config import float_dtype
 from ..configs.custom_objects import custom_object_scope, is_registered
 from ..configs.keras import adapt
+from ..configs.keywords import check_keywords
 from ..configs.naming import unique_name
 from ..configs.registry import Registry
 from ..core.context import StepContext
@@ -68,6 +69,10 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
     building = False  # whether `build` is running
     derived = {"saved": None, "known_layout": None}  # noqa: RUF012
 
+    def __new__(cls, *args, **options):
+        check_keywords(cls, options)
+        return super().__new__(cls)
+
     def __init__(self, *, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None):
         self.name = unique_name(type(self).__name__) if name is None else str(name)
         self.dtype = float_dtype(dtype)
@@ -84,6 +89,16 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
         if input_shape is not None:
             input_shape = (input_shape,) if np.ndim(input_shape) == 0 else tuple(input_shape)
         self.declared_input_shape = input_shape
+
+    def __getattr__(self, name):
+        """Called for what is not there: weights, say, before they are made."""
+        hint = ""
+        if f"{name}_initializer" in vars(self) and not self.built:
+            hint = (f": layer {self.name!r} is not built yet, so it has no {name}; call it on "
+                    "data, call build(input_shape), or put it into a model with an "
+                    "Input")  # fmt: skip
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}",
+                             name=name, obj=self)  # fmt: skip
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)

@@ -4,6 +4,7 @@
 """
 
 from ..configs.custom_objects import function_config as _function_config
+from ..configs.keywords import absent as _absent
 from ..configs.naming import public_names as _public_names
 from .base import EPSILON, REDUCTIONS, ElementwiseLoss, Loss, _registry, register
 from .checks import check_class_ids, check_finite
@@ -58,3 +59,4 @@ def deserialize(config, custom_objects=None):
 
 
 __all__ = _public_names(globals())
+__getattr__ = _absent(__name__)

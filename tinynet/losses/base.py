@@ -19,7 +19,7 @@ from ..core.copying import Copied
 from ..core.devices import load_ops
 from ..core.locks import exclusive
 from ..core.versions import Versioned
-from .checks import check_finite
+from .checks import check_finite, flatten_missing
 
 EPSILON = 1e-7  # where probabilities are clipped
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
@@ -189,6 +189,7 @@ class Loss(Configurable, Copied, Versioned):
             hint = (
                 f"; for integer class ids use {self.for_class_ids}(y, {shape[-1]})" if ids else ""
             )
+            hint = hint or flatten_missing(y, output_shape)
             raise ValueError(f"{where}: {self._label()} expects targets of shape {('N', *shape)}, "
                              f"received {('N', *y.shape[1:])}{hint}")  # fmt: skip
         check_finite(fitted, where)

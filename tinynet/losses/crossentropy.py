@@ -9,7 +9,7 @@ import numpy as np
 
 from ..configs.checks import check_number, is_integer
 from .base import EPSILON, Loss, PlainLoss, _registry, check_axis, register
-from .checks import check_class_ids, check_shares
+from .checks import check_class_ids, check_shares, flatten_missing
 
 
 class SmoothedLoss(Loss):
@@ -89,6 +89,7 @@ class SparseCategoricalCrossentropy(_CrossEntropy):
                 f"{where}: {self._label()} expects integer class ids of shape {('N', *lead)}, "
                 f"received {('N', *y.shape[1:])}"
                 + ("; for one-hot rows use categorical_crossentropy" if one_hot else "")
+                + flatten_missing(y, output_shape)
             )
         return check_class_ids(y, C, where, self.ignore_class)
 

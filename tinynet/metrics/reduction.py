@@ -176,6 +176,7 @@ class MeanMetricWrapper(MeanMetric):
     """
 
     config_keys = ("name", "dtype")  # see `get_config`
+    any_keywords = True
 
     def __init__(self, fn, name=None, dtype=None, **options):
         if not callable(fn):

@@ -144,8 +144,10 @@ class Model(Trainer, Layer):
     def check_addition(self, layer):
         """Raise unless this layer can stand beside the others, and this model is not inside it."""
         if not isinstance(layer, Layer):
+            name = getattr(layer, "__name__", None)
+            hint = f"; {name} is to be called: {name}(...)" if callable(layer) and name else ""
             raise TypeError(f"{self.name}: expected a layer, received {layer!r} of type "
-                            f"{type(layer).__name__}")  # fmt: skip
+                            f"{type(layer).__name__}{hint}")  # fmt: skip
         if self in layer.layout.parts:
             raise ValueError(f"{self.name} can't become a layer inside itself")
         if any(layer.name == other.name for other in self.inner_layers):
@@ -222,7 +224,8 @@ class Model(Trainer, Layer):
                 x = x[..., None]
         if not fits(x.shape, (None, *shape)):
             raise ValueError(f"{where}: {self.name} expects rows of shape {shape}, received "
-                             f"{x.shape[1:]} ({where} has shape {x.shape})")  # fmt: skip
+                             f"{x.shape[1:]} ({where} has shape {x.shape})"
+                             f"{_meant(x, shape)}")  # fmt: skip
         return x
 
     @classmethod
@@ -343,3 +346,13 @@ class Model(Trainer, Layer):
         return (
             f"<{type(self).__name__} name={self.name} layers={len(self.layers)} built={self.built}>"
         )
+
+
+def _meant(x, shape):
+    """Return what was probably meant where the rows of x are not of this shape."""
+    meant = ""
+    if x.shape == shape:
+        meant += "; one row is a batch of one: x[None], or x[:1] of many"
+    if len(shape) > 1 and x.shape[1:] == shape[1:]:
+        meant += f"; an input shape is that of one row, without the number of rows: {shape[1:]}"
+    return meant

@@ -1,5 +1,6 @@
 """Optimizers: one update rule for the flat vector of all weights."""
 
+from ..configs.keywords import absent as _absent
 from ..configs.naming import public_names as _public_names
 from . import schedules
 from .adafactor import Adafactor
@@ -15,3 +16,4 @@ from .rmsprop import RMSprop
 from .sgd import SGD
 
 __all__ = ["schedules", *_public_names(globals())]
+__getattr__ = _absent(__name__)
