@@ -9,9 +9,10 @@ import functools
 import warnings
 
 from .. import random
-from ..callbacks import Callback, CallbackList, History, ProgbarLogger, Snapshot
+from ..callbacks import Callback, CallbackList, EarlyStopping, History, ProgbarLogger, Snapshot
 from ..core.locks import lock_of, locked
 from ..data import Table, validation_due
+from ..inspecting.coach import Coach, coach_is_wanted
 from ..resuming import Interrupts, Snapshots
 
 
@@ -122,7 +123,7 @@ class Training(Course):
     Args:
         model: prepared for its first step.
         train, validation: sources of data; the second may be None.
-        callbacks, verbose, epochs, resume: as for `fit`.
+        callbacks, verbose, epochs, resume, coach: as for `fit`.
         arguments: the others of `fit` that the result depends on, name -> value.
 
     Attributes:
@@ -135,13 +136,17 @@ class Training(Course):
         OSError, RuntimeError: the folder for snapshots can't be used.
     """
 
-    def __init__(self, model, train, validation, callbacks, verbose, epochs, resume, arguments):
+    def __init__(self, model, train, validation, callbacks, verbose, epochs, resume, arguments,
+                 coach=False):  # fmt: skip
         self.history, self.last, self.logs = History(), epochs, {}
         more = [self.history] if resume is None else [Snapshot(resume), self.history]
         self.train, self.validation = train, validation
         sources = [train] if validation is None else [train, validation]
         super().__init__(model, sources, callbacks, verbose, more, epochs=epochs, steps=train.steps)
         self.followers = [c for c in self.callbacks.callbacks if not isinstance(c, Snapshot)]
+        stops = any(isinstance(c, EarlyStopping) for c in self.followers)
+        wanted = coach_is_wanted(coach, verbose)
+        self.coach = Coach(model, train, validation, stops) if wanted else None
         self.epoch, self.batch = arguments["initial_epoch"], 0
         self.due = validation_due(arguments["validation_freq"])
         self.fetching = self.unfinished = False
@@ -193,6 +198,8 @@ class Training(Course):
         if found is not None:
             self.set_state(found)
         self.unfinished = True
+        if self.coach is not None:
+            self.coach.begin()
         self.snapshots.begin()
         ended = self.resumed and model.stop_training
         for epoch in range(self.last if ended else self.epoch, self.last):
@@ -247,6 +254,8 @@ class Training(Course):
         for source in self.sources:
             source.end_epoch()
         self.call("on_epoch_end", self.epoch, dict(logs))  # on_train_end sees nothing they add
+        if self.coach is not None:
+            self.coach.after_epoch(logs)
         self.logs, self.epoch, self.batch = logs, self.epoch + 1, 0
         self.snapshots.after_epoch(self.model.stop_training or self.epoch == self.last)
 

@@ -22,7 +22,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None,
         validation_split=0.0, validation_data=None, shuffle=True, class_weight=None,
         sample_weight=None, initial_epoch=0, steps_per_epoch=None, validation_steps=None,
-        validation_batch_size=None, validation_freq=1, resume=None,
+        validation_batch_size=None, validation_freq=1, resume=None, coach=True,
     ):  # fmt: skip
         """Train for some epochs; everything is checked before the first step.
 
@@ -48,6 +48,8 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             validation_freq: validate every so many epochs, or a list of epochs counted from 1.
             resume: a folder for snapshots; the same command, started again after whatever ended it,
                 goes on to the same bits. See `callbacks.Snapshot`.
+            coach: with verbose=1, say in a line what is probably wrong with outputs, data, learning
+                rate or layers; the environment's TINYNET_COACH=0 says nothing.
 
         Returns:
             History: `.history` has one list per name: loss, metrics, val_loss, val_metrics.
@@ -69,7 +71,8 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         )  # fmt: skip
         self._choose_device(*train.example(), verbose)
         self._prepare(train.target_shape)
-        course = Training(self, train, validation, callbacks, verbose, epochs, resume, arguments)
+        course = Training(self, train, validation, callbacks, verbose, epochs, resume, arguments,
+                          coach)  # fmt: skip
         with course:
             for epoch in course.epochs():
                 for batches in course.batches("train", train):
