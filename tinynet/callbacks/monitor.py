@@ -146,6 +146,8 @@ class EarlyStopping(Monitor):
             if self.verbose > 0:
                 print(f"Restoring the weights of the best epoch: {self.best_epoch + 1}")
             self.model.set_weights(self.best_weights)
+            if (history := getattr(self.model, "history", None)) is not None:
+                history.kept_epoch = self.best_epoch
 
 
 class ReduceLROnPlateau(Monitor):
