@@ -46,7 +46,7 @@ def __getattr__(name):
     if name in __all__ or name in _INNER:
         module = importlib.import_module(f".{_MODULES.get(name, name)}", __name__)
         return globals().setdefault(name, getattr(module, name) if name in _MODULES else module)
-    absent = importlib.import_module(".configs.keywords", __name__).absent
+    absent = importlib.import_module(".configs.arguments", __name__).absent
     return absent(__name__)(name)
 
 

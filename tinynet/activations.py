@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from .config import float_dtype
+from .configs.arguments import absent as _absent
 from .configs.custom_objects import get_registered_name
-from .configs.keywords import absent as _absent
 from .configs.registry import Registry, is_custom
 from .core.devices import load_ops
 

@@ -12,8 +12,8 @@ import math
 import numpy as np
 
 from .config import float_dtype
+from .configs.arguments import absent as _absent
 from .configs.checks import check_number, is_integer
-from .configs.keywords import absent as _absent
 from .configs.registry import Configurable, Registry
 from .random import check_seed, draw_seed, generator
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from .configs.arguments import absent as _absent
 from .configs.checks import check_number, is_integer
-from .configs.keywords import absent as _absent
 from .configs.registry import Configurable
 from .data import PyDataset, split_dataset
 from .random import set_random_seed

@@ -1,6 +1,6 @@
 """Callbacks for `fit`, `evaluate` and `predict`."""
 
-from ..configs.keywords import absent as _absent
+from ..configs.arguments import absent as _absent
 from ..configs.naming import public_names as _public_names
 from .averaging import SwapEMAWeights
 from .backup import BackupAndRestore

@@ -1,6 +1,6 @@
 """Callbacks: hooks that `fit`, `evaluate` and `predict` call, and the list that calls them."""
 
-from ..configs.keywords import check_keywords
+from ..configs.arguments import check_arguments
 
 
 class Callback:
@@ -16,7 +16,7 @@ class Callback:
     """
 
     def __new__(cls, *args, **options):
-        check_keywords(cls, options)
+        check_arguments(cls, args, options)
         return super().__new__(cls)
 
     def __init__(self):

@@ -104,7 +104,8 @@ class EarlyStopping(Monitor):
     def __init__(self, monitor="val_loss", min_delta=0, patience=0, verbose=0, mode="auto",
                  baseline=None, restore_best_weights=False, start_from_epoch=0):  # fmt: skip
         super().__init__(monitor, mode, min_delta)
-        if not patience >= 0:  # infinity: only to restore the best weights
+        number = isinstance(patience, int | float | np.number) and not isinstance(patience, bool)
+        if not (number and patience >= 0):  # infinity: only to restore the best weights
             raise ValueError(f"EarlyStopping: patience must be >= 0, received {patience!r}")
         if baseline is not None:
             check_number("EarlyStopping: baseline", baseline)

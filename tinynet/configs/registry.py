@@ -9,8 +9,8 @@ import difflib
 import inspect
 
 from . import custom_objects as custom
+from .arguments import check_arguments
 from .keras import adapt
-from .keywords import check_keywords
 
 
 def _key(name: str) -> str:
@@ -191,7 +191,7 @@ class Configurable:
     config_keys: tuple = ()
 
     def __new__(cls, *args, **options):
-        check_keywords(cls, options)
+        check_arguments(cls, args, options)
         return super().__new__(cls)
 
     def get_config(self) -> dict:

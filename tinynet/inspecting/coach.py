@@ -16,7 +16,7 @@ from ..showing.encoding import printable
 from .nan_search import find
 from .observing import layer_outputs
 
-ROWS = 128  # that are looked at
+ROWS = 64  # that are looked at
 NUMBERS = 1 << 20  # of x, at most
 WEIGHTS = 4096
 PROBABILITIES = {"softmax", "sigmoid", "hard_sigmoid", "sparsemax", "sparse_sigmoid"}

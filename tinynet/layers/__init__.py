@@ -1,6 +1,6 @@
 """Layers, each with `forward` and directly below it `backward`."""
 
-from ..configs.keywords import absent as _absent
+from ..configs.arguments import absent as _absent
 from ..configs.naming import public_names as _public_names
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .activity import ActivityRegularization

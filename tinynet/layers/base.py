@@ -23,9 +23,10 @@ import numpy as np
 
 from .. import activations, constraints, initializers, regularizers
 from ..config import float_dtype
+from ..configs.arguments import check_arguments
+from ..configs.checks import is_integer
 from ..configs.custom_objects import custom_object_scope, is_registered
 from ..configs.keras import adapt
-from ..configs.keywords import check_keywords
 from ..configs.naming import unique_name
 from ..configs.registry import Registry
 from ..core.context import StepContext
@@ -70,7 +71,7 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
     derived = {"saved": None, "known_layout": None}  # noqa: RUF012
 
     def __new__(cls, *args, **options):
-        check_keywords(cls, options)
+        check_arguments(cls, args, options)
         return super().__new__(cls)
 
     def __init__(self, *, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None):
@@ -88,6 +89,8 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
             input_shape = (input_dim,)
         if input_shape is not None:
             input_shape = (input_shape,) if np.ndim(input_shape) == 0 else tuple(input_shape)
+            if not all(size is None or is_integer(size, 0) for size in input_shape):
+                raise self.invalid(f"input_shape must hold integers, received {input_shape!r}")
         self.declared_input_shape = input_shape
 
     def __getattr__(self, name):

@@ -3,8 +3,8 @@
 `base` begins with how to write one of your own.
 """
 
+from ..configs.arguments import absent as _absent
 from ..configs.custom_objects import function_config as _function_config
-from ..configs.keywords import absent as _absent
 from ..configs.naming import public_names as _public_names
 from .base import EPSILON, REDUCTIONS, ElementwiseLoss, Loss, _registry, register
 from .checks import check_class_ids, check_finite

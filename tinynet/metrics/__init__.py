@@ -4,7 +4,7 @@ Classes are filled batch by batch; functions give one value per row of two array
 are the losses' own, as in Keras.
 """
 
-from ..configs.keywords import absent as _absent
+from ..configs.arguments import absent as _absent
 from ..configs.naming import public_names as _public_names
 from ..losses import (
     binary_crossentropy,

@@ -1,6 +1,6 @@
 """Models: layers put together, and everything that can be done with them."""
 
-from ..configs.keywords import absent as _absent
+from ..configs.arguments import absent as _absent
 from ..saving import load_model, model_from_json, save_model
 from .cloning import clone_model
 from .functional import Functional

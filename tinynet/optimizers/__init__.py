@@ -1,6 +1,6 @@
 """Optimizers: one update rule for the flat vector of all weights."""
 
-from ..configs.keywords import absent as _absent
+from ..configs.arguments import absent as _absent
 from ..configs.naming import public_names as _public_names
 from . import schedules
 from .adafactor import Adafactor
