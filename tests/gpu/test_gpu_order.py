@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinynet.kernels import gpu
+from tinynet.kernels import gpu, reference
 from tinynet.kernels.gpu.card import runtime, sources
 from tinynet.kernels.gpu.machine import order as launch_order
 from tinynet.kernels.gpu.machine.launches import launch
@@ -155,3 +155,21 @@ def test_but_not_past_a_launch_that_has_to_do_with_it():
     for after in (overwritten, penalty):  # another array; another sum in another order
         names = [one.name for one in counted([added, *after], "float32")]
         assert names == ["add_loss", after[0].name, "next_step"]
+
+
+@pytest.mark.parametrize("shape", [(100, 6), (2, 40, 5)])
+def test_column_means_of_adafactor_go_over_several_blocks(shape):
+    rng = np.random.default_rng(1)
+    g, w, v = (rng.normal(size=shape) for _ in range(3))
+    r, c = rng.random(shape[:-1]), rng.random((*shape[:-2], shape[-1]))
+    found, right = {}, {"w": w, "r": r, "c": c, "v": v}
+    for name, array in right.items():
+        right[name], found[name] = array.copy(), gpu.from_host(array)
+    numbers = (0.01, 0.9, 1e-30, 1e-3, 1.0)
+    launches = gpu.adafactor.instructions(gpu.from_host(g), *numbers, **found)
+    parts = [one.given["parts"] for one in launches if one.name == "adafactor_columns"]
+    assert parts == ([4] if len(shape) == 2 else [2, 2])  # of 32 rows
+    gpu.adafactor(gpu.from_host(g), *numbers, **found)
+    reference.adafactor(g, *numbers, **right)
+    for name, array in found.items():
+        np.testing.assert_allclose(gpu.to_host(array), right[name], rtol=1e-10, err_msg=name)

@@ -43,7 +43,7 @@ from tinynet.kernels.gpu.passes import persistent as persistent_pass
 from tinynet.kernels.gpu.passes import tiles
 from tinynet.layers import Dense, Input
 
-LEFT_OUT = {"next_step", "find_bad"}
+LEFT_OUT = {"next_step", "find_bad", "tensor_product"}  # no step of the kernel has these
 EVERY = [kernel for name, kernel in cuda_kernels.every().items() if name not in LEFT_OUT]
 
 
