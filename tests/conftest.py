@@ -18,7 +18,7 @@ import pytest
 
 pytest.register_assert_rewrite(  # what they assert is shown like what tests assert
     "damaged", "dataset_files", "fault_runs", "kernel_pairs", "layer_checks", "microscope_again",
-    "replay_runs", "stream_sources",
+    "rank_runs", "replay_runs", "stream_sources",
 )  # fmt: skip
 
 hypothesis.settings.register_profile("tinynet", deadline=None, max_examples=40)

@@ -14,7 +14,8 @@ __version__ = "0.1.0"
 
 if typing.TYPE_CHECKING:  # for editors; at run time a name is imported when it is first used
     from . import activations, backend, callbacks, config, constraints, datasets  # isort: skip
-    from . import initializers, layers, losses, metrics, models, optimizers  # isort: skip
+    from . import distribution, initializers, layers, losses, metrics  # isort: skip
+    from . import models, optimizers  # isort: skip
     from . import plotting as plotting, probes, random, regularizers, saving, utils  # isort: skip
     from .core.parameters import Parameter
     from .inspecting.gradient_check import gradcheck
@@ -23,9 +24,9 @@ if typing.TYPE_CHECKING:  # for editors; at run time a name is imported when it 
 
 __all__ = [
     "Functional", "Input", "Model", "Parameter", "Sequential", "activations", "backend",
-    "callbacks", "config", "constraints", "datasets", "gradcheck", "initializers", "layers",
-    "losses", "metrics", "microscope", "models", "optimizers", "playground", "probes", "random",
-    "regularizers", "saving", "utils",
+    "callbacks", "config", "constraints", "datasets", "distribution", "gradcheck", "initializers",
+    "layers", "losses", "metrics", "microscope", "models", "optimizers", "playground", "probes",
+    "random", "regularizers", "saving", "utils",
 ]  # fmt: skip
 
 _MODULES = {  # of the names that are no modules themselves

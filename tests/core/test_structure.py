@@ -56,7 +56,7 @@ def test_only_devices_meets_the_kernels(path):
 # Lower floors know nothing of the ones above.
 FLOORS = [
     {"config", "random", "configs"},
-    {"core", "utils", "data"},
+    {"core", "distribution", "utils", "data"},
     {"initializers", "regularizers", "constraints", "activations"},
     {"layers", "losses", "optimizers"},
     {"metrics", "saving", "showing", "inspecting", "backend", "probes"},

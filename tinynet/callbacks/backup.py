@@ -69,13 +69,15 @@ class BackupAndRestore(Callback):
             self.due = False
 
     def on_train_end(self, logs=None):
-        if self.delete_checkpoint:
+        if self.delete_checkpoint and self.model.ranks.rank == 0:
             for path in (self.path, self.previous):
                 path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # not empty: it holds other files
                 self.backup_dir.rmdir()
 
     def _save(self, epoch, batch):
+        if self.model.ranks.rank > 0:
+            return
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         if self.double_checkpoint and self.path.exists():
             shutil.copyfile(self.path, f"{self.previous}.part")

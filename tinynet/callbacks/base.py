@@ -15,6 +15,8 @@ class Callback:
     History.
     """
 
+    writes = False  # whether it does nothing but write: then only the first of several ranks has it
+
     def __new__(cls, *args, **options):
         check_arguments(cls, args, options)
         return super().__new__(cls)
@@ -108,6 +110,10 @@ def _overrides(callback, hook):
     )
 
 
+def _nothing(*args):
+    """Take the place of a hook."""
+
+
 def attributes(*names):
     """Return `get_state` and `set_state` for a callback that remembers these attributes."""
 
@@ -132,11 +138,13 @@ class CallbackList:
         model: what they see as `self.model`.
         progress: the ProgbarLogger, or None; it is asked after every batch but looks at the logs
             only when it draws.
+        writing: whether callbacks that write are called; all ranks ask them what they want.
         **params: what they see as `self.params`.
     """
 
-    def __init__(self, callbacks, model, progress=None, **params):
+    def __init__(self, callbacks, model, progress=None, writing=True, **params):
         self.callbacks, self.bar, self.receivers = list(callbacks), progress, {}
+        self.writing = writing
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 name = getattr(callback, "__name__", None)
@@ -152,7 +160,10 @@ class CallbackList:
 
     def _receivers(self, hook):
         if hook not in self.receivers:
-            self.receivers[hook] = [getattr(c, hook) for c in self.called if _overrides(c, hook)]
+            self.receivers[hook] = [
+                _nothing if self._silent(c) else getattr(c, hook)
+                for c in self.called if _overrides(c, hook)
+            ]  # fmt: skip
         return self.receivers[hook]
 
     def wants(self, hook) -> bool:
@@ -163,6 +174,9 @@ class CallbackList:
         """Call a hook on all callbacks that do something at it."""
         for receiver in self._receivers(hook):
             receiver(*args)
+
+    def _silent(self, callback):
+        return callback.writes and not self.writing
 
     def progress(self, step, logs=None):
         """Show that a batch is done; `logs` is a function, called only if something is drawn."""

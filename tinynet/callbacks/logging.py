@@ -76,6 +76,8 @@ class CSVLogger(Callback):
         append: go on after what the file holds, without a second header.
     """
 
+    writes = True
+
     def get_state(self):
         size = self.filename.stat().st_size if self.filename.exists() else 0
         return {"fields": self.fields, "header": self.header, "size": size}

@@ -60,6 +60,22 @@ def name_of(ops) -> str:
     return ops.__name__.rpartition(".")[2]
 
 
+def limit_threads(count) -> int:
+    """Have this process use at most so many threads, if the environment names none; return that."""
+    return _threads().limit_threads(count)
+
+
+def usable_cores():
+    """Return the cores that this process may run on, and how many it may use of them at a time."""
+    known = hasattr(os, "sched_getaffinity")
+    cores = os.sched_getaffinity(0) if known else range(os.cpu_count() or 1)
+    return set(cores), _threads().quota()
+
+
+def _threads():
+    return importlib.import_module("tinynet.kernels.cpu.machine.threads")
+
+
 def survey_of_cpu() -> dict:
     """Describe this machine as the cpu device sees it: name -> text."""
     return importlib.import_module("tinynet.kernels.cpu.machine.survey").survey()

@@ -92,7 +92,12 @@ class Dataset:
         names: of the model's inputs; None where x is one array.
         dtype: that of the model, in which all numbers must be finite; None: in their own.
         where: how to call x in messages: "x", "validation x".
+
+    Attributes:
+        shared: whether every rank of a distributed training has all of these rows.
     """
+
+    shared = True
 
     def __init__(self, x, y=None, sample_weight=None, class_weight=None, names=None, where="",
                  dtype=None):  # fmt: skip

@@ -104,7 +104,33 @@ class Stream:
         self.in_epoch, self.number, self.total = False, 0, 0  # batches taken
         self.begun, self.done = self._position(), 0  # where the epoch began; batches since
 
-    batch_size = None
+    batch_size, ranks = None, None
+
+    def share(self, ranks):
+        """Be the source of one of several ranks, see `core.ranks`.
+
+        Of a PyDataset it gives every `size`-th batch: a step is of so many of them. Those that are
+        left over at the end of a pass are steps of their own, whose rows all ranks share. An
+        iterator is the rank's own.
+        """
+        self.ranks = ranks if ranks.size > 1 else None
+
+    def _shared_order(self, order):
+        """Return the numbers of this rank's batches, and of those that all ranks take."""
+        if self.ranks is None:
+            return order
+        size, rank = self.ranks.size, self.ranks.rank
+        if not isinstance(order, (range, list)):  # without an end
+            return itertools.islice(order, rank, None, size)
+        whole = len(order) // size * size
+        return [*order[rank:whole:size], *order[whole:]]
+
+    def _is_shared(self):
+        """Return whether the batch that was taken last is one that all ranks have."""
+        if self.ranks is None:
+            return True
+        length = self.batches.num_batches if self.pydataset else None
+        return length is not None and self.taken > length // self.ranks.size
 
     @property
     def steps(self):
@@ -242,7 +268,10 @@ class Stream:
 
     def _length(self):
         if self.pydataset:
-            return self.batches.num_batches
+            length = self.batches.num_batches
+            if self.ranks is None or length is None:
+                return length
+            return sum(divmod(length, self.ranks.size))
         try:
             return len(self.batches)
         except TypeError:
@@ -278,7 +307,8 @@ class Stream:
         if self.shuffle and length is not None:
             order = generator(self.seed, self.passes).permutation(length).tolist()
             self.passes += 1
-        return batches_in_order(self.batches, itertools.islice(order, skip, None))
+        order = itertools.islice(self._shared_order(order), skip, None)
+        return batches_in_order(self.batches, order)
 
     def _end_pass(self):
         if self.current is not None and not self.once and hasattr(self.current, "close"):
@@ -301,7 +331,9 @@ class Stream:
                 x, y, weight = unpack(batch, where.removesuffix(": "))
             else:
                 x, y, weight = _only_x(batch, where), None, None
-            return self.dataset(x, y, weight, self.class_weight, where)
+            data = self.dataset(x, y, weight, self.class_weight, where)
+            data.shared = self._is_shared()
+            return data
         except (TypeError, ValueError):
             self._end_pass()  # workers may be waiting
             raise

@@ -5,15 +5,18 @@ hooks around them, shows progress, and gives memory back in the end. The course 
 `Training`, also hands out the epochs, stops, holds signals back, and goes on from snapshots.
 """
 
+import contextlib
 import functools
 import warnings
 
 from .. import random
 from ..callbacks import Callback, CallbackList, EarlyStopping, History, ProgbarLogger, Snapshot
 from ..core.locks import lock_of, locked
+from ..core.ranks import ALONE
 from ..data import Table, validation_due
 from ..inspecting.coach import Coach, coach_is_wanted
 from ..resuming import Interrupts, Snapshots
+from .agreement import agree, keep_equal
 
 
 class Course:
@@ -24,6 +27,7 @@ class Course:
         sources: of data, which are closed in the end.
         callbacks, verbose: as for `fit`.
         more: callbacks after those of the user.
+        ranks: the model's, where they share the batches.
         **params: what callbacks see as `params`.
 
     Attributes:
@@ -31,21 +35,24 @@ class Course:
         resumed: whether it goes on from a snapshot.
         set_aside: what its metrics have counted while they measure for another one.
         announced: what the device was told of the data that are read.
+        ranks: the processes that take part.
     """
 
+    ranks = ALONE
     resumed, segment, set_aside, lock, announced = False, None, None, None, None
 
-    def __init__(self, model, sources, callbacks, verbose, more=(), **params):
+    def __init__(self, model, sources, callbacks, verbose, more=(), ranks=ALONE, **params):
         given = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
         if not isinstance(given, (list, tuple)):
             raise TypeError(f"callbacks: expected a list of callbacks, received {given!r}")
         verbose = 1 if verbose == "auto" else verbose
         if verbose not in (0, 1, 2):
             raise ValueError(f'verbose must be 0, 1, 2 or "auto", received {verbose!r}')
-        bar = ProgbarLogger() if verbose else None
-        self.model, self.sources = model, sources
+        bar = ProgbarLogger() if verbose and ranks.rank == 0 else None
+        self.model, self.sources, self.ranks = model, sources, ranks
         self.whole = not given and all(isinstance(source, Table) for source in sources)
-        self.callbacks = CallbackList([*given, *more], model, bar, verbose=verbose, **params)
+        self.callbacks = CallbackList([*given, *more], model, bar, ranks.rank == 0,
+                                      verbose=verbose, **params)  # fmt: skip
         self.call = self.callbacks.call
 
     def __enter__(self):
@@ -56,6 +63,7 @@ class Course:
         return self
 
     def __exit__(self, kind, error, trace):
+        self.ranks.failed(error)
         try:
             self.callbacks.close()
             for source in self.sources:
@@ -92,6 +100,7 @@ class Course:
             logs: function that returns what callbacks see after a batch, called if one looks;
                 None: loss and metrics so far.
         """
+        here = logs or functools.partial(self.run, self.model.logs_here)  # what progress shows
         logs = logs or functools.partial(self.run, self.model.logs)
         begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
         looked_at = self.callbacks.wants(end)
@@ -104,17 +113,19 @@ class Course:
             done = step + len(rows)
             if looked_at:
                 self.call(end, done - 1, logs())
-            self.callbacks.progress(done - 1, logs)
+            self.callbacks.progress(done - 1, here)
             if kind == "train" and self.stops_after(done, len(rows)):
                 return
 
     def most(self):
-        """Return how many batches may be carried out together."""
-        return self.run(self.model.execution.length)
+        """Return how many batches may be carried out together, the same number on all ranks."""
+        length = self.run(self.model.execution.length)
+        return -int(self.ranks.most(-length)[0])
 
     def fetched(self, kind, segments):
         """Return an iterator over the segments."""
-        return segments
+        tables = all(isinstance(source, Table) for source in self.sources)
+        return segments if tables else self.ranks.in_step(segments)  # the same rows everywhere
 
 
 class Training(Course):
@@ -142,10 +153,11 @@ class Training(Course):
         more = [self.history] if resume is None else [Snapshot(resume), self.history]
         self.train, self.validation = train, validation
         sources = [train] if validation is None else [train, validation]
-        super().__init__(model, sources, callbacks, verbose, more, epochs=epochs, steps=train.steps)
+        super().__init__(model, sources, callbacks, verbose, more, model.ranks, epochs=epochs,
+                         steps=train.steps)  # fmt: skip
         self.followers = [c for c in self.callbacks.callbacks if not isinstance(c, Snapshot)]
         stops = any(isinstance(c, EarlyStopping) for c in self.followers)
-        wanted = coach_is_wanted(coach, verbose)
+        wanted = self.ranks.rank == 0 and coach_is_wanted(coach, verbose)
         self.coach = Coach(model, train, validation, stops) if wanted else None
         self.epoch, self.batch = arguments["initial_epoch"], 0
         self.due = validation_due(arguments["validation_freq"])
@@ -155,6 +167,7 @@ class Training(Course):
             model.check_not_training("fit")
             self.fit_lock = model.fit_lock.take()
         try:
+            agree(self, arguments)
             self.snapshots = Snapshots(self, arguments)
         except BaseException:
             self.fit_lock.give()
@@ -162,6 +175,7 @@ class Training(Course):
         self.resumed = self.snapshots.found is not None
         train.notes = self.snapshots.folder is not None
         self.interrupts = Interrupts(terminate=self.snapshots.folder is not None)
+        self.agreed_signal = 0  # that all ranks have, or will end by
 
     def __enter__(self):
         with locked(self.model):
@@ -179,6 +193,7 @@ class Training(Course):
         model.log_names_may_grow = not known
 
     def __exit__(self, kind, error, trace):
+        self.ranks.failed(error)
         try:
             self.snapshots.end(error)
         finally:
@@ -217,6 +232,7 @@ class Training(Course):
         self.unfinished = False
         model.optimizer.finalize_variable_values()
         self.call("on_train_end", self.logs)
+        self._agree()  # the files that the first rank's callbacks write are there now
 
     def batches(self, kind, source, logs=None):
         yield from super().batches(kind, source, logs)
@@ -230,18 +246,34 @@ class Training(Course):
 
     def fetched(self, kind, segments):
         """Yield the same segments; while one is waited for, signals come through."""
-        segments, segment = iter(segments), ()
+        segments, segment = iter(super().fetched(kind, segments)), ()
         while segment is not None:
             self.fetching = kind == "train"
-            with self.interrupts.allowed():
+            with self.interrupts.allowed() if self._may_end() else contextlib.nullcontext():
                 segment = next(segments, None)
             self.fetching = False
             if segment is not None:
                 yield segment
 
+    def _may_end(self):
+        """Return whether a signal may end training here: not where another rank would wait."""
+        return self.ranks is ALONE or self.agreed_signal > 0
+
+    def _agree(self):
+        """Follow what other ranks have been told: to stop, by a callback or by a signal."""
+        if self.ranks is ALONE:
+            return
+        model, signals = self.model, self.interrupts
+        stop, signal = self.ranks.most(bool(model.stop_training), signals.waiting or 0)
+        if stop and not model.stop_training:
+            model.stop_training = True
+        if signal:
+            self.agreed_signal = signals.waiting = int(signal)
+
     def stops_after(self, done, count):
         """Return whether the epoch ends after `done` batches, `count` more than before."""
         self.batch = done
+        self._agree()
         self.snapshots.after_batches(count)
         return self.model.stop_training
 
@@ -256,6 +288,8 @@ class Training(Course):
         self.call("on_epoch_end", self.epoch, dict(logs))  # on_train_end sees nothing they add
         if self.coach is not None:
             self.coach.after_epoch(logs)
+        self._agree()
+        self.run(keep_equal, self.model)
         self.logs, self.epoch, self.batch = logs, self.epoch + 1, 0
         self.snapshots.after_epoch(self.model.stop_training or self.epoch == self.last)
 
@@ -264,6 +298,7 @@ class Training(Course):
         streams, before = random.get_state(), self.train.before
         if before is not None and self.train.waiting is None:  # the batch was asked for in vain
             streams, before = before[1], None
+        self.run(self.model.collect_metrics)
         return {
             "epoch": self.epoch,
             "batch": self.batch,
@@ -284,12 +319,14 @@ class Training(Course):
         for source, kept in zip(self.sources, state["sources"], strict=True):
             source.set_state(kept)
         for callback, kept in zip(self.followers, state["callbacks"], strict=True):
-            if kept is not None:
+            if kept is not None and not (callback.writes and self.ranks.rank > 0):
                 callback.set_state(kept)
         before = state.get("random before the next batch")
         if before is not None and self.train.waiting is None:
             random.set_state(before)
             self.train.ready()  # takes it again
+        if self.ranks.rank > 0:
+            self.run(self.model.reset_metrics)  # the first rank has what all had counted
         random.set_state(state["random"])  # last: the others may have drawn
 
     def _warn_of_the_end(self, epochs):

@@ -66,7 +66,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             "validation_batch_size": validation_batch_size, "validation_freq": validation_freq,
         }  # fmt: skip
         train, validation = sources(
-            self.dataset, self.names_of_inputs, self.order,
+            self.dataset, self.names_of_inputs, self.order, self.ranks,
             x, y, sample_weight, validation_data, epochs, **arguments,
         )  # fmt: skip
         self._choose_device(*train.example(), verbose)
@@ -92,7 +92,8 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
     @exclusive
     def order(self):
         """Return what the permutations of the next pass over the data are drawn with."""
-        self.shuffle_seed = draw_seed() if self.shuffle_seed is None else self.shuffle_seed
+        seed = draw_seed() if self.shuffle_seed is None else self.shuffle_seed
+        self.shuffle_seed = self.ranks.first(lambda: seed)
         return {"seed": self.shuffle_seed, "first_pass": self.passes_taken}
 
     # ---------------------------------------------------------------------- evaluate and predict
@@ -112,9 +113,10 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         self._require_compiled("evaluate")
         if x is None or (y is None and not is_stream(x)):
             raise ValueError("evaluate needs x and y")
-        data = source(self.dataset, x, y, sample_weight, batch_size=batch_size, steps=steps)
+        data = source(self.dataset, x, y, sample_weight, batch_size=batch_size, steps=steps,
+                      ranks=self.ranks)  # fmt: skip
         self._prepare(data.target_shape)
-        with Course(self, [data], callbacks, verbose, steps=data.steps) as course:
+        with Course(self, [data], callbacks, verbose, (), self.ranks, steps=data.steps) as course:
             logs = self._evaluate(data, course)
         return logs if return_dict else _flat(logs)
 

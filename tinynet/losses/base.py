@@ -144,9 +144,11 @@ class Loss(Configurable, Copied, Versioned):
             w *= valid
             rows = np.count_nonzero(valid)
         if self.reduction in ("sum_over_batch_size", "mean"):
-            w /= rows or 1
+            w /= self.context.total(rows) or 1
         elif self.reduction == "mean_with_sample_weight":
-            w /= w.sum() or 1
+            w /= self.context.total(w.sum()) or 1
+        elif self.context.part.copies > 1:
+            w /= self.context.part.copies
         return w
 
     def valid(self, y):

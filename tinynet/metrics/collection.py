@@ -50,11 +50,17 @@ class Collection:
         for (_, metric, _), kept in zip(self.items, state["metrics"], strict=True):
             metric.set_state(kept)
 
-    def update(self, y_true, y_pred, sample_weight, batch_size=None):
-        """Count a batch; or several at once, of `batch_size` rows each, to the same bits."""
+    def update(self, y_true, y_pred, sample_weight, batch_size=None, which=None):
+        """Count a batch; or several at once, of `batch_size` rows each, to the same bits.
+
+        Args:
+            which: function of a metric: whether it counts them; None: all do.
+        """
         if not all(_ours(metric) for _, metric, _ in self.items):
             y_pred = np.array(y_pred)  # a user may keep it, and the next step writes over it
         for _, metric, weighted in self.items:
+            if which is not None and not which(metric):
+                continue
             weight = sample_weight if weighted else None
             # counts are exact in any order, sums of other numbers are not
             if batch_size is None or metric.adds_in_order or (weight is None and metric.counts):
@@ -168,6 +174,18 @@ def check_names(metrics):
 def is_sum(metric):
     """Return whether the metric adds up rows, so that it does not matter where a batch ends."""
     return _ours(metric) and metric.counts_rows
+
+
+def added_states(states):
+    """Return the sum of what metrics of one kind, each a sum over rows, have counted."""
+    total = {}
+    for state in states:
+        for name, value in state.items():
+            if isinstance(value, dict):
+                total[name] = added_states([total.get(name, {}), value])
+            else:
+                total[name] = total[name] + value if name in total else value
+    return total
 
 
 def _ours(metric):

@@ -5,6 +5,8 @@ model. The layers that do the work are its `leaves`; whichever model takes a ste
 arrays (`context`) and keeps their parameters in its flat vectors.
 """
 
+import functools
+
 import numpy as np
 
 from .. import saving
@@ -288,13 +290,17 @@ class Model(Trainer, Layer):
         saving.config.compile_model(self, config)
 
     def save(self, filepath, overwrite=True, zipped=None, include_optimizer=True):
-        """Write the whole model to a `.keras` or `.h5` file, see `saving.save_model`."""
-        saving.save_model(self, filepath, overwrite, zipped, include_optimizer)
+        """Write the whole model to a `.keras` or `.h5` file, see `saving.save_model`.
+
+        Of several ranks the first writes, and the others wait for it; so with `save_weights` and
+        `export`.
+        """
+        self.ranks.first(saving.save_model, self, filepath, overwrite, zipped, include_optimizer)
 
     def save_weights(self, filepath, overwrite=True):
         """Write all weights, whole or not at all, see `saving.save_weights`."""
         self.require_built("save_weights")
-        saving.save_weights(self, filepath, overwrite)
+        self.ranks.first(saving.save_weights, self, filepath, overwrite)
 
     def load_weights(self, filepath, skip_mismatch=False, by_name=False):
         """Read weights; a file that does not fit changes nothing, see `saving.load_weights`."""
@@ -313,7 +319,7 @@ class Model(Trainer, Layer):
     def export(self, filepath, format=None, **options):
         """Write the forward pass as an ONNX file, see `saving.onnx`."""
         self.require_built("export")
-        saving.export(self, filepath, format, **options)
+        self.ranks.first(functools.partial(saving.export, self, filepath, format, **options))
 
     def require_built(self, doing):
         if not self.built:

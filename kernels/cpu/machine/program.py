@@ -220,7 +220,10 @@ class Machine:
                 scratch.words[machine.OWN_GRADS] = address_of(self.own[t])
                 scratch.words[machine.FLAT_GRADS] = grads
         spans = [[] for _ in range(T)]
-        codes = [INSTRUCTIONS[name].addresses.get(self.dtype) for name in BY_ROWS]
+        names = BY_ROWS
+        if any(one.op == "exchange" for one in self.keep[1]):
+            names += (OWN["linear_dW"],)  # the same spans in a process that has fewer rows
+        codes = [INSTRUCTIONS[name].addresses.get(self.dtype) for name in names]
         for p, place in zip(flat.trained, flat.slices, strict=True):
             at = grads + place.start * item
             by_rows = any(word[0] in codes and word[HEAD + 6] == at for word in self.words)
