@@ -128,9 +128,10 @@ def test_one_deadline_is_shared(runs, tmp_path):
     gpu_report.main(["--folder", str(tmp_path), "--total-minutes", "60"])
     whole = sum(seconds for _, seconds in gpu_parts.SECONDS)
     end, behind = 3600 - gpu_report.END, whole
+    assert runs.started["smoke"][1] > 0.1 * end  # what is left over, beside its share
     for i, (name, seconds) in enumerate(gpu_parts.SECONDS):
         behind -= seconds
-        left = end - 100 * i - 3600 * behind / whole
+        left = end - 100 * i - 0.9 * end * behind / whole
         assert runs.started[name][1] == pytest.approx(left), name
 
 
@@ -143,8 +144,20 @@ def test_where_no_time_is_left_parts_are_left_out(runs, tmp_path, capsys):
     assert "not measured  tests passed on the card: no time was left" in said
 
 
-def test_where_the_card_disagrees_nothing_else_is_run(runs, tmp_path, capsys):
+def test_a_smoke_test_that_is_late_stops_nothing(runs, tmp_path, capsys):
+    runs.codes["smoke"] = -2
+    assert gpu_report.main(["--folder", str(tmp_path)]) == 1
+    assert list(runs.started) == NAMES
+    assert "not measured  the card computes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("how", ["raised", "differs"])
+def test_where_the_card_disagrees_nothing_else_is_run(runs, tmp_path, capsys, monkeypatch, how):
     runs.codes["smoke"] = 1
+    if how == "raised":
+        monkeypatch.delitem(FOUND, "smoke")
+    else:
+        monkeypatch.setitem(FOUND, "smoke", {"graphs": {"passed": False}})
     assert gpu_report.main(["--folder", str(tmp_path)]) == 1
     assert list(runs.started) == ["smoke"]
     report = report_of(tmp_path)
