@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 
+from ..core.ranks import WHOLE
 from .batch import targets
 from .eager import Eager
 from .record import NotRecordable, Program
@@ -40,8 +41,7 @@ class Replay(Eager):
         Args:
             counted: metrics that the device counts, see `Collection.matches`.
         """
-        key = (kind, rows, self.model.step_context.part)
-        state = (*self._state(kind), counted)
+        key, state = self._key(kind, rows), (*self._state(kind), counted)
         known = self.programs.get(key)
         if known is None or known[0] != state:
             try:
@@ -71,6 +71,11 @@ class Replay(Eager):
                 hint += f", so that {max(int(0.9 * free / max(one, 1)), 1):,} rows would fit"
         return MemoryError(f"a batch of {rows} rows is too large: {error}{hint}")
 
+    def _key(self, kind, rows):
+        """What a recording goes by; of several ranks also which part of a batch they are."""
+        part = self.model.step_context.part
+        return (kind, rows) if part is WHOLE else (kind, rows, part)
+
     def _state(self, kind):
         """All that a recording depends on; kept objects can't be mistaken for later ones."""
         model = self.model
@@ -95,7 +100,7 @@ class Replay(Eager):
         program = self.program("predict", rows)
         if program is None:
             return super().predict(data, batches)
-        key = ("predict", rows, self.model.step_context.part)
+        key = self._key("predict", rows)
         _, outputs = self._timed(program, key, len(batches), data.x, index)
         return outputs.reshape(len(index), *outputs.shape[1:])
 
@@ -113,7 +118,7 @@ class Replay(Eager):
             return False
         y, weight = targets(data, index)
         rows_y, w = self._target_rows(program, y, weight, rows, len(batches))
-        key = (kind, rows, model.step_context.part)
+        key = self._key(kind, rows)
         losses, outputs = self._timed(program, key, len(batches), data.x, index, rows_y, w)
         self.track(losses, np.full(len(losses), rows))  # the same sum as step by step
         if program.counted is not None:
