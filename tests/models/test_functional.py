@@ -371,8 +371,8 @@ def test_what_can_not_be_a_model():
         Model([a, b], h)
     with pytest.raises(TypeError, match="inputs must be symbolic"):
         Model(X, h)
-    with pytest.raises(ValueError, match="inputs must come from Input"):
-        Model(h, layers.Dense(2)(h))
+    with pytest.raises(ValueError, match="depend on the input 'a'"):
+        Model(h, layers.Concatenate()([a, layers.Dense(2)(h)]))
     with pytest.raises(ValueError, match="names must be unique"):
         Model(a, layers.Dense(3, name="h")(h))
     with pytest.raises(TypeError, match="needs inputs and outputs"):

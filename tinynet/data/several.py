@@ -48,8 +48,7 @@ def as_inputs(names, x, where):
     if names is None or isinstance(x, SeveralRows):
         return as_rows(x, where)
     if isinstance(x, dict):
-        missing = [name for name in names if name not in x]
-        if missing or len(x) != len(names):
+        if any(name not in x for name in names):
             raise ValueError(f"{where}: expected the inputs {names}, received {sorted(x)}")
         x = [x[name] for name in names]
     elif not isinstance(x, (list, tuple)) or (len(names) == 1 and not _is_list_of_one(x)):

@@ -2,6 +2,7 @@
 
 from .. import distribution, losses, optimizers
 from ..core.devices import is_open, load_ops, resolve
+from ..core.graph import is_list_of_shapes
 from ..core.locks import Lock, exclusive, join
 from ..core.ranks import ALONE
 from ..data import SeveralRows
@@ -63,7 +64,7 @@ class Compiled:
                 as it was.
             RuntimeError: there is no usable card for "gpu"; says what is missing.
         """
-        if isinstance(self.output_shape, list):
+        if is_list_of_shapes(self.output_shape):
             raise ValueError(f"{self.name} has {len(self.output_shape)} outputs; it can predict, "
                              "but training needs one output")  # fmt: skip
         if loss_weights is not None:
@@ -163,7 +164,7 @@ class Compiled:
 
     def _loss_takes_logits(self):
         """Whether the last activation is the one that the loss is fused with."""
-        last = self.activation
+        (last,) = self.activations
         if last is None or self.loss.from_logits or self.loss.logits_of != last.name:
             return False
         return last.options.get("axis", -1) in (-1, len(self.output_shape) - 1)

@@ -263,7 +263,9 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
             return self.connect(x, training)
         training = bool(training)
         x = self.as_input(x)
-        shape = _shape_of(x)
+        shape, declared = _shape_of(x), self.declared_input_shape
+        if not self.built and declared not in (None, shape[1:]):
+            raise self.invalid(f"declared with input_shape={declared}, received {shape[1:]}")
         self.build_once(shape)
         self.check_input_shape(shape)
         shared = self.context

@@ -2,6 +2,8 @@
 
 import functools
 
+from ..core.graph import is_list_of_shapes
+
 
 def built_once(build):
     """Wrap a layer class's `build`: check the shape before it, set `built` and shapes after it.
@@ -10,8 +12,7 @@ def built_once(build):
     layer all call the wrapper; the layer is built when the outermost of them has returned.
 
     Raises:
-        ValueError: the shape is not the declared one, or the layer has weights already; nothing
-            was changed.
+        ValueError: the shape does not fit, or the layer has weights already; nothing was changed.
     """
 
     @functools.wraps(build)
@@ -26,7 +27,7 @@ def built_once(build):
         parameters, self.building = self.own_parameters, True
         try:
             if shapes and shapes[0] is not None:
-                output_shape = _checked_output_shape(self, shapes[0])
+                output_shape = self.compute_output_shape(shapes[0])
             build(self, *shapes)
         except BaseException:
             self.own_parameters = parameters
@@ -35,7 +36,7 @@ def built_once(build):
             self.building = False
         self.built = True
         if shapes and shapes[0] is not None:
-            self.input_shape, self.output_shape = shapes[0], output_shape
+            self.input_shape, self.output_shape = shapes[0], tuple(output_shape)
             if self.shape_is_tried_out:
                 self.output_shape = tuple(self.compute_output_shape(shapes[0]))
 
@@ -46,15 +47,6 @@ def _any_rows(shape):
     """The shape for any number of rows, None first; a list of them where there are several."""
     if shape is None:
         return None
-    if isinstance(shape, list) and shape and isinstance(shape[0], (list, tuple)):
+    if is_list_of_shapes(shape):
         return [_any_rows(one) for one in shape]
     return (None, *shape[1:])
-
-
-def _checked_output_shape(layer, input_shape):
-    declared = layer.declared_input_shape
-    if declared is not None and tuple(input_shape[1:]) != declared:
-        raise layer.invalid(
-            f"declared with input_shape={declared}, received {tuple(input_shape[1:])}"
-        )
-    return tuple(layer.compute_output_shape(input_shape))

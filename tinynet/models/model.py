@@ -14,14 +14,24 @@ from ..config import float_dtype
 from ..configs.naming import unique_name
 from ..core.context import StepContext
 from ..core.devices import load_ops, resolve
-from ..core.graph import fits, is_symbolic
+from ..core.graph import fits, flat, is_symbolic
 from ..core.locks import exclusive
 from ..core.parameters import FlatParameters
 from ..core.versions import latest_version, new_version
 from ..engine.fit import Trainer
 from ..layers import Layer
 
-PLANS = {"planned", "fitting_layout", "first_trained", "learning", "wanted"}  # made from the layers
+# made from the layers
+PLANS = {"planned", "fitting_layout", "first_trained", "learning", "wanted", "taught"}
+
+
+def output_activation(layer, index=0):
+    """The activation that gives a layer's output, with which a loss can be fused, or None."""
+    if isinstance(layer, Model):
+        return layer.activations[index]
+    if getattr(layer, "activity_regularizer", None) is not None:
+        return None  # the penalty needs the output itself
+    return getattr(layer, "activation", None)
 
 
 class Model(Trainer, Layer):
@@ -80,6 +90,7 @@ class Model(Trainer, Layer):
         return {name: own[name] for name in ("chain", "nodes_in_order") if name in own} | kept
 
     names_of_inputs = None  # where x may be a list or a dict of arrays
+    names_of_outputs = None  # where there may be several
 
     @property
     def last_layer(self):
@@ -106,12 +117,9 @@ class Model(Trainer, Layer):
         return self.layout.parts[1:]
 
     @property
-    def activation(self):
-        """That of the last layer, with which a loss can be fused; None if it has none."""
-        last = self.last_layer
-        if getattr(last, "activity_regularizer", None) is not None:
-            return None  # the penalty needs the output itself
-        return getattr(last, "activation", None)
+    def activations(self):
+        """For each output the activation with which a loss can be fused; None if there is none."""
+        return [output_activation(self.last_layer)]
 
     @property
     def takes_sparse(self):
@@ -186,9 +194,7 @@ class Model(Trainer, Layer):
         ops = self.context.ops
         x = [ops.from_host(a) for a in x] if isinstance(x, list) else ops.from_host(x)
         y = self.forward(x, training=bool(training))
-        if isinstance(y, list):
-            return [ops.to_host(a).copy() for a in y]
-        return ops.to_host(y).copy()
+        return self.packed([ops.to_host(a).copy() for a in flat(y)])
 
     def forward_pass(self, x, training=False, logits=False):
         return self.forward(x, training=training, logits=logits)
@@ -199,12 +205,12 @@ class Model(Trainer, Layer):
     # ------------------------------------------------------------------------------ building
 
     def accepts(self, shape):
-        return shape[1:] == self.input_shape[1:]
+        return fits(shape, self.input_shape)
 
     def compute_output_shape(self, input_shape):
         self.build_once(input_shape)
         self.check_input_shape(input_shape)
-        return self.output_shape
+        return self.output_shape_of(input_shape)
 
     def build_for(self, x, where="x"):
         """x in the shape of the model's rows; builds for it unless that is done.
