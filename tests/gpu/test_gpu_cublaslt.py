@@ -45,7 +45,7 @@ def trained(device="gpu", activation="relu", dtype="float64", extra=(), **option
 
 
 def machine_of(model, kind="train", rows=16):
-    return model.execution.programs[kind, rows][1].machine
+    return replay_runs.machine_of(model, kind, rows)
 
 
 def epilogues(model, **which):

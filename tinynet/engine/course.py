@@ -80,7 +80,7 @@ class Course:
         model.execution.release()
         model.saved = model.measured_for = None
         if model.loss is not None:
-            model.loss.probabilities = model.loss.dp = None
+            model.loss.release()
 
     def run(self, method, *args):
         """Call a method of the model while no other thread computes with it; return its result.

@@ -2,6 +2,7 @@
 
 import warnings
 
+from ..core.graph import flat
 from ..core.locks import exclusive
 from ..data import is_stream, source, sources
 from ..random import draw_seed
@@ -30,7 +31,8 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             x: inputs (N, ...), any real dtype, cast batch by batch: an array of NumPy, PyTorch,
                 JAX or pandas, a mapped file, a sparse matrix of SciPy; or a source of batches
                 (x, y) or (x, y, sample_weight): a generator, a `utils.PyDataset`, a DataLoader.
-            y: targets: class ids (N,), or (N, C); None if x brings them.
+            y: targets: class ids (N,), or (N, C); None if x brings them. For several outputs a list
+                of them or a dict by name, as for losses in `compile`.
             batch_size: rows per step, 32 by default; a last partial batch is kept.
             epochs: number of the last epoch, so that epochs - initial_epoch are run.
             verbose: 0 silent, 1 (or "auto") a live line, 2 one line per epoch.
@@ -40,8 +42,8 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
                 validation_split.
             shuffle: True, False, or "batch" (only within batches); of sources of batches, only a
                 PyDataset is shuffled: whole batches.
-            class_weight: dict of class id -> weight.
-            sample_weight: weight per row (N,).
+            class_weight: dict of class id -> weight; for several outputs by the output's name.
+            sample_weight: weight per row (N,); for several outputs also a list or a dict of them.
             initial_epoch: number of the first epoch, from 0.
             steps_per_epoch, validation_steps: batches per epoch; None: all.
             validation_batch_size: None: batch_size as it was given.
@@ -66,7 +68,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             "validation_batch_size": validation_batch_size, "validation_freq": validation_freq,
         }  # fmt: skip
         train, validation = sources(
-            self.dataset, self.names_of_inputs, self.order, self.ranks,
+            self.dataset, self.rows_of, self.order, self.ranks,
             x, y, sample_weight, validation_data, epochs, **arguments,
         )  # fmt: skip
         self._choose_device(*train.example(), verbose)
@@ -152,7 +154,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             for batches in course.batches("predict", data, lambda: {"outputs": outputs[-1]}):
                 outputs.append(course.run(self.execution.predict, *batches))
             course.call("on_predict_end", {})
-        return joined(outputs)
+        return self._as_given(joined(outputs))
 
     # ------------------------------------------------------------------------------ one batch
 
@@ -170,7 +172,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         if y is None:
             raise ValueError(f"{kind}_on_batch needs y")
         data = self.dataset(x, y, sample_weight, class_weight)
-        self._prepare(data.y.shape)
+        self._prepare(data.target_shape)
         self.measure_for(None)
         self.reset_metrics()
         run = self.execution.train if kind == "train" else self.execution.test
@@ -183,7 +185,11 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         """Return the outputs for these rows."""
         data = self.dataset(x)
         self._prepare_execution()
-        return self.execution.predict(data, [slice(0, len(data))])
+        return self._as_given(self.execution.predict(data, [slice(0, len(data))]))
+
+    def _as_given(self, outputs):
+        """Return outputs, an array or a list of them, in the form of the model's."""
+        return self.packed(flat(outputs))
 
 
 def _flat(logs):

@@ -20,7 +20,7 @@ class Gradients:
         """Return the loss of a batch, and its gradients as in `gradients`."""
         self._require_compiled("gradients")
         data = self.dataset(x, y, sample_weight)
-        self._prepare(data.y.shape)
+        self._prepare(data.target_shape)
         frozen = [p.numpy() for p in self.non_trainable_weights]
         self.begin_step()
         self.compute_gradients(*self.batch(data, slice(None)), training=training)
@@ -50,5 +50,5 @@ class Gradients:
 
         self._require_compiled("find_nan")
         data = self.dataset(x, y, sample_weight)
-        self._prepare(data.y.shape)
+        self._prepare(data.target_shape)
         return find(self, *self.batch(data, slice(None)))

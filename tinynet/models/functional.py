@@ -221,8 +221,11 @@ class Functional(Model):
         flags = logits if isinstance(logits, list) else [logits]
         return {t for t, bare in zip(self.outputs, flags, strict=False) if bare}
 
-    def first_layers(self):
-        return [node.layer for node in self.nodes_in_order if self.inputs[0] in node.inputs]
+    def readers(self, k):
+        outputs = [(tensor.node.layer, 0) for tensor in self.outputs if tensor is self.inputs[k]]
+        return outputs + [(node.layer, i) for node in self.nodes_in_order
+                          for i, tensor in enumerate(node.inputs)
+                          if tensor is self.inputs[k]]  # fmt: skip
 
     def plan_backward(self, needs_dx):
         self.needs_dx = needs_dx

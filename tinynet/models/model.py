@@ -41,7 +41,8 @@ class Model(Trainer, Layer):
         model = Model(x, Dense(10, activation="softmax")(Dense(100, activation="relu")(x)))
 
     A kind of model defines `forward(x, training, logits)` and `backward(dy, logits)`, where logits
-    leaves the last activation out; `first_layers()`, those that read the input; `check_shapes()`,
+    leaves the last activation out; `readers(k)`, (layer, which of its inputs) for all that reads
+    input number k; `output_shape_of(input_shape)`; `check_shapes()`,
     which raises unless each layer still takes what those before it give; and
     `plan_backward(needs_dx)`, which notes what learns and which gradients are needed.
 
@@ -121,12 +122,11 @@ class Model(Trainer, Layer):
         """For each output the activation with which a loss can be fused; None if there is none."""
         return [output_activation(self.last_layer)]
 
-    @property
-    def takes_sparse(self):
-        """Whether the layers that see the input can do with a sparse matrix."""
+    def takes_sparse(self, k=0):
+        """Whether all that reads input number k can do with a sparse matrix."""
         return all(
-            layer.takes_sparse if isinstance(layer, Model) else "takes_sparse" in vars(type(layer))
-            for layer in self.first_layers()
+            one.takes_sparse(i) if isinstance(one, Model) else "takes_sparse" in vars(type(one))
+            for one, i in self.readers(k)
         )
 
     @property

@@ -201,8 +201,8 @@ class Sequential(Model):
             dy = layer.backward_pass(dy)  # (N, ...)
         return dy
 
-    def first_layers(self):
-        return self.inner_layers[:1]
+    def readers(self, k):
+        return [(self.inner_layers[0], 0)]
 
     def plan_backward(self, needs_dx):
         trained = [i for i, layer in enumerate(self.inner_layers) if layer.trainable_weights]

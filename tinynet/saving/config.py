@@ -62,10 +62,13 @@ def _keras_layer(entry):
 
 def compile_config(model) -> dict:
     """Return what `compile` was told, as Keras 3 writes it."""
+    loss, weights = model.loss, None
+    if hasattr(loss, "losses"):  # of several outputs
+        loss, weights = model.packed(loss.losses), model.packed(loss.weights)
     return {
         "optimizer": optimizers.serialize(model.optimizer),
-        "loss": each(model.loss, lambda loss: _serialize(losses, loss)),
-        "loss_weights": getattr(model, "loss_weights", None),
+        "loss": each(loss, lambda loss: _serialize(losses, loss)),
+        "loss_weights": weights,
         "metrics": each(model.metrics_given, lambda m: _serialize(metrics, m)),
         "weighted_metrics": each(model.weighted_metrics_given, lambda m: _serialize(metrics, m)),
         "run_eagerly": bool(model.run_eagerly),
