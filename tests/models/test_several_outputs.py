@@ -1,6 +1,8 @@
 """Models with several outputs: losses, weights, metrics and targets for each, against Keras."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -162,6 +164,26 @@ def test_files_both_ways(form, tmp_path):
         assert set(found) == set(expected) == {"loss", "a_loss", "b_loss", "b_accuracy"}
         for key, value in found.items():
             np.testing.assert_allclose(value, expected[key], rtol=1e-5, err_msg=key)
+
+
+@pytest.mark.parametrize("form", ["list", "other", "inside"])
+def test_copies_and_clones_train_to_the_same_bits(form):
+    _, y, _, options = CASES["other keys" if form == "other" else "lists"]
+    model = build(tinynet, form)
+    model.compile("adam", **{**options, "weighted_metrics": None})
+    model.fit(X, y, epochs=1, shuffle=False, verbose=0)
+    clone = models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    np.testing.assert_array_equal(outputs_of(clone), outputs_of(model))
+    twins = [pickle.loads(pickle.dumps(model)), copy.deepcopy(model), model]
+    for twin in twins:
+        twin.fit(X, y, epochs=1, shuffle=False, verbose=0)
+        np.testing.assert_array_equal(outputs_of(twin), outputs_of(twins[0]))
+
+
+def outputs_of(model):
+    p = model.predict(X, verbose=0)
+    return np.concatenate([p[name] for name in sorted(p)] if isinstance(p, dict) else p, axis=1)
 
 
 class Ends(Exception):

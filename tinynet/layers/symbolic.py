@@ -42,16 +42,15 @@ class Symbolic:
     @property
     def output(self):
         """The symbolic output of the layer's first application."""
-        return self._first_node("output").output
+        return self._first_node().output
 
     @property
     def input(self):
         """The symbolic input, or list of inputs, of the layer's first application."""
-        node = self._first_node("input")
+        node = self._first_node()
         return list(node.inputs) if node.many else (node.inputs or node.outputs)[0]
 
-    def _first_node(self, doing):
+    def _first_node(self):
         if not self.nodes:
-            raise AttributeError(f"layer {self.name!r} was applied to symbolic tensors 0 times, so "
-                                 f"it has no {doing}: begin with Input(shape)")  # fmt: skip
+            raise AttributeError  # `Layer.__getattr__` then says why
         return self.nodes[0]
