@@ -167,3 +167,55 @@ def test_output_shapes_of_batches():
     two = Model(i, [layers.Dense(3)(i), i])
     with pytest.raises(ValueError, match="has 2 outputs, a layer of a Sequential has one"):
         Sequential([Input((6, 4)), two])
+
+
+def test_one_output_in_a_list_or_a_dict(device):
+    """It is one output: predictions are an array, or the dict; targets come in any of the forms."""
+    y = X[:, :2]
+    results = []
+    for form in ("tensor", "list", "dict"):
+        for target in (y, [y], {"out" if form == "dict" else "d": y}):
+            a = Input((4,))
+            h = layers.Dense(2, kernel_initializer="ones", name="d")(a)
+            outputs = {"tensor": h, "list": [h], "dict": {"out": h}}[form]
+            model = Model([a], outputs)
+            model.compile("sgd", "mse", metrics=["mae"])
+            history = model.fit(
+                [X], target, shuffle=False, verbose=0, validation_split=0.25
+            ).history
+            assert list(history) == ["loss", "mae", "val_loss", "val_mae"]
+            assert model.output_shape == (None, 2)
+            p, q = model.predict(X, verbose=0), model.predict_on_batch(X)
+            if form == "dict":
+                assert list(p) == list(q) == list(model(X)) == ["out"]
+                p, q = p["out"], q["out"]
+            results += [p, q]
+            assert np.size(model.train_on_batch(X, target)) == 2
+    for p in results:
+        np.testing.assert_allclose(p, results[0], rtol=1e-5)
+    with pytest.raises(ValueError, match="y: there is no output 'other'; there are"):
+        model.fit(X, {"other": y}, verbose=0)
+
+
+def test_sparse_matrices_for_some_of_the_inputs(device):
+    """Each input is multiplied as it comes, or made dense where a layer can't do with it."""
+    from scipy.sparse import csr_array, csr_matrix
+
+    a, b = (np.where(random.random((24, n)) < 0.3, random.normal(size=(24, n)), 0) for n in (6, 5))
+    results = []
+    for x in (
+        [a, b],
+        [csr_array(a), csr_array(b)],
+        [a, csr_matrix(b)],
+        {"u": csr_array(a), "v": b},
+    ):
+        u, v = Input((6,), name="u"), Input((5,), name="v")
+        low = layers.Dense(3, kernel_initializer="ones")(u)
+        h = layers.Concatenate()([low, layers.Flatten()(v), layers.Dense(2, bias_initializer="ones",
+                                  kernel_initializer="ones")(v)])  # fmt: skip
+        model = Model([u, v], [layers.Dense(2, kernel_initializer="ones")(h), v])
+        model.compile("sgd", ["mse", None])
+        model.fit(x, X[:, :2], shuffle=False, verbose=0)
+        results.append(np.concatenate(model.predict(x, verbose=0), axis=1))
+    for p in results:
+        np.testing.assert_allclose(p, results[0], rtol=1e-4, atol=1e-5)

@@ -118,8 +118,9 @@ class Dataset:
             raise ValueError(f"{where}give class_weight or sample_weight, not both")
         self.where, self.class_weight, self.model_dtype = where, class_weight, dtype
         self.x = _finite(as_inputs(names, x, f"{where}x"), f"{where}x", dtype)
-        self.y, self.outputs = y, outputs
-        self.sample_weight = as_weights(outputs, sample_weight, f"{where}sample_weight")
+        self.y, self.outputs, self.sample_weight = y, outputs, None
+        if sample_weight is not None:
+            self.sample_weight = as_weights(outputs, sample_weight, f"{where}sample_weight")
         if y is not None:
             self.y = as_targets(outputs, y, len(self.x), f"{where}y")
             same_length(self.x, self.y, f"{where}x", f"{where}y")
@@ -148,6 +149,8 @@ class Dataset:
         self.x, self.output_shape = x, output_shape
         several = isinstance(x, SeveralRows)
         self.row_shape = tuple(p.shape[1:] for p in x.parts) if several else x.shape[1:]
+        if self.y is None:
+            return self
         if not isinstance(self.y, SeveralRows):
             self.y, self.sample_weight = self._fitted(
                 self.y, self.sample_weight, self.class_weight, output_shape, loss

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..core.graph import each, flat, is_list_of_shapes
+from ..core.graph import each, is_list_of_shapes
 from ..core.locks import exclusive
 from ..data import Dataset, SeveralRows, SparseRows, rows_of
 
@@ -34,18 +34,15 @@ class BatchLoading:
     def outputs_and_losses(self):
         """Return (name, whether it has a loss) of each output; None where there are no names."""
         names = self.names_of_outputs
-        losses = getattr(self.loss, "losses", None) or [self.loss]
-        if names is None or len(names) != len(losses):
+        if names is None:
             return None
+        losses = getattr(self.loss, "losses", [self.loss] * len(names))
         return [(name, loss is not None) for name, loss in zip(names, losses, strict=True)]
 
     def output_shape_for(self, rows):
         """Return the output shape for such inputs, which may have open lengths."""
-        parts = flat(_parts(rows))
-        given = [(None, *part.shape[1:]) for part in parts]
-        if (given if len(given) > 1 else given[0]) == self.input_shape:
-            return self.output_shape
-        return self.output_shape_of(given if len(given) > 1 else given[0])
+        given = each(_any_rows, _parts(rows))
+        return self.output_shape if given == self.input_shape else self.output_shape_of(given)
 
     def batch(self, data, rows):
         """(x, y, w) for `train_step`: some rows of a Dataset, as arrays of the device."""
@@ -88,6 +85,10 @@ def shapes_of(output_shape, rows):
     if is_list_of_shapes(output_shape):
         return [(rows, *shape[1:]) for shape in output_shape]
     return (rows, *output_shape[1:])
+
+
+def _any_rows(array):
+    return (None, *array.shape[1:])
 
 
 def _parts(rows):
