@@ -10,6 +10,7 @@ import fake_cublaslt
 import fake_cupy
 import numpy as np
 import pytest
+import replay_runs
 
 import tinynet
 from tinynet import Sequential
