@@ -214,13 +214,18 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
                              f"{dtype!r}")  # fmt: skip
         if initializer is None:
             initializer = "glorot_uniform" if shape else "zeros"
-        claim(path, shape)
-        value = np.asarray(initializers.get(initializer)(shape, dtype=self.dtype), self.dtype)
+        initializer = initializers.get(initializer)
+        if claim(path, shape, np.dtype(self.dtype).itemsize) and isinstance(
+            initializer, initializers.RandomInitializer
+        ):
+            value = np.zeros(shape, self.dtype)
+        else:
+            value = np.array(initializer(shape, dtype=self.dtype), self.dtype)
         if value.shape != shape:
             raise ValueError(f"{path}: the initializer gave shape {value.shape}, expected {shape}")
         regularizer, constraint = regularizers.get(regularizer), constraints.get(constraint)
         constraints.check(constraint, path, shape)
-        parameter = Parameter(value.copy(), name, trainable and self.learns, regularizer, path,
+        parameter = Parameter(value, name, trainable and self.learns, regularizer, path,
                               constraint)  # fmt: skip
         parameter.learnable = trainable  # moving statistics never become trainable
         self.own_parameters = [*self.own_parameters, parameter]

@@ -12,6 +12,7 @@ from .. import losses, metrics, optimizers
 from ..configs.custom_objects import custom_object_scope, get_registered_name
 from ..configs.keras import check_shape
 from ..configs.registry import Registry, is_custom
+from ..core.parameters import allow
 from ..layers.base import _registry as layer_registry
 from .hdf5 import keras_2
 
@@ -19,6 +20,7 @@ KERAS_VERSION = "3.15.1"  # whose formats these are
 MOST_JSON = 8 << 20  # characters; parsed, they can take thirty times as much memory
 MOST_LAYERS = 1000  # in one file, and as many calls of layers
 MOST_PARTS = 20_000  # of how a model is compiled
+MOST_COUNTS = 1 << 25  # bytes that its metrics take
 
 models = Registry("model", "models")  # the model classes: they register themselves
 
@@ -217,7 +219,7 @@ def _model_class(name, config):
 def compile_model(model, config, custom_objects=None):
     """Compile with what `compile_config` wrote, Keras's or tinynet's."""
     check_parts(config)
-    with custom_object_scope(custom_objects):
+    with custom_object_scope(custom_objects), allow(MOST_COUNTS, "metrics of that size"):
         options = {
             "optimizer": optimizers.deserialize(keras_2.optimizer(config.get("optimizer"))),
             "loss": each(config.get("loss"), _loss),
