@@ -12,6 +12,7 @@ import operator
 
 import numpy as np
 
+from ..configs.checks import check_flag
 from .copying import own
 from .versions import Versioned, new_version
 
@@ -97,7 +98,7 @@ class Parameter(Versioned):
 
     @trainable.setter
     def trainable(self, value):
-        self._trainable = bool(value)
+        self._trainable = check_flag("trainable", value)
         if self.home is None:  # else the model gives and takes it, when it lays out its vectors
             if not self._trainable:
                 self.grad = None

@@ -1,5 +1,6 @@
 """The weights of a layer or a model: lists of them, reading, writing, freezing."""
 
+from ..configs.checks import check_flag
 from .layout import current_layout
 from .locks import exclusive
 from .parameters import assign_all
@@ -52,8 +53,9 @@ class Weights:
 
     @trainable.setter
     def trainable(self, value):
+        learns = check_flag("trainable", value)
         for leaf in self.layout.leaves:
-            leaf.learns = bool(value)
+            leaf.learns = learns
             for p in leaf.own_parameters:
                 p.trainable = leaf.learns and p.learnable
 

@@ -1,6 +1,7 @@
 """`compile`: optimizer, loss, metrics, device; and preparation before the first step."""
 
 from .. import distribution, losses, optimizers
+from ..configs.checks import check_flag, check_integer
 from ..core.devices import is_open, load_ops, resolve
 from ..core.graph import is_list_of_shapes
 from ..core.locks import Lock, exclusive, join
@@ -73,6 +74,12 @@ class Compiled:
         new_optimizer = optimizers.get(optimizer)
         if not isinstance(new_optimizer, optimizers.Optimizer):
             raise TypeError(f"optimizer: expected a name or an Optimizer, received {optimizer!r}")
+        run_eagerly = check_flag("run_eagerly", False if run_eagerly is None else run_eagerly)
+        check_flag("auto_scale_loss", auto_scale_loss)
+        if jit_compile not in ("auto", True, False, None):
+            raise ValueError(f'jit_compile must be "auto", True or False, received {jit_compile!r}')
+        if steps_per_execution not in ("auto", None):
+            check_integer("steps_per_execution", steps_per_execution)
         given = [
             entry
             for some, what in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics"))
