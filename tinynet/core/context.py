@@ -8,6 +8,9 @@ from .devices import load_ops, name_of
 from .ranks import WHOLE
 
 
+CALLS = 1 << 40  # step numbers from here on are of batches that no training step computes
+
+
 class Masks:
     """Which entries of an array are padding, as Embedding(mask_zero=True) found them.
 
@@ -40,6 +43,8 @@ class StepContext:
     Attributes:
         ops: the kernel module of the device.
         step: number of the training step, from 0; dropout masks are keyed by it.
+        calls: how many batches were computed outside of training steps; their masks are keyed by
+            CALLS and this number.
         first_row: where this batch starts in the step's global batch.
         part: what this process has of that batch, see `core.ranks`.
         use: which application of a layer that is applied several times in one step is being
@@ -52,7 +57,7 @@ class StepContext:
 
     def __init__(self, ops, reuse=False):
         self.ops, self.reuse = ops, reuse
-        self.step, self.first_row, self.use, self.part = 0, 0, 0, WHOLE
+        self.step, self.calls, self.first_row, self.use, self.part = 0, 0, 0, 0, WHOLE
         self.loss_scale, self.loss, self.outputs = 1.0, 0.0, None
         self.masks = Masks(reuse)
         self.arrays = {}  # (shape, dtype) -> arrays
@@ -68,6 +73,11 @@ class StepContext:
         self.masks.pairs.clear()
         for key in self.used:
             self.used[key] = 0
+
+    def next_call(self):
+        """Return the step number of a batch that no training step computes, another each time."""
+        self.calls += 1
+        return CALLS + self.calls - 1
 
     # ------------------------------------------------- overridden where a step is recorded
 

@@ -27,6 +27,7 @@ class Eager:
         """A training step for each batch."""
         with self.parted(data, batches) as batches:
             for rows in batches:
+                self.model.begin_step()
                 y, weight = self._run(self.model.train_step, data, rows)
                 self.model.steps_taken += 1
                 self._count(data, y, weight)
@@ -35,6 +36,7 @@ class Eager:
         """Loss and metrics of each batch."""
         with self.parted(data, batches) as batches:
             for rows in batches:
+                self.model.begin_call()
                 self._count(data, *self._run(self.model.test_step, data, rows))
 
     @contextlib.contextmanager
@@ -55,7 +57,6 @@ class Eager:
     def _run(self, step, data, rows):
         """Carry out a step; returns the targets and sample weights as the data set holds them."""
         model, (y, weight) = self.model, targets(data, rows)
-        model.begin_step()
         step(model.input_rows(data.x, rows), *model.target_rows(y, weight, data.output_shape))
         return y, weight
 
@@ -94,7 +95,7 @@ class Eager:
         """The outputs for the rows of the batches."""
         model, parts = self.model, []
         for rows in batches:
-            model.begin_step()
+            model.begin_call()
             outputs = model.predict_step(model.input_rows(data.x, rows))
             parts.append(each(np.array, each(model.context.ops.to_host, outputs)))
         return joined(parts)

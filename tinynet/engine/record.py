@@ -15,7 +15,7 @@ import weakref
 
 import numpy as np
 
-from ..core.context import StepContext
+from ..core.context import CALLS, StepContext
 from ..data import SeveralRows, SparseRows
 from .batch import shapes_of
 from .blocks import Block
@@ -300,7 +300,9 @@ class Program:
         if x is not whole:  # how to multiply is decided by the whole, not by these rows
             self._look_at(whole)
             self.machine.seen = weakref.ref(x)
-        names = self.context.scalar_names
+        names, first_step = self.context.scalar_names, model.steps_taken
+        if self.kind != "train":
+            first_step = CALLS + model.step_context.calls
         scalars = np.zeros((steps, max(len(names), 1)))
         if self.kind == "train":
             first = model.optimizer.step_number
@@ -314,7 +316,7 @@ class Program:
         try:
             with ops.single_threaded_blas(self.rows):
                 losses = self.machine.run(
-                    x, index, Inputs(None, y, w, outputs), scalars, steps, model.steps_taken
+                    x, index, Inputs(None, y, w, outputs), scalars, steps, first_step
                 )
         except KeyboardInterrupt:  # comes through when the compiled loop has ended: all is done
             self._count(steps)
@@ -355,9 +357,11 @@ class Program:
         return x, np.arange(len(index), dtype=np.int64)
 
     def _count(self, steps):
-        if self.kind == "train":
-            self.model.optimizer.step_number += steps
-            self.model.steps_taken += steps
+        if self.kind != "train":
+            self.model.step_context.calls += steps
+            return
+        self.model.optimizer.step_number += steps
+        self.model.steps_taken += steps
 
 
 def _kinds(loss, shape, dtype):

@@ -47,9 +47,14 @@ class Step:
         return self.forward(x, training=False)  # (N, ..., C)
 
     def begin_step(self):
-        """Start a step: its arrays are this model's, also where it shares layers with another."""
+        """Start a training step: its arrays are this model's, also where layers are shared."""
         self.ensure_flat()
         self.context.begin(self.steps_taken)
+
+    def begin_call(self):
+        """Start to compute a batch without training; what is drawn for it is drawn only once."""
+        self.ensure_flat()
+        self.context.begin(self.context.next_call())
 
     def measure(self, y, outputs, w):
         """Compute the loss of a batch; the context keeps it and the outputs."""

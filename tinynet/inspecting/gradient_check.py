@@ -91,10 +91,11 @@ def _of_layer(layer, x, _, training, random):
     inputs = {f"x[{i}]": a for i, a in enumerate(x)} if isinstance(x, list) else {"x": x}
     shapes = [(None, *a.shape[1:]) for a in inputs.values()]
     layer.build_once(shapes if isinstance(x, list) else shapes[0])
-    step, frozen = layer.context.step, [(p, p.numpy()) for p in layer.non_trainable_weights]
+    drawn_with = layer.context.step, layer.context.calls
+    frozen = [(p, p.numpy()) for p in layer.non_trainable_weights]
 
     def forward():
-        layer.context.step = step  # keeps the dropout mask
+        layer.context.step, layer.context.calls = drawn_with  # keeps the dropout mask
         y = layer(x, training=training)
         [p.assign(before) for p, before in frozen]  # moving statistics
         return y

@@ -279,7 +279,7 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
         shared = self.context
         if shared.reuse:  # a model's arrays are used again by its steps; the result stays as it is
             self.context = StepContext(shared.ops)
-            self.context.step, self.context.first_row = shared.step, shared.first_row
+            self.context.step, self.context.first_row = shared.next_call(), shared.first_row
         elif training:
             shared.step += 1
         try:

@@ -190,7 +190,7 @@ class Model(Trainer, Layer):
             return self.connect(x, training)
         x = self.as_input(x)
         x = self.build_for(x)
-        self.begin_step()
+        self.begin_call()
         ops = self.context.ops
         x = [ops.from_host(a) for a in x] if isinstance(x, list) else ops.from_host(x)
         y = self.forward(x, training=bool(training))
