@@ -7,7 +7,6 @@ import numpy as np
 from .devices import load_ops, name_of
 from .ranks import WHOLE
 
-
 CALLS = 1 << 40  # step numbers from here on are of batches that no training step computes
 
 

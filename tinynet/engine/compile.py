@@ -137,7 +137,7 @@ class Compiled:
                 layer.check_backward()
         trained = self.trainable_weights
         if self.optimizer.parameters != trained:
-            self.optimizer.build(trained, self.context.ops)
+            self.optimizer.change_to(trained, self, self.context.ops)
         self.optimizer.move_to(self.context.ops)
         self.loss.check_dtype(self.dtype)
         self.fused = self._loss_takes_logits()

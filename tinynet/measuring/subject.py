@@ -57,7 +57,7 @@ class Subject:
         model.set_weights(self.start)
         model.steps_taken = model.passes_taken = 0
         if optimizer.parameters is not None:
-            optimizer.build(optimizer.parameters, optimizer.ops)
+            optimizer.build(optimizer.parameters, optimizer.ops).step_number = 0
 
     def close(self):
         """Free the recorded programs and the moments; it can't train any more."""
