@@ -48,6 +48,7 @@ class StepContext:
         part: what this process has of that batch, see `core.ranks`.
         use: which application of a layer that is applied several times in one step is being
             computed, else 0; each has masks of its own.
+        within: the training mode of a layer that is calling the layers it holds, else None.
         masks: which entries of the step's arrays are padding.
         loss_scale: what the gradients of this step are multiplied by until they are unscaled.
         outputs: what the model returned in this step (N, ..., C), or None.
@@ -58,6 +59,7 @@ class StepContext:
         self.ops, self.reuse = ops, reuse
         self.step, self.calls, self.first_row, self.use, self.part = 0, 0, 0, 0, WHOLE
         self.loss_scale, self.loss, self.outputs = 1.0, 0.0, None
+        self.within = None
         self.masks = Masks(reuse)
         self.arrays = {}  # (shape, dtype) -> arrays
         self.used = {}  # (shape, dtype) -> how many are out

@@ -1,11 +1,14 @@
 """`compile`: optimizer, loss, metrics, device; and preparation before the first step."""
 
+import contextlib
+
 from .. import distribution, losses, optimizers
 from ..configs.checks import check_flag, check_integer
 from ..core.devices import is_open, load_ops, resolve
 from ..core.graph import is_list_of_shapes
 from ..core.locks import Lock, exclusive, join
 from ..core.ranks import ALONE
+from ..core.undo import undone_on_error
 from ..data import SeveralRows
 from ..losses.several import of_outputs
 from ..measuring.choice import choose, density_of
@@ -101,6 +104,14 @@ class Compiled:
         self.compiled_metrics, self.ranks = None, ranks
         self._take_device(device, ops)
 
+    def first_use(self):
+        """Context manager: where the first use of the model fails, it stays as it was."""
+        prepared = self.optimizer is None or self.compiled_metrics is not None
+        if prepared and self.built and self.execution is not None:
+            return contextlib.nullcontext()
+        others = [one for one in (self.optimizer, self.loss) if one is not None]
+        return undone_on_error(self, *others)
+
     def check_not_training(self, doing):
         """Raise RuntimeError while another thread is in the model's `fit`."""
         if self.fit_lock.is_taken():
@@ -132,7 +143,7 @@ class Compiled:
     def _prepare(self, target_shape):
         """Before the first step: flat parameters, moments, metrics; nothing if all is there."""
         self._prepare_execution()
-        for layer in self.leaves():
+        for layer in self.layout.parts:
             if layer.needs_dx or layer.trainable_weights:
                 layer.check_backward()
         trained = self.trainable_weights

@@ -78,7 +78,9 @@ class Course:
         model, self.announced = self.model, None
         model.context.release()
         model.execution.release()
-        model.saved = model.measured_for = None
+        model.measured_for = None
+        for part in model.layout.parts:
+            part.saved = None
         if model.loss is not None:
             model.loss.release()
 

@@ -67,14 +67,15 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             "steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps,
             "validation_batch_size": validation_batch_size, "validation_freq": validation_freq,
         }  # fmt: skip
-        train, validation = sources(
-            self.dataset, self.rows_of, self.order, self.ranks,
-            x, y, sample_weight, validation_data, epochs, **arguments,
-        )  # fmt: skip
-        self._choose_device(*train.example(), verbose)
-        self._prepare(train.target_shape)
-        course = Training(self, train, validation, callbacks, verbose, epochs, resume, arguments,
-                          coach)  # fmt: skip
+        with self.first_use():
+            train, validation = sources(
+                self.dataset, self.rows_of, self.order, self.ranks,
+                x, y, sample_weight, validation_data, epochs, **arguments,
+            )  # fmt: skip
+            self._choose_device(*train.example(), verbose)
+            self._prepare(train.target_shape)
+            course = Training(self, train, validation, callbacks, verbose, epochs, resume,
+                              arguments, coach)  # fmt: skip
         with course:
             for epoch in course.epochs():
                 for batches in course.batches("train", train):
@@ -115,9 +116,10 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         self._require_compiled("evaluate")
         if x is None or (y is None and not is_stream(x)):
             raise ValueError("evaluate needs x and y")
-        data = source(self.dataset, x, y, sample_weight, batch_size=batch_size, steps=steps,
-                      ranks=self.ranks)  # fmt: skip
-        self._prepare(data.target_shape)
+        with self.first_use():
+            data = source(self.dataset, x, y, sample_weight, batch_size=batch_size, steps=steps,
+                          ranks=self.ranks)  # fmt: skip
+            self._prepare(data.target_shape)
         with Course(self, [data], callbacks, verbose, (), self.ranks, steps=data.steps) as course:
             logs = self._evaluate(data, course)
         return logs if return_dict else _flat(logs)
@@ -144,10 +146,11 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             x: as for `fit`; of batches (x, y) only x is used.
             batch_size, verbose, steps, callbacks: as for `evaluate`.
         """
-        data = source(self.dataset, x, batch_size=batch_size, steps=steps, targets=False)
-        if not data.ready():
-            raise ValueError(f"predict: {type(x).__name__} gave no batch")
-        self._prepare_execution()
+        with self.first_use():
+            data = source(self.dataset, x, batch_size=batch_size, steps=steps, targets=False)
+            if not data.ready():
+                raise ValueError(f"predict: {type(x).__name__} gave no batch")
+            self._prepare_execution()
         outputs = []
         with Course(self, [data], callbacks, verbose, steps=data.steps) as course:
             course.call("on_predict_begin", {})
@@ -171,8 +174,9 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         self._require_compiled(f"{kind}_on_batch")
         if y is None:
             raise ValueError(f"{kind}_on_batch needs y")
-        data = self.dataset(x, y, sample_weight, class_weight)
-        self._prepare(data.target_shape)
+        with self.first_use():
+            data = self.dataset(x, y, sample_weight, class_weight)
+            self._prepare(data.target_shape)
         self.measure_for(None)
         self.reset_metrics()
         run = self.execution.train if kind == "train" else self.execution.test
@@ -183,8 +187,9 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
     @exclusive
     def predict_on_batch(self, x):
         """Return the outputs for these rows."""
-        data = self.dataset(x)
-        self._prepare_execution()
+        with self.first_use():
+            data = self.dataset(x)
+            self._prepare_execution()
         return self._as_given(self.execution.predict(data, [slice(0, len(data))]))
 
     def _as_given(self, outputs):

@@ -158,12 +158,12 @@ class Program:
         self.context = RecordingContext(ops, model.step_context.part, model.flat)
         self.copied = 0
         self.whole = None  # a reference to the data set that `_look_at` has seen
-        saved = [(layer, layer.saved) for layer in model.leaves()]
-        model.context = self.context
+        saved = [(layer, layer.saved) for layer in model.layout.parts]
+        model.take_context(self.context)
         try:
             self.inputs = self._record(data)
         finally:
-            model.context = model.step_context
+            model.take_context(model.step_context)
             for layer, kept in saved:
                 layer.saved = kept
         try:

@@ -44,7 +44,9 @@ def gradcheck(target, x, y=None, *, training=True, tolerance=1e-6, entries=200, 
     errors, kinks, middle = dict.fromkeys(arrays, 0.0), 0, value()
     for name, array in arrays.items():
         flat, gradient = array.reshape(-1), gradients[name].reshape(-1)
-        least = 1e-3 * np.abs(gradient).max(initial=0) or 1e-8  # smaller entries count as this
+        rounding = 1e-15 * abs(middle) / H / tolerance  # what a difference can't tell from 0
+        least = 1e-3 * np.abs(gradient).max(initial=0)
+        least = max(least, rounding) or 1e-8  # smaller entries count as this
         for i in map(int, random.permutation(flat.size)[:entries]):
             low, high = _at(flat, i, -H, value), _at(flat, i, H, value)
             low, high = sorted([(middle - low) / H, (high - middle) / H])  # slopes on both sides

@@ -26,19 +26,21 @@ from ..config import float_dtype
 from ..configs.arguments import check_arguments
 from ..configs.checks import is_integer
 from ..configs.custom_objects import custom_object_scope, is_registered
-from ..configs.keras import adapt
+from ..configs.keras import adapt, constructor_names
 from ..configs.naming import unique_name
 from ..configs.registry import Registry
 from ..core.context import StepContext
 from ..core.copying import CopiedWhole
 from ..core.devices import load_ops
 from ..core.graph import fits, is_symbolic
+from ..core.held import owned
 from ..core.locks import exclusive
-from ..core.parameters import Parameter, claim
+from ..core.parameters import Parameter, assign_all, claim
 from ..core.versions import Versioned
 from ..core.weights import Weights
 from .building import built_once
 from .config import own_shape, takes_training
+from .holding import Holding
 from .symbolic import Symbolic
 
 _registry = Registry("layer", "layers", "config_keys")
@@ -49,7 +51,7 @@ OBJECTS = {"activation": activations, "initializer": initializers, "regularizer"
            "constraint": constraints}  # fmt: skip
 
 
-class Layer(Symbolic, Weights, CopiedWhole, Versioned):
+class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
     """Base of all layers.
 
     Args:
@@ -66,7 +68,7 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
 
     config_keys: tuple = ()
     preserves_values = False  # whether the output holds the very values of the input
-    unversioned = frozenset({"saved", "context", "needs_dx", "known_layout"})
+    unversioned = frozenset({"saved", "context", "needs_dx", "known_layout", "recorded"})
     building = False  # whether `build` is running
     derived = {"saved": None, "known_layout": None}  # noqa: RUF012
 
@@ -108,6 +110,7 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
+        cls.may_hold = cls.__module__.partition(".")[0] != "tinynet"
         if "build" in vars(cls):
             cls.build = built_once(cls.build)
 
@@ -132,6 +135,10 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
 
     def forward(self, x, training=False):
         """The output for a batch x (N, ...); Keras's name for it, `call`, serves as well."""
+        if self.graphs is not None:
+            graph = self.graphs[bool(training)]
+            self.saved = (graph,)
+            return graph.forward(x, training=training)
         call = getattr(self, "call", None)
         if call is None:
             raise NotImplementedError(f"layer {self.name!r} ({type(self).__name__}) needs a "
@@ -141,10 +148,13 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
 
     def backward(self, dy):
         """Write the gradients of the parameters, return dx; dy is the gradient by the output."""
+        if self.graphs is not None:
+            return self.recall()[0].backward(dy)
+        why = f" (call is no graph of layers: {self.unrecorded})" if self.unrecorded else ""
         raise NotImplementedError(f"layer {self.name!r} ({type(self).__name__}) needs a "
                                   "backward(dy): it writes each parameter's gradient to its .grad "
                                   "and returns the gradient by the input; nothing here "
-                                  "differentiates by itself")  # fmt: skip
+                                  f"differentiates by itself{why}")  # fmt: skip
 
     supports_masking = False  # whether the output has padding where the input has
 
@@ -158,7 +168,8 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
         Args:
             logits: leave out the activation.
         """
-        y = self.logits(x) if logits else self.forward(x, training=training)
+        with self.as_whole(training):
+            y = self.logits(x) if logits else self.forward(x, training=training)
         mask = self.compute_mask(x, self.context.masks.of(x))
         if mask is not None and y is not x:
             self.context.masks.set(y, mask)
@@ -168,9 +179,15 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
         """`backward` as a model calls it; with `logits`, dy is the gradient by the logits."""
         return self.backward_from_logits(dy) if logits else self.backward(dy)
 
+    def is_call_alone(self):
+        """Whether `call` is all that the class says about what it computes."""
+        cls = type(self)
+        own = (cls.forward, cls.backward) != (Layer.forward, Layer.backward)
+        return hasattr(cls, "call") and not own
+
     def check_backward(self):
         """Raise unless the layer can be trained: before the first step, not within it."""
-        if type(self).backward is Layer.backward:
+        if type(self).backward is Layer.backward and self.graphs is None:
             self.backward(None)
 
     def check_values(self, x, where):
@@ -269,6 +286,9 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
         """
         if is_symbolic(x):
             return self.connect(x, training)
+        if self.context.within is not None:
+            return self.call_within(x, training)
+        self.refresh()
         training = bool(training)
         x = self.as_input(x)
         shape, declared = _shape_of(x), self.declared_input_shape
@@ -288,6 +308,14 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
         finally:
             self.context = shared
 
+    def call_within(self, x, training):
+        """The output for arrays of a step, as part of a layer that holds this one."""
+        shape = _shape_of(x)
+        self.check_number_of_inputs(shape)
+        self.build_once(shape)
+        self.check_input_shape(shape)
+        return self.forward_pass(x, self.context.within if training is None else bool(training))
+
     def check_number_of_inputs(self, shape):
         """Raise for a list of shapes: a layer takes one input, unless it says otherwise."""
         if isinstance(shape, list):
@@ -305,7 +333,7 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
 
     def accepts(self, shape) -> bool:
         """Whether a batch of `shape` fits the parameters; a layer without any takes all shapes."""
-        return not self.own_parameters or fits(shape, self.input_shape)
+        return not self.layout.parameters or fits(shape, self.input_shape)
 
     def check_input_shape(self, shape):
         """Raise unless the layer was built for batches of `shape`."""
@@ -327,6 +355,7 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
     def plan_backward(self, needs_dx):
         """Before a step: whether the gradient by the input is needed."""
         self.needs_dx = needs_dx
+        self.plan_held(needs_dx)
 
     # ---------------------------------------------------------------------------------- state
 
@@ -337,13 +366,14 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
     def get_state(self):
         """Return what training changes: weights, and where the layer's random generators are.
 
-        A layer of your own that remembers more adds it here, and takes it back in `set_state`.
+        Layers that it holds have a state of their own. A layer of your own that remembers more adds
+        it here, and takes it back in `set_state`.
         """
         generators = {
             name: value.bit_generator.state for name, value in vars(self).items()
             if isinstance(value, np.random.Generator)
         }  # fmt: skip
-        return {"weights": self.get_weights(), "generators": generators}
+        return {"weights": [p.numpy() for p in owned(self)], "generators": generators}
 
     def set_state(self, state):
         """Go on from what `get_state` returned.
@@ -351,7 +381,7 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
         Raises:
             ValueError: weights of other shapes.
         """
-        self.set_weights(state["weights"])
+        assign_all(owned(self), state["weights"], repr(self.name))
         for name, kept in state["generators"].items():
             getattr(self, name).bit_generator.state = kept
 
@@ -360,6 +390,8 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
     def get_config(self) -> dict:
         """The constructor's arguments as plain values."""
         config = {"name": self.name, "trainable": self.learns, "dtype": self.dtype}
+        taken = constructor_names(type(self))
+        config = {key: value for key, value in config.items() if taken is None or key in taken}
         for key in self.config_keys:
             value, module = getattr(self, key), OBJECTS.get(key.rpartition("_")[2])
             known = module is activations or hasattr(value, "get_config") or is_registered(value)

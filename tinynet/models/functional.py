@@ -33,7 +33,6 @@ class Functional(Model):
     """
 
     keras_module = "keras.src.models.functional"
-    derived = Model.derived | {"kept": {}}
 
     def __init__(self, inputs, outputs, trainable=True, name=None):
         for label, given in (("inputs", inputs), ("outputs", outputs)):
@@ -42,7 +41,7 @@ class Functional(Model):
                 raise TypeError(f"Model: {label} must be symbolic tensors, received {given!r}")
         inputs, outputs = _from_inputs(inputs, outputs)
         nodes, layers = graph.order(graph.flat(inputs), graph.flat(outputs))
-        super().__init__(name)
+        super().__init__(name=name)
         self.inputs_as_given, self.outputs_as_given = inputs, outputs
         self.inputs, self.outputs = graph.flat(inputs), graph.flat(outputs)
         for layer in layers:
@@ -60,7 +59,6 @@ class Functional(Model):
                 raise ValueError(f"Model: layer {layer.name!r} has an activity_regularizer, so it "
                                  "can be applied only once; put ActivityRegularization after each "
                                  "application")  # fmt: skip
-        self.kept = {}  # node -> what its layer saved, where a layer has several
         shapes = [tensor.shape for tensor in self.inputs]
         self.input_shape = shapes if len(shapes) > 1 else shapes[0]
         shapes = [tensor.shape for tensor in self.outputs]
@@ -150,6 +148,7 @@ class Functional(Model):
             logits: leave the last activation away; where there are several outputs a list.
         """
         values = dict(zip(self.inputs, _as_list(x), strict=True))
+        self.saved = {}  # node -> what its layer and those inside saved, where a layer has several
         bare = self._without_activation(logits)
         outer = self.context.use  # this model may be applied several times in another one
         for node in self.nodes_in_order:
@@ -160,7 +159,7 @@ class Functional(Model):
             y = layer.forward_pass(inputs, mode, _flags(node, bare))
             values.update(zip(node.outputs, _as_list(y), strict=True))
             if len(self.uses[layer]) > 1:
-                self.kept[node] = layer.saved
+                self.saved[node] = [part.saved for part in layer.layout.parts]
         self.context.use = outer
         outputs = [values[tensor] for tensor in self.outputs]
         return outputs if len(outputs) > 1 else outputs[0]
@@ -181,7 +180,8 @@ class Functional(Model):
             if all(d is None for d in dys):
                 continue
             if len(self.uses[layer]) > 1:
-                layer.saved = self.kept[node]
+                for part, saved in zip(layer.layout.parts, self.saved[node], strict=True):
+                    part.saved = saved
             dy, flags = dys if len(dys) > 1 else dys[0], _flags(node, bare)
             if layer in touched:
                 dx = self._add_to_gradients(layer, dy, flags)
@@ -191,7 +191,6 @@ class Functional(Model):
             for tensor, d in zip(node.inputs, dx if node.many else [dx], strict=True):
                 if tensor in self.wanted:
                     self._add_gradient(gradients, tensor, d)
-        self.kept.clear()
         for layer in self.taught:
             for p in () if layer in touched else layer.trainable_weights:
                 self.ops.scale_(0.0, x=p.grad)
@@ -283,12 +282,19 @@ class Functional(Model):
     # --------------------------------------------------------------------------------- config
 
     def get_config(self) -> dict:
-        """Name, layers, how they are connected, inputs and outputs, as plain values."""
+        """Name, layers, how they are connected, inputs and outputs, as plain values.
+
+        A subclass whose constructor takes no inputs and outputs is made by that constructor again.
+        """
+        if not self.is_made_of("inputs", "outputs"):
+            return super().get_config()
         return graph_config.written(self)
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):
         """A model of the same architecture with new weights."""
+        if "layers" not in config:
+            return super().from_config(config, custom_objects)
         return cls(*graph_config.read(config, custom_objects), name=config.get("name"))
 
 

@@ -4,6 +4,7 @@ import itertools
 
 from ..core.graph import KerasTensor, Node, fits, is_list_of_shapes
 from ..core.locks import exclusive, join
+from ..core.undo import undone_on_error
 from ..layers import InputLayer
 from ..layers import deserialize as deserialize_layer
 from ..layers import serialize as serialize_layer
@@ -28,7 +29,7 @@ class Sequential(Model):
     keras_module = "keras"
 
     def __init__(self, layers=None, trainable=True, name=None):
-        super().__init__(name)
+        super().__init__(name=name)
         self.input_layer = None
         self.chain = []  # the nodes of its layers, see `graph`
         for layer in layers or ():
@@ -63,7 +64,8 @@ class Sequential(Model):
             self.inner_layers = [*self.inner_layers, layer]
             self._stack_changed()
             return
-        self.output_shape = self._connected(layer, self.output_shape)
+        with undone_on_error(self, layer):
+            self.output_shape = self._connected(layer, self.output_shape)
         self.inner_layers = [*self.inner_layers, layer]
         self.chain.append(Node(layer, self.chain[-1].outputs, False, self.output_shape))
         self.flat = self.compiled_metrics = None
@@ -72,7 +74,7 @@ class Sequential(Model):
         """The shape that a layer, built if need be, makes of `shape`."""
         layer.build_once(shape)
         layer.check_input_shape(shape)
-        layer.context = self.context
+        layer.take_context(self.context)
         shape = layer.compute_output_shape(shape)
         if is_list_of_shapes(shape):
             raise ValueError(f"{self.name}: {layer.name!r} has {len(shape)} outputs, a layer of a "
@@ -117,8 +119,9 @@ class Sequential(Model):
         batch = None if self.input_layer is None else self.input_layer.batch_size
         shape = (batch, *tuple(input_shape)[1:])
         shapes = [shape]
-        for layer in self.inner_layers:
-            shapes.append(shape := self._connected(layer, shape))
+        with undone_on_error(self):
+            for layer in self.inner_layers:
+                shapes.append(shape := self._connected(layer, shape))
         self.input_shape, self.output_shape = shapes[0], shape
         self.built = True
         self._make_chain(shapes)
@@ -232,16 +235,20 @@ class Sequential(Model):
 
     def get_config(self) -> dict:
         """Name, layers and input shape as plain values."""
+        if not self.is_made_of("layers"):
+            return super().get_config()
         inputs = [] if self.input_layer is None else [self.input_layer]
         return {
             "name": self.name,
-            "layers": [serialize_layer(layer) for layer in inputs + self.inner_layers],
+            "layers": [serialize_layer(layer) for layer in (*inputs, *self.inner_layers)],
             "build_input_shape": self.input_shape,
         }
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):
         """A model of the same architecture with new weights."""
+        if "layers" not in config:
+            return super().from_config(config, custom_objects)
         layers = [deserialize_layer(c, custom_objects) for c in config["layers"]]
         model = cls(layers, name=config.get("name"))
         if config.get("build_input_shape") and not model.built:

@@ -11,7 +11,7 @@ import numpy as np
 from .. import losses, metrics, optimizers
 from ..configs.custom_objects import custom_object_scope, get_registered_name
 from ..configs.keras import check_shape
-from ..configs.registry import Registry, is_custom
+from ..configs.registry import Registry, config_of, is_custom
 from ..core.parameters import allow
 from ..layers.base import _registry as layer_registry
 from .hdf5 import keras_2
@@ -34,7 +34,7 @@ def model_config(model) -> dict:
     config = {
         "module": getattr(type(model), "keras_module", "keras") if own else type(model).__module__,
         "class_name": type(model).__name__,
-        "config": keras_layers(model.get_config()),
+        "config": keras_layers(config_of(model)),
         "registered_name": None if own else get_registered_name(type(model)),
     }
     if model.built and getattr(model, "input_shape", None) is not None:
