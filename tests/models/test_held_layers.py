@@ -360,6 +360,25 @@ def test_several_inputs():
     np.testing.assert_allclose(model.predict([X, Y], verbose=0), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("further", [True, False])
+def test_a_model_that_makes_layers_in_build(further):
+    class Net(Model):
+        def build(self, input_shape):
+            self.d = Dense(input_shape[-1])
+            if further:
+                super().build(input_shape)
+            self.e = Dense(C)
+
+        def call(self, x):
+            return self.e(self.d(x)) if hasattr(self, "e") else self.d(x)
+
+    model = Net()
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+    assert model.output_shape == (None, C)
+    assert model.count_params() == D * D + D + D * C + C
+
+
 def test_a_subclass_of_a_subclass_and_a_model_within_a_model():
     class Base(Model):
         def __init__(self):

@@ -2,7 +2,7 @@
 
 They are parts of the layer: trained, counted, frozen and saved with it, and within its `forward`
 they compute with its arrays. Where the class has only a `call`, which applies layers, it needs no
-`backward`: `call` is recorded once as a graph of layers, see `models.calls`.
+`backward`: `call` is recorded once as a graph of layers, see `models.subclassed`.
 """
 
 import contextlib

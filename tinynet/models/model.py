@@ -117,7 +117,20 @@ class Model(Trainer, Layer):
     # --------------------------------------------------------------------------- layers inside
 
     def __init_subclass__(cls, **options):
-        """A model's `build` may run again, when its layers have changed: it stays as it is."""
+        """A model's `build` may run again, when its layers have changed: it stays as it is.
+
+        What a class of the user's builds in addition to a `call` is followed by its recording.
+        """
+        own = vars(cls).get("build")
+        if own is not None and hasattr(cls, "call"):
+
+            @functools.wraps(own)
+            def build(self, input_shape):
+                own(self, input_shape)
+                if self.recorded is None or self.recorded != self.recorded_now():
+                    Model.subclassed.build(self, input_shape)
+
+            cls.build = build
 
     @property
     def layers(self):

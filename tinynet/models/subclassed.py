@@ -36,13 +36,15 @@ def _graph(layer, input_shape, options):
     inputs = [Input(shape[1:], dtype=layer.dtype, name=f"{layer.name}_input_{i}")
               for i, shape in enumerate(input_shape if several else [input_shape])]  # fmt: skip
     nodes = [(part, list(part.nodes)) for part in layer.layout.parts]
-    output = layer.call(inputs if several else inputs[0], **options)
-    given = flat(output)
-    if not given or not all(isinstance(one, KerasTensor) for one in given):
-        raise TypeError(f"call returned {type(output).__name__}, expected what a layer gives")
-    graph = Functional(inputs if several else inputs[0], output, name=layer.name)
-    for one, known in nodes:  # the applications count in this graph only
-        one.nodes[:] = known
+    try:
+        output = layer.call(inputs if several else inputs[0], **options)
+        given = flat(output)
+        if not given or not all(isinstance(one, KerasTensor) for one in given):
+            raise TypeError(f"call returned {type(output).__name__}, expected what a layer gives")
+        graph = Functional(inputs if several else inputs[0], output, name=layer.name)
+    finally:
+        for one, known in nodes:  # the applications count in this graph only
+            one.nodes[:] = known
     parts = layer.layout.parts
     for one in graph.inner_layers:
         if one not in parts and one.weights:
@@ -61,29 +63,29 @@ class Subclassed(Model):
         return held_layers(self)
 
     def build(self, input_shape):
-        """Record `call`, which creates all parameters, for inputs of `input_shape`."""
+        """Record `call`, which creates all parameters, for inputs of a shape or a list of them."""
+        with undone_on_error(self):
+            self.build_held(input_shape)
+
+    def build_held(self, input_shape):
         several = isinstance(input_shape, list)
         shapes = [(None, *shape[1:]) for shape in (input_shape if several else [input_shape])]
-        with undone_on_error(self):
-            self.input_shape = shapes if several else shapes[0]
-            try:
-                self.graphs = graphs_of_call(self, self.input_shape)
-            except ValueError:  # e.g. a shape that does not fit
-                raise
-            except Exception as error:
-                raise NotImplementedError(
-                    f"{self.name}: the call of {type(self).__name__} is no graph of layers: "
-                    f"{error}. Nothing here differentiates arithmetic by itself: a model's call "
-                    "may only apply layers, such as Add or Activation; what computes otherwise is "
-                    "a Layer with forward and backward"
-                ) from error
+        self.input_shape = shapes if several else shapes[0]
+        try:
+            self.graphs = graphs_of_call(self, self.input_shape)
+        except ValueError:  # e.g. a shape that does not fit
+            raise
+        except Exception as error:
+            raise NotImplementedError(
+                f"{self.name}: the call of {type(self).__name__} is no graph of layers: {error}. "
+                "Nothing here differentiates arithmetic by itself: a model's call may only apply "
+                "layers, such as Add or Activation; what computes otherwise is a Layer with "
+                "forward and backward"
+            ) from error
         self.output_shape, self.built = self.graphs[False].output_shape, True
         if not self.learns:
             self.trainable = False
         self.recorded = self.recorded_now()
-
-    def build_held(self, input_shape):
-        self.build(input_shape)
 
     # --------------------------------------------------------------------- forward and backward
 
