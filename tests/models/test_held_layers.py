@@ -1,6 +1,8 @@
 """Layers held by a layer or model of one's own are a part of it; a `call` alone is enough."""
 
+import copy
 import io
+import pickle
 
 import h5py
 import numpy as np
@@ -270,6 +272,20 @@ def test_a_layer_inside_of_two_others(tmp_path):
     model.load_weights(tmp_path / "s.weights.h5")
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_copy_trains_on_to_the_same_bits(copied):
+    model = Sequential([Input((D,)), Eager(), Stack(H, H), Dense(C)])
+    model.compile("adam", "mse")
+    model.fit(X, Y, **FIT)
+    again = copied(model)
+    for one in (model, again):
+        one.fit(X, Y, **FIT)
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    again.layers[1].hidden.pop()
+    assert len(again.weights) == len(model.weights) - 2
 
 
 # ---------------------------------------------------------------------- what can't be recorded

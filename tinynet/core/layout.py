@@ -68,8 +68,13 @@ def _walk(layer, seen):
     if layer not in seen:
         seen[layer] = True
         inner = held.held_layers(layer) if layer.may_hold else layer.inner_layers
-        for one in (*(inner or ()), *(layer.graphs or {}).values()):
+        for one in inner or ():
             _walk(one, seen)
+        for graph in (layer.graphs or {}).values():
+            seen[graph] = True
+            for one in graph.inner_layers:  # with weights only those that the layer still holds
+                if one not in seen and not one.layout.parameters:
+                    _walk(one, seen)
     return seen
 
 

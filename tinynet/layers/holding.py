@@ -6,6 +6,7 @@ they compute with its arrays. Where the class has only a `call`, which applies l
 """
 
 import contextlib
+import importlib
 
 from ..core.held import held, held_layers
 from ..core.locks import join
@@ -68,6 +69,7 @@ class Holding:
                 raise self.invalid(f"it is {self.dtype}, and holds {one.name!r}, which is "
                                    f"{one.dtype}: give both one dtype")  # fmt: skip
         if self.is_call_alone():
+            importlib.import_module("tinynet.models")  # which sets `graphs_of_call`
             try:
                 self.graphs = self.graphs_of_call(input_shape)
                 self.plan_held(needs_dx=True)
