@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinynet
-from tinynet import Model, Sequential, layers, metrics
+from tinynet import Model, Sequential, layers
 from tinynet.layers import Dense, Dropout, Input
 
 X, Y = np.random.default_rng(0).random((20, 8)), np.arange(20) % 3
@@ -78,15 +78,6 @@ def test_weights_are_drawn_as_if_nothing_had_failed(kind):
         results.append(model.get_weights())
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-def test_a_metric_that_does_not_fit():
-    model = Sequential([Dense(4), Dense(3, "softmax")])
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=[metrics.Recall(class_id=7)])
-    with pytest.raises(ValueError, match="recall: expected targets"):
-        model.fit(X, Y, verbose=0)
-    assert not model.built
-    assert model.optimizer.parameters is None
 
 
 def test_build_and_add():

@@ -166,7 +166,7 @@ class Surgery(RuleBasedStateMachine):
             value = activations.get(value)
 
         def action(model, device):
-            found = [p for p in parts_of(model)[1:] if hasattr(p, name)]
+            found = [p for p in model.leaves() if hasattr(p, name)]
             if found:
                 setattr(found[where % len(found)], name, value)
 
@@ -273,7 +273,10 @@ class Surgery(RuleBasedStateMachine):
             def action(model):
                 model.save(path)
                 y = model.predict(X, verbose=0) if model.built else None
-                again = models.load_model(path, custom_objects={"Block": Block})
+                try:
+                    again = models.load_model(path, custom_objects={"Block": Block})
+                except ValueError as error:
+                    raise AssertionError("what was saved can't be loaded") from error
                 if y is not None:
                     np.testing.assert_allclose(again.predict(X, verbose=0), y, rtol=1e-6, atol=1e-9)
                 return again

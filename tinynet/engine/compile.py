@@ -139,6 +139,11 @@ class Compiled:
         shapes = [p.shape[1:] for p in x.parts] if several else x.shape[1:]
         return choose(self, batch, shapes, density_of(x))
 
+    def _prepare_to_fit(self, source, verbose):
+        """Settle the device, then what `_prepare` does."""
+        self._choose_device(*source.example(), verbose)
+        self._prepare(source.target_shape)
+
     @exclusive
     def _prepare(self, target_shape):
         """Before the first step: flat parameters, moments, metrics; nothing if all is there."""

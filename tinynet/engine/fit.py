@@ -72,8 +72,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
                 self.dataset, self.rows_of, self.order, self.ranks,
                 x, y, sample_weight, validation_data, epochs, **arguments,
             )  # fmt: skip
-            self._choose_device(*train.example(), verbose)
-            self._prepare(train.target_shape)
+            self._prepare_to_fit(train, verbose)
             course = Training(self, train, validation, callbacks, verbose, epochs, resume,
                               arguments, coach)  # fmt: skip
         with course:

@@ -38,7 +38,7 @@ from ..core.locks import exclusive
 from ..core.parameters import Parameter, assign_all, claim
 from ..core.versions import Versioned
 from ..core.weights import Weights
-from .building import built_once
+from .building import built_once, check_unchanged
 from .config import own_shape, takes_training
 from .holding import Holding
 from .symbolic import Symbolic
@@ -68,8 +68,12 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
 
     config_keys: tuple = ()
     preserves_values = False  # whether the output holds the very values of the input
-    unversioned = frozenset({"saved", "context", "needs_dx", "known_layout", "recorded"})
+    unversioned = frozenset(
+        {"saved", "context", "needs_dx", "known_layout", "recorded", "unchanged"}
+    )
     building = False  # whether `build` is running
+    unchanged = None  # the version at which `check_unchanged` found the weights as it wants them
+    check_unchanged = check_unchanged
     derived = {"saved": None, "known_layout": None}  # noqa: RUF012
 
     def __new__(cls, *args, **options):
@@ -295,6 +299,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
         if not self.built and declared not in (None, shape[1:]):
             raise self.invalid(f"declared with input_shape={declared}, received {shape[1:]}")
         self.build_once(shape)
+        self.check_unchanged()
         self.check_input_shape(shape)
         shared = self.context
         if shared.reuse:  # a model's arrays are used again by its steps; the result stays as it is

@@ -2,7 +2,10 @@
 
 import functools
 
+import numpy as np
+
 from ..core.graph import is_list_of_shapes
+from ..core.parameters import Parameter
 from ..core.undo import undone_on_error
 
 
@@ -55,3 +58,38 @@ def _any_rows(shape):
     if is_list_of_shapes(shape):
         return [_any_rows(one) for one in shape]
     return (None, *shape[1:])
+
+
+def check_unchanged(layer):
+    """Raise if an option was changed that decides the weights' shapes, after they were made.
+
+    Raises:
+        ValueError: says which weights `build` would make now.
+    """
+    if layer.unchanged is layer.version or layer.may_hold or not layer.own_parameters:
+        return
+    now = [(p.name, p.shape) for p in layer.own_parameters]
+    wanted = _wanted_weights(layer)
+    if layer.built and layer.input_shape is not None and wanted != now:
+        raise layer.invalid(f"it was changed: its weights are {_words(now)}, and by its present "
+                            f"options would be {_words(wanted)}; make a new layer")  # fmt: skip
+    layer.unchanged = layer.version
+
+
+def _wanted_weights(layer):
+    """(name, shape) of the weights that `build` would make by the layer's present options."""
+    wanted = []
+
+    def add_weight(shape=(), initializer=None, name="weight", **options):
+        wanted.append((name, (shape,) if np.ndim(shape) == 0 else tuple(shape)))
+        return Parameter(np.broadcast_to(0.0, shape), name, trainable=False)
+
+    probe = object.__new__(type(layer))
+    vars(probe).update(vars(layer), add_weight=add_weight, building=True)
+    probe.compute_output_shape(layer.input_shape)  # raises where they fit no input
+    type(layer).build(probe, layer.input_shape)
+    return wanted
+
+
+def _words(weights):
+    return ", ".join(f"{name} {shape}" for name, shape in weights) or "none"

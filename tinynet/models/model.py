@@ -307,6 +307,8 @@ class Model(Trainer, Layer):
             self.take_context(self.step_context)
             self.planned = None
         if layout is not self.fitting_layout:
+            for leaf in layout.leaves:
+                leaf.check_unchanged()
             self.check_shapes()
         if flat is None or flat.ops is not ops or not flat.holds(layout.parameters):
             self.flat, self.planned = FlatParameters(layout.parameters, ops), None

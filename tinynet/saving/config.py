@@ -30,6 +30,8 @@ models = Registry("model", "models")  # the model classes: they register themsel
 
 def model_config(model) -> dict:
     """Return everything but the weights, as Keras 3 writes it."""
+    for leaf in model.leaves():
+        leaf.check_unchanged()  # else the file could not be loaded
     own = type(model).__module__.startswith("tinynet.")
     config = {
         "module": getattr(type(model), "keras_module", "keras") if own else type(model).__module__,
