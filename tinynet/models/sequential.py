@@ -99,7 +99,7 @@ class Sequential(Model):
 
     def _stack_changed(self):
         self.flat = self.compiled_metrics = None
-        self.built = False
+        self.built, self.input_shape, self.output_shape = False, None, None
         shape = self._declared_shape()
         if shape is not None and self.inner_layers:
             self.build((None, *shape))
