@@ -135,6 +135,8 @@ def test_targets_of_another_length_are_refused(device):
     with pytest.raises(ValueError, match=r"targets of shape \('N', 7, 2\), received \('N', 6, 2\)"):
         model.fit(np.ones((4, 7, 3)), np.ones((4, 6, 2)), verbose=0)
     assert_same(before, model.get_weights())
+    with pytest.raises(ValueError, match=r"outputs have the shapes \[\(3, 2\), \(5, 2\)\]"):
+        model.predict((np.ones((2, steps, 3)) for steps in (5, 3)), verbose=0)
 
 
 def test_a_layer_with_call_alone_has_open_lengths_too():

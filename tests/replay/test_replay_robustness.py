@@ -213,7 +213,7 @@ def test_an_interrupted_stretch_is_counted(monkeypatch):
     x, y = np.ones((8, 4), "float32"), np.ones((8, 3), "float32")
     model.fit(x, y, batch_size=4, verbose=0)
     before = model.get_weights()
-    program = model.execution.program("train", 4)
+    program = model.execution.program("train", 4, model.dataset(x, y))
     finished = program.machine.run
 
     def interrupted(*args):

@@ -191,9 +191,8 @@ def _below(outputs, known=()):
     """
     finished, seen, met = [], set(), {}
     for tensor in outputs:
-        stack = [
-            iter([] if tensor in known else [tensor.node])
-        ]  # nodes still to be visited, one level below the other
+        # nodes still to be visited, one level below the other
+        stack = [iter([] if tensor in known else [tensor.node])]
         above = []
         while stack:
             node = next(stack[-1], None)

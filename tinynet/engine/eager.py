@@ -113,4 +113,9 @@ def joined(parts):
     """Outputs of several batches as one array, or list of arrays."""
     if isinstance(parts[0], list):
         return [joined(list(arrays)) for arrays in zip(*parts, strict=True)]
+    if len({part.shape[1:] for part in parts}) > 1:
+        shapes = sorted({part.shape[1:] for part in parts})
+        raise ValueError("predict: the rows of the batches differ in their length, so that their "
+                         f"outputs have the shapes {shapes}, which no one array can hold: take "
+                         "predict_on_batch for each")  # fmt: skip
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
