@@ -25,7 +25,7 @@ class Alone:
     rank, size = 0, 1
 
     def __reduce__(self):
-        return "ALONE"  # there is one: it is told by its identity
+        return alone, ()  # a copy of a model, or one from a file, is trained by one process
 
     def describe(self):
         """Return a sentence on the ranks, or None where there is one."""
@@ -49,6 +49,10 @@ class Alone:
 
     def failed(self, error):
         """End all ranks, unless all of them have come here with an error."""
+
+
+def alone():
+    return ALONE
 
 
 ALONE = Alone()

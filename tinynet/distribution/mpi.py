@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from ..core.devices import limit_threads, usable_cores
-from ..core.ranks import ALONE, Alone, Part
+from ..core.ranks import Alone, Part
 from .failures import Failures
 
 PROBE = 0.2  # seconds between two looks whether another rank has ended
@@ -43,12 +43,6 @@ class MpiRanks(Alone):
         _take_card(self.local)
         if output == "first" and self.rank > 0:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as long as the process lasts
-
-    def __reduce__(self):
-        return _alone, ()  # a copy of the model, or a file, is of one process
-
-    def __deepcopy__(self, memo):
-        return ALONE
 
     def describe(self):
         library = self.mpi.Get_library_version().split("\n")[0].replace("\t", " ").strip("\0 ")
@@ -180,10 +174,6 @@ class MpiRanks(Alone):
             if time.monotonic() > look:
                 self.failures.look()
                 look += PROBE
-
-
-def _alone():
-    return ALONE
 
 
 def _some(rows, first, last):

@@ -82,7 +82,7 @@ class Eager:
             of_outputs: the same losses by output, where there are several; see `count_losses`.
         """
         model, part = self.model, self.model.step_context.part
-        if part is not WHOLE:  # the losses are this rank's terms of the batches' means
+        if part.total is not None:  # the losses are this rank's terms of the batches' means
             rows = np.asarray(rows)
             share, rows = part.total / rows, rows / part.copies
             losses = losses * share

@@ -8,7 +8,6 @@ import time
 
 import numpy as np
 
-from ..core.ranks import WHOLE
 from ..data import SeveralRows
 from .batch import shapes_of, targets
 from .eager import Eager
@@ -77,7 +76,7 @@ class Replay(Eager):
     def _key(self, kind, rows):
         """What a recording goes by; of several ranks also which part of a batch they are."""
         part = self.model.step_context.part
-        return (kind, rows) if part is WHOLE else (kind, rows, part)
+        return (kind, rows) if part.total is None else (kind, rows, part)
 
     def _state(self, kind):
         """All that a recording depends on; kept objects can't be mistaken for later ones."""
