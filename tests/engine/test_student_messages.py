@@ -124,6 +124,16 @@ def test_weights_before_the_layer_is_built(layer, name):
     assert "built" not in str(caught.value)
 
 
+def test_a_property_s_own_error_is_heard():
+    class Odd(layers.Layer):
+        @property
+        def inside(self):
+            raise AttributeError("no inside yet")
+
+    says("no inside yet", lambda: Odd().inside, AttributeError)
+    says("applied to symbolic tensors 0 times", lambda: Dense(3).output, AttributeError)
+
+
 @pytest.mark.parametrize(
     ("module", "name"),
     [(layers, "Conv2D"), (layers, "LSTM"), (layers, "MaxPooling2D"), (layers, "MultiHeadAttention"),

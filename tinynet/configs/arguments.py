@@ -84,7 +84,7 @@ def _are_numbers(value):
 
 
 MEANT = {  # name of an argument -> (function that says whether a value fits, what is expected)
-    "axis": (_are_axes, "an integer, or a list of integers"),
+    "axis": (_are_axes, "an int or a list of ints"),
     "shared_axes": (_are_axes, "a list of integers"),
     "class_id": (is_integer, "an integer"),
     "start_from_epoch": (lambda value: is_integer(value, 0), "an integer >= 0"),

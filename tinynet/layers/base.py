@@ -101,6 +101,8 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
 
     def __getattr__(self, name):
         """Called for what is not there: weights, say, before they are made."""
+        if hasattr(type(self), name):  # a property that has raised an AttributeError of its own
+            return object.__getattribute__(self, name)
         hint = ""
         if f"{name}_initializer" in vars(self) and not self.built:
             hint = (f": layer {self.name!r} is not built yet, so it has no {name}; call it on "

@@ -57,6 +57,7 @@ class Loss(Configurable, Copied, Versioned):
     default_name = None
     logits_of = None  # name of the activation that can be fused into this loss
     from_logits = False
+    own_checks = frozenset({"axis"})
     of_probabilities = False  # whether outputs are probabilities, and targets shares, of classes
     integer_targets = False
     wants_gradient = True  # False where only the values are used, as in a metric
