@@ -4,8 +4,8 @@ import contextlib
 import pathlib
 import shutil
 
-from ..configs.checks import is_integer
-from ..core.state import pack
+from ..configs.checks import check_integer, is_integer
+from ..core.state import check_like, pack
 from ..saving import state_files
 from ..saving.atomic import refusing, replace
 from .base import Callback
@@ -90,9 +90,15 @@ class BackupAndRestore(Callback):
     def _restore(self, path):
         refusal = "this can't be loaded"
         found = state_files.read(path, refusal)
+        model, course = self.model, self.model.course
         with refusing(path, refusal):
-            state = state_files.state_in(*found)
-            self.model.set_state(state["model"])
-        course = self.model.course
-        course.train.set_state(state["train"])
-        course.epoch, course.batch = state["epoch"], state["batch"]
+            state, before = state_files.state_in(*found), model.get_state()
+            model.set_state(state["model"])
+            try:
+                check_like(state, {"epoch": 0, "batch": 0, "train": {}}, "it")
+                epoch, batch = (check_integer(name, state[name], 0) for name in ("epoch", "batch"))
+                course.train.set_state(state["train"])
+            except Exception:
+                model.set_state(before)
+                raise
+        course.epoch, course.batch = epoch, batch

@@ -1,6 +1,7 @@
 """Callbacks: hooks that `fit`, `evaluate` and `predict` call, and the list that calls them."""
 
 from ..configs.arguments import check_arguments
+from ..core.state import check_like
 
 
 class Callback:
@@ -115,12 +116,17 @@ def _nothing(*args):
 
 
 def attributes(*names):
-    """Return `get_state` and `set_state` for a callback that remembers these attributes."""
+    """Return `get_state` and `set_state` for a callback that remembers these attributes.
+
+    `best` is a number, or None as long as there is none.
+    """
 
     def get_state(self):
         return {name: getattr(self, name) for name in names}
 
     def set_state(self, state):
+        if state.get("best") is not None:
+            check_like(state["best"], 0.0, "the best value")
         for name in names:
             setattr(self, name, state[name])
 

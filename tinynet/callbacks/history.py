@@ -1,5 +1,6 @@
 """History: what every epoch measured."""
 
+from ..core.state import check_like
 from .base import Callback, attributes
 
 
@@ -13,7 +14,12 @@ class History(Callback):
         kept_epoch: the number of the epoch whose weights EarlyStopping brought back, or None.
     """
 
-    get_state, set_state = attributes("history", "epoch")
+    get_state, _set_state = attributes("history", "epoch")
+
+    def set_state(self, state):
+        for name, values in state["history"].items():
+            check_like(values, [], f"the history of {name}")
+        self._set_state(state)
 
     def __init__(self):
         super().__init__()

@@ -37,6 +37,41 @@ def pack(value, arrays):
     raise TypeError(f"a {type(value).__name__} can't be kept in a snapshot")
 
 
+def known_of(part):
+    """Return the state of a part of tinynet's; None of a user's, which may become anything."""
+    return part.get_state() if type(part).__module__.startswith("tinynet.") else None
+
+
+def check_like(found, own, where, loose=False):
+    """Raise a ValueError unless a state could be that of an object whose state is `own` now.
+
+    None in `own` stands for what is not there yet; lists and dicts may have become longer or
+    shorter; whole numbers count something. With `loose`, any number may stand for a number, and
+    None for what is none.
+    """
+    if own is None or (found is None and loose and not isinstance(own, _NUMBER)):
+        return
+    kinds = (_BOOL, _NUMBER, *_OTHERS) if loose else (_BOOL, _WHOLE, _NUMBER, *_OTHERS)
+    kind = next(kind for kind in kinds if isinstance(own, kind))
+    fits = isinstance(found, kind) and isinstance(found, _BOOL) == (kind is _BOOL)
+    if fits and kind is _WHOLE:
+        fits = 0 <= found < 2**63
+    elif fits and kind is np.ndarray:
+        fits = found.shape == own.shape and found.dtype == own.dtype
+    if not fits:
+        raise ValueError(f"{where} is {str(found)[:80]}, expected something like {str(own)[:80]}")
+    if kind is dict:
+        for key in own.keys() & found.keys():
+            check_like(found[key], own[key], f"{where} {key}", loose)
+    elif kind in (list, tuple) and len(found) == len(own):
+        for i, (entry, of_own) in enumerate(zip(found, own, strict=True)):
+            check_like(entry, of_own, f"{where}[{i}]", loose)
+
+
+_BOOL, _WHOLE, _NUMBER = bool | np.bool_, int | np.integer, int | float | np.number
+_OTHERS = (str, np.ndarray, list, tuple, dict, object)
+
+
 def unpack(value, arrays):
     """Return what `pack` was given."""
     if isinstance(value, list):

@@ -5,6 +5,7 @@ import math
 import warnings
 
 from ..configs.checks import check_integer
+from ..core.state import check_like
 from ..random import generator
 
 
@@ -64,6 +65,7 @@ class Table:
 
     def set_state(self, state):
         """Go on as the source whose `get_state` returned this."""
+        check_like(state, self.get_state(), "the place in the data")
         self.seed, self.passes, self.current = state["seed"], state["passes"], None
         if state["batches"]:
             self._start_pass()

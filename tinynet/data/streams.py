@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import random
 from ..configs.checks import check_integer
+from ..core.state import check_like
 from ..random import generator
 from .batches import check_shuffle
 from .dataset import unpack
@@ -195,6 +196,7 @@ class Stream:
         The batches of a PyDataset that are behind it are not made; of another source they are taken
         and dropped: of an iterable with the random streams that its pass began with.
         """
+        check_like(state, {**self.begun, "done": self.done}, "the place in the data")
         self.before = None
         begun, done = {name: state[name] for name in self.begun}, state["done"]
         skip = state["batches"] + done

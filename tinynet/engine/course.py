@@ -11,8 +11,10 @@ import warnings
 
 from .. import random
 from ..callbacks import Callback, CallbackList, EarlyStopping, History, ProgbarLogger, Snapshot
+from ..configs.checks import check_integer
 from ..core.locks import lock_of, locked
 from ..core.ranks import ALONE
+from ..core.state import check_like, known_of
 from ..data import Table, validation_due
 from ..inspecting.coach import Coach, coach_is_wanted
 from ..resuming import Interrupts, Snapshots
@@ -213,7 +215,7 @@ class Training(Course):
         model, found = self.model, self.snapshots.found
         self.call("on_train_begin", {})  # BackupAndRestore goes on from its backup here
         if found is not None:
-            self.set_state(found)
+            self.snapshots.go_on(found)
         self.unfinished = True
         if self.coach is not None:
             self.coach.begin()
@@ -226,7 +228,7 @@ class Training(Course):
             self.call("on_epoch_begin", epoch, {})
             self.run(model.reset_metrics)
             if found is not None and self.batch:  # hooks have begun the epoch anew
-                self.set_state(found)
+                self.snapshots.go_on(found)
             found = self.snapshots.found = None
             yield epoch
             if model.stop_training:
@@ -314,7 +316,15 @@ class Training(Course):
         }
 
     def set_state(self, state):
-        """Go on from what `get_state` returned."""
+        """Go on from what `get_state` returned.
+
+        Raises:
+            ValueError: it can't be that; some of it may be in place.
+        """
+        own = {"epoch": 0, "batch": 0, "stop": False, "logs": {}, "sources": []}
+        check_like(state, own, "the training's state")
+        for name in ("epoch", "batch"):
+            check_integer(f"the number of the {name}", state[name], 0)
         self.epoch, self.batch, self.logs = state["epoch"], state["batch"], state["logs"]
         self.run(self.model.set_state, state["model"])
         self.model.stop_training = state["stop"]
@@ -322,6 +332,8 @@ class Training(Course):
             source.set_state(kept)
         for callback, kept in zip(self.followers, state["callbacks"], strict=True):
             if kept is not None and not (callback.writes and self.ranks.rank > 0):
+                label = f"the state of {type(callback).__name__}"
+                check_like(kept, known_of(callback), label, loose=True)
                 callback.set_state(kept)
         before = state.get("random before the next batch")
         if before is not None and self.train.waiting is None:

@@ -1,6 +1,7 @@
 """What a model remembers: all that its next training step depends on."""
 
 from ..core.locks import exclusive
+from ..core.state import check_like, known_of
 
 
 class Stateful:
@@ -31,14 +32,23 @@ class Stateful:
         Raises:
             ValueError: it is the state of another model; nothing was changed.
         """
-        if self.compiled_metrics is None and state["metrics"] is not None:  # no step was taken yet
-            self._prepare(state["metrics"]["target_shape"])
-        before = self.get_state()
+        before = None
         try:
+            if self.compiled_metrics is None and state["metrics"] is not None:  # no step yet
+                self._prepare(state["metrics"]["target_shape"])
+            before = self.get_state()
+            metrics = [known_of(metric) for _, metric, _ in self._items()]
+            own = {"layers": [known_of(layer) for layer in self.leaves()],
+                   "optimizer": self.optimizer and known_of(self.optimizer),
+                   "metrics": {"metrics": metrics}}  # fmt: skip
             self._assign_state(state)
-        except Exception:
-            self._assign_state(before)
-            raise
+            check_like(state, before | own, self.name)
+        except Exception as error:
+            if before is not None:
+                self._assign_state(before)
+            if isinstance(error, ValueError):
+                raise
+            raise ValueError(f"no state of {self.name}: {error!r}") from error
 
     def _assign_state(self, state):
         layers = self.leaves()

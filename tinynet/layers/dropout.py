@@ -40,8 +40,9 @@ class Noise(Layer):
 
     def set_state(self, state):
         super().set_state(state)
-        if self.key != state["key"]:  # a change would be a reason to record the step anew
-            self.key = state["key"]
+        seed, number = map(check_seed, state["key"])
+        if self.key != (seed, number):  # a change would be a reason to record the step anew
+            self.key = (seed, number)
 
     def forward(self, x, training=False):
         self.saved = (None,)

@@ -1,9 +1,11 @@
 """`Snapshots`: the state of a training is written down now and then, and found again."""
 
+import contextlib
 import math
 import time
 import warnings
 
+from .. import random
 from ..callbacks import BackupAndRestore, Callback, Snapshot
 from ..core.state import pack
 from ..data import Stream
@@ -13,6 +15,8 @@ from . import fingerprint
 from .files import Folder
 from .interrupts import Terminated
 
+REFUSAL = "training can't go on from this snapshot"
+OF_A_WRONG_STATE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 BEGINS_ANEW = "what it remembers begins anew after a resume"
 
 
@@ -34,6 +38,7 @@ class Snapshots:
 
     def __init__(self, course, arguments):
         self.course, self.folder, self.found, self.saved = course, None, None, None
+        self.before = None  # the model's state and the random streams before that
         self.pending = None  # a state to be written if training ends before the next one
         self.warned, self.failed = set(), False
         options = [c for c in course.callbacks.callbacks if isinstance(c, Snapshot)]
@@ -51,7 +56,8 @@ class Snapshots:
             course.model, course.followers, course.train, course.validation, arguments
         )
         self.folder, self.ranks = Folder(self.options.folder), course.ranks
-        self.ranks.first(self.folder.open)
+        with _saying("no snapshots can be kept here"):
+            self.ranks.first(self.folder.open)
         try:
             newest = self.ranks.first(self.folder.read)
             if newest is not None:
@@ -64,7 +70,7 @@ class Snapshots:
         """Take a snapshot as the state to go on from, if it is of this run."""
         if wrong:
             warnings.warn(f"{wrong}. Going on from {path}", stacklevel=5)
-        with refusing(path, "training can't go on from this snapshot"):
+        with refusing(path, REFUSAL):
             changed = fingerprint.difference(header["fingerprint"], self.fingerprint)
             if changed:
                 raise ValueError(f"it is of another run: {changed}. Another folder, or an empty "
@@ -73,9 +79,22 @@ class Snapshots:
             if state["epoch"] > self.course.last:
                 raise ValueError(f"{state['epoch']} epochs are behind it, "
                                  f"epochs={self.course.last} are asked for")  # fmt: skip
-            self.saved = _words(path, header["progress"])
+            self.saved, self.path = _words(path, header["progress"]), path
+            self.before = self.course.model.get_state(), random.get_state()
             self.course.model.set_state(state["model"])  # or refuse it before anything is begun
         self.found = state
+
+    def go_on(self, found):
+        """Have the course go on from the state that was found, or leave the model as it was."""
+        try:
+            self.course.set_state(found)
+        except Exception as error:
+            model, streams = self.before
+            self.course.run(self.course.model.set_state, model)
+            random.set_state(streams)
+            if isinstance(error, OF_A_WRONG_STATE):
+                raise ValueError(f"{self.path}: {REFUSAL}: {error!r}") from error
+            raise
 
     # ------------------------------------------------------------------------------ when to write
 
@@ -83,7 +102,8 @@ class Snapshots:
         """Write the first snapshot, which shows that the folder can be written to."""
         self.written, self.batches = time.monotonic(), 0
         if self.folder is not None and self.ranks.first(lambda: self.folder.newest) is None:
-            self._write(*self._collect())
+            with _saying("no snapshot could be written"):
+                self._write(*self._collect())
 
     def batches_left(self):
         """Return how many batches there are until a snapshot is due."""
@@ -209,6 +229,16 @@ class Snapshots:
         if kind not in self.warned:
             self.warned.add(kind)
             warnings.warn(f"{kind} {what}", stacklevel=5)
+
+
+@contextlib.contextmanager
+def _saying(what):
+    """Have an OSError say what it means for a training that has not begun."""
+    try:
+        yield
+    except OSError as error:
+        text = f"{what}: {error}; training has not begun. Another folder, or resume=None, may do"
+        raise OSError(error.errno, text) from error
 
 
 def _may_remember(callback):

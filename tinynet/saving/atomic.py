@@ -8,6 +8,9 @@ import time
 
 WINDOWS = os.name == "nt"
 MOST_REASON = 2000  # characters of an error's reason
+SUFFIX = ".tinynet-part"  # of files that are being written
+
+_cleared = set()  # folders where this process has looked for what killed ones left
 
 
 @contextlib.contextmanager
@@ -15,11 +18,14 @@ def atomic_path(path):
     """The name of an empty file that takes the place of `path` when the block ends without error.
 
     It lies beside `path`; it is flushed to disk, then renamed, then the folder is flushed. Whatever
-    happens before the rename, a file of that name stays as it was.
+    happens before the rename, a file of that name stays as it was. What killed processes have left
+    half written in the folder is cleared away.
     """
-    path = pathlib.Path(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
+    path, temporary = pathlib.Path(path), None
+    _clear(path.parent)
+    while temporary is None or not os.path.exists(temporary):  # another process may clear it away
+        descriptor, temporary = tempfile.mkstemp(SUFFIX, f".{path.name}.", path.parent)
+        held = _hold(descriptor)
     try:
         yield temporary
         with open(temporary, "rb+") as file:
@@ -33,6 +39,35 @@ def atomic_path(path):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+    finally:
+        if held:
+            os.close(descriptor)
+
+
+def _hold(descriptor) -> bool:
+    """Lock a file until it is closed or this process ends; close it at once where that can't be."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):  # Windows; a file system without locks; another process has it
+        os.close(descriptor)
+        return False
+    return True
+
+
+def _clear(folder):
+    """Remove what processes that are gone were writing to a folder; once in a process."""
+    key = os.path.realpath(folder)
+    if key in _cleared:
+        return
+    _cleared.add(key)
+    with contextlib.suppress(OSError):
+        for left in [one.path for one in os.scandir(folder) if one.name.endswith(SUFFIX)]:
+            descriptor = os.open(left, os.O_RDWR)
+            if _hold(descriptor):
+                os.unlink(left)
+                os.close(descriptor)
 
 
 def replace(source, target):
