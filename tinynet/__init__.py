@@ -36,7 +36,7 @@ _MODULES = {  # of the names that are no modules themselves
 
 _INNER = {
     "configs", "core", "data", "engine", "inspecting", "kernels", "measuring", "plotting",
-    "resuming", "showing",
+    "resuming", "showing", "sklearn", "wrappers",
 }  # fmt: skip
 
 if not os.path.isdir(os.path.join(__path__[0], "kernels")):

@@ -6,6 +6,8 @@ stream, so one call of `set_random_seed` fixes initial weights, data order and d
 Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox).
 """
 
+import contextlib
+import contextvars
 import random as python_random
 
 import numpy as np
@@ -15,9 +17,25 @@ from .configs.checks import is_integer
 _root = np.random.Generator(np.random.Philox())
 
 
+_own = contextvars.ContextVar("own stream", default=None)
+
+
 def draw_seed() -> int:
-    """A fresh 63-bit seed from the root stream."""
-    return int(_root.integers(0, 2**63))
+    """A fresh 63-bit seed from the root stream, or from that of `own_stream`."""
+    return int((_own.get() or _root).integers(0, 2**63))
+
+
+@contextlib.contextmanager
+def own_stream(seed):
+    """Within the block, seeds are drawn from a stream of their own; the root stream stays as it is.
+
+    A model that is built and trained in such a block depends on this seed alone.
+    """
+    token = _own.set(np.random.Generator(np.random.Philox(key=[check_seed(seed), 0])))
+    try:
+        yield
+    finally:
+        _own.reset(token)
 
 
 def get_state() -> dict:
