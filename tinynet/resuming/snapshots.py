@@ -183,11 +183,12 @@ class Snapshots:
         return {"fingerprint": self.fingerprint, "progress": progress, "state": state}, arrays
 
     def _write(self, header, arrays):
-        self.written, self.batches, self.failed = time.monotonic(), 0, False
+        self.written, self.batches = time.monotonic(), 0
         if self.ranks.rank > 0:
             return
         self.folder.write(header, arrays)
         self.saved = _words(self.folder.path / self.folder.newest, header["progress"])
+        self.failed = False
 
     def _try_to_write(self):
         """Write; a full disk is no reason to lose what was trained."""
