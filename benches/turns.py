@@ -26,14 +26,17 @@ class Worker:
     Args:
         name: an engine (see `engines`).
         data: what to train on (see `images`).
+        serve: the function that its process runs: (pipe, name, data).
     """
 
-    def __init__(self, name, data):
+    def __init__(self, name, data, serve=None):
         self.name = name
         # A fresh interpreter: BLAS and OpenMP read the environment when they are loaded.
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, name, data), daemon=True)
+        self.process = context.Process(
+            target=serve or _serve, args=(theirs, name, data), daemon=True
+        )
         with _clean_environment():
             self.process.start()
         theirs.close()
