@@ -175,8 +175,12 @@ def _fixed_seed():
 
 @pytest.fixture
 def two_threads(monkeypatch):
-    """Steps are split over two threads, whatever the machine has."""
+    """Steps are split over two threads, whatever the machine has, and however small they are."""
+    from tinynet.kernels.cpu.machine import program, threads
+
     monkeypatch.setenv("TINYNET_NUM_THREADS", "2")
+    monkeypatch.setattr(program, "SMALL_STEP", 0)
+    monkeypatch.setattr(threads, "BLAS_THREADS_FROM", 0)
 
 
 @pytest.fixture

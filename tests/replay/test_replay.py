@@ -14,7 +14,7 @@ from replay_runs import C, D, N, agree, data, labels, maker, run, small
 
 import tinynet
 from tinynet import activations, losses, optimizers
-from tinynet.kernels.cpu.machine import program
+from tinynet.kernels.cpu.machine import program, threads
 from tinynet.layers import (
     ELU,
     Activation,
@@ -256,6 +256,23 @@ def test_both_ways_to_split_a_step(kind, by_rows, threads, monkeypatch):
     monkeypatch.setattr(program, "splits_rows", rule)
     for batch_size in (24, 270):
         test_batch_sizes_and_threads(kind, batch_size, threads, monkeypatch)
+
+
+def test_a_small_step_takes_one_thread(monkeypatch):
+    """Another one would take longer to wake; the numbers are the same, BLAS stays as it is."""
+    limited = []
+    monkeypatch.undo()
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "2")
+    monkeypatch.setattr(threads._Limit, "__enter__", lambda self: limited.append(self))
+    monkeypatch.setattr(threads._Limit, "__exit__", lambda *_: None)
+    make = maker(small)
+    for batch_size, expected in ((8, 1), (600, 2)):
+        model = make(device="cpu")
+        model.fit(data(600), labels(600), batch_size=batch_size, epochs=1, verbose=0)
+        used = {program.machine.threads for _, program in model.execution.programs.values()}
+        assert used == {expected}
+        assert bool(limited) == (expected > 1)
+    agree(make, data(), labels())
 
 
 @pytest.mark.parametrize(

@@ -314,7 +314,7 @@ class Program:
         else:
             outputs = np.empty((steps, len(self.counted)))
         try:
-            with ops.single_threaded_blas(self.rows):
+            with ops.single_threaded_blas(self.rows, model.flat.values.size):
                 losses = self.machine.run(
                     x, index, Inputs(None, y, w, outputs), scalars, steps, first_step
                 )

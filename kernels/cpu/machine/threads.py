@@ -100,12 +100,17 @@ class _Limit:
 _limit = _Limit()
 
 
-def single_threaded_blas(rows):
+BLAS_THREADS_FROM = 1 << 16  # m n k of a product; OpenBLAS takes them from 2^18 on
+
+
+def single_threaded_blas(rows, weights):
     """Context: BLAS keeps to the thread that calls it, and has its own threads back afterwards.
 
-    Two thread pools that alternate would spin against each other. So few `rows` need no BLAS.
+    Two thread pools that alternate would spin against each other. So few `rows` need no BLAS, and
+    for so few weights it takes no threads.
     """
-    return contextlib.nullcontext() if rows <= FEW_ROWS else _limit
+    few = rows <= FEW_ROWS or rows * weights < BLAS_THREADS_FROM
+    return contextlib.nullcontext() if few else _limit
 
 
 _pool = _pool_lock = None
