@@ -7,6 +7,7 @@ from . import activations, backend, callbacks, config, constraints, datasets  # 
 from . import initializers, layers, losses, metrics, models, optimizers, probes  # isort: skip
 from . import random, regularizers, saving, utils  # isort: skip
 from .core.parameters import Parameter
+from .core.variable import Variable
 from .inspecting.gradient_check import gradcheck
 from .layers import Input
 from .microscope import microscope
@@ -15,7 +16,7 @@ from .models import Functional, Model, Sequential
 __version__ = "0.1.0"
 
 __all__ = [
-    "Functional", "Input", "Model", "Parameter", "Sequential", "activations", "backend",
+    "Functional", "Input", "Model", "Parameter", "Sequential", "Variable", "activations", "backend",
     "callbacks", "config", "constraints", "datasets", "gradcheck", "initializers", "layers",
     "losses", "metrics", "microscope", "models", "optimizers", "probes", "random", "regularizers",
     "saving", "utils",

@@ -181,7 +181,7 @@ class ReduceLROnPlateau(Monitor):
         optimizer = self.model.optimizer
         current = self.value(logs)
         if logs is not None:
-            logs["learning_rate"] = optimizer.learning_rate
+            logs["learning_rate"] = float(optimizer.learning_rate)
         if current is None:
             return
         if self.cooldown_counter > 0:

@@ -68,14 +68,14 @@ class Weights:
         return [p.numpy() for p in self.parameters]
 
     @exclusive
-    def set_weights(self, arrays):
+    def set_weights(self, weights):
         """Overwrite all parameters with arrays in the order of `weights`.
 
         Raises:
             ValueError: another number or another shape; nothing was changed.
         """
         self.require_built("set_weights")
-        assign_all(self.parameters, arrays, repr(self.name))
+        assign_all(self.parameters, weights, repr(self.name))
 
     def require_built(self, doing):
         """Raise where `doing` needs weights that are not there yet; a layer may have none."""

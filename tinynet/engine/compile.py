@@ -119,7 +119,7 @@ class Compiled:
             if layer.needs_dx or layer.trainable_weights:
                 layer.check_backward()
         trained = self.trainable_weights
-        if self.optimizer.parameters != trained:
+        if not self.optimizer.updates(trained):
             self.optimizer.build(trained, self.context.ops)
         self.optimizer.move_to(self.context.ops)
         self.loss.check_dtype(self.dtype)

@@ -25,7 +25,7 @@ class ScaledAndShifted(Layer):
 
     def scale_and_shift(self, kind="value"):
         """gamma and beta, or with "grad" their gradients, as vectors (D,); None where none is."""
-        found = [p and getattr(p, kind) for p in (self.gamma, self.beta)]
+        found = [getattr(p, kind, None) for p in (self.gamma, self.beta)]
         return [None if a is None else a.reshape(math.prod(a.shape)) for a in found]
 
 

@@ -9,7 +9,7 @@ from ..config import floatx
 from ..configs.custom_objects import function_config
 from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
-from .variable import Variable
+from ..core.variable import Variable
 
 _registry = Registry("metric", "metrics", "config_keys")
 register = _registry.register
@@ -67,7 +67,7 @@ class Metric(Configurable):
         self._check_super_called()
         initial = initializers.get("zeros" if initializer is None else initializer)(shape)
         dtype = self.dtype if dtype is None else dtype_name(dtype)
-        variable = Variable(np.asarray(initial).astype(dtype), name or "variable")
+        variable = Variable(initial, dtype=dtype, trainable=False, name=name or "variable")
         self._variables.append(variable)
         return variable
 

@@ -31,7 +31,7 @@ class AnotherOptimizer(ValueError):
 def built(model):
     """Return the model's optimizer, or a copy with fresh moments if it has none for its weights."""
     optimizer, parameters = model.optimizer, model.trainable_weights
-    if optimizer.parameters == parameters:
+    if optimizer.updates(parameters):
         return optimizer
     return copy.copy(optimizer).build(parameters, model.context.ops)
 
