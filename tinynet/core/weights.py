@@ -1,5 +1,7 @@
 """The weights of a layer or a model: lists of them, reading, writing, freezing."""
 
+import numpy as np
+
 from .layout import current_layout
 from .locks import exclusive
 from .parameters import assign_all
@@ -56,6 +58,13 @@ class Weights:
             leaf.learns = bool(value)
             for p in leaf.own_parameters:
                 p.trainable = leaf.learns and p.learnable
+
+    @property
+    def losses(self):
+        """The penalties as numbers: on what layers put out when called last, then on weights."""
+        made = [leaf.activity_losses for leaf in self.layout.penalized]
+        on_outputs = [float(np.sum(values)) for values in made if isinstance(values, np.ndarray)]
+        return on_outputs + [float(p.regularizer(p.numpy())) for p in self.layout.regularized]
 
     def count_params(self) -> int:
         """The number of entries of all parameters."""

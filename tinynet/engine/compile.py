@@ -1,6 +1,7 @@
 """`compile`: optimizer, loss, metrics, device; and preparation before the first step."""
 
 from .. import losses, optimizers
+from ..configs.checks import check_integer
 from ..core.devices import is_open, load_ops, resolve
 from ..core.locks import Lock, exclusive, join
 from ..data import SeveralRows
@@ -20,9 +21,10 @@ class Compiled:
         super().__init__()
         self.optimizer = self.loss = self.flat = self.execution = None
         self.device, self.run_eagerly, self.fused = resolve(), False, False
+        self.jit_compile, self.steps_per_execution = "auto", 1
         self.choosing, self.choice = False, None  # device="auto": whether, and what was taken
         self.history = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.course = None  # of the `fit` that goes on
         self.fit_lock = Lock()  # taken as long as `fit` lasts
         self.steps_taken = 0  # training steps since the model was made: keys the dropout masks
@@ -38,8 +40,8 @@ class Compiled:
 
         Args:
             optimizer: a name or an Optimizer.
-            loss: a name, a Loss or one of Keras's loss functions; "crossentropy" is the one that
-                fits the targets.
+            loss: a name, a Loss or one of Keras's loss functions, also as the only entry of a list
+                or dict; "crossentropy" is the one that fits the targets.
             metrics: a name, a Metric, or a list of them; they ignore sample weights.
             weighted_metrics: the same; they use them.
             run_eagerly: step through the kernels one by one instead of replaying a recorded step;
@@ -50,8 +52,8 @@ class Compiled:
                 what it found (see `measuring.choice`). None: the environment variable
                 TINYNET_DEVICE, else "cpu".
             loss_weights: None: there is one output.
-            steps_per_execution, jit_compile, auto_scale_loss: accepted as in Keras; they change
-                nothing here.
+            steps_per_execution: callbacks' hooks for batches are called around so many batches.
+            jit_compile, auto_scale_loss: accepted as in Keras; they change nothing here.
 
         Raises:
             ValueError: an unknown name (the nearest one is suggested) or device; the model stays
@@ -63,6 +65,8 @@ class Compiled:
                              "but training needs one output")  # fmt: skip
         if loss_weights is not None:
             raise ValueError("loss_weights needs a model with several outputs")
+        check_integer("steps_per_execution", steps_per_execution)
+        loss = _only_one("loss", loss)
         new_loss, new_optimizer = losses.get(loss), optimizers.get(optimizer)
         if loss is not None and not isinstance(new_loss, losses.Loss):
             raise TypeError(f"loss: expected a name or a Loss, received {loss!r}; a function has "
@@ -82,10 +86,16 @@ class Compiled:
 
         self.optimizer, self.loss = new_optimizer, new_loss
         self.metrics_given, self.weighted_metrics_given = metrics, weighted_metrics
-        self.run_eagerly = run_eagerly
+        self.run_eagerly, self.jit_compile = run_eagerly, jit_compile
+        self.steps_per_execution = steps_per_execution
         self.choosing, self.choice = choosing, None
         self.compiled_metrics = None
         self._take_device(device, ops)
+
+    @property
+    def compiled(self):
+        """Whether `compile` was called."""
+        return self.optimizer is not None
 
     def check_not_training(self, doing):
         """Raise RuntimeError while another thread is in the model's `fit`."""
@@ -164,3 +174,14 @@ class Compiled:
             raise RuntimeError(f"{doing} needs a loss: compile(loss=...)")
         if doing == "fit":
             self.check_not_training(doing)
+
+
+def _only_one(name, given):
+    """Return what a list, or a dict of outputs' names, holds for the one output there is."""
+    of_outputs = isinstance(given, dict) and "class_name" not in given
+    if not (of_outputs or isinstance(given, (list, tuple))):
+        return given
+    if len(given) != 1:
+        raise ValueError(f"{name}: expected one entry, because there is one output, received "
+                         f"{given!r}")  # fmt: skip
+    return next(iter(given.values() if of_outputs else given))

@@ -14,6 +14,9 @@ from ..core.locks import lock_of, locked
 from ..data import Table, validation_due
 from ..resuming import Interrupts, Snapshots
 
+# what a hook sets to end a loop over batches
+STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
+
 
 class Course:
     """One call of `evaluate` or `predict`.
@@ -90,23 +93,33 @@ class Course:
         """
         logs = logs or functools.partial(self.run, self.model.logs)
         begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
-        looked_at = self.callbacks.wants(end)
-        single = looked_at or self.callbacks.wants(begin)
-        most = (lambda: 1) if single else self.most
+        looked_at, group = self.callbacks.wants(end), self.model.steps_per_execution
+        together, done = looked_at or self.callbacks.wants(begin), source.done
+
+        def most():
+            return group - done % group if together else self.most()
+
         for step, data, rows in self.fetched(kind, source.epoch(most)):
-            self.call(begin, step, {})
+            if step % group == 0:
+                self.call(begin, step, {})
             self.segment = data, rows
             yield self.segment
             done = step + len(rows)
-            if looked_at:
+            if looked_at and done % group == 0:
                 self.call(end, done - 1, logs())
             self.callbacks.progress(done - 1, logs)
-            if kind == "train" and self.stops_after(done, len(rows)):
+            if self.stops_after(kind, done, len(rows)):
                 return
+        if looked_at and done % group:
+            self.call(end, done - 1, logs())
 
     def most(self):
         """Return how many batches may be carried out together."""
         return self.run(self.model.execution.length)
+
+    def stops_after(self, kind, done, count):
+        """Return whether the batches end after `done` of them, `count` more than before."""
+        return getattr(self.model, STOPS[kind])
 
     def fetched(self, kind, segments):
         """Return an iterator over the segments."""
@@ -228,11 +241,11 @@ class Training(Course):
             if segment is not None:
                 yield segment
 
-    def stops_after(self, done, count):
-        """Return whether the epoch ends after `done` batches, `count` more than before."""
-        self.batch = done
-        self.snapshots.after_batches(count)
-        return self.model.stop_training
+    def stops_after(self, kind, done, count):
+        if kind == "train":
+            self.batch = done
+            self.snapshots.after_batches(count)
+        return super().stops_after(kind, done, count)
 
     def validates(self, epoch):
         """Return whether validation follows the training of an epoch."""

@@ -7,6 +7,7 @@ from .base import Layer, deserialize, get, serialize
 from .dense import Dense
 from .dropout import Dropout
 from .embedding import Embedding
+from .input_spec import InputSpec
 from .merge import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
 from .noise import AlphaDropout, GaussianDropout, GaussianNoise
 from .normalization import BatchNormalization

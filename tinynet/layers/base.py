@@ -36,6 +36,7 @@ from ..core.versions import Versioned
 from ..core.weights import Weights
 from .building import built_once
 from .config import own_shape, takes_training
+from .input_spec import check_spec
 from .symbolic import Symbolic
 
 _registry = Registry("layer", "layers", "config_keys")
@@ -65,6 +66,9 @@ class Layer(Symbolic, Weights, Versioned):
     preserves_values = False  # whether the output holds the very values of the input
     unversioned = frozenset({"saved", "context", "needs_dx", "known_layout"})
     building = False  # whether `build` is running
+    input_spec = None  # an InputSpec, or a list of one for each input
+    path = property(lambda self: self.name, doc="The name, as in Keras.")
+    compute_dtype = variable_dtype = property(lambda self: self.dtype, doc="The layer's dtype.")
 
     def __init__(self, *, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None):
         self.name = unique_name(type(self).__name__) if name is None else str(name)
@@ -234,15 +238,15 @@ class Layer(Symbolic, Weights, Versioned):
     # ----------------------------------------------------------------------------- calling it
 
     @exclusive
-    def __call__(self, x, training=None):
+    def __call__(self, inputs, training=None):
         """The outputs for a NumPy array (or anything like one); built at the first call.
 
         For a symbolic tensor, which `Input(shape)` begins with: the symbolic output.
         """
-        if is_symbolic(x):
-            return self.connect(x, training)
+        if is_symbolic(inputs):
+            return self.connect(inputs, training)
         training = bool(training)
-        x = self.as_input(x)
+        x = self.as_input(inputs)
         shape = _shape_of(x)
         self.build_once(shape)
         self.check_input_shape(shape)
@@ -279,6 +283,7 @@ class Layer(Symbolic, Weights, Versioned):
 
     def check_input_shape(self, shape):
         """Raise unless the layer was built for batches of `shape`."""
+        check_spec(self, shape)
         if not self.accepts(shape):
             raise self.invalid(
                 f"expected input of shape {self.input_shape}, received {(None, *shape[1:])}"

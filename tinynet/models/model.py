@@ -163,11 +163,11 @@ class Model(Trainer, Layer):
     # ------------------------------------------------------------------------------ calling it
 
     @exclusive
-    def __call__(self, x, training=None):
+    def __call__(self, inputs, training=None):
         """Outputs for arrays, without batching; for symbolic tensors the symbolic output."""
-        if is_symbolic(x):
-            return self.connect(x, training)
-        x = self.as_input(x)
+        if is_symbolic(inputs):
+            return self.connect(inputs, training)
+        x = self.as_input(inputs)
         x = self.build_for(x)
         self.begin_step()
         ops = self.context.ops
