@@ -41,12 +41,12 @@ def read(keras):
 
 
 @keras_case
-def keras_read(keras):
+def keras_protocol(keras):
     return read(keras)
 
 
 def test_losses_and_results_are_those_of_keras():
-    expected, got = keras_read(), read(tinynet)
+    expected, got = keras_protocol(), read(tinynet)
     assert got.keys() == expected.keys()
     for name, value in got.items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-5, err_msg=name)
@@ -244,13 +244,13 @@ def scaled(keras, axis, adapted, called):
 
 
 @keras_case
-def keras_scaled(keras, axis, adapted, called):
+def keras_normalized_axes(keras, axis, adapted, called):
     return scaled(keras, axis, adapted, called)
 
 
 @pytest.mark.parametrize(("axis", "adapted", "called"), AXES)
 def test_normalization_of_more_axes_than_it_was_adapted_to(axis, adapted, called):
-    expected = keras_scaled(axis, adapted, called)["y"]
+    expected = keras_normalized_axes(axis, adapted, called)["y"]
     np.testing.assert_allclose(scaled(tinynet, axis, adapted, called)["y"], expected, atol=2e-6)
 
 

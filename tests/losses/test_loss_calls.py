@@ -49,7 +49,7 @@ def found(keras, ndim, weight_shape):
 
 
 @keras_case
-def keras_losses(keras, ndim, weight_shape):
+def keras_loss_calls(keras, ndim, weight_shape):
     return found(keras, ndim, weight_shape)
 
 
@@ -59,7 +59,7 @@ def keras_losses(keras, ndim, weight_shape):
      (2, (4, 1)), (3, ()), (3, (1,)), (3, (4, 3)), (3, None)],
 )  # fmt: skip
 def test_values_are_those_of_keras(ndim, weight_shape):
-    expected, got = keras_losses(ndim, weight_shape), found(tinynet, ndim, weight_shape)
+    expected, got = keras_loss_calls(ndim, weight_shape), found(tinynet, ndim, weight_shape)
     assert got.keys() == expected.keys()
     for name, value in got.items():
         np.testing.assert_allclose(value.ravel(), expected[name].ravel(), rtol=2e-6, err_msg=name)
