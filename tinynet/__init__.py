@@ -5,7 +5,7 @@ import tinynet as keras
 
 from . import activations, backend, callbacks, config, constraints, datasets  # isort: skip
 from . import initializers, layers, losses, metrics, models, optimizers, probes  # isort: skip
-from . import random, regularizers, saving, utils  # isort: skip
+from . import ops, random, regularizers, saving, utils  # isort: skip
 from .core.parameters import Parameter
 from .core.variable import Variable
 from .inspecting.gradient_check import gradcheck
@@ -18,8 +18,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Functional", "Input", "Model", "Parameter", "Sequential", "Variable", "activations", "backend",
     "callbacks", "config", "constraints", "datasets", "gradcheck", "initializers", "layers",
-    "losses", "metrics", "microscope", "models", "optimizers", "probes", "random", "regularizers",
-    "saving", "utils",
+    "losses", "metrics", "microscope", "models", "ops", "optimizers", "probes", "random",
+    "regularizers", "saving", "utils",
 ]  # fmt: skip
 
 
