@@ -1,4 +1,4 @@
-"""The default dtype, as in Keras: float32 unless told otherwise."""
+"""Settings, as in Keras: the default dtype, float32 unless told otherwise; progress lines."""
 
 import numpy as np
 
@@ -27,3 +27,18 @@ def float_dtype(dtype=None) -> str:
     if name not in ("float32", "float64"):
         raise ValueError(f'dtype must be "float32" or "float64", received {dtype!r}')
     return name
+
+
+def epsilon() -> float:
+    """Where probabilities are clipped."""
+    return 1e-7
+
+
+def backend() -> str:
+    """What arrays are: NumPy's."""
+    return "numpy"
+
+
+def image_data_format() -> str:
+    """Where an image's channels stand: on the last axis."""
+    return "channels_last"

@@ -65,6 +65,7 @@ class Layer(Symbolic, Weights, Versioned):
     config_keys: tuple = ()
     preserves_values = False  # whether the output holds the very values of the input
     unversioned = frozenset({"saved", "context", "needs_dx", "known_layout"})
+    on_host = False  # whether it computes with NumPy alone, on every device
     building = False  # whether `build` is running
     input_spec = None  # an InputSpec, or a list of one for each input
     path = property(lambda self: self.name, doc="The name, as in Keras.")

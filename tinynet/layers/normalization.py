@@ -56,6 +56,10 @@ class BatchNormalization(ScaledAndShifted):
                  moving_mean_initializer="zeros", moving_variance_initializer="ones",
                  beta_regularizer=None, gamma_regularizer=None, beta_constraint=None,
                  gamma_constraint=None, **options):  # fmt: skip
+        for key, off in (("renorm", False), ("renorm_clipping", None), ("renorm_momentum", 0.99),
+                         ("synchronized", False)):  # fmt: skip
+            if options.pop(key, off) != off:
+                raise ValueError(f"BatchNormalization: {key} is not supported")
         super().__init__(**options)
         self.store(locals())
         self.momentum = check_number(f"layer {self.name!r}: momentum", momentum, 0, 1)

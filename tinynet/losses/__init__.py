@@ -7,6 +7,7 @@ from ..configs.custom_objects import function_config as _function_config
 from ..configs.naming import public_names as _public_names
 from .base import EPSILON, REDUCTIONS, ElementwiseLoss, Loss, _registry, register
 from .checks import check_class_ids, check_finite
+from .circle import Circle
 from .crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -16,6 +17,7 @@ from .crossentropy import (
 from .focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
 from .functions import *  # noqa: F403  Keras's functions and their short names
 from .hinges import CategoricalHinge, Hinge, SquaredHinge
+from .overlap import Dice, Tversky
 from .probabilistic import KLDivergence, Poisson
 from .regression import (
     CosineSimilarity,
@@ -26,6 +28,7 @@ from .regression import (
     MeanSquaredError,
     MeanSquaredLogarithmicError,
 )
+from .robust import CategoricalGeneralizedCrossEntropy
 
 
 def get(identifier, custom_objects=None):

@@ -58,6 +58,7 @@ class Loss(Configurable, Versioned):
     logits_of = None  # name of the activation that can be fused into this loss
     from_logits = False
     integer_targets = False
+    on_host = False  # whether it computes with NumPy alone, on every device
     wants_gradient = True  # False where only the values are used, as in a metric
     for_class_ids = None  # what to use where class ids came for one-hot rows, for a message
     whole_rows = False  # whether a vector of predictions is one row, not N rows of one output
