@@ -77,9 +77,11 @@ def shapes(k):
         L.GaussianDropout(0.0),
         L.AlphaDropout(0.0),
         L.Identity(),
+        L.Masking(mask_value=9.0),
         L.GlobalAveragePooling1D(),
         L.Dense(4),
         L.RepeatVector(2),
+        L.SpatialDropout1D(0.0),
         L.GlobalMaxPooling1D(keepdims=True),
         L.Flatten(),
     ]
@@ -92,6 +94,16 @@ def words(k):
         L.Embedding(7, 4, mask_zero=True),
         L.Dense(4, activation="tanh"),
         L.GlobalAveragePooling1D(),
+    ]
+
+
+@stack(2, 3)
+def categories(k):
+    L = k.layers
+    return [
+        L.Discretization(bin_boundaries=[0.2, 0.6, 0.8]),
+        L.CategoryEncoding(4, output_mode="one_hot"),
+        L.Flatten(),
     ]
 
 
@@ -108,6 +120,7 @@ def graph(k):
         merge(name=merge.__name__.lower())([flat, h])
         for merge in (L.Add, L.Subtract, L.Multiply, L.Average, L.Maximum, L.Minimum)
     ]
+    merged.append(L.Dot(axes=1, normalize=True, name="dot")([flat, h]))
     joined = L.Concatenate(name="join")([*merged, inner(h)])
     return k.Model(x, L.Dense(3, activation="softmax", name="out")(joined), name="net")
 
@@ -118,9 +131,15 @@ NETS = {
     "normalizations": normalizations,
     "shapes": shapes,
     "words": words,
+    "categories": categories,
     "graph": graph,
 }
-OPTIMIZERS = {**saved_nets.OPTIMIZERS, "lamb": lambda k: k.optimizers.Lamb(0.01)}
+OPTIMIZERS = {
+    **saved_nets.OPTIMIZERS,
+    "lamb": lambda k: k.optimizers.Lamb(0.01),
+    "muon": lambda k: k.optimizers.Muon(0.01),
+    "schedule_free": lambda k: k.optimizers.ScheduleFreeAdamW(0.01),
+}
 
 
 @functools.cache

@@ -29,6 +29,7 @@ true_divide trunc unravel_index vander var vdot vstack where zeros zeros_like
 """.split()  # noqa: SIM905
 OF_LINALG = ("cholesky", "det", "eig", "eigh", "inv", "matrix_rank", "norm", "pinv", "qr",
              "slogdet", "solve", "svd")  # fmt: skip
+ONE_ARRAY = (np.isneginf, np.isposinf)
 FIRST = (
     "x",
     "xs",
@@ -37,7 +38,8 @@ FIRST = (
     "arrays",
     "condition",
 )  # what Keras calls a function's first argument
-WIDE = {np.dtype("float64"): None, np.dtype("int64"): "int32", np.dtype("uint64"): "uint32"}
+WIDE = {np.dtype("float64"): None, np.dtype("float16"): None, np.dtype("int64"): "int32",
+        np.dtype("uint64"): "uint32"}  # fmt: skip
 
 
 def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
@@ -50,7 +52,7 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
 
 
 def narrow(x):
-    """Return an array of 64-bit numbers, which NumPy makes of Python's, in Keras's dtype."""
+    """Return an array in Keras's dtype where NumPy takes another one for Python's numbers."""
     if x.dtype not in WIDE:
         return x
     return x.astype(WIDE[x.dtype] or floatx())
@@ -83,6 +85,9 @@ def like_keras(function):
     def op(*args, **options):
         named = [options.pop(name) for name in (*FIRST, "x2") if name in options]
         args = (*named, *args)
+        takes = getattr(function, "nin", 1 if function in ONE_ARRAY else len(args))
+        if len(args) != takes:  # NumPy would take one more for `out`
+            raise TypeError(f"{function.__name__} takes {takes} arrays, received {len(args)}")
         if options.get("dtype", "") is None:
             del options["dtype"]
         result = function(*args, **options)

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 
 from ..core.variable import Variable
-from .arrays import convert_to_tensor, narrow
+from .arrays import convert_to_tensor, like_keras, narrow
 
 __all__ = ["cast", "cond", "convert_to_numpy", "divide_no_nan", "dtype", "fori_loop", "get_item",
            "is_tensor", "map", "saturate_cast", "scan", "scatter", "scatter_update", "slice",
@@ -50,7 +50,8 @@ def divide_no_nan(x1, x2):
     """Return x1 / x2, 0 where x2 is 0."""
     x1, x2 = convert_to_tensor(x1), convert_to_tensor(x2)
     zero = x2 == 0
-    return np.where(zero, np.zeros((), x1.dtype), x1 / np.where(zero, np.ones((), x2.dtype), x2))
+    quotient = like_keras(np.divide)(x1, np.where(zero, np.ones((), x2.dtype), x2))
+    return np.where(zero, np.zeros((), quotient.dtype), quotient)
 
 
 def unstack(x, num=None, axis=0):

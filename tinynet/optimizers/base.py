@@ -76,6 +76,7 @@ class Optimizer(Averaging, OwnLoop, Configurable, Versioned):
     """
 
     rule = None
+    on_host = False  # whether it computes with NumPy alone, on every device
     rule_keys: tuple = ()
     # what a class of the user's may bring along and still be recorded
     formula_names = frozenset(
@@ -331,16 +332,18 @@ class Optimizer(Averaging, OwnLoop, Configurable, Versioned):
             for place in self.slices:
                 self.ops.clip_by_norm(self.clipnorm, g=g[place])
 
-    def _decayed(self):
+    def decays(self, p) -> bool:
+        """Return whether weight decay applies to a Parameter; see `exclude_from_weight_decay`."""
         excluded, names = self.no_decay
-        if not excluded and not names:
+        return not any(p is e or p.value is e for e in excluded) and not any(
+            name in p.path for name in names
+        )
+
+    def _decayed(self):
+        if not any(self.no_decay):
             return [slice(None)]
-        return [
-            place
-            for p, place in zip(self.parameters, self.slices, strict=True)
-            if not any(p is e or p.value is e for e in excluded)
-            and not any(name in p.path for name in names)
-        ]
+        pairs = zip(self.parameters, self.slices, strict=True)
+        return [place for p, place in pairs if self.decays(p)]
 
     def arrays(self):
         """All flat vectors of this optimizer: average, accumulated gradients, moments."""
