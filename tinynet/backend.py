@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from .config import backend, epsilon, floatx, image_data_format, set_floatx
-from .configs.naming import reset_names as clear_session
+from .config import backend, clear_session, epsilon, floatx, image_data_format, set_floatx
 
 __all__ = ["backend", "clear_session", "epsilon", "floatx", "get_value", "image_data_format",
            "set_floatx", "set_value"]  # fmt: skip

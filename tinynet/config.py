@@ -2,7 +2,9 @@
 
 import numpy as np
 
-_floatx = "float32"
+from .configs.naming import reset_names
+
+_floatx, _interactive = "float32", True
 
 
 def floatx() -> str:
@@ -42,3 +44,25 @@ def backend() -> str:
 def image_data_format() -> str:
     """Where an image's channels stand: on the last axis."""
     return "channels_last"
+
+
+def clear_session(free_memory=True) -> None:
+    """Let automatic names count from the beginning again."""
+    reset_names()
+
+
+def disable_interactive_logging() -> None:
+    """From here on `verbose="auto"` prints one line per epoch, no live one."""
+    global _interactive
+    _interactive = False
+
+
+def enable_interactive_logging() -> None:
+    """From here on `verbose="auto"` shows a live line, as it does at first."""
+    global _interactive
+    _interactive = True
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Whether `verbose="auto"` shows a live line."""
+    return _interactive

@@ -71,7 +71,9 @@ class Compiled:
         if loss is not None and not isinstance(new_loss, losses.Loss):
             raise TypeError(f"loss: expected a name or a Loss, received {loss!r}; a function has "
                             "no derivative to train with: subclass losses.Loss with call(y, p) "
-                            "and derivative(y, p)")  # fmt: skip
+                            "and derivative(y, p), or give it its derivative, "
+                            "losses.LossFunctionWrapper(fn, derivative=...), or central "
+                            "differences, numeric=True")  # fmt: skip
         if not isinstance(new_optimizer, optimizers.Optimizer):
             raise TypeError(f"optimizer: expected a name or an Optimizer, received {optimizer!r}")
         if new_loss is not None and new_loss.reduction in ("none", None):
@@ -154,6 +156,7 @@ class Compiled:
         With device="auto", also which device `fit` took, and why.
         """
         chosen = [] if self.choice is None else [str(self.choice)]
+        chosen += [self.loss.note] if getattr(self.loss, "note", None) else []
         if not isinstance(self.execution, Replay):
             return "; ".join([f'eagerly, kernel by kernel: device "{self.device}"', *chosen])
         reasons = [f"{kind}: {reason}" for kind, reason in self.execution.reasons.items()]

@@ -10,6 +10,7 @@ import warnings
 
 from .. import random
 from ..callbacks import Callback, CallbackList, History, ProgbarLogger, Snapshot
+from ..config import is_interactive_logging_enabled
 from ..core.locks import lock_of, locked
 from ..data import Table, validation_due
 from ..resuming import Interrupts, Snapshots
@@ -40,7 +41,8 @@ class Course:
         given = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
         if not isinstance(given, (list, tuple)):
             raise TypeError(f"callbacks: expected a list of callbacks, received {given!r}")
-        verbose = 1 if verbose == "auto" else verbose
+        if verbose == "auto":
+            verbose = 1 if is_interactive_logging_enabled() else 2
         if verbose not in (0, 1, 2):
             raise ValueError(f'verbose must be 0, 1, 2 or "auto", received {verbose!r}')
         bar = ProgbarLogger() if verbose else None

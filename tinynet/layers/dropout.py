@@ -130,3 +130,8 @@ class SpatialDropout1D(Dropout):
         if len(input_shape) != 3:
             raise self.invalid(f"expected input (N, T, D), received shape {tuple(input_shape)}")
         return tuple(input_shape)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["trainable"]  # Keras's does not take it
+        return config

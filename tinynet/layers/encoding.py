@@ -171,8 +171,9 @@ class Discretization(Preparing):
         return self.as_vectors(np.digitize(x, self.boundaries))
 
     def get_config(self):
-        known = self.boundaries is not None
-        return {**super().get_config(), "bin_boundaries": self.boundaries,
+        known, config = self.boundaries is not None, super().get_config()
+        del config["trainable"]  # Keras's does not take it
+        return {**config, "bin_boundaries": self.boundaries,
                 "num_bins": None if known else self.num_bins}  # fmt: skip
 
 

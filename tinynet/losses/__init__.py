@@ -3,6 +3,7 @@
 `base` begins with how to write one of your own.
 """
 
+from ..configs.custom_objects import find as _find
 from ..configs.custom_objects import function_config as _function_config
 from ..configs.naming import public_names as _public_names
 from .base import EPSILON, REDUCTIONS, ElementwiseLoss, Loss, _registry, register
@@ -29,6 +30,7 @@ from .regression import (
     MeanSquaredLogarithmicError,
 )
 from .robust import CategoricalGeneralizedCrossEntropy
+from .wrapped import LossFunctionWrapper
 
 
 def get(identifier, custom_objects=None):
@@ -56,7 +58,13 @@ def deserialize(config, custom_objects=None):
         options = dict(config["config"])
         function = options.pop("fn")
         name = function["config"] if isinstance(function, dict) else function
-        return _registry.lookup(name, custom_objects).from_config(options)
+        found = _find((name,), custom_objects)
+        if found is None:
+            return _registry.lookup(name, custom_objects).from_config(options)
+        derivative = options.pop("derivative", None)
+        if derivative is not None:
+            derivative = _find((derivative["config"],), custom_objects)
+        return LossFunctionWrapper(found, derivative=derivative, **options)
     return _registry.deserialize(config, custom_objects)
 
 
