@@ -17,16 +17,16 @@ import os
 import platform
 import subprocess
 import sys
+import types
 
 import engines
 import images
 import proof
 import turns
 from products import WIDTHS
-from rich.console import Console
 
 from tinynet.kernels import DEVICES, usable
-from tinynet.measuring import plot, results, tables
+from tinynet.measuring import plot, results
 from tinynet.measuring.machine import card_line
 
 BATCHES = (1, 8, 32, 128, 512, 2048, 5000, 8192, 16384)
@@ -35,7 +35,7 @@ PILOT = 20_000  # rows of the stretch from which an engine's speed is guessed, a
 
 def main(arguments=None):
     options = parse(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    console = console_here()
     result = results.load(options.show) if options.show else sweep(options, console)
     report(result, console)
     if options.json:
@@ -47,11 +47,24 @@ def main(arguments=None):
     return result
 
 
+def console_here():
+    """Return rich's Console, or, where rich is not installed, one that prints the bare words."""
+    try:
+        from rich.console import Console
+    except ImportError:
+        return types.SimpleNamespace(
+            print=lambda *words, **style: print(*words, flush=True), tables=False
+        )
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    console.tables = True
+    return console
+
+
 def parse(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--devices", nargs="*", default=list(usable()), metavar="DEVICE",
+    parser.add_argument("--devices", nargs="*", metavar="DEVICE",
                         help=f"of tinynet: {' '.join(DEVICES)} (default: all here)")  # fmt: skip
     peers = list(engines.DEFAULT_PEERS)
     parser.add_argument("--peers", nargs="*", default=peers, metavar="PEER",
@@ -76,6 +89,8 @@ def parse(arguments=None):
     parser.add_argument(
         "--most-epochs", type=positive, default=30, help="of that, before it is given up (30)"
     )
+    parser.add_argument("--one-by-one", action="store_true",
+                        help="all rounds of a batch size before the next is prepared")  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="write the result here")
     parser.add_argument("--plot", metavar="FILE", help="draw it here (.png, .svg, .pdf)")
     parser.add_argument("--show", metavar="FILE", help="measure nothing, show this JSON")
@@ -85,6 +100,8 @@ def parse(arguments=None):
         setattr(options, name, given and list(dict.fromkeys(given)))
     if options.show:  # needs none of the engines
         return options
+    if options.devices is None:
+        options.devices = list(usable())
     if options.time_to_accuracy and options.data == "random":
         parser.error("--time-to-accuracy: random rows have random labels, take --data mnist")
     try:
@@ -129,8 +146,8 @@ def sweep(options, console):
     too_large = [b for b in options.batches if b > rows]
     if too_large:
         raise SystemExit(f"--batches {too_large[0]}: {options.data} has {rows} rows")
-    if os.getloadavg()[0] > 0.5:
-        console.print(f"other processes are at work (load {os.getloadavg()[0]:.1f}): don't publish",
+    if (load() or [0])[0] > 0.5:
+        console.print(f"other processes are at work (load {load()[0]:.1f}): don't publish",
                       style="yellow")  # fmt: skip
     workers, about, excluded = {}, {}, {}
     try:
@@ -141,11 +158,12 @@ def sweep(options, console):
         if any(about[name]["place"] == "gpu" for name in workers):
             machine = f"{card_line()}; {machine}"
         console.print(machine)
-        steps = prepare(options, rows, workers, about, excluded, console)
-        known = describe(options, machine)
-        for found in measure(options, steps, workers, excluded, console):
-            if options.json:  # a sweep that is stopped keeps its rounds
-                results.save(complete(known, found, workers, about, excluded), options.json)
+        known, found, sizes = describe(options, machine), [], options.batches
+        for some in [[b] for b in sizes] if options.one_by_one else [sizes]:
+            steps = prepare(some, options.seconds, rows, workers, about, excluded, console)
+            for _ in measure(steps, options.rounds, found, workers, excluded, console):
+                if options.json:  # a sweep that is stopped keeps its rounds
+                    results.save(complete(known, found, workers, about, excluded), options.json)
         reached = reach(options, workers, about, excluded, console)
     finally:
         for worker in workers.values():
@@ -253,10 +271,10 @@ class guarded:
         return True
 
 
-def prepare(options, rows, workers, about, excluded, console):
+def prepare(batches, seconds, rows, workers, about, excluded, console):
     """Batch size -> steps of a stretch; every engine has compiled what it needs for them."""
     chosen = {}
-    for batch in options.batches:
+    for batch in batches:
         pilot = max(1, min(100, PILOT // batch, rows // batch))
         speeds = []
         for name in list(workers):
@@ -269,7 +287,7 @@ def prepare(options, rows, workers, about, excluded, console):
         if not speeds:
             raise SystemExit("no engine is left to measure")
         middling = sorted(speeds)[len(speeds) // 2]
-        steps = chosen[batch] = turns.steps_for(batch, rows, middling, options.seconds)
+        steps = chosen[batch] = turns.steps_for(batch, rows, middling, seconds)
         for name in list(workers):  # the number of steps is part of what JAX compiles
             with guarded(name, workers, excluded, console):
                 found = workers[name].call("measure", batch, steps)
@@ -278,10 +296,9 @@ def prepare(options, rows, workers, about, excluded, console):
     return chosen
 
 
-def measure(options, steps, workers, excluded, console):
-    """The rounds; after each, yields the measurements so far."""
-    found = []
-    turns_of_all = turns.in_turns(list(workers), options.batches, options.rounds)
+def measure(steps, rounds, found, workers, excluded, console):
+    """The rounds, whose measurements are added to `found`; yields after each."""
+    turns_of_all = turns.in_turns(list(workers), list(steps), rounds)
     for r, turns_of_round in itertools.groupby(turns_of_all, key=lambda turn: turn[0]):
         for _, batch, name in turns_of_round:
             if name not in workers:
@@ -291,8 +308,8 @@ def measure(options, steps, workers, excluded, console):
                 found.append(
                     {"engine": name, "batch": batch, "round": r, "steps": steps[batch], **turn}
                 )
-        console.print(f"round {r + 1} of {options.rounds}", style="dim")
-        yield found
+        console.print(f"round {r + 1} of {rounds}", style="dim")
+        yield
 
 
 def reach(options, workers, about, excluded, console):
@@ -320,10 +337,13 @@ def report(result, console):
     """Machine line, tables, and who was left out and why."""
     console.print(f"\n{result['net']}\n{result['machine']}\n{result['date']}, {result['git']}\n",
                   markup=False)  # fmt: skip
-    shown = (tables.speed_table, tables.ratio_table, tables.accuracy_table,
-             tables.preparation_table)  # fmt: skip
-    for table in filter(None, (make(result) for make in shown)):
-        console.print(table)
+    if console.tables:
+        from tinynet.measuring import tables
+
+        shown = (tables.speed_table, tables.ratio_table, tables.accuracy_table,
+                 tables.preparation_table)  # fmt: skip
+        for table in filter(None, (make(result) for make in shown)):
+            console.print(table)
     for reason in result["excluded"].values():
         console.print(f"excluded: {reason}", style="bold red", markup=False)
     if {"cpu", "gpu"} <= set(result["engines"]):
@@ -336,7 +356,12 @@ def environment():
              "TINYNET_TF32", "TINYNET_CUBLASLT", "TINYNET_PERSISTENT")  # fmt: skip
     kept = {k: v for k, v in os.environ.items() if k.startswith(parts)}
     kept.pop("OPENBLAS_CORETYPE", None)  # no engine sees it (turns.py)
-    return {**kept, "platform": platform.platform(), "load": list(os.getloadavg())}
+    return {**kept, "platform": platform.platform(), "load": load()}
+
+
+def load():
+    """Return the machine's load over 1, 5 and 15 minutes; None where it is not known (Windows)."""
+    return list(os.getloadavg()) if hasattr(os, "getloadavg") else None
 
 
 def git_revision():

@@ -36,16 +36,8 @@ def _table_of_steps(reporter, rows):
 
 
 def _table_of_kernels(reporter, rows):
-    for device, where in (("cpu", "on one thread"), ("gpu", "on the card")):
-        for size in sorted({r["rows"] for r in rows if r["device"] == device}):
-            chosen = [r for r in rows if (r["device"], r["rows"]) == (device, size)]
-            reporter.section(f"kernels {where}, {size} rows (medians)")
-            _lines_of_kernels(reporter, chosen)
-
-
-def _lines_of_kernels(reporter, rows):
+    reporter.section(f"kernels on one thread, {rows[0]['rows']} rows (medians)")
     reporter.write_line(f"{'kernel':<30}{'us':>10}{'rate':>18}   share of BLAS, or of a copy")
     for r in rows:
         rate = f"{r['rate']:.1f} {r['unit']:<7}"
-        note = "  (in the L2 cache)" if r.get("in_cache") else ""
-        reporter.write_line(f"{r['kernel']:<30}{r['us']:>10.1f}{rate:>18}   {r['share']:.2f}{note}")
+        reporter.write_line(f"{r['kernel']:<30}{r['us']:>10.1f}{rate:>18}   {r['share']:.2f}")

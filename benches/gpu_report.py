@@ -1,33 +1,37 @@
-"""The gpu device on this machine, in one command: its tests and its benches, in one JSON.
+"""The gpu device on this machine, in one command that nobody has to watch.
 
-    pip install -e ".[test,cuda12]" && python benches/gpu_report.py --out gpu.json
-    python benches/gpu_report.py --markdown gpu.json
+    python benches/gpu_report.py --total-minutes 9.5 --folder gpu
+    python benches/gpu_report.py --markdown gpu/report.json
 
-Runs, part by part: the tests that have the gpu's id, the benches of kernels and of one step, the
-sweep over batch sizes against PyTorch and JAX on the card where they are installed, the gpu's sweep
-again in each of its modes (`SWEEPS`), the time to an accuracy, and the errors of products. The JSON
-is written anew after every part. It ends with the targets, each met or missed, and with 1 where a
-part failed. Without a usable card it says what is missing, and writes nothing.
+It needs the source tree, Python with NumPy, Numba and CuPy, and mnist.npz in the folder that
+TINYNET_DATA_DIR names, or anywhere in the tree; nothing is installed. PyTorch, JAX, pytest and
+compute-sanitizer take part where they are there.
+
+First the card has to agree with the reference, else nothing more is run. Then all parts
+(gpu_parts.py) share one deadline: each may take what is left, less what those behind it need. After
+every part, and within the sweeps after every round, what was found is on disk: `report.json`,
+`log.txt`, and while it runs the parts' own files in `parts/`. It ends with verdicts, and with 1
+where a part failed. Without a usable card it says what is missing, and writes nothing.
 """
 
 import argparse
-import dataclasses
 import datetime
 import json
+import os
 import pathlib
+import shutil
+import signal
 import sys
-import tempfile
-import typing
-import xml.etree.ElementTree
+import time
 
 ROOT = pathlib.Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "benches"))
+sys.path[:0] = [str(ROOT), str(ROOT / "benches")]
 
 import batch_size  # noqa: E402
 import engines  # noqa: E402
+import gpu_parts  # noqa: E402
 import images  # noqa: E402
-import running  # noqa: E402
-from verdicts import markdown, verdicts  # noqa: E402
+import verdicts  # noqa: E402
 
 from tinynet import kernels  # noqa: E402
 from tinynet.core.devices import survey_of_gpu  # noqa: E402
@@ -35,42 +39,8 @@ from tinynet.measuring import plot  # noqa: E402
 from tinynet.measuring.machine import card_line, machine_line  # noqa: E402
 from tinynet.saving.atomic import atomic_write  # noqa: E402
 
-SWEEPS = {  # part -> (devices, whether peers take part, variables of the environment)
-    "sweep": (("cpu", "gpu"), True, {}),
-    "cublaslt": (("gpu",), False, {"TINYNET_CUBLASLT": "1"}),
-    "persistent": (("gpu",), False, {"TINYNET_PERSISTENT": "16384"}),  # at every batch size
-    "tf32": (("gpu",), True, {"TINYNET_TF32": "1"}),
-}
-NAMES = ("tests", "kernels", "steps", *SWEEPS, "precision", "accuracy")
-
-
-@dataclasses.dataclass
-class Part:
-    """What is run, and what is kept of it.
-
-    Attributes:
-        command: arguments of Python, to which the file is added.
-        file: where it writes what it found.
-        option: that the file is given by.
-        read: what is kept of the file, from its path.
-        variables: of the environment.
-    """
-
-    command: list
-    file: pathlib.Path
-    option: str
-    read: typing.Callable
-    variables: dict = dataclasses.field(default_factory=dict)
-
-    def run(self, minutes):
-        command = [sys.executable, *self.command, f"{self.option}={self.file}"]
-        found = {**running.run(command, minutes, ROOT, self.variables), "found": None}
-        try:
-            if self.file.exists():
-                found["found"] = self.read(self.file)
-        except (ValueError, SyntaxError) as error:  # pytest was stopped while it wrote
-            found["unreadable"] = f"{type(error).__name__}: {error}"
-        return found
+END = 10  # seconds that are kept for the verdicts
+LEAST = 3  # seconds that a part is worth beginning for
 
 
 def main(arguments=None):
@@ -78,52 +48,86 @@ def main(arguments=None):
     if options.markdown:
         show(options.markdown)
         return 0
+    begun = time.monotonic()
     reason = kernels.why_not("gpu")
     if reason is not None:
         raise SystemExit(reason)
-    rows = images.require(options.data)
-    options.batches = options.batches or [b for b in batch_size.BATCHES if b <= rows]
-    peers, missing = peers_here()
+    os.environ.update(data_folder())
+    images.require(options.data)
+    folder = pathlib.Path(options.folder)
+    (folder / "parts").mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped by SIGTERM"))
     report = {
         "machine": machine_line(), "card": card_line(), "gpu": survey_of_gpu(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "git": batch_size.git_revision(), "peers_missing": missing,
-        "parts": load(options.out)["parts"] if options.add else {},
+        "git": batch_size.git_revision(), "total_minutes": options.total_minutes, "parts": {},
     }  # fmt: skip
-    print(report["card"], report["machine"], *missing.values(), sep="\n")
-    with tempfile.TemporaryDirectory() as folder:
-        parts = make_parts(options, pathlib.Path(folder), peers)
-        for name in options.parts:
-            report["parts"][name] = parts[name].run(options.minutes)
-            save(report, options.out)
-    return conclude(report, options)
+    try:
+        run_parts(options, report, folder, begun + 60 * options.total_minutes - END)
+    finally:
+        failed = conclude(report, folder)
+    return failed
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", default="gpu.json", help="where to write (gpu.json)")
-    parser.add_argument("--parts", nargs="+", choices=NAMES, default=list(NAMES), metavar="PART",
-                        help=f"of {' '.join(NAMES)} (all)")  # fmt: skip
-    parser.add_argument("--add", action="store_true", help="keep the other parts that --out has")
-    parser.add_argument("--minutes", type=batch_size.positive, default=60,
-                        help="after which a part is stopped (60)")  # fmt: skip
+    parser.add_argument("--folder", default="gpu", help="where to write (gpu)")
+    parser.add_argument("--total-minutes", type=minutes, default=9.5,
+                        help="after which it has ended (9.5)")  # fmt: skip
+    names = [name for name, _ in gpu_parts.SECONDS]
+    parser.add_argument("--parts", nargs="+", choices=names, default=names, metavar="PART",
+                        help=f"of {' '.join(names)} (all)")  # fmt: skip
     parser.add_argument("--batches", nargs="+", type=batch_size.positive,
-                        help="default: those of batch_size.py that the data hold")  # fmt: skip
-    parser.add_argument("--rounds", type=batch_size.positive, default=5)
+                        help="of all sweeps; default: those of each in gpu_parts.py")  # fmt: skip
+    parser.add_argument("--rounds", type=batch_size.positive, default=3)
     parser.add_argument("--data", choices=images.KINDS, default="mnist", help="of the sweeps")
-    parser.add_argument("--time-to-accuracy", type=batch_size.share, default=0.97, metavar="SHARE",
-                        help="of MNIST's validation rows, in the part accuracy (0.97)")  # fmt: skip
     parser.add_argument("--markdown", metavar="FILE",
                         help="run nothing: print and draw this JSON")  # fmt: skip
-    options = parser.parse_args(arguments)
-    options.parts = list(dict.fromkeys(options.parts))
-    if options.data == "random":  # whose labels nobody can learn
-        options.parts = [name for name in options.parts if name != "accuracy"]
-    if options.add and not pathlib.Path(options.out).exists():
-        parser.error(f"--add: there is no {options.out} yet")
-    return options
+    return parser.parse_args(arguments)
+
+
+def minutes(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e4:
+        raise argparse.ArgumentTypeError(f"expected minutes > 0, received {text!r}")
+    return value
+
+
+def data_folder():
+    """{"TINYNET_DATA_DIR": a folder of the tree with mnist.npz}, if that is not set already."""
+    if "TINYNET_DATA_DIR" in os.environ:
+        return {}
+    found = [*ROOT.glob("mnist.npz"), *ROOT.glob("*/mnist.npz"), *ROOT.glob("*/*/mnist.npz")]
+    return {"TINYNET_DATA_DIR": str(found[0].parent)} if found else {}
+
+
+def run_parts(options, report, folder, deadline):
+    """Run the parts in order and keep what they find in the report."""
+    wanted = [(name, s) for name, s in gpu_parts.SECONDS if name in options.parts]
+    scale = options.total_minutes * 60 / sum(s for _, s in gpu_parts.SECONDS)
+    peers = None
+    with open(folder / "log.txt", "w") as log:
+        for i, (name, _) in enumerate(wanted):
+            if peers is None and name not in gpu_parts.ALONE:  # to look for them takes time, too
+                peers, report["peers_missing"] = peers_here()
+            behind = scale * sum(s for _, s in wanted[i + 1 :])
+            left = deadline - time.monotonic() - behind
+            print(f"\n===== {name}", file=log, flush=True)
+            if left < LEAST:
+                report["parts"][name] = {"exit": None, "skipped": "no time was left"}
+            else:
+                part = gpu_parts.make(name, options, folder / "parts", peers or [])
+                report["parts"][name] = part.run(left, ROOT, log)
+            save(report, folder)
+            print(verdicts.line_of_part(name, report["parts"][name]), flush=True)
+            if name == "smoke" and report["parts"][name]["exit"] != 0:
+                print("the card does not agree with the reference: nothing else is run")
+                return
 
 
 def peers_here():
@@ -138,81 +142,35 @@ def peers_here():
     return usable, missing
 
 
-def make_parts(options, folder, peers):
-    """Name -> Part."""
-    pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    parts = {
-        "tests": Part([*pytest, "tests", "-k", "gpu"], folder / "tests.xml", "--junitxml",
-                      outcomes),
-        "precision": Part(["benches/precision.py"], folder / "precision.json", "--json", load),
-    }  # fmt: skip
-    for name, bench in (("kernels", "test_gpu_kernels.py"), ("steps", "test_step.py")):
-        parts[name] = Part([*pytest, f"benches/{bench}", "-k", "gpu"], folder / f"{name}.json",
-                           "--benchmark-json", rows_of_benchmarks)  # fmt: skip
-    common = ["--data", options.data, "--batches", *map(str, options.batches)]
-    for name, (devices, with_peers, variables) in SWEEPS.items():
-        command = ["benches/batch_size.py", *common, "--gemm", "--rounds", str(options.rounds),
-                   "--devices", *devices, "--peers", *(peers if with_peers else ())]  # fmt: skip
-        parts[name] = Part(command, folder / f"{name}.json", "--json", load, variables)
-    accuracy = ["benches/batch_size.py", *common, "--rounds", "1", "--devices", "cpu", "gpu",
-                "--time-to-accuracy", str(options.time_to_accuracy), "--peers", *peers]  # fmt: skip
-    parts["accuracy"] = Part(accuracy, folder / "accuracy.json", "--json", load)
-    return parts
-
-
-def outcomes(path):
-    """Counts of a pytest run, and the names of what failed with the message."""
-    suite = xml.etree.ElementTree.parse(path).getroot().find("testsuite")
-    counts = {key: int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped")}
-    failed = {
-        f"{case.get('classname')}::{case.get('name')}": bad.get("message")
-        for case in suite.iter("testcase")
-        for bad in (*case.findall("failure"), *case.findall("error"))
-    }
-    return {**counts, "failed": failed}
-
-
-def rows_of_benchmarks(path):
-    return [bench["extra_info"] for bench in load(path)["benchmarks"]]
-
-
 def load(path):
     return json.loads(pathlib.Path(path).read_text())
 
 
-def save(report, path):
-    with atomic_write(path) as file:
+def save(report, folder):
+    with atomic_write(folder / "report.json") as file:
         file.write(json.dumps(report, indent=1).encode())
 
 
-def conclude(report, options):
-    """Print the verdicts of every sweep, and what failed; 1 where something did."""
-    for name, sweep in swept(report).items():
-        print(f"\n{name}, on {report['card']}:", *verdicts(sweep), sep="\n  ")
-    parts = {name: report["parts"][name] for name in options.parts}
-    failed = [f"{name} (stopped {part['stopped']})" if "stopped" in part else name
-              for name, part in parts.items() if part["exit"] != 0]  # fmt: skip
-    print(f"\nwrote {options.out}; "
-          + (f"FAILED: {', '.join(failed)}" if failed else "all passed"))  # fmt: skip
-    return 1 if failed else 0
-
-
-def swept(report):
-    """Name -> result of the sweeps that came to one."""
-    parts = report["parts"]
-    return {name: parts[name]["found"] for name in SWEEPS if parts.get(name, {}).get("found")}
+def conclude(report, folder):
+    """Write and print the verdicts; returns 1 where a part failed."""
+    found = verdicts.of_report(report)
+    report["verdicts"] = [str(one) for one in found]
+    save(report, folder)
+    shutil.rmtree(folder / "parts")  # all of it is in the report
+    print(f"\n{report['card']}; {report['machine']}", *report["verdicts"], sep="\n")
+    print(f"wrote {folder / 'report.json'} and {folder / 'log.txt'}")
+    return int(any(part["exit"] != 0 for part in report["parts"].values()))
 
 
 def show(path):
     """README's table and picture, of a JSON that was written here."""
-    variants = swept(load(path))
-    variants = {name: sweep for name, sweep in variants.items() if "gpu" in sweep["engines"]}
-    if "sweep" not in variants:
+    sweeps = verdicts.sweeps_of(load(path))
+    if "sweep" not in sweeps or "gpu" not in sweeps["sweep"]["engines"]:
         raise SystemExit(
-            f"{path}: expected a report with the gpu in part sweep, found it in {list(variants)}"
+            f"{path}: expected a report with the gpu in part sweep, found it in {list(sweeps)}"
         )
-    sweep = variants.pop("sweep")
-    print(markdown(sweep, variants))
+    sweep = sweeps.pop("sweep")
+    print(verdicts.markdown(sweep, sweeps))
     for picture in plot.save(sweep, pathlib.Path(path).with_suffix(".png")):
         print(f"saved {picture}")
 

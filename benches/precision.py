@@ -26,12 +26,12 @@ def multiplying(mode):
     """Within: products in this mode. It is looked at when cuBLAS is opened."""
     before = os.environ.get("TINYNET_TF32")
     os.environ["TINYNET_TF32"] = MODES[mode]
-    runtime.current().handles.clear()
+    runtime.current().close_cublas()
     try:
         yield
     finally:
         os.environ.pop("TINYNET_TF32") if before is None else os.environ.update(TINYNET_TF32=before)
-        runtime.current().handles.clear()
+        runtime.current().close_cublas()
 
 
 def errors():

@@ -82,6 +82,7 @@ def _serve(pipe, name, data):
         start = time.perf_counter()
         import images
 
+        os.environ.setdefault("TINYNET_DEVICE", "reference")  # the cpu may lack what it needs
         engine = engines.make(name, *images.load(data))
         engine.load(proof.initial_weights())
         about = _about(name, engine)

@@ -35,7 +35,7 @@ def build_model(image_shape):
     )
 
 
-def main():
+def main(**compile_options):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=128)
@@ -47,13 +47,14 @@ def main():
     keras.utils.set_random_seed(options.seed)
     train, valid, test = load_images()
     model = build_model(train[0].shape[1:])
-    model.summary()
     model.compile(
         optimizer="adam",
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         device=options.device,
+        **compile_options,
     )
+    model.summary()
     callbacks = [
         keras.callbacks.ReduceLROnPlateau("val_accuracy", factor=0.3, patience=2),
         keras.callbacks.EarlyStopping("val_accuracy", patience=6, restore_best_weights=True),

@@ -18,7 +18,7 @@ import pytest
 
 pytest.register_assert_rewrite(  # what they assert is shown like what tests assert
     "damaged", "dataset_files", "fault_runs", "kernel_pairs", "layer_checks", "microscope_again",
-    "replay_runs", "stream_sources",
+    "rank_runs", "replay_runs", "stream_sources",
 )  # fmt: skip
 
 hypothesis.settings.register_profile("tinynet", deadline=None, max_examples=40)
@@ -82,6 +82,27 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("device", DEVICES, indirect=True)
 
 
+def pytest_ignore_collect(collection_path):
+    """Of what can't run on a card nothing is imported where only that is asked for."""
+    name = collection_path.stem
+    if os.environ.get("TINYNET_TESTS_GPU") == "only" and name.startswith("test_"):
+        return (name not in ON_DEVICES and "gpu" not in name) or None
+    return None
+
+
+def pytest_collection_modifyitems(config, items):
+    """TINYNET_TESTS_GPU=only leaves the tests that run on a card, and on nothing in its place."""
+    if os.environ.get("TINYNET_TESTS_GPU") == "only":
+        others = [item for item in items if _device_of(item) != "gpu"]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if _device_of(item) == "gpu"]
+
+
+def _device_of(item):
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return params.get("device") or ("gpu" if params.get("card") == "gpu" else None)
+
+
 @pytest.fixture
 def device(request, monkeypatch):
     """The device that models of this test run on.
@@ -101,8 +122,7 @@ def device(request, monkeypatch):
 
 def pytest_runtest_setup(item):
     """One line of the summary for all tests of a device that is not there."""
-    params = getattr(getattr(item, "callspec", None), "params", {})
-    device = params.get("device") or ("gpu" if params.get("card") == "gpu" else None)
+    params, device = getattr(getattr(item, "callspec", None), "params", {}), _device_of(item)
     emulated = params.get("device") == "gpu" and os.environ.get("TINYNET_TESTS_GPU") == "emulated"
     if device is not None and not emulated and _why_not(device) is not None:
         pytest.skip(_why_not(device))

@@ -6,10 +6,15 @@
 
 `python -m tinynet microscope [script.py]`: write a page about one training step: of the model that
 the script leaves behind under the names `model`, `x` and `y`, or of a new one on a data set.
+
+`python -m tinynet playground`: write and open a page on which small networks train, step by step.
 """
 
 import argparse
+import sys
 import time
+
+from .commands import Mistake, integer, output_file
 
 
 def warmup():
@@ -44,32 +49,66 @@ def microscope(args):
     tinynet.utils.set_random_seed(args.seed)
     model, x, y = _from_script(args.script) if args.script else _new_model(args)
     rows = slice(args.batch)
-    path = tinynet.microscope(model, x[rows], y[rows], args.out, seed=args.seed,
-                              keras=False if args.no_keras else "auto")  # fmt: skip
+    try:
+        path = tinynet.microscope(model, x[rows], y[rows], args.out, seed=args.seed,
+                                  keras=False if args.no_keras else "auto")  # fmt: skip
+    except (ValueError, TypeError) as error:
+        raise Mistake(f"{args.script or args.data}: {error}") from error
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; open it in a browser")
 
 
+def playground(args):
+    """Write the page on which networks train, and open it."""
+    import webbrowser
+
+    from .playground import playground
+
+    path = playground(args.out)
+    print(f"{path}: {path.stat().st_size / 1e3:.0f} kB; open it in a browser")
+    if not args.no_open:
+        webbrowser.open(path.resolve().as_uri())
+
+
 def _from_script(path):
+    import pathlib
     import runpy
 
+    from .models import Model
+
+    if not pathlib.Path(path).is_file():
+        raise Mistake(f"{path}: there is no such file; expected a script that defines model, x, y")
     names = runpy.run_path(path)
     missing = [name for name in ("model", "x", "y") if name not in names]
     if missing:
-        raise SystemExit(f"{path}: expected it to define model, x and y; there is no "
-                         f"{', '.join(missing)}")  # fmt: skip
-    return names["model"], names["x"], names["y"]
+        raise Mistake(f"{path}: expected it to define model, x and y; there is no "
+                      f"{', '.join(missing)}")  # fmt: skip
+    model = names["model"]
+    if not isinstance(model, Model) or model.optimizer is None or model.loss is None:
+        raise Mistake(f"{path}: expected model to be a compiled model of tinynet's, received "
+                      f"{model!r}")  # fmt: skip
+    return model, names["x"], names["y"]
 
 
 def _new_model(args):
     import tinynet
     from tinynet.layers import Dense, Flatten, Input
 
+    hidden = []
+    for units in filter(None, args.layers.split(",")):
+        if not units.strip().isdecimal() or int(units) < 1:
+            raise Mistake(f"--layers: expected numbers of units such as 32,16, received {units!r}")
+        hidden.append(int(units))
+    try:
+        activation = tinynet.activations.get(args.activation)
+        optimizer = tinynet.optimizers.get(args.optimizer)
+    except (ValueError, TypeError) as error:
+        raise Mistake(str(error)) from error
     (x, y), _ = getattr(tinynet.datasets, args.data).load_data()
     x = (x / x.max()).astype("float32")
-    hidden = [Dense(int(u), activation=args.activation) for u in args.layers.split(",") if u]
-    outputs = Dense(int(y.max()) + 1, activation="softmax")
-    model = tinynet.Sequential([Input(x.shape[1:]), Flatten(), *hidden, outputs], name=args.data)
-    model.compile(args.optimizer, "sparse_categorical_crossentropy")
+    layers = [Input(x.shape[1:]), Flatten(), *(Dense(units, activation) for units in hidden)]
+    layers.append(Dense(int(y.max()) + 1, activation="softmax"))
+    model = tinynet.Sequential(layers, name=args.data)
+    model.compile(optimizer, "sparse_categorical_crossentropy")
     if args.epochs:
         model.fit(x, y, batch_size=args.batch, epochs=args.epochs, verbose=2)
     return model, x, y
@@ -91,19 +130,29 @@ def main(arguments=None):
     bench_options.add_arguments(speed)
     look = commands.add_parser("microscope", help="a page about one training step")
     look.add_argument("script", nargs="?", help="Python file that defines model, x and y")
-    look.add_argument("--out", default="step.html", help="where to write (step.html)")
-    look.add_argument("--batch", type=int, default=32, help="rows of the step (32)")
-    look.add_argument("--seed", type=int, default=1, help="of weights, masks, order (1)")
+    look.add_argument("--out", default="step.html", type=output_file,
+                      help="where to write (step.html)")  # fmt: skip
+    look.add_argument("--batch", type=integer(1), default=32, help="rows of the step (32)")
+    look.add_argument("--seed", type=integer(0), default=1, help="of weights, masks, order (1)")
     look.add_argument("--no-keras", action="store_true", help="no comparison with Keras")
     new = look.add_argument_group("without a script")
     new.add_argument("--data", default="digits", choices=["digits", "mnist", "fashion_mnist"])
     new.add_argument("--layers", default="32,16", help="units of the hidden layers (32,16)")
     new.add_argument("--activation", default="relu")
     new.add_argument("--optimizer", default="adam")
-    new.add_argument("--epochs", type=int, default=0, help="train so long before the look (0)")
+    new.add_argument("--epochs", type=integer(0), default=0,
+                     help="train so long before the look (0)")  # fmt: skip
+    play = commands.add_parser("playground", help="a page on which small networks train")
+    play.add_argument("--out", default="playground.html", help="where to write (playground.html)")
+    play.add_argument("--no-open", action="store_true", help="write it, and open no browser")
     args = parser.parse_args(arguments)
-    run = {"warmup": lambda _: warmup(), "doctor": doctor, "bench": bench, "microscope": microscope}
-    run[args.command](args)
+    run = {"warmup": lambda _: warmup(), "doctor": doctor, "bench": bench,
+           "microscope": microscope, "playground": playground}  # fmt: skip
+    try:
+        run[args.command](args)
+    except Mistake as mistake:
+        print(f"{parser.prog} {args.command}: {mistake}", file=sys.stderr)
+        raise
 
 
 if __name__ == "__main__":

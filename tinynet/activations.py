@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from .config import float_dtype
+from .configs.arguments import absent as _absent
 from .configs.custom_objects import get_registered_name
 from .configs.registry import Registry, is_custom
 from .core.devices import load_ops
@@ -262,6 +263,11 @@ for _name, _f in list(globals().items()):
 AS_LAYERS = {"ReLU": relu, "LeakyReLU": leaky_relu, "ELU": elu, "Softmax": softmax}
 
 
+def named() -> dict:
+    """All activations of this module: name -> activation."""
+    return {name: f for name, f in _registry.objects.items() if isinstance(f, Activation)}
+
+
 def get(identifier) -> Activation:
     """An activation from a name, an activation, a config, or None (linear).
 
@@ -324,3 +330,6 @@ def deserialize(config, custom_objects=None):
         found = found() if isinstance(found, type) else found
         return found.with_options(**options)
     return _registry.get(config, custom_objects) if config is not None else linear
+
+
+__getattr__ = _absent(__name__)

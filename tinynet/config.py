@@ -66,3 +66,10 @@ def enable_interactive_logging() -> None:
 def is_interactive_logging_enabled() -> bool:
     """Whether `verbose="auto"` shows a live line."""
     return _interactive
+
+
+def version() -> str:
+    """The version of tinynet."""
+    from . import __version__
+
+    return __version__

@@ -10,7 +10,7 @@ from .configs.checks import check_number, is_integer
 from .configs.registry import Configurable, Registry
 from .core.versions import Versioned
 
-registry = Registry("constraint", "constraints", "config_keys")
+registry = Registry("constraint", "constraints", "config_keys", takes_functions=True)
 
 EPSILON = 1e-7  # added to a norm before dividing by it
 

@@ -12,11 +12,12 @@ import math
 import numpy as np
 
 from .config import float_dtype
+from .configs.arguments import absent as _absent
 from .configs.checks import check_number, is_integer
 from .configs.registry import Configurable, Registry
 from .random import check_seed, draw_seed, generator
 
-registry = Registry("initializer", "initializers", "config_keys")
+registry = Registry("initializer", "initializers", "config_keys", takes_functions=True)
 
 
 def _check_shape(shape) -> tuple:
@@ -367,3 +368,5 @@ def get(identifier):
 
 
 serialize, deserialize = registry.serialize, registry.deserialize
+
+__getattr__ = _absent(__name__)

@@ -8,6 +8,7 @@ from .config import (
     enable_interactive_logging,
     is_interactive_logging_enabled,
 )
+from .configs.arguments import absent as _absent
 from .configs.checks import check_number, is_integer
 from .configs.custom_objects import (
     CustomObjectScope,
@@ -305,3 +306,6 @@ class StandardScaler(_Scaler):
     def _backward(self, y):
         y *= self.scale_
         y += self.mean_
+
+
+__getattr__ = _absent(__name__)

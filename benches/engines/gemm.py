@@ -4,7 +4,6 @@ import contextlib
 import time
 
 from products import make_products, make_products_on_the_card
-from threadpoolctl import threadpool_limits
 
 from .base import Engine
 
@@ -27,6 +26,8 @@ class Gemm(Engine):
 
     def time(self, batch, steps, limit):
         """Seconds with at most `limit` BLAS threads; small products don't gain from a second."""
+        from threadpoolctl import threadpool_limits
+
         run = self.products[batch]
         with threadpool_limits(limit, "blas") if limit else contextlib.nullcontext():
             run()

@@ -10,7 +10,7 @@ class TinynetFit(Engine):
     def __init__(self, x, y, device):
         super().__init__(x, y)
         self.settings = f'fit, compile(device="{device}")'
-        self.device, self.model = device, None
+        self.device, self.model, self.said = device, None, 0
 
     def load(self, weights):
         if self.model is None:
@@ -37,4 +37,17 @@ class TinynetFit(Engine):
 
     def train(self, batch, steps, order=None):
         x, y = (self.x, self.y) if order is None else (self.x[order], self.y[order])
-        return timed_fit(self.model, keras.callbacks.Callback, x, y, batch, steps, order is None)
+        found = timed_fit(self.model, keras.callbacks.Callback, x, y, batch, steps, order is None)
+        if self.device == "gpu":
+            self.say_what_was_refused()
+        return found
+
+    def say_what_was_refused(self):
+        """Print the products that cuBLASLt has no algorithm for: our own kernels make them."""
+        from tinynet.kernels.gpu.card import runtime
+
+        cublaslt = runtime.current().cublaslt
+        while cublaslt is not None and len(cublaslt.refused) > self.said:
+            product = list(cublaslt.refused)[self.said]
+            print(f"cuBLASLt: {product}: {cublaslt.refused[product]}", flush=True)
+            self.said += 1

@@ -22,6 +22,7 @@ from .. import reference
 from ..recording import RunningStep, Slot, Unsupported
 from ..reference import binary_matches, categorical_matches, from_host, sparse_matches, to_host
 from . import activations, formulas, layers, losses, normalization, updates
+from .exchange import exchange_instruction
 from .losses import add_loss_instruction
 from .machine.call import Instruction, empty, plain, zeros
 from .machine.loop import COLUMNS, FLAT, ROWS

@@ -34,10 +34,12 @@ from .machine.launches import by_entries, launch, one_launch
 from .machine.program import Machine
 from .sums import add_loss_instruction, count_matches_instructions
 
+IDLE_BYTES = 64 << 20  # that may lie idle between calls: to ask for memory takes time, too
+
 __all__ = [
     "Machine", "OutOfMemory", "RunningStep", "Slot", "Unsupported", "Unusable", "activations",
-    "add_loss_instruction", "count_matches_instructions", "empty", "from_host", "layers",
-    "products", "to_host", "updates", "zeros",
+    "add_loss_instruction", "announce", "count_matches_instructions", "empty", "from_host",
+    "layers", "products", "to_host", "updates", "zeros",
 ]  # fmt: skip
 
 
@@ -89,10 +91,23 @@ def gather(data, rows, *, out):
 # --------------------------------------------------------------------------- recorded programs
 
 
+def announce(data):
+    """Return an object; while it lives, these data sets of a call are taken not to change.
+
+    Args:
+        data: list of what a Machine may read, see `Machine.reads`.
+    """
+    arrays = [a for x in data for a in card_data.arrays_of(x)]
+    return card_data.resident.announce(arrays)
+
+
 def release():
-    """Give memory back that is only of use within one `fit`: data sets, and what lies idle."""
-    card_data.resident.clear()
-    card_runtime.current().trim()
+    """Give memory back that the next call can do without. Data sets stay, within bounds."""
+    runtime, resident = card_runtime.current(), card_data.resident
+    resident.tidy(card_data.IDLE * runtime.total_bytes)
+    if resident.feeds or runtime.idle_bytes() > IDLE_BYTES:
+        resident.feeds.clear()
+        runtime.trim()
 
 
 @contextlib.contextmanager

@@ -102,14 +102,14 @@ def _normalized_grad(name, xhat, gamma, var, epsilon, dy, dx, dgamma, dbeta):
     sums = _sums(xhat, dy, dgamma, dbeta)
     yield sums
     if dx is not None:
-        along, plain = sums.own
+        along, plain = sums.own[:2]
         yield launch("batchnorm_dx", own=sums.own, xhat=xhat, gamma=gamma, var=var, dy=dy,
                      epsilon=epsilon, along=along, plain=plain, rows=rows, D=var.size,
                      dx=dx)  # fmt: skip
 
 
 def _sums(xhat, dy, dgamma, dbeta):
-    """Sums over the rows, of dy xhat and of dy; the launch's `own` arrays hold them."""
+    """Sums over the rows, of dy xhat and of dy; the launch's first `own` arrays hold them."""
     own = tuple(runtime.empty(xhat.shape[1:], xhat.dtype.name) for _ in range(2))
     return launch("batchnorm_sums", own=own, xhat=xhat, dy=dy, along=own[0], plain=own[1],
                   dgamma=dgamma, dbeta=dbeta)  # fmt: skip

@@ -41,7 +41,8 @@ def adafactor(g, rate, beta_2, epsilon_1, epsilon_2, threshold, *, w, r, c, v):
         R, C = w.shape[-2:]
         means = runtime.empty((w.size // (R * C),), dtype)
         yield launch("adafactor_rows", g=g, C=C, r=r, **numbers)
-        yield launch("adafactor_columns", g=g, R=R, C=C, c=c, **numbers)
+        for matrix, sums in zip(g.reshape(-1, R, C), c.reshape(-1, C), strict=True):
+            yield launch("adafactor_columns", g=matrix, c=sums, **numbers)
         yield launch("row_means", own=(means,), r=r, C=R, means=means)
     yield launch("adafactor_step", own=(means, u), g=g, r=r, c=c, means=means, R=R, C=C, v=v, u=u,
                  **numbers)  # fmt: skip

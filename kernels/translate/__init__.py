@@ -5,6 +5,7 @@
     formula = join(name, value, slope)       several formulas with the same options as one
     numba(formula)                    the text of a scalar function in Python, for Numba
     cuda(formula)                     the text of a device function in CUDA C++
+    javascript(formula)               the text of a function over arrays in JavaScript
 
 A formula is a function whose first `inputs` parameters are arrays that are only read; its other
 positional parameters are options (numbers), its keyword-only ones arrays that it changes in place.
@@ -14,9 +15,9 @@ language. NaN and infinities come out as in NumPy. What can't be read raises `Un
 """
 
 from .form import FUNCTIONS, Formula, Node, join
-from .printing import CUDA, PYTHON, Dialect, cuda, numba
+from .printing import CUDA, JAVASCRIPT, PYTHON, Dialect, cuda, javascript, numba
 from .reading import read
 from .source import Untranslatable
 
-__all__ = ["CUDA", "FUNCTIONS", "PYTHON", "Dialect", "Formula", "Node", "Untranslatable", "cuda",
-           "join", "numba", "read"]  # fmt: skip
+__all__ = ["CUDA", "FUNCTIONS", "JAVASCRIPT", "PYTHON", "Dialect", "Formula", "Node",
+           "Untranslatable", "cuda", "javascript", "join", "numba", "read"]  # fmt: skip

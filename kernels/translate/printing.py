@@ -1,4 +1,4 @@
-"""Formulas as text: how Numba's Python and CUDA's C++ spell them.
+"""Formulas as text: how Numba's Python, CUDA's C++ and JavaScript spell them.
 
 A node that is used several times gets a name; any other stands where it is used, so that what only
 one branch of a `select` needs is computed only there.
@@ -104,6 +104,18 @@ CUDA = Dialect(
     statement="{0} {1} = {2};",
     kinds={"real": "real", "mask": "bool", "number": "double", "flag": "bool"},
 )  # fmt: skip
+JAVASCRIPT = Dialect(
+    real="({})", select="({0} ? {1} : {2})", negation="(!{})",
+    words={name: f"Math.{name}" for name in FUNCTIONS} | {
+        "absolute": "Math.abs", "arccos": "Math.acos", "arcsin": "Math.asin",
+        "arctan": "Math.atan", "arctan2": "Math.atan2", "arcsinh": "Math.asinh",
+        "arccosh": "Math.acosh", "arctanh": "Math.atanh", "copysign": "copysign", "erf": "erf",
+        "erfc": "erfc", "maximum": "Math.max", "minimum": "Math.min", "power": "Math.pow",
+    },
+    infix={"&": " && ", "|": " || ", "^": " !== ", "==": " === ", "!=": " !== "},
+    special={"inf": "Infinity", "-inf": "(-Infinity)", "nan": "NaN"},
+    statement="const {1} = {2};", kinds=dict.fromkeys(("real", "mask", "number", "flag"), ""),
+)  # fmt: skip
 
 
 def numba(formula, name=None):
@@ -144,3 +156,24 @@ def cuda(formula, name=None):
         body += [f"{t or next(unnamed)} = new_{i};" for i, t in enumerate(targets)]
     head = f"__device__ {'real' if alone else 'void'} {name or formula.name}"
     return "\n    ".join([f"{head}({', '.join(parameters)}) {{", *body]) + "\n}\n"
+
+
+def javascript(formula, name=None):
+    """The text of a function over whole arrays: `name(entries..., options..., results...)`.
+
+    Arrays are Float64Arrays of one length. What the formula changes, it changes in place; what it
+    returns goes into the results' arrays. The text asks for `copysign`, `erf` and `erfc`.
+    """
+    statements, results = JAVASCRIPT.lines(formula)
+    targets = [target for target, _ in formula.results]
+    outputs = [f"result_{i + 1}" for i in range(targets.count(None))]
+    options = [f"{o}_" for o in formula.options]
+    used = set(re.findall(r"\w+", " ".join(statements + results)))
+    body = [f"const {e}_ = {e}[i];" for e in formula.entries if f"{e}_" in used] + statements
+    body += [f"const new_{i} = {_bare(r)};" for i, r in enumerate(results)]
+    unnamed = iter(outputs)
+    body += [f"{t or next(unnamed)}[i] = new_{i};" for i, t in enumerate(targets)]
+    parameters = ", ".join([*formula.entries, *options, *outputs])
+    loop = f"  for (let i = 0; i < {(*formula.entries, *outputs)[0]}.length; i++) {{"
+    head = f"function {name or formula.name}({parameters}) {{"
+    return "\n    ".join([f"{head}\n{loop}", *body]) + "\n  }\n}\n"

@@ -271,6 +271,16 @@ def test_reduce_lr_in_fit(capsys):
     assert capsys.readouterr().out.startswith("Epoch 2: learning rate reduced to 0.025\n")
 
 
+def test_a_rate_at_its_floor_is_not_reduced_again(capsys):
+    """0.05 * 0.4 is 0.02 to Keras, whose rates are float32, and 0.020000000000000004 in Python."""
+    reduce = ReduceLROnPlateau("loss", 0.4, patience=0, mode="max", min_lr=0.02, cooldown=2,
+                               verbose=1)  # fmt: skip
+    model = regression(rate=0.05)
+    model.fit(X, Y, epochs=6, verbose=0, callbacks=[reduce])
+    assert capsys.readouterr().out.count("learning rate reduced") == 1
+    assert reduce.cooldown_counter == 0
+
+
 # -------------------------------------------------------------------------- learning rates
 
 

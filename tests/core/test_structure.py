@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+import tinynet
+
 ROOT = pathlib.Path(__file__).parents[2]
 HEAVY = ("numba", "cupy", "scipy", "h5py", "matplotlib", "rich", "pooch", "sklearn", "keras", "jax",
          "tensorboard")  # fmt: skip
@@ -54,7 +56,7 @@ def test_only_devices_meets_the_kernels(path):
 # Lower floors know nothing of the ones above.
 FLOORS = [
     {"config", "random", "configs"},
-    {"core", "utils", "data"},
+    {"core", "distribution", "utils", "data"},
     {"initializers", "regularizers", "constraints", "activations"},
     {"layers", "losses", "optimizers"},
     {"metrics", "saving", "showing", "inspecting", "backend", "probes"},
@@ -103,13 +105,53 @@ def test_there_are_no_import_cycles():
         visit(name, [])
 
 
-def test_import_tinynet_loads_nothing_heavy():
-    code = "import sys, tinynet; print(*sorted({m.split('.')[0] for m in sys.modules}))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert "numpy" in loaded.stdout.split()
-    assert not set(HEAVY) & set(loaded.stdout.split())
+def printed(code):
+    """What a new process prints, as words."""
+    run = [sys.executable, "-c", code]
+    return subprocess.run(run, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
+
+
+def test_import_tinynet_loads_little_and_a_model_nothing_heavy():
+    code = "import sys, numpy; old = set(sys.modules); import tinynet as keras; "
+    loaded = printed(code + "print(*set(sys.modules) - old)")
+    assert "tinynet" in loaded
+    assert len(loaded) <= 20
+    loaded = printed(code + "from tinynet import *; print(*set(sys.modules))")
+    assert "tinynet.engine.fit" in loaded
+    assert not set(HEAVY) & set(loaded)
+
+
+def test_editors_and_dir_see_the_names_that_are_imported_when_used():
+    tree = ast.parse((ROOT / "tinynet/__init__.py").read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    told = {alias.name for node in block.body for alias in node.names}
+    told |= {"microscope", "playground"}
+    assert told == {*tinynet.__all__, "plotting"}
+    assert told <= set(dir(tinynet))
+    for name in dir(tinynet):
+        assert getattr(tinynet, name) is not None, name
+    with pytest.raises(AttributeError, match=r"no attribute 'Sequentiel'"):
+        tinynet.Sequentiel  # noqa: B018
+    assert not hasattr(tinynet, "benches")  # beside it in the source tree
+
+
+def test_every_module_may_be_the_first_one_imported():
+    names = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in files("tinynet")]
+    code = f"""
+import importlib, sys, numpy
+for name in {[n.removesuffix(".__init__") for n in names if not n.endswith("__main__")]}:
+    for other in [m for m in sys.modules if m.startswith("tinynet")]:
+        del sys.modules[other]
+    importlib.import_module(name)
+    assert callable(importlib.import_module("tinynet").microscope), name
+import tinynet.microscope, pickle
+from tinynet.layers import Dense
+from tinynet import models
+assert callable(tinynet.microscope) and tinynet.models is models
+assert pickle.loads(pickle.dumps(tinynet.Sequential)) is models.Sequential
+print("done")
+"""
+    assert printed(code) == ["done"]
 
 
 MOST_LINES_OF_A_FILE = 450

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -321,3 +322,34 @@ def test_no_dense_batch_is_made():
     model.fit(x, y, batch_size=2000, verbose=0, validation_split=0.1)
     model.predict(x, batch_size=2000, verbose=0)
     assert resident() - before < 80e6
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_memory_goes_by_the_entries_and_the_weights_not_by_the_columns(rows):
+    """1 kB a column and thread was once kept for entries that never come."""
+    columns = 1 << 17
+    x = scipy.sparse.random(rows, columns, 1e-4, "csr", random_state=1)
+    model = tinynet.Sequential([layers.Input((columns,)), layers.Dense(2), layers.Dense(1)])
+    model.compile("sgd", "mse", device="cpu")
+    tracemalloc.start()
+    model.fit(x, np.zeros(rows), verbose=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert model.explain_execution() == "recorded once and replayed"
+    assert peak < 450 * columns
+
+
+@pytest.mark.parametrize("rows", [1, 3, 64, 70])
+def test_few_rows_of_many_zeros(rows):
+    """Room for the entries of fewer rows than are sorted together."""
+    x = random.random((rows, 3000)) * (random.random((rows, 3000)) < 0.02)
+    ends = []
+    for device in ("reference", "cpu"):
+        tinynet.utils.set_random_seed(1)
+        model = tinynet.Sequential([layers.Input((3000,)), layers.Dense(5, "tanh"),
+                                    layers.Dense(1)])  # fmt: skip
+        model.compile("sgd", "mse", device=device)
+        model.fit(x, x[:, :1], epochs=3, batch_size=rows, verbose=0)
+        ends.append(model.get_weights())
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_allclose(one, other, **TOLERANCE)

@@ -58,6 +58,43 @@ def test_soft_labels_are_rounded_for_their_class_weight():
     assert losses[0] == losses[1]
 
 
+@pytest.mark.parametrize(
+    ("loss", "units", "y"),
+    [
+        ("mse", 1, np.linspace(0, 1, 8)),
+        ("mae", 1, [0.0, 1, 1, 0, 0.25, 1, 0, 1]),
+        ("huber", 1, np.linspace(-1, 1, 8)),
+        ("mse", 2, np.random.default_rng(1).normal(size=(8, 2))),
+        ("mse", 2, np.full((8, 2), 0.5)),
+        ("binary_crossentropy", 3, [[1, 0, 0]] * 4 + [[1, 0, 1]] * 4),  # two classes in a row
+        ("binary_crossentropy", 3, [[1, 0, 0]] * 7 + [[0, 0, 0]]),
+    ],
+)
+def test_class_weights_need_one_class_per_row(loss, units, y):
+    model = net(units, "sigmoid", loss)
+    with pytest.raises(ValueError, match=r"class_weight: y of row \d.* is no class.*sample_weight"):
+        model.fit(X, y, class_weight={1: 5.0}, verbose=0)
+    assert model.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "activation", "y"),
+    [
+        ("mse", "linear", np.eye(3)[np.arange(8) % 3]),
+        ("categorical_hinge", "linear", 2 * np.eye(3)[np.arange(8) % 3] - 1),
+        ("categorical_crossentropy", "softmax", 0.7 * np.eye(3)[np.arange(8) % 3] + 0.1),
+        ("kl_divergence", "softmax", 0.4 * np.eye(3)[np.arange(8) % 3] + 0.2),
+    ],
+)
+def test_the_largest_entry_of_a_row_is_its_class(loss, activation, y):
+    losses = []
+    weight = np.where(np.arange(8) % 3 == 1, 5.0, 1.0)
+    for options in ({"class_weight": {1: 5.0}}, {"sample_weight": weight}):
+        tinynet.utils.set_random_seed(1)
+        losses.append(net(3, activation, loss).fit(X, y, verbose=0, **options).history["loss"])
+    assert losses[0] == losses[1]
+
+
 # ----------------------------------------------------------------- numbers beyond the dtype
 
 

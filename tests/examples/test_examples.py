@@ -21,6 +21,7 @@ def run(args, cwd, **environment):
         env={**os.environ, **environment},
     )
     assert result.returncode == 0, result.stderr
+    assert "coach: " not in result.stdout  # nothing that an example does is called a mistake
     return result.stdout
 
 

@@ -20,9 +20,11 @@ from cuda_on_cpu import launch
 
 from tinynet.kernels import reference
 from tinynet.kernels.gpu.card import sources
+from tinynet.kernels.gpu.machine.launches import MOST_SUMS
 from tinynet.kernels.gpu.machine.program import FIELDS
 from tinynet.kernels.gpu.sums import SUMS
 
+PRECISION = {"float32": 2e-5, "float64": 1e-12}
 both = pytest.mark.parametrize("dtype", ["float32", "float64"])
 BLOCKS = [(32, 32), (64, 32), (256, 32), (8, 4), (24, 8)]  # threads of a block, of a warp
 # beside our own options: what CuPy adds, and that ptxas says what each kernel takes
@@ -58,7 +60,7 @@ def compiled(nvrtc, dtype, architecture, source):
 
 
 # a step of Dense, Dropout and BatchNormalization with Adam, in one persistent kernel
-STEP = ["gather_step", "gather_csr_step", "load_step", "dropout_mask", "product", "multiply",
+STEP = ["gather_step", "gather_csr_step", "dropout_mask", "product", "multiply",
         "batchnorm_statistics", "batchnorm_apply", "batchnorm_sums", "batchnorm_dx", "sum_rows",
         "sparse_softmax_crossentropy", "add_loss", "adam_without_v_max", "sparse_matches",
         "count_hits"]  # fmt: skip
@@ -168,7 +170,8 @@ def test_the_program_of_one_kernel_is_that_of_all_without_the_others():
 
 def test_no_float_is_added_atomically():
     text = persistent().replace("added atomically", "")
-    assert re.findall(r"\w*atomic\w*\([^)]*\)", text) == ["atomicAdd(arrived, 1u)"]
+    found = re.findall(r"\w*atomic\w*\(.*?u\)", text)
+    assert found == ["atomicAdd(arrived, 1u)"] * 2  # is_last, wait_for_all
 
 
 # ------------------------------------------------------------- what depends on blocks and threads
@@ -183,17 +186,27 @@ def test_reductions_do_not_depend_on_the_shape_of_a_block(R, C, dtype, threads, 
     y, mean, var, total = (np.full(s, np.nan, dtype) for s in ((R, C), C, C, C))
     arguments = (at(x), *sizes(R, C))
     launch("softmax", -(-R * warp // threads), threads, (*arguments, at(y)), dtype, warp)
-    columns = -(-C // warp)
-    launch("batchnorm_statistics", columns, threads, (*arguments, at(mean), at(var)), dtype, warp)
-    launch("sum_rows", columns, threads, (*arguments, at(total)), dtype, warp)
+    for parts in (1, 2, 3, R + 2):  # the last ones have no rows
+        blocks, room = -(-C // warp) * parts, np.full((parts, MOST_SUMS, C), np.nan, dtype)
+        arrived = np.zeros(-(-C // warp), np.uint32)
+        split = (*arguments, np.int64(parts), at(room), at(arrived))
+        launch("batchnorm_statistics", blocks, threads, (*split, at(mean), at(var)), dtype, warp)
+        launch("sum_rows", blocks, threads, (*split, at(total)), dtype, warp)
+        assert not arrived.any()
+        check_columns(x, mean, var, total)
     expected = np.empty_like(x)
     reference.softmax(x, y=expected)
-    wide = x.astype("float64")
-    tight = {"rtol": 2e-5 if dtype == "float32" else 1e-12}
-    np.testing.assert_allclose(y, expected, **tight)
-    np.testing.assert_allclose(mean, wide.mean(axis=0), **tight)
-    np.testing.assert_allclose(var, wide.var(axis=0), **tight, atol=tight["rtol"])
-    np.testing.assert_allclose(total, wide.sum(axis=0), **tight)
+    np.testing.assert_allclose(y, expected, rtol=PRECISION[dtype])
+
+
+def check_columns(x, mean, var, total):
+    """Compare with NumPy's in float64, and have nothing left for the next comparison."""
+    wide, tight = x.astype("float64"), PRECISION[x.dtype.name]
+    np.testing.assert_allclose(mean, wide.mean(axis=0), rtol=tight)
+    np.testing.assert_allclose(var, wide.var(axis=0), rtol=tight, atol=tight)
+    np.testing.assert_allclose(total, wide.sum(axis=0), rtol=tight)
+    for array in (mean, var, total):
+        array[...] = np.nan
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="only there")
@@ -236,7 +249,7 @@ def test_masks_are_bit_equal_to_those_of_the_reference(rate, dtype, threads, war
 def test_the_variance_of_large_numbers():
     x = (1e4 + np.random.Generator(np.random.PCG64(3)).normal(size=(500, 2))).astype("float32")
     mean, var = np.empty(2, "float32"), np.empty(2, "float32")
-    arguments = (at(x), *sizes(500, 2), at(mean), at(var))
+    arguments = (at(x), *sizes(500, 2, 1, 0, 0), at(mean), at(var))
     launch("batchnorm_statistics", 1, 256, arguments, "float32")
     np.testing.assert_allclose(var, x.astype("float64").var(axis=0), rtol=1e-4)
 

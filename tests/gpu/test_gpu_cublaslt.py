@@ -4,6 +4,7 @@ reason. The library is a stand-in; where the real one is installed, it is asked 
 
 import ctypes
 import gc
+import pathlib
 
 import fake_cublaslt
 import fake_cupy
@@ -15,7 +16,6 @@ from tinynet import Sequential
 from tinynet.kernels.gpu.card import cublaslt, runtime
 from tinynet.kernels.gpu.card import survey as card_survey
 from tinynet.kernels.gpu.passes import epilogues as epilogue_pass
-from tinynet.kernels.gpu.passes import fusion
 from tinynet.layers import BatchNormalization, Dense, Input
 
 DRAW = np.random.default_rng(3)
@@ -58,14 +58,11 @@ def same(model, other):
         np.testing.assert_allclose(a, b, rtol=1e-9 if a.dtype == "float64" else 1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("few_rows", [1024, 0])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_bias_relu_and_bias_gradients_go_along(library, monkeypatch, dtype, few_rows):
-    monkeypatch.setattr(fusion, "FEW_ROWS", few_rows)
+def test_bias_relu_and_bias_gradients_go_along(library, dtype):
     model = trained(dtype=dtype)
     RELU, BIAS, SUM = cublaslt.RELU_BIAS, cublaslt.BIAS, cublaslt.BGRADA
-    sums = 1 if few_rows else 3  # of hidden layers they go with relu's gradient, up to so many rows
-    assert epilogues(model) == [RELU, RELU, BIAS] + [SUM] * sums
+    assert epilogues(model) == [RELU, RELU, BIAS, SUM]  # hidden layers': with relu's gradient
     names = [one.name for one in machine_of(model).step]
     for name in ("add_bias", "bias_elementwise", "sum_rows"):
         assert name not in names
@@ -181,3 +178,14 @@ def test_the_real_library_takes_our_descriptors():
         assert read(plan.product, attribute, ctypes.byref(found), ctypes.sizeof(found),
                     ctypes.byref(size)) == 0  # fmt: skip
         assert (found.value, size.value) == (expected, ctypes.sizeof(kind))
+
+
+def test_the_bench_says_what_was_refused(library, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(pathlib.Path(__file__).parents[2] / "benches"))
+    from engines.tinynet_fit import TinynetFit
+
+    engine = TinynetFit(None, None, "gpu")
+    runtime.current().cublaslt.refused["float32", (6, 16, 5)] = "status 15"
+    for _ in range(2):
+        engine.say_what_was_refused()
+    assert capsys.readouterr().out == "cuBLASLt: ('float32', (6, 16, 5)): status 15\n"

@@ -141,7 +141,7 @@ def test_tf32_only_on_demand(monkeypatch):
     one = gpu.zeros((1, 1), "float32")
     for value in ("", "1"):
         monkeypatch.setenv("TINYNET_TF32", value)
-        runtime.current().handles.clear()
+        runtime.current().close_cublas()
         gpu.linear(one, one, None, y=one)
     assert modes == [runtime.FP32, runtime.TF32]
 
@@ -164,10 +164,15 @@ def test_a_large_array_comes_over_in_pieces(monkeypatch):
 
 
 @emulated_only
-def test_release_gives_pinned_memory_back_too(monkeypatch):
-    freed = []
+def test_release_gives_much_idle_memory_back_and_pinned_memory_too(monkeypatch):
+    freed, idle = [], [gpu.IDLE_BYTES]
     for name in ("get_default_memory_pool", "get_default_pinned_memory_pool"):
-        pool = types.SimpleNamespace(free_all_blocks=lambda name=name: freed.append(name))
+        pool = types.SimpleNamespace(
+            free_all_blocks=lambda name=name: freed.append(name), free_bytes=lambda: idle[0]
+        )
         monkeypatch.setattr(fake_cupy, name, lambda pool=pool: pool)
+    gpu.release()
+    assert freed == []
+    idle[0] += 1
     gpu.release()
     assert freed == ["get_default_memory_pool", "get_default_pinned_memory_pool"]

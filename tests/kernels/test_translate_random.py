@@ -1,4 +1,4 @@
-"""Random formulas, written to a file as a user would, against NumPy: by Numba and as C++."""
+"""Random formulas, written to a file as a user would, against NumPy: by Numba, C++, JavaScript."""
 
 import functools
 import importlib.util
@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from formula_runs import by_cuda, by_numba
+from formula_runs import NODE, by_cuda, by_node, by_numba
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -105,3 +105,11 @@ def test_random_formulas_as_cuda(tmp_path_factory, dtype, texts, a, b):
     formulas = tuple(translate.read(f, 2) for f in functions)
     for function, formula in zip(functions, formulas, strict=True):
         check(functools.partial(by_cuda, among=formulas), function, formula, dtype, a, b)
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not installed: https://nodejs.org")
+@settings(max_examples=20, phases=PHASES)
+@given(first=expressions, then=expressions, a=st.floats(0.1, 3), b=st.floats(0.1, 3))
+def test_random_formulas_as_javascript(tmp_path_factory, first, then, a, b):
+    (function,) = functions_of([(first, then)], tmp_path_factory.getbasetemp())
+    check(by_node, function, translate.read(function, 2), "float64", a, b)

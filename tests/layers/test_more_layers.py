@@ -208,3 +208,14 @@ def test_permute_is_transpose_and_its_backward_the_inverse(shape, data):
     y = layer(x)
     np.testing.assert_array_equal(y, x.transpose(0, *dims))
     np.testing.assert_array_equal(layer.backward(y), x)
+
+
+def test_rms_normalization_scales_along_the_axis_it_normalizes():
+    """Keras multiplies by the scale along the last axis, whatever `axis` is."""
+    layer = layers.RMSNormalization(axis=1, epsilon=1e-7, dtype="float64")
+    x = np.array([[[3.0, 0.0, 1.0, 1.0], [4.0, 2.0, 1.0, 7.0]]])  # (1, 2, 4)
+    layer.build(x.shape)
+    layer.set_weights([[1.0, 10.0]])
+    rms = np.array([np.sqrt(12.5), np.sqrt(2.0), 1.0, 5.0])
+    expected = [[[3 / rms[0], 0, 1, 0.2], [40 / rms[0], 20 / rms[1], 10, 14]]]
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-6)

@@ -109,7 +109,7 @@ def test_doctor_prints_what_there_is():
         [sys.executable, "-m", "tinynet", "doctor"], capture_output=True, text=True, check=True
     )
     for line in ("cpu", "  cores: ", "  BLAS: ", "  threads: ", "  Numba: ", "gpu", "  driver: ",
-                 "  CuPy: ", "  usable: "):  # fmt: skip
+                 "  CuPy: ", "  usable: ", "several processes", "  mpi4py: "):  # fmt: skip
         assert any(text.startswith(line) for text in done.stdout.splitlines()), line
 
 

@@ -5,7 +5,7 @@ import pytest
 from oracle import keras_case
 
 from tinynet import losses, metrics
-from tinynet.layers import Dense
+from tinynet.layers import Dense, Input
 from tinynet.metrics.collection import Collection, check_names
 from tinynet.models import Sequential
 
@@ -159,3 +159,42 @@ def test_the_base_says_what_is_missing():
         metric([1], [1])
     with pytest.raises(NotImplementedError, match="Metric needs result"):
         metric.result()
+
+
+@pytest.mark.parametrize("device", ["reference", "cpu"])
+@pytest.mark.parametrize(
+    ("name", "units", "loss"),
+    [
+        *((name, 1, "BinaryCrossentropy") for name in ("accuracy", "acc", "binary_accuracy", "ce")),
+        ("accuracy", 1, "BinaryFocalCrossentropy"),
+        ("binary_accuracy", 3, "BinaryCrossentropy"),
+        ("crossentropy", 3, "SparseCategoricalCrossentropy"),
+        ("accuracy", 3, "SparseCategoricalCrossentropy"),
+    ],
+)
+def test_names_of_metrics_mean_logits_where_the_loss_does(name, units, loss, device):
+    """The same weights with the activation in the model and with it in the loss: same metric."""
+    activation = "softmax" if "Categorical" in loss else "sigmoid"
+    x = np.random.default_rng(1).normal(size=(40, 4))
+    y = np.arange(40) % max(units, 2)
+    y = np.eye(3)[y] if name == "binary_accuracy" and units == 3 else y
+    values, weights = [], None
+    for logits in (False, True):
+        model = Sequential([Input((4,)), Dense(units, None if logits else activation)])
+        model.compile("sgd", getattr(losses, loss)(from_logits=logits), metrics=[name],
+                      device=device)  # fmt: skip
+        weights = weights or model.get_weights()
+        model.set_weights(weights)
+        logs = model.evaluate(x, y, verbose=0, return_dict=True)
+        assert list(logs) == ["loss", name]
+        values.append(logs[name])
+    assert values[1] == pytest.approx(values[0], rel=1e-5)
+    assert 0.05 < values[0] < 0.95 or "ce" in name or "cross" in name
+
+
+def test_a_threshold_of_zero_is_for_logits():
+    metric = metrics.BinaryAccuracy(threshold=0)
+    assert metric([1, 1, 0, 0], [0.2, -0.2, -3.0, 0.1]) == 0.5
+    assert metrics.BinaryAccuracy.from_config(metric.get_config()).threshold == 0.0
+    with pytest.raises(ValueError, match="threshold"):
+        metrics.BinaryAccuracy(threshold=float("nan"))

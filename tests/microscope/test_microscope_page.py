@@ -1,35 +1,19 @@
-"""The microscope's page in a real browser: headless Chromium, driven by Playwright.
-
-Skipped where either is missing: `pip install -e ".[browser]"`, and a Chromium on the path
-(or Playwright's own, `playwright install chromium`).
-"""
-
-import shutil
+"""The microscope's page in a real browser."""
 
 import numpy as np
 import pytest
+from browsing import LOCALES, WIDTHS, chromium, visits
 
 import tinynet
 from tinynet import layers
 from tinynet.microscope import embed
 from tinynet.microscope.markup import texts
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
-                None)  # fmt: skip
-WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
-LOCALES = {"en": "en-US", "ko": "ko-KR"}
-
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as p:
-        try:
-            chromium = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        except playwright.Error as error:
-            pytest.skip(f"no Chromium to run: {str(error).splitlines()[0]}")
-        yield chromium
-        chromium.close()
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -50,25 +34,8 @@ def step(tmp_path_factory):
 
 @pytest.fixture
 def visit(browser, step):
-    """visit(width, language, ...) opens the page; whatever it asks for or complains of fails."""
-    contexts, wrong = [], []
-
-    def open_page(width="desktop", language="en", hash_="", **options):
-        w, h = WIDTHS[width]
-        context = browser.new_context(viewport={"width": w, "height": h}, locale=LOCALES[language],
-                                      **options)  # fmt: skip
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else 0)
-        page.on("request", lambda r: wrong.append(r.url) if not r.url.startswith("file:") else 0)
-        page.goto(step[1] + hash_)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert wrong == []
+    with visits(browser, step[1]) as visit:
+        yield visit
 
 
 def stops(page):

@@ -132,6 +132,8 @@ class Calls:
         """Whether a metric says nothing about this model's outputs or targets."""
         name = metric if isinstance(metric, str) else metric["new"]
         probabilities = any(part in name for part in tables.NEED_PROBABILITIES)
+        if self.task == "binary":  # of logits "accuracy" has another threshold than Keras's
+            probabilities |= isinstance(metric, str) and "acc" in name
         classes = any(part in name for part in tables.NEED_CLASSES)
         flat = self.task == "binary" and not self.data["column"]
         flat = flat and any(part in name for part in tables.NEED_SHAPE)

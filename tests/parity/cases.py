@@ -68,6 +68,11 @@ def draw(seed, number=0, later=False) -> dict:
     steady(case)
     if later:
         still_averaged(case)
+        for layer in every_layer(case["layers"]):
+            if layer["new"] == "layers.RMSNormalization":
+                layer.pop(
+                    "axis", None
+                )  # Keras multiplies by its scale along the last, whatever it is
     return case
 
 

@@ -70,16 +70,20 @@ def float64_throughout():
         table["float64"] = before
 
 
+AFTER_NAN = ("weight", "saved weight", "learning rate", *build.ATTRIBUTES)
+
+
 def comes_after_nan(line, theirs):
     """Whether a line is about the weights that a fit left in which the loss became NaN, or about
-    what a callback took for the best of such values (see purpose.py); the histories must agree."""
+    what a callback took for the best of such values, and ReduceLROnPlateau for the rate (see
+    purpose.py); the histories must agree."""
     label, _, answer = line.partition(": ")
     spoilt = [
         name.partition(" ")[0]
         for name, values in theirs.items()
         if "history" in name and not np.isfinite(values).all()
     ]
-    if not spoilt or not answer.startswith(("weight", "saved weight", *build.ATTRIBUTES)):
+    if not spoilt or not answer.startswith(AFTER_NAN):
         return False
     return label == "end" or int(label.partition(" ")[0]) >= min(map(int, spoilt))
 

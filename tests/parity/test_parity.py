@@ -150,7 +150,8 @@ def test_a_difference_is_seen():
 def test_what_comes_after_nan():
     theirs = {"1 fit: history loss": [1.0, 0.5], "3 fit: history loss": [0.4, float("nan")]}
     for line in ("3 fit: weight 0 kernel: x", "end: weight 0 kernel: x", "4 load_weights: weight 1",
-                 "3 fit: EarlyStopping.best: x", "3 fit: saved weight 0: x"):  # fmt: skip
+                 "3 fit: EarlyStopping.best: x", "3 fit: saved weight 0: x",
+                 "end: learning rate: x"):  # fmt: skip
         assert compare.comes_after_nan(line, theirs), line
         assert not compare.comes_after_nan(line, {"1 fit: history loss": [1.0]}), line
     for line in ("1 fit: weight 0 kernel: x", "3 fit: history loss: x", "3 fit: epochs: x",

@@ -12,7 +12,6 @@ import replay_runs
 from test_gpu_replay import card, compiled, data, labels, weights_of  # noqa: F401  `card` is used
 
 import tinynet
-from tinynet.kernels import gpu
 from tinynet.kernels.gpu.card import data as card_data
 from tinynet.kernels.gpu.card import feed
 from tinynet.kernels.gpu.card import runtime as card_runtime
@@ -118,6 +117,7 @@ def test_the_free_memory_decides(monkeypatch, long_stretches):
     monkeypatch.setattr(fake_cupy, "_free", lambda: 2200)
     fitted(x, y)
     assert seen == []  # 0.8 of it is enough
+    card_data.resident.tidy()  # nothing of it stays
     monkeypatch.setattr(fake_cupy, "_free", lambda: 1000)
     found = weights_of(fitted(x, y))
     assert set(seen) <= {24, 4, 8}  # two halves of 3 batches of 160 bytes
@@ -212,8 +212,3 @@ def test_debugging_looks_at_pieces_too(monkeypatch, no_room):
 )  # fmt: skip
 def test_how_many_steps_a_piece_holds(row_bytes, rows, steps, free, expected):
     assert feed.steps_of_a_piece(row_bytes, rows, steps, free) == expected
-
-
-def test_gpu_module_releases_it():
-    gpu.release()
-    assert not card_data.resident.kept

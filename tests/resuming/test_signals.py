@@ -26,7 +26,7 @@ from fault_runs import (
 )
 
 from tinynet import models
-from tinynet.resuming import Interrupts, files
+from tinynet.resuming import files
 
 pytestmark = pytest.mark.usefixtures("interruptible")
 
@@ -243,22 +243,37 @@ def test_two_processes_that_write_the_same_file(tmp_path, name):
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
+A_CHILD = """
+import os, sys, time
+from tinynet.resuming import Interrupts
+
+with Interrupts(terminate=True):
+    child = os.fork()
+    if not child:
+        try:
+            print("ready", flush=True)
+            time.sleep(20)
+            os._exit(1)
+        except KeyboardInterrupt:
+            os._exit(2)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork with threads
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_child_of_a_callback_is_ended_by_a_signal(number):
-    """What `multiprocessing.Pool.terminate` does: the handlers are those of the parent alone."""
-    with Interrupts(terminate=True):
-        child = os.fork()
-        if not child:
-            try:
-                time.sleep(20)
-                os._exit(1)
-            except KeyboardInterrupt:
-                os._exit(2)
-        time.sleep(0.2)
-        os.kill(child, number)
+    """What `multiprocessing.Pool.terminate` does: the handlers are those of the parent alone.
+
+    In a process of its own, since other tests have begun threads in this one.
+    """
+    parent = subprocess.Popen([sys.executable, "-c", A_CHILD], stdout=subprocess.PIPE, text=True)
+    with parent:
+        said = {parent.stdout.readline().strip(), parent.stdout.readline().strip()}
+        (child,) = said - {"ready"}
         begun = time.monotonic()
-        status = os.waitpid(child, 0)[1]
-    assert time.monotonic() - begun < 10
-    assert os.waitstatus_to_exitcode(status) == (-number if number == signal.SIGTERM else 2)
+        os.kill(int(child), number)
+        status = int(parent.stdout.readline())
+        assert time.monotonic() - begun < 10
+    assert status == (-number if number == signal.SIGTERM else 2)

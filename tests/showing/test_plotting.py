@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+import tinynet
 from tinynet.plotting import confusion_matrix, image_grid, misclassified, plot_history
 
 HISTORY = {
@@ -65,6 +66,27 @@ def test_history_validated_now_and_then(freq, epochs):
     assert curves(figure.axes[0])["validation"] == (epochs, [3.5, 1.5])
     with pytest.raises(ValueError, match=r"'val_loss' has 2 values for 5 epochs.*validation_freq"):
         plot_history(history)
+
+
+def test_history_marks_the_epoch_kept_and_changes_of_the_rate():
+    model = tinynet.Sequential([tinynet.layers.Dense(1, input_shape=(1,))])
+    model.compile(tinynet.optimizers.SGD(0.1), "mse")
+    rates = {3: 0.01, 7: 0.001}
+    following = [
+        tinynet.callbacks.EarlyStopping("val_loss", patience=9, restore_best_weights=True),
+        tinynet.callbacks.LearningRateScheduler(lambda epoch, rate: rates.get(epoch, rate)),
+    ]
+    x, y = np.ones((4, 1)), np.zeros((4, 1))
+    history = model.fit(x, y, epochs=10, validation_data=(x, y), callbacks=following, verbose=0)
+    assert history.kept_epoch == int(np.argmin(history.history["val_loss"]))
+    marks = {line.get_label(): line.get_xdata()[0] for line in plot_history(history).axes[0].lines
+             if len(set(line.get_xdata())) == 1}  # fmt: skip
+    kept = history.kept_epoch + 1
+    assert marks.pop("weights kept") == kept
+    assert sorted(marks.values()) == [3.5, 7.5]  # between epochs 3 and 4, and 7 and 8, from 1
+    assert "learning rate changed" in marks
+    history = {"loss": [1.0] * 6, "learning_rate": [0.1, 0.08, 0.06, 0.05, 0.04, 0.03]}
+    assert list(curves(plot_history(history).axes[0])) == ["training"]  # a schedule is no change
 
 
 def test_history_chosen_metrics():

@@ -23,11 +23,10 @@
 
 #include <thread>
 #define OF_A_BLOCK static thread_local
-#define __device__ inline  // members of a struct among them
 #else
 #define OF_A_BLOCK static
-#define __device__ static inline
 #endif
+#define __device__ inline  // members of a struct among them
 #define __global__
 #define __shared__ OF_A_BLOCK
 #define __launch_bounds__(...)
@@ -106,17 +105,60 @@ static double __longlong_as_double(long long bits) {
     return value;
 }
 
-#ifdef TOGETHER
 static void __threadfence() { __sync_synchronize(); }
 static unsigned atomicAdd(unsigned* place, unsigned value) {
     return __sync_fetch_and_add(place, value);
 }
+
+#ifdef TOGETHER
 static void __nanosleep(unsigned) { sched_yield(); }
 static void __trap() {
     fprintf(stderr, "cuda_on_cpu: the blocks of a launch wait for each other\n");
     abort();
 }
 #endif
+
+struct alignas(16) float4 { float x, y, z, w; };
+#define __align__(n) __attribute__((aligned(n)))
+
+static float __uint_as_float(unsigned bits) {
+    float value;
+    memcpy(&value, &bits, 4);
+    return value;
+}
+
+static unsigned __float_as_uint(float value) {
+    unsigned bits;
+    memcpy(&bits, &value, 4);
+    return bits;
+}
+
+// Numbers of TF32 are those of float with 13 bits less; to the nearest, ties away from zero.
+static unsigned to_tf32(float x) {
+    return x - x == 0 ? (__float_as_uint(x) + 0x1000u) & 0xffffe000u : __float_as_uint(x);
+}
+
+// d += a b for a (16, 8) and b (8, 8) in TF32, spread over a warp of 32 as the manual of PTX says.
+struct Fragments { float a[4], b[2]; };
+OF_A_BLOCK Fragments fragments[1024];
+
+static void multiply_tiles(float* d, const unsigned* a, const unsigned* b) {
+    Fragments& mine = fragments[threadIdx.x];
+    for (int i = 0; i < 4; i++) mine.a[i] = __uint_as_float(a[i] & 0xffffe000u);
+    for (int i = 0; i < 2; i++) mine.b[i] = __uint_as_float(b[i] & 0xffffe000u);
+    __syncwarp();
+    const Fragments* warp = fragments + threadIdx.x / 32 * 32;
+    int row = threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+    for (int i = 0; i < 4; i++) {
+        double total = d[i];
+        for (int k = 0; k < 8; k++) {
+            float left = warp[row * 4 + k % 4].a[(i >= 2) + 2 * (k >= 4)];
+            total += double(left) * warp[(column + i % 2) * 4 + k % 4].b[k >= 4];
+        }
+        d[i] = float(total);
+    }
+    __syncwarp();
+}
 
 static double cospi_on_cpu(double x) { return cos(3.141592653589793 * x); }
 #define cospi cospi_on_cpu  // newer C libraries have one of this name

@@ -11,6 +11,7 @@ import tempfile
 
 import cuda_kernels
 import numpy as np
+import ptx_on_cpu
 import pytest
 
 from tinynet.kernels.gpu.card import sources
@@ -62,13 +63,17 @@ def together(text, dtype, warp):
 
 def _built(source, kernels, dtype, warp, *first):
     """Compile a program for the CPU, or take what is kept on disk of an earlier time."""
+    by_ptx = warp == 32 and ptx_on_cpu.wanted()
+    if by_ptx:
+        source = ptx_on_cpu.cpp(source, dtype)
     text = "\n".join([
         *first, *(f"#define {name} {value}" for name, value in sizes(dtype, warp).items()),
         f'#include "{HEADER}"', source, *(f"ON_CPU({name})" for name in kernels),
     ])  # fmt: skip
     real = sources.REAL[dtype]
-    command = [compiler(), *FLAGS, f"-DREAL={real}"]
-    key = hashlib.sha256("\n".join([text, HEADER.read_text(), *command]).encode()).hexdigest()
+    command = [compiler(), *FLAGS, f"-DREAL={real}", *(ptx_on_cpu.FLAGS if by_ptx else ())]
+    headers = [HEADER.read_text(), ptx_on_cpu.HEADER.read_text() if by_ptx else ""]
+    key = hashlib.sha256("\n".join([text, *headers, *command]).encode()).hexdigest()
     folder = pathlib.Path(tempfile.gettempdir()) / f"tinynet-cuda-on-cpu-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{key[:24]}.so"

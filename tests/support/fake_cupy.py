@@ -16,10 +16,12 @@ import types
 import cuda_kernels
 import cuda_on_cpu
 import numpy as np
+import ptx_on_cpu
 from fake_streams import Stream, current, do, not_while_capturing, state
 
 CACHE = 1 << 12  # bytes of the L2 cache
-THREADS, WARP = 16, 4  # of a block, of a warp: small ones run much faster, and change no result
+# of a block, of a warp: small ones run much faster, and change no result
+THREADS, WARP = (256, 32) if ptx_on_cpu.wanted() else (16, 4)
 # what tinynet calls on arrays of the card, as np.sqrt(x) or x + y; CuPy lacks some of NumPy's
 UFUNCS = ("add", "divide", "multiply", "power", "sqrt", "subtract")
 FUNCTIONS = ("clip", "may_share_memory")
@@ -194,7 +196,9 @@ class RawKernel:
     def __call__(self, grid, block, args):
         assert type(grid) is type(block) is type(args) is tuple
         assert 1 <= grid[0] < 2**31
-        alone = self.name == "product" or self.name not in cuda_kernels.every()
+        products = ("product", "tensor_product")  # with what they go on with
+        alone = self.name in products or self.name not in cuda_kernels.every()
+        alone = alone or ptx_on_cpu.wanted()  # that is compiled sooner than all of them
         text = self.code if alone else None
         do(lambda: cuda_on_cpu.launch(self.name, grid[0], block[0], args, self.dtype, WARP, text))
 
@@ -275,8 +279,14 @@ _handles = {}  # of cuBLAS -> the stream that it was given, and whether it was g
 
 def _create(handle):
     not_while_capturing()
-    handle._obj.value = len(_handles) + 1
+    handle._obj.value = 1 + max(_handles, default=0)
     _handles[handle._obj.value] = {"stream": 0, "room": False}
+    return 0
+
+
+def _destroy(handle):
+    not_while_capturing()
+    del _handles[handle.value]
     return 0
 
 
@@ -294,7 +304,8 @@ def _set_workspace(handle, room, size):
 
 cublas = types.SimpleNamespace(
     cublasSgemm_v2=_gemm(ctypes.c_float), cublasDgemm_v2=_gemm(ctypes.c_double),
-    cublasCreate_v2=_create, cublasSetStream_v2=_set_stream, cublasSetWorkspace_v2=_set_workspace,
+    cublasCreate_v2=_create, cublasDestroy_v2=_destroy, cublasSetStream_v2=_set_stream,
+    cublasSetWorkspace_v2=_set_workspace,
     cublasSetMathMode=lambda handle, mode: 0,
 )  # fmt: skip
 
@@ -329,7 +340,13 @@ cuda = types.SimpleNamespace(
         getDeviceProperties=lambda device: {"l2CacheSize": CACHE},
     ),
     Device=lambda: types.SimpleNamespace(
-        id=0, attributes={"MultiProcessorCount": MULTIPROCESSORS, "CooperativeLaunch": COOPERATIVE}
+        id=0,
+        attributes={
+            "MultiProcessorCount": MULTIPROCESSORS,
+            "CooperativeLaunch": COOPERATIVE,
+            "ComputeCapabilityMajor": 9,
+            "ComputeCapabilityMinor": 0,
+        },
     ),
     get_elapsed_time=_elapsed,
 )

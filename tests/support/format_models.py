@@ -77,11 +77,9 @@ def shapes(k):
         L.GaussianDropout(0.0),
         L.AlphaDropout(0.0),
         L.Identity(),
-        L.Masking(mask_value=9.0),
         L.GlobalAveragePooling1D(),
         L.Dense(4),
         L.RepeatVector(2),
-        L.SpatialDropout1D(0.0),
         L.GlobalMaxPooling1D(keepdims=True),
         L.Flatten(),
     ]
@@ -107,6 +105,16 @@ def categories(k):
     ]
 
 
+def products(k):
+    L = k.layers
+    x = k.Input((2, 3), name="x")
+    steps = L.Masking(mask_value=9.0, name="mask")(L.SpatialDropout1D(0.0, name="drop")(x))
+    a = L.GlobalAveragePooling1D(name="pool")(steps)
+    b = L.Dense(3, activation="tanh", name="h")(a)
+    joined = L.Concatenate(name="join")([b, L.Dot(axes=1, normalize=True, name="dot")([a, b])])
+    return k.Model(x, L.Dense(3, activation="softmax", name="out")(joined), name="net")
+
+
 def graph(k):
     """Every merge, a layer used twice, a model inside."""
     L = k.layers
@@ -120,7 +128,6 @@ def graph(k):
         merge(name=merge.__name__.lower())([flat, h])
         for merge in (L.Add, L.Subtract, L.Multiply, L.Average, L.Maximum, L.Minimum)
     ]
-    merged.append(L.Dot(axes=1, normalize=True, name="dot")([flat, h]))
     joined = L.Concatenate(name="join")([*merged, inner(h)])
     return k.Model(x, L.Dense(3, activation="softmax", name="out")(joined), name="net")
 
@@ -132,6 +139,7 @@ NETS = {
     "shapes": shapes,
     "words": words,
     "categories": categories,
+    "products": products,
     "graph": graph,
 }
 OPTIMIZERS = {

@@ -1,11 +1,14 @@
-"""A formula run over arrays: by NumPy, by what is compiled for the CPU, by the CUDA text in C++."""
+"""A formula run over arrays: compiled for the CPU, the CUDA text in C++, JavaScript by Node."""
 
 import functools
+import json
+import shutil
+import subprocess
 
 import cuda_on_cpu
 import numpy as np
 
-from tinynet.kernels import translate
+from tinynet.kernels import page, translate
 from tinynet.kernels.cpu import formulas
 from tinynet.kernels.gpu.card import sources
 
@@ -79,3 +82,36 @@ def by_cuda(formula, arrays, options, among=None):
     name = f"each_{among.index(formula)}"
     cuda_on_cpu.run(program(among, dtype), name, 4, 32, [*args, *address[len(arrays) :]])
     return results
+
+
+NODE = shutil.which("node")  # https://nodejs.org
+
+
+def node(script, data):
+    """What a script of JavaScript prints for `data`, both as JSON."""
+    done = subprocess.run([NODE, "-e", script], input=json.dumps(data), capture_output=True,
+                          text=True, timeout=300)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def by_node(formula, arrays, options, among=None):
+    """The results for vectors of float64, by Node."""
+    script = (
+        page.by_hand()
+        + translate.javascript(formula, "formula")
+        + """
+        const {arrays, options, results} = JSON.parse(require("fs").readFileSync(0));
+        const read = (a) => Float64Array.from(a, Number), out = results.map(read);
+        formula(...arrays.map(read), ...options, ...out);
+        console.log(JSON.stringify(out.map((a) => Array.from(a, String))));
+    """
+    )
+    data = {"arrays": [[*map(_javascript, a)] for a in arrays], "options": options,
+            "results": [[0] * len(arrays[0])] * len(formula.results)}  # fmt: skip
+    return [np.array([*map(float, a)]) for a in node(script, data)]
+
+
+def _javascript(number):
+    """A number that JSON may not have, as a text that JavaScript's Number reads."""
+    return {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}.get(str(number), str(number))

@@ -1,5 +1,6 @@
 """Callbacks for `fit`, `evaluate` and `predict`."""
 
+from ..configs.arguments import absent as _absent
 from ..configs.naming import public_names as _public_names
 from .averaging import SwapEMAWeights
 from .backup import BackupAndRestore
@@ -14,3 +15,4 @@ from .snapshot import Snapshot
 from .tensorboard import TensorBoard
 
 __all__ = _public_names(globals())
+__getattr__ = _absent(__name__)

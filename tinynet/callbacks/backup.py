@@ -1,14 +1,13 @@
 """BackupAndRestore: go on with a fit that was interrupted."""
 
 import contextlib
-import os
 import pathlib
 import shutil
 
 from ..configs.checks import is_integer
 from ..core.state import pack
 from ..saving import state_files
-from ..saving.atomic import refusing
+from ..saving.atomic import refusing, replace
 from .base import Callback
 
 
@@ -70,17 +69,19 @@ class BackupAndRestore(Callback):
             self.due = False
 
     def on_train_end(self, logs=None):
-        if self.delete_checkpoint:
+        if self.delete_checkpoint and self.model.ranks.rank == 0:
             for path in (self.path, self.previous):
                 path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # not empty: it holds other files
                 self.backup_dir.rmdir()
 
     def _save(self, epoch, batch):
+        if self.model.ranks.rank > 0:
+            return
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         if self.double_checkpoint and self.path.exists():
             shutil.copyfile(self.path, f"{self.previous}.part")
-            os.replace(f"{self.previous}.part", self.previous)
+            replace(f"{self.previous}.part", self.previous)
         arrays, model = [], self.model
         state = {"epoch": epoch, "batch": batch, "model": model.get_state(),
                  "train": model.course.train.get_state()}  # fmt: skip

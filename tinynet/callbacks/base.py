@@ -1,5 +1,7 @@
 """Callbacks: hooks that `fit`, `evaluate` and `predict` call, and the list that calls them."""
 
+from ..configs.arguments import check_arguments
+
 
 class Callback:
     """Base of all callbacks: override the hooks you want.
@@ -13,9 +15,23 @@ class Callback:
     History.
     """
 
+    writes = False  # whether it does nothing but write: then only the first of several ranks has it
+
+    def __new__(cls, *args, **options):
+        check_arguments(cls, args, options)
+        return super().__new__(cls)
+
     def __init__(self):
         self.model = None
         self.params = {}
+
+    def __copy__(self):
+        copied = object.__new__(type(self))
+        for name, value in vars(self).items():
+            if getattr(value, "__self__", None) is self:  # a hook set on the object: the copy's own
+                value = getattr(copied, value.__name__)
+            setattr(copied, name, value)
+        return copied
 
     def set_model(self, model):
         self.model = model
@@ -94,6 +110,10 @@ def _overrides(callback, hook):
     )
 
 
+def _nothing(*args):
+    """Take the place of a hook."""
+
+
 def attributes(*names):
     """Return `get_state` and `set_state` for a callback that remembers these attributes."""
 
@@ -118,15 +138,21 @@ class CallbackList:
         model: what they see as `self.model`.
         progress: the ProgbarLogger, or None; it is asked after every batch but looks at the logs
             only when it draws.
+        writing: whether callbacks that write are called; all ranks ask them what they want.
         **params: what they see as `self.params`.
     """
 
-    def __init__(self, callbacks, model, progress=None, **params):
+    def __init__(self, callbacks, model, progress=None, writing=True, **params):
         self.callbacks, self.bar, self.receivers = list(callbacks), progress, {}
+        self.writing = writing
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
+                name = getattr(callback, "__name__", None)
+                hint = (
+                    f"; {name} is to be called: {name}(...)" if isinstance(callback, type) else ""
+                )
                 raise TypeError(f"callbacks: expected Callback objects, received {callback!r} of "
-                                f"type {type(callback).__name__}")  # fmt: skip
+                                f"type {type(callback).__name__}{hint}")  # fmt: skip
         self.called = self.callbacks if progress is None else [*self.callbacks, progress]
         for callback in self.called:
             callback.set_model(model)
@@ -134,7 +160,10 @@ class CallbackList:
 
     def _receivers(self, hook):
         if hook not in self.receivers:
-            self.receivers[hook] = [getattr(c, hook) for c in self.called if _overrides(c, hook)]
+            self.receivers[hook] = [
+                _nothing if self._silent(c) else getattr(c, hook)
+                for c in self.called if _overrides(c, hook)
+            ]  # fmt: skip
         return self.receivers[hook]
 
     def wants(self, hook) -> bool:
@@ -145,6 +174,9 @@ class CallbackList:
         """Call a hook on all callbacks that do something at it."""
         for receiver in self._receivers(hook):
             receiver(*args)
+
+    def _silent(self, callback):
+        return callback.writes and not self.writing
 
     def progress(self, step, logs=None):
         """Show that a batch is done; `logs` is a function, called only if something is drawn."""

@@ -10,16 +10,17 @@ class History(Callback):
         history: name -> list with one value per epoch; loss first, then the metrics in the order of
             `compile`, then the same with "val_".
         epoch: the numbers of these epochs, from 0.
+        kept_epoch: the number of the epoch whose weights EarlyStopping brought back, or None.
     """
 
     get_state, set_state = attributes("history", "epoch")
 
     def __init__(self):
         super().__init__()
-        self.history, self.epoch = {}, []
+        self.history, self.epoch, self.kept_epoch = {}, [], None
 
     def on_train_begin(self, logs=None):
-        self.history, self.epoch = {}, []
+        self.history, self.epoch, self.kept_epoch = {}, [], None
 
     def on_epoch_end(self, epoch, logs=None):
         self.epoch.append(epoch)

@@ -76,6 +76,8 @@ class CSVLogger(Callback):
         append: go on after what the file holds, without a second header.
     """
 
+    writes = True
+
     def get_state(self):
         size = self.filename.stat().st_size if self.filename.exists() else 0
         return {"fields": self.fields, "header": self.header, "size": size}
@@ -126,6 +128,8 @@ def _cell(value):
 
 class LambdaCallback(Callback):
     """Hooks given as functions: `LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs))`."""
+
+    any_keywords = True
 
     def __init__(self, **hooks):
         super().__init__()

@@ -104,7 +104,8 @@ class EarlyStopping(Monitor):
     def __init__(self, monitor="val_loss", min_delta=0, patience=0, verbose=0, mode="auto",
                  baseline=None, restore_best_weights=False, start_from_epoch=0):  # fmt: skip
         super().__init__(monitor, mode, min_delta)
-        if not patience >= 0:  # infinity: only to restore the best weights
+        number = isinstance(patience, int | float | np.number) and not isinstance(patience, bool)
+        if not (number and patience >= 0):  # infinity: only to restore the best weights
             raise ValueError(f"EarlyStopping: patience must be >= 0, received {patience!r}")
         if baseline is not None:
             check_number("EarlyStopping: baseline", baseline)
@@ -146,6 +147,8 @@ class EarlyStopping(Monitor):
             if self.verbose > 0:
                 print(f"Restoring the weights of the best epoch: {self.best_epoch + 1}")
             self.model.set_weights(self.best_weights)
+            if (history := getattr(self.model, "history", None)) is not None:
+                history.kept_epoch = self.best_epoch
 
 
 class ReduceLROnPlateau(Monitor):
@@ -191,7 +194,9 @@ class ReduceLROnPlateau(Monitor):
             self.best, self.wait = current, 0
         elif self.cooldown_counter == 0:
             self.wait += 1
-            if self.wait >= self.patience and optimizer.learning_rate > self.min_lr:
+            # In float32, as steps take it: 0.05 * 0.4 is above 0.02 by a float64 residue alone.
+            above = np.float32(optimizer.learning_rate) > np.float32(self.min_lr)
+            if self.wait >= self.patience and above:
                 optimizer.learning_rate = max(optimizer.learning_rate * self.factor, self.min_lr)
                 if self.verbose > 0:
                     print(f"Epoch {epoch + 1}: learning rate reduced to {optimizer.learning_rate}")

@@ -13,9 +13,11 @@ class Snapshot(Callback):
     run would have ended with. One is also written when training begins, after its last epoch, and
     on Ctrl-C and SIGTERM. The one before the last is kept.
 
-    Batches that come from outside have to be the same again: a PyDataset may have `get_state` and
-    `set_state`; a generator is read from its beginning up to where it was; what a DataLoader draws
-    from a library of its own is its own affair.
+    A run is known by a checksum of its arrays; a mapped file by some rows, its size and its time.
+    Batches that come from outside are not compared, and have to be the same again: a PyDataset may
+    have `get_state` and `set_state`; a generator is read from its beginning up to where it was;
+    what a DataLoader draws from a library of its own is its own affair. A batch whose making was
+    interrupted is made again, with the random numbers that it would have had.
 
     Args:
         folder: for the files; made if need be. One run has it for itself.

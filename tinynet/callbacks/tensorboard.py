@@ -40,6 +40,8 @@ class TensorBoard(Callback):
         ValueError: an argument that is not one of these.
     """
 
+    writes = True
+
     def __init__(self, log_dir="logs", histogram_freq=0, write_graph=True, write_images=False,
                  write_steps_per_second=False, update_freq="epoch", profile_batch=0,
                  embeddings_freq=0, embeddings_metadata=None, *, sample=None, rows=256,

@@ -20,6 +20,7 @@ from ..measuring.machine import blas, forced_blas
 from ..measuring.subject import NotMeasurable, compiled, row_shapes
 from ..models import Sequential
 from ..saving import load_model
+from . import Mistake, integer, output_file
 
 BATCHES = (1, 8, 32, 128, 512, 2048)
 
@@ -28,26 +29,21 @@ def add_arguments(parser):
     """Add the options of the command to a parser."""
     which, add = parser.add_mutually_exclusive_group(required=True), parser.add_argument
     which.add_argument("--model", metavar="FILE", help="a saved model: .keras or .h5")
-    which.add_argument("--layers", nargs="+", type=positive, metavar="N", help="sizes of dense "
+    which.add_argument("--layers", nargs="+", type=integer(1), metavar="N", help="sizes of dense "
                        "layers, the input's first: 784 300 200 100 10")  # fmt: skip
     add("--devices", nargs="+", metavar="DEVICE",
         help="of reference, cpu, gpu (default: all that can be used)")  # fmt: skip
-    add("--batch-sizes", nargs="+", type=positive, default=list(BATCHES), metavar="N",
+    add("--batch-sizes", nargs="+", type=integer(1), default=list(BATCHES), metavar="N",
         help=f"rows of a step ({' '.join(map(str, BATCHES))})")  # fmt: skip
-    add("--rounds", type=positive, default=5, help="of turns (5)")
+    add("--rounds", type=integer(1), default=5, help="of turns (5)")
     add("--seconds", type=up_to(3600, "seconds > 0"), default=0.3,
         help="of a turn, for a device of middling speed (0.3)")  # fmt: skip
     add("--density", type=up_to(1, "a number in (0, 1]"), default=1.0,
         help="share of the inputs that are not 0; MNIST's is 0.19 (1)")  # fmt: skip
-    add("--json", metavar="FILE", help="write the result to this file")
-    add("--plot", metavar="FILE", help="draw it into this file (.png, .svg, .pdf)")
-
-
-def positive(text):
-    """Return an integer >= 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected an integer >= 1, received {text!r}")
-    return int(text)
+    add("--json", metavar="FILE", type=output_file, help="write the result to this file")
+    add(
+        "--plot", metavar="FILE", type=output_file, help="draw it into this file (.png, .svg, .pdf)"
+    )
 
 
 def up_to(most, expected):
@@ -146,7 +142,7 @@ def _devices(asked):
             f"unknown device {device!r}; there are: {', '.join(kernels.DEVICES)}"
         )  # fmt: skip
         if reason is not None:
-            raise SystemExit(f"--devices: {reason}")
+            raise Mistake(f"--devices: {reason}")
     return list(dict.fromkeys(asked or usable))
 
 
@@ -155,14 +151,14 @@ def _model(options):
     try:
         if options.model:
             if not pathlib.Path(options.model).exists():
-                raise SystemExit(f"--model: there is no file {options.model}")
+                raise Mistake(f"--model: there is no file {options.model}")
             model = load_model(options.model)
         else:
             model = dense(options.layers)
         model = compiled(model)
         row_shapes(model)
     except (ValueError, NotMeasurable) as error:
-        raise SystemExit(str(error)) from error
+        raise Mistake(str(error)) from error
     return model
 
 

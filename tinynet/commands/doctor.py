@@ -3,6 +3,7 @@
 import os
 import platform
 
+from .. import distribution
 from ..core.devices import survey_of_cpu, survey_of_gpu
 
 
@@ -12,7 +13,8 @@ def report():
 
     lines = [f"Python {platform.python_version()}, NumPy {numpy.__version__}, "
              f"{platform.system()} {platform.machine()}"]  # fmt: skip
-    for device, found in (("cpu", survey_of_cpu()), ("gpu", survey_of_gpu())):
+    for device, found in (("cpu", survey_of_cpu()), ("gpu", survey_of_gpu()),
+                          ("several processes", distribution.survey())):  # fmt: skip
         lines.append(device)
         lines += [f"  {name}: {text}" for name, text in found.items()]
     chosen = {k: v for k, v in sorted(os.environ.items()) if k.startswith("TINYNET_")}

@@ -44,6 +44,11 @@ def get_registered_name(obj) -> str:
     return _names.get(obj, obj.__name__)
 
 
+def is_registered(obj) -> bool:
+    """Return whether a value is a class or function that files may name."""
+    return callable(obj) and obj in _names
+
+
 def get_registered_object(name, custom_objects=None, module_objects=None):
     """Return the class or function of that name, or None."""
     found = find((name,), custom_objects)
@@ -63,10 +68,22 @@ def custom_object_scope(custom_objects):
 CustomObjectScope = custom_object_scope
 
 
-def function_config(name, module="builtins", registered_name="function") -> dict:
-    """Return the config of a function, which goes by its name, as Keras writes it."""
-    return {"module": module, "class_name": "function", "config": name,
-            "registered_name": registered_name}  # fmt: skip
+def is_function(obj) -> bool:
+    """Return whether an object is a plain function: no class, and without a config of its own."""
+    return callable(obj) and not isinstance(obj, type) and not hasattr(obj, "get_config")
+
+
+def function_config(function) -> dict:
+    """Return the config of a function, which goes by its (registered) name, as Keras writes it.
+
+    Raises:
+        TypeError: it has no name.
+    """
+    if getattr(function, "__name__", "<lambda>") == "<lambda>":
+        raise TypeError(f"{function!r} can't be stored: it has no name to be found by; write it "
+                        "with def")  # fmt: skip
+    return {"module": "builtins", "class_name": "function", "config": get_registered_name(function),
+            "registered_name": "function"}  # fmt: skip
 
 
 def find(names, custom_objects=None):

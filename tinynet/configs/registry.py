@@ -9,6 +9,7 @@ import difflib
 import inspect
 
 from . import custom_objects as custom
+from .arguments import check_arguments
 from .keras import adapt
 
 
@@ -34,10 +35,12 @@ class Registry:
         arguments: the attribute of a class that names the arguments in its config, "config_keys".
             Where a class does not set it, `register` does: to all arguments of its constructor
             but keyword-only ones, and but its `option_keys`.
+        takes_functions: whether a plain function, which goes by its name, is such an object, too.
     """
 
-    def __init__(self, kind: str, module: str, arguments=None):
+    def __init__(self, kind: str, module: str, arguments=None, takes_functions=False):
         self.kind, self.module, self.arguments = kind, module, arguments
+        self.takes_functions = takes_functions
         self.objects = {}  # name as shown -> class or object
         self.keys = {}  # name without case and underscores -> class or object
         self.functions = {}  # name -> function, for configs whose class is "function"
@@ -92,10 +95,12 @@ class Registry:
         """Return the config dict that `deserialize` turns back into an equal object.
 
         A class that is not tinynet's own goes by its module and by its name as `registered_name`;
-        `deserialize` then wants it in `custom_objects`.
+        `deserialize` then wants it registered, or in `custom_objects`.
         """
         if obj is None:
             return None
+        if self.takes_functions and custom.is_function(obj):
+            return custom.function_config(obj)
         if isinstance(obj, type) or not hasattr(obj, "get_config"):
             raise TypeError(f"{self.kind} {obj!r} can't be serialized: expected an object with "
                             f"get_config(), received a {type(obj).__name__}")  # fmt: skip
@@ -141,7 +146,8 @@ class Registry:
 
     def _function(self, config, custom_objects):
         name = config.get("config")
-        found = custom.find((config.get("registered_name"), name), custom_objects)
+        plain = name.rpartition(">")[2] if isinstance(name, str) else None
+        found = custom.find((config.get("registered_name"), name, plain), custom_objects)
         if found is not None:
             return found
         if not isinstance(name, str) or not (name in self.functions or _key(name) in self.keys):
@@ -183,6 +189,10 @@ class Configurable:
     """
 
     config_keys: tuple = ()
+
+    def __new__(cls, *args, **options):
+        check_arguments(cls, args, options)
+        return super().__new__(cls)
 
     def get_config(self) -> dict:
         """Return the constructor's arguments as plain values."""

@@ -1,6 +1,11 @@
 """The context of a step, shared by a model's layers: kernels, arrays, the step's number."""
 
+import functools
+
 import numpy as np
+
+from .devices import load_ops, name_of
+from .ranks import WHOLE
 
 
 class Masks:
@@ -36,6 +41,7 @@ class StepContext:
         ops: the kernel module of the device.
         step: number of the training step, from 0; dropout masks are keyed by it.
         first_row: where this batch starts in the step's global batch.
+        part: what this process has of that batch, see `core.ranks`.
         use: which application of a layer that is applied several times in one step is being
             computed, else 0; each has masks of its own.
         masks: which entries of the step's arrays are padding.
@@ -46,11 +52,14 @@ class StepContext:
 
     def __init__(self, ops, reuse=False):
         self.ops, self.reuse = ops, reuse
-        self.step, self.first_row, self.use = 0, 0, 0
+        self.step, self.first_row, self.use, self.part = 0, 0, 0, WHOLE
         self.loss_scale, self.loss, self.outputs = 1.0, 0.0, None
         self.masks = Masks(reuse)
         self.arrays = {}  # (shape, dtype) -> arrays
         self.used = {}  # (shape, dtype) -> how many are out
+
+    def __reduce__(self):
+        return _at, (name_of(self.ops), self.reuse, self.step, self.first_row)
 
     def begin(self, step):
         """Start step number `step`: every array may be handed out again."""
@@ -79,6 +88,49 @@ class StepContext:
         if condition:
             function(*args)
 
+    def exchange(self, function, *arrays):
+        """Call `function` with vectors of the device, on the host, which it changes in place."""
+        hosts = [self.ops.to_host(array) for array in arrays]
+        function(*hosts)
+        for array, host in zip(arrays, hosts, strict=True):
+            if host is not array:
+                array[...] = self.ops.from_host(host)
+
+    # ------------------------------------------------------------------- a batch of several ranks
+
+    def take_part(self, part):
+        """The coming steps are of this part of their batch."""
+        self.part, self.first_row = part, part.first
+
+    def rows_of_batch(self, rows):
+        """Return how many rows the batch has, where there are so many here."""
+        return self.part.total or rows
+
+    def total(self, count):
+        """Return the sum of a number over all ranks."""
+        return count if self.part.ranks.size == 1 else self.part.ranks.total(count)
+
+    def sum_over_ranks(self, array):
+        """Add up a vector of the device over all ranks, in place."""
+        if self.part.ranks.size > 1:
+            self.exchange(self.part.ranks.sum, array)
+
+    def merge_statistics(self, mean, var, rows):
+        """Make the mean and variance of `rows` rows those of all ranks' rows, in place.
+
+        Returns:
+            Whether they differ from what they were: not alone, nor where they are to stay local.
+        """
+        ranks = self.part.ranks
+        if ranks.size == 1 or not ranks.synchronize:
+            return False
+        self.exchange(functools.partial(ranks.merge_statistics, rows), mean, var)
+        return True
+
+    def mean_over_ranks(self, rows, *sums):
+        """Divide sums over `rows` rows of each rank, in place: they become the rows' means."""
+        self.exchange(functools.partial(self.part.ranks.mean, rows), *sums)
+
     # -------------------------------------------------------------------------------- its arrays
 
     def empty(self, shape, dtype):
@@ -99,3 +151,10 @@ class StepContext:
         self.arrays.clear()
         self.masks.pairs.clear()
         self.used.clear()
+
+
+def _at(device, reuse, step, first_row):
+    """A context of this device, for a copy: as far as the other one was, without its arrays."""
+    context = StepContext(load_ops(device), reuse)
+    context.step, context.first_row = step, first_row
+    return context

@@ -7,11 +7,7 @@ and never learn which device it is.
 import importlib
 import os
 import pathlib
-import sys
 
-_package = pathlib.Path(__file__).parents[1]  # .../tinynet
-if not (_package / "kernels").is_dir():  # the source tree, where it stands beside the package
-    sys.modules["tinynet"].__path__.append(str(_package.parent))
 kernels = importlib.import_module("tinynet.kernels")
 
 
@@ -52,6 +48,32 @@ def kernel_sources() -> list:
 def load_ops(device: str = "reference"):
     """The kernel module of `device` (see `resolve`)."""
     return kernels.load(resolve(device))
+
+
+def page_kernels() -> str:
+    """The kernels in JavaScript, for a page that trains."""
+    return importlib.import_module("tinynet.kernels.page").script()
+
+
+def name_of(ops) -> str:
+    """The name of the device whose kernel module this is."""
+    return ops.__name__.rpartition(".")[2]
+
+
+def limit_threads(count) -> int:
+    """Have this process use at most so many threads, if the environment names none; return that."""
+    return _threads().limit_threads(count)
+
+
+def usable_cores():
+    """Return the cores that this process may run on, and how many it may use of them at a time."""
+    known = hasattr(os, "sched_getaffinity")
+    cores = os.sched_getaffinity(0) if known else range(os.cpu_count() or 1)
+    return set(cores), _threads().quota()
+
+
+def _threads():
+    return importlib.import_module("tinynet.kernels.cpu.machine.threads")
 
 
 def survey_of_cpu() -> dict:

@@ -54,6 +54,11 @@ class Node:
         self.training = None  # True or False where the call fixed it
         layer.nodes.append(self)
 
+    def __setstate__(self, state):
+        vars(self).update(state)
+        if self.inputs:  # a copied layer has the nodes of the models that it was copied with
+            self.layer.nodes.append(self)
+
     @property
     def number(self):
         """Which call of its layer this was."""

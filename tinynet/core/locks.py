@@ -33,7 +33,8 @@ class Lock:
         self.owner, self.depth = None, 0
 
     def __reduce__(self):
-        return Lock, (self.joined,)
+        root = self.root()
+        return Lock, (None if root is self else root,)
 
     def root(self):
         """Return the lock that is taken for this one."""

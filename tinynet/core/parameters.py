@@ -12,6 +12,7 @@ import operator
 
 import numpy as np
 
+from .copying import own
 from .variable import Variable, fitting
 from .versions import Versioned, new_version
 
@@ -102,6 +103,14 @@ class Parameter(Variable, Versioned):
         check_range(self.path, value, self.dtype)
         self.value[...] = value if self.home is None else self.home.ops.from_host(value)
         return self
+
+    def __getstate__(self):
+        return vars(self) | {"value": self.numpy(), "grad": None, "home": None}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self.value = own(self.value)
+        self.trainable = self.trainable  # makes the gradient
 
     def array(self):
         return self.value if self.home is None else self.home.ops.to_host(self.value)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import initializers
 from ..config import floatx
+from .copying import own
 
 
 def fitting(name, value, shape):
@@ -57,6 +58,10 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
             dtype = floatx()
         value = np.array(initializer, dtype)
         self.value = value if shape is None else fitting(name, value, tuple(shape))
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self.value = own(self.value)
 
     def array(self):
         """Return the live array, or a copy of it, on the host."""

@@ -27,6 +27,8 @@ def as_array(data, where):
         hint = ""
         if callable(data):
             hint = "; call it, if it is a function that makes batches"
+        elif _holds_text(array):
+            hint = _ids_of(where)
         elif array.dtype == object:
             hint = "; do all rows have the same length?"
         raise TypeError(f"{where}: expected numbers, received {type(data).__name__} of dtype "
@@ -65,11 +67,25 @@ def _from_pandas(data, where):
     for name, dtype in columns:
         if dtype.kind not in NUMBERS:
             raise TypeError(f"{where}: column {name!r} is of dtype {dtype}, expected numbers; "
-                            "convert it or leave it out")  # fmt: skip
+                            "convert it or leave it out"
+                            f"{_ids_of(where) if _holds_text(data) else ''}")  # fmt: skip
     array = data.to_numpy()
     if array.dtype.kind not in NUMBERS:  # columns of several dtypes, or of pandas's own
         array = data.to_numpy(dtype=np.float64, na_value=np.nan)
     return array
+
+
+def _holds_text(array):
+    """Return whether the first entry is a string."""
+    values = np.asarray(array).ravel()
+    return values.size > 0 and isinstance(values[0], (str, bytes))
+
+
+def _ids_of(where):
+    """Return how names of classes become numbers, where targets were asked for."""
+    if not where.endswith("y"):
+        return ""
+    return "; names of classes become numbers by names, y = np.unique(y, return_inverse=True)"
 
 
 def check_finite(array, where, rows=None, dtype=None):

@@ -27,6 +27,8 @@ class Table:
         passes: number of shuffled passes that were begun.
     """
 
+    before = None  # no batch is asked for before it is used, see `Stream`
+
     def __init__(self, data, batch_size=None, steps_per_epoch=None, shuffle=False, seed=0,
                  first_pass=0):  # fmt: skip
         for name, value in (("batch_size", batch_size), ("steps", steps_per_epoch)):
@@ -83,6 +85,20 @@ class Table:
 
     def close(self):
         """Arrays need no closing."""
+
+    def share(self, ranks):
+        """Be the source of one of several ranks, which takes its part of the rows of each batch.
+
+        Raises:
+            ValueError: they do not have the same number of rows; raised on all ranks.
+        """
+        if ranks.size > 1:
+            counts = ranks.gather(len(self.data))
+            other = next((rank for rank in range(ranks.size) if counts[rank] != counts[0]), None)
+            if other is not None:
+                raise ValueError(f"{self.data.where}x has {counts[0]} rows on rank 0, and "
+                                 f"{counts[other]} on rank {other}; every rank is given the whole "
+                                 "data, and takes its part of each batch")  # fmt: skip
 
     def epoch(self, length):
         """Yield (number of the first step, Dataset, [rows of a batch, ...]) through an epoch.

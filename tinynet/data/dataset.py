@@ -18,27 +18,37 @@ def unpack(data, where):
     return (*data, None) if len(data) == 2 else tuple(data)
 
 
-def class_weights(y, weights, classes):
+def class_weights(y, weights, classes, shares):
     """Return one weight per row from {class: weight}; a class that is not named weighs 1.
 
     Args:
-        y: class ids (N,) or (N, 1), or one-hot rows (N, C).
+        y: class ids (N,) or (N, 1), or rows (N, C) of which the largest entry is the class.
         weights: dict from class id to weight.
         classes: how many outputs the model has.
+        shares: whether y may hold shares of classes, in [0, 1]; else it must say one class.
     """
     if not isinstance(weights, dict):
         raise TypeError(f"class_weight: expected a dict of class -> weight, received {weights!r}")
-    ids = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)
+    several = y.ndim > 1 and y.shape[-1] > 1
+    ids = y.argmax(axis=-1) if several else y.reshape(len(y), -1)
     if ids.size != len(y):
         raise ValueError(f"class_weight: expected one class per row, received y of {y.shape}")
-    known = range(classes)
-    if classes == 1:  # 0 and 1, or -1 and 1; what lies between them is rounded, as in Keras
-        ids = np.round(ids)
+    known, fits = range(classes), np.ones(len(y), bool)
+    if several:
+        hot, rest = y == 1, y == y.min(axis=-1, keepdims=True)  # 0, or -1
+        fits = (hot.sum(axis=-1) == 1) & (hot | rest).all(axis=-1)
+        if shares:
+            fits |= (y >= 0).all(axis=-1) & (abs(y.sum(axis=-1) - 1) < 1e-3)
+    elif classes == 1:  # 0 and 1, or -1 and 1; what lies between them is rounded, as in Keras
+        ids = np.round(ids) if shares else ids
         known = (0, 1) if (ids == 0).any() else (-1, 0, 1)
-        if not np.isin(ids, known).all():
-            row = int(np.argwhere(~np.isin(ids, known))[0][0])
-            raise ValueError("class_weight: "
-                             f"y of row {row}, {y[row]}, is no class: expected 0 or 1")  # fmt: skip
+        fits = np.isin(ids, known).ravel()
+    if not fits.all():
+        row = int(np.argmin(fits))
+        expected = "one class" if several else "0 or 1"
+        raise ValueError("class_weight: "
+                         f"y of row {row}, {y[row]}, is no class: expected {expected}; for targets "
+                         "of another kind give each row its sample_weight")  # fmt: skip
     result = np.ones(len(y), np.float32)
     for label, weight in weights.items():
         if not isinstance(weight, (int, float, np.number)):
@@ -82,7 +92,12 @@ class Dataset:
         names: of the model's inputs; None where x is one array.
         dtype: that of the model, in which all numbers must be finite; None: in their own.
         where: how to call x in messages: "x", "validation x".
+
+    Attributes:
+        shared: whether every rank of a distributed training has all of these rows.
     """
+
+    shared = True
 
     def __init__(self, x, y=None, sample_weight=None, class_weight=None, names=None, where="",
                  dtype=None):  # fmt: skip
@@ -95,13 +110,14 @@ class Dataset:
             self.y = as_array(y, f"{where}y")
             same_length(self.x, self.y, f"{where}x", f"{where}y")
 
-    def fit_to(self, x, output_shape, check_targets):
+    def fit_to(self, x, output_shape, loss):
         """Have the rows as a model takes them.
 
         Args:
             x: the inputs in the model's shape.
             output_shape: of the model, with None for N.
-            check_targets: a loss's, function of (y, output_shape, how to call y) -> y.
+            loss: whose `check_targets(y, output_shape, how to call y)` returns y as it wants it;
+                None without targets.
 
         Returns:
             The Dataset itself.
@@ -113,13 +129,14 @@ class Dataset:
         if targets is not None:
 
             def fit(rows, name):
-                rows = check_targets(rows, output_shape, name)
+                rows = loss.check_targets(rows, output_shape, name)
                 check_finite(rows, name, dtype=self.model_dtype)
                 return rows
 
             self.y = _fitting(targets, fit, f"{self.where}y")
         if self.class_weight is not None:
-            weight = class_weights(targets, self.class_weight, output_shape[-1])
+            weight = class_weights(targets, self.class_weight, output_shape[-1],
+                                   loss.of_probabilities)  # fmt: skip
         if weight is not None:
             self.sample_weight = self._fitting_weight(weight, output_shape[1:-1])
         return self

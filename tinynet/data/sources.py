@@ -5,6 +5,7 @@ from which another run goes on, `get_state()` and `set_state(state)`.
 """
 
 from ..configs.checks import check_integer
+from ..core.ranks import ALONE
 from .arrays import as_array
 from .batches import Table, check_shuffle
 from .dataset import same_length, split_point, unpack
@@ -12,13 +13,14 @@ from .several import as_inputs
 from .streams import Stream, check_stream_arguments, is_stream
 
 
-def sources(dataset, names, order, x, y, sample_weight, validation_data, epochs, *, batch_size,
-            class_weight, initial_epoch, shuffle, steps_per_epoch, validation_batch_size,
-            validation_freq, validation_split, validation_steps):  # fmt: skip
+def sources(dataset, names, order, ranks, x, y, sample_weight, validation_data, epochs, *,
+            batch_size, class_weight, initial_epoch, shuffle, steps_per_epoch,
+            validation_batch_size, validation_freq, validation_split,
+            validation_steps):  # fmt: skip
     """Return where `fit`'s batches come from: (for training, for validation or None).
 
     Args:
-        dataset, order: see `source`.
+        dataset, order, ranks: see `source`.
         names: of the model's inputs; None where x is one array.
         and those of `fit`, which are checked.
     """
@@ -45,12 +47,13 @@ def sources(dataset, names, order, x, y, sample_weight, validation_data, epochs,
             validation_data, "validation_data"
         )  # fails before anything is built
     train = source(dataset, x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch,
-                   class_weight=class_weight, shuffle=shuffle, order=order)  # fmt: skip
+                   class_weight=class_weight, shuffle=shuffle, order=order,
+                   ranks=ranks)  # fmt: skip
     if validation_data is None:
         return train, None
     return train, _validation_source(
         dataset, validation_data, validation_batch_size or batch_size, validation_steps,
-        where, validations,
+        where, validations, ranks,
     )  # fmt: skip
 
 
@@ -65,7 +68,8 @@ def validation_due(frequency):
 
 
 def source(dataset, x, y=None, sample_weight=None, *, batch_size=None, steps=None,
-           class_weight=None, shuffle=None, order=None, targets=True, where=""):  # fmt: skip
+           class_weight=None, shuffle=None, order=None, targets=True, where="",
+           ranks=ALONE):  # fmt: skip
     """Return where batches come from, a Table or a Stream.
 
     Args:
@@ -77,22 +81,27 @@ def source(dataset, x, y=None, sample_weight=None, *, batch_size=None, steps=Non
             number of the first pass.
         targets: whether y is needed.
         where: how to begin messages.
+        ranks: those that share the batches, see `core.ranks`.
     """
     if is_stream(x):
         check_stream_arguments(x, class_weight, batch_size, y=y, sample_weight=sample_weight)
         order = {} if shuffle is None else {"shuffle": shuffle, **order()}
-        return Stream(dataset, x, steps, class_weight, targets=targets, where=where, **order)
-    data = dataset(x, y, sample_weight, class_weight, where)
-    order = {} if shuffle is None else {"shuffle": shuffle, **order()}  # building draws seeds first
-    return Table(data, batch_size, steps, **order)
+        made = Stream(dataset, x, steps, class_weight, targets=targets, where=where, **order)
+    else:
+        data = dataset(x, y, sample_weight, class_weight, where)
+        order = {} if shuffle is None else {"shuffle": shuffle, **order()}  # built: it draws, too
+        made = Table(data, batch_size, steps, **order)
+    made.share(ranks)
+    return made
 
 
-def _validation_source(dataset, data, batch_size, steps, where, times):
+def _validation_source(dataset, data, batch_size, steps, where, times, ranks):
     """Return the source of validation batches, which are gone through `times` times."""
     if not is_stream(data):
         x, y, weight = data
-        return source(dataset, x, y, weight, batch_size=batch_size, steps=steps, where=where)
-    stream = source(dataset, data, steps=steps, where=where)
+        return source(dataset, x, y, weight, batch_size=batch_size, steps=steps, where=where,
+                      ranks=ranks)  # fmt: skip
+    stream = source(dataset, data, steps=steps, where=where, ranks=ranks)
     if stream.once and steps is None and times > 1:
         raise ValueError(f"validation_data: a {type(data).__name__} can be read only once, for "
                          f"{times} "

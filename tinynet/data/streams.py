@@ -5,11 +5,13 @@ Each batch becomes a Dataset of its own, checked when it comes; messages name it
 
 import array
 import collections.abc
+import copy
 import itertools
 import warnings
 
 import numpy as np
 
+from .. import random
 from ..configs.checks import check_integer
 from ..random import generator
 from .batches import check_shuffle
@@ -78,6 +80,9 @@ class Stream:
 
     Attributes:
         steps: None where it is not known.
+        before: (state, random streams) as they were before a batch that is not used yet was asked
+            for: it waits, or it never came; None: there is no such batch.
+        notes: whether `before` is kept for every batch, not only for the first of an epoch.
     """
 
     def __init__(self, dataset, batches, steps=None, class_weight=None, shuffle=False, seed=0,
@@ -95,11 +100,37 @@ class Stream:
         self.pass_number, self.taken = first_pass, 0  # of this pass; batches taken from it
         self.skip = 0  # how much of the coming pass is left out
         self.waiting = None  # a Dataset that was taken from it but not used
+        self.before, self.notes, self.streams = None, False, None  # random, where the pass began
         self.in_epoch, self.number, self.total = False, 0, 0  # batches taken
         self.begun, self.done = self._position(), 0  # where the epoch began; batches since
-        self.made_for = self.begun  # what `waiting`, once it is taken, is the first batch of
 
-    batch_size = None
+    batch_size, ranks = None, None
+
+    def share(self, ranks):
+        """Be the source of one of several ranks, see `core.ranks`.
+
+        Of a PyDataset it gives every `size`-th batch: a step is of so many of them. Those that are
+        left over at the end of a pass are steps of their own, whose rows all ranks share. An
+        iterator is the rank's own.
+        """
+        self.ranks = ranks if ranks.size > 1 else None
+
+    def _shared_order(self, order):
+        """Return the numbers of this rank's batches, and of those that all ranks take."""
+        if self.ranks is None:
+            return order
+        size, rank = self.ranks.size, self.ranks.rank
+        if not isinstance(order, (range, list)):  # without an end
+            return itertools.islice(order, rank, None, size)
+        whole = len(order) // size * size
+        return [*order[rank:whole:size], *order[whole:]]
+
+    def _is_shared(self):
+        """Return whether the batch that was taken last is one that all ranks have."""
+        if self.ranks is None:
+            return True
+        length = self.batches.num_batches if self.pydataset else None
+        return length is not None and self.taken > length // self.ranks.size
 
     @property
     def steps(self):
@@ -119,6 +150,8 @@ class Stream:
 
     def ready(self):
         """Return whether there is a batch for another epoch; it is taken and kept."""
+        if self.waiting is None and not self.done:
+            self._note()
         if self.waiting is None and not self.in_epoch:
             self._begin_epoch()
         if self.done:
@@ -126,6 +159,8 @@ class Stream:
         for _ in range(1 if self.once else 2):  # where one pass has ended, another may begin
             if self.waiting is None:
                 self.waiting = self._take()
+        if self.waiting is None:
+            self.before = None
         return self.waiting is not None
 
     def _position(self):
@@ -137,9 +172,19 @@ class Stream:
             number, taken, unused = self.passes, 0, 0
         return {"seed": self.seed, "passes": number, "batches": taken, "total": self.total - unused}
 
+    def _note(self):
+        """Keep what `before` is."""
+        self.before = None
+        state = self.get_state()
+        if "data" in state:  # which the data set may go on to change
+            state["data"] = copy.deepcopy(state["data"])
+        self.before = state, random.get_state()
+
     def get_state(self):
         """Return where the epoch began, how many batches are done, and what the data set says."""
-        state = {**self.begun, "done": self.done}
+        if self.before is not None:
+            return self.before[0]
+        state = {**self.begun, "done": self.done, "streams": self.streams}
         if hasattr(self.batches, "get_state") and hasattr(self.batches, "set_state"):
             state["data"] = self.batches.get_state()
         return state
@@ -148,15 +193,17 @@ class Stream:
         """Go on as the source whose `get_state` returned this.
 
         The batches of a PyDataset that are behind it are not made; of another source they are taken
-        and dropped.
+        and dropped: of an iterable with the random streams that its pass began with.
         """
+        self.before = None
         begun, done = {name: state[name] for name in self.begun}, state["done"]
         skip = state["batches"] + done
         if self.once:
             self._drop(state["total"] + done)
-        elif skip or "data" in state or (self.shuffle and begun != self.made_for):
-            self.waiting = None  # it is another batch
+        else:
+            self.waiting = None  # it is another batch, or drawn with other random numbers
             self._end_pass()
+            self.streams = state.get("streams")
             self.seed, self.passes, self.skip = state["seed"], state["passes"], skip
             self.number, self.total = done, state["total"] + done
         self.begun, self.done = begun, done
@@ -188,13 +235,16 @@ class Stream:
         elif self.current is None and not self.once:  # nothing is left of it, but it counts
             self.current = self._begin_pass()
         while more:
-            data, self.waiting = self.waiting, None
+            data, self.waiting, self.before = self.waiting, None, None
             step = self.done = step + 1
             yield step - 1, data, [slice(0, len(data))]
             if step == steps:
                 break
+            if self.notes:
+                self._note()
             self.waiting = self._take()
             more = self.waiting is not None
+        self.before = None
         if self.steps_per_epoch is None:
             self._end_pass()
         elif step < steps:
@@ -212,13 +262,16 @@ class Stream:
 
     def close(self):
         """End pass and epoch; an iterator is left as it is."""
-        self.waiting = None
+        self.waiting = self.before = None
         self._end_pass()
         self._end_epoch()
 
     def _length(self):
         if self.pydataset:
-            return self.batches.num_batches
+            length = self.batches.num_batches
+            if self.ranks is None or length is None:
+                return length
+            return sum(divmod(length, self.ranks.size))
         try:
             return len(self.batches)
         except TypeError:
@@ -238,16 +291,24 @@ class Stream:
         self.taken, self.skip, skip = self.skip, 0, self.skip
         self.pass_number = self.passes
         if not self.pydataset:
+            now = random.get_state()
+            if skip and self.streams is not None:
+                random.set_state(self.streams)
+            else:
+                self.streams = now
             iterator = iter(self.batches)
             for _ in range(skip):
                 next(iterator, None)
+            if skip:
+                random.set_state(now)
             return iterator
         length = self.batches.num_batches
         order = itertools.count() if length is None else range(length)
         if self.shuffle and length is not None:
             order = generator(self.seed, self.passes).permutation(length).tolist()
             self.passes += 1
-        return batches_in_order(self.batches, itertools.islice(order, skip, None))
+        order = itertools.islice(self._shared_order(order), skip, None)
+        return batches_in_order(self.batches, order)
 
     def _end_pass(self):
         if self.current is not None and not self.once and hasattr(self.current, "close"):
@@ -270,7 +331,9 @@ class Stream:
                 x, y, weight = unpack(batch, where.removesuffix(": "))
             else:
                 x, y, weight = _only_x(batch, where), None, None
-            return self.dataset(x, y, weight, self.class_weight, where)
+            data = self.dataset(x, y, weight, self.class_weight, where)
+            data.shared = self._is_shared()
+            return data
         except (TypeError, ValueError):
             self._end_pass()  # workers may be waiting
             raise

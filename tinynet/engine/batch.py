@@ -21,7 +21,7 @@ class BatchLoading:
         rows = self.build_for(data.x, f"{where}x")
         if y is not None:
             loss = self.loss.for_shapes(data.y.shape, self.output_shape)
-        data.fit_to(rows, self.output_shape, loss and loss.check_targets)
+        data.fit_to(rows, self.output_shape, loss)
         self.loss = loss or self.loss
         return data
 

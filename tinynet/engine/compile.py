@@ -1,9 +1,10 @@
 """`compile`: optimizer, loss, metrics, device; and preparation before the first step."""
 
-from .. import losses, optimizers
+from .. import distribution, losses, optimizers
 from ..configs.checks import check_integer
 from ..core.devices import is_open, load_ops, resolve
 from ..core.locks import Lock, exclusive, join
+from ..core.ranks import ALONE
 from ..data import SeveralRows
 from ..measuring.choice import choose, density_of
 from ..metrics import Metric
@@ -23,6 +24,7 @@ class Compiled:
         self.device, self.run_eagerly, self.fused = resolve(), False, False
         self.jit_compile, self.steps_per_execution = "auto", 1
         self.choosing, self.choice = False, None  # device="auto": whether, and what was taken
+        self.ranks = ALONE  # the processes that train it together
         self.history = None
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.course = None  # of the `fit` that goes on
@@ -35,7 +37,8 @@ class Compiled:
     @exclusive
     def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None,
                 weighted_metrics=None, run_eagerly=False, steps_per_execution=1,
-                jit_compile="auto", auto_scale_loss=True, device=None):  # fmt: skip
+                jit_compile="auto", auto_scale_loss=True, device=None,
+                distribute=None):  # fmt: skip
         """Choose optimizer, loss, metrics and device; the same optimizer object keeps its state.
 
         Args:
@@ -51,6 +54,8 @@ class Compiled:
                 measures both for some seconds on copies of the model, for its batch size, and keeps
                 what it found (see `measuring.choice`). None: the environment variable
                 TINYNET_DEVICE, else "cpu".
+            distribute: a `distribution.DataParallel`, to train on all processes that mpiexec has
+                started. None: as the environment variable TINYNET_DISTRIBUTE says: "mpi", or not.
             loss_weights: None: there is one output.
             steps_per_execution: callbacks' hooks for batches are called around so many batches.
             jit_compile, auto_scale_loss: accepted as in Keras; they change nothing here.
@@ -80,6 +85,7 @@ class Compiled:
             raise ValueError('a loss with reduction "none" gives no number to train on')
         check_names(metrics)
         check_names(weighted_metrics)
+        ranks = distribution.ranks_for(distribute)
         choosing, device = is_open(device), resolve(device)
         ops = load_ops(device)
         self.check_not_training("compile")
@@ -91,7 +97,7 @@ class Compiled:
         self.run_eagerly, self.jit_compile = run_eagerly, jit_compile
         self.steps_per_execution = steps_per_execution
         self.choosing, self.choice = choosing, None
-        self.compiled_metrics = None
+        self.compiled_metrics, self.ranks = None, ranks
         self._take_device(device, ops)
 
     @property
@@ -116,12 +122,15 @@ class Compiled:
         """Settle device="auto" for `fit` on x with batches of so many rows."""
         if not self.choosing:
             return
-        several = isinstance(x, SeveralRows)
-        shapes = [p.shape[1:] for p in x.parts] if several else x.shape[1:]
-        self.choice = choose(self, batch, shapes, density_of(x))
+        self.choice = self.ranks.first(self._measured_choice, x, batch)
         self._take_device(self.choice.device, load_ops(self.choice.device))
         if verbose and self.choice.compared:
             print(self.choice)
+
+    def _measured_choice(self, x, batch):
+        several = isinstance(x, SeveralRows)
+        shapes = [p.shape[1:] for p in x.parts] if several else x.shape[1:]
+        return choose(self, batch, shapes, density_of(x))
 
     @exclusive
     def _prepare(self, target_shape):
@@ -139,8 +148,9 @@ class Compiled:
         self.loss.context = self.context
         if self.compiled_metrics is None:
             self.compiled_metrics = Collection(
-                self.metrics_given, self.weighted_metrics_given, target_shape, self.output_shape
-            )
+                self.metrics_given, self.weighted_metrics_given, target_shape, self.output_shape,
+                self.loss.from_logits,
+            )  # fmt: skip
 
     @exclusive
     def _prepare_execution(self):
@@ -153,10 +163,11 @@ class Compiled:
     def explain_execution(self) -> str:
         """How the steps are carried out: replayed by the device, or eagerly and why.
 
-        With device="auto", also which device `fit` took, and why.
+        With device="auto", also which device `fit` took, and why; of several ranks, which this is.
         """
         chosen = [] if self.choice is None else [str(self.choice)]
         chosen += [self.loss.note] if getattr(self.loss, "note", None) else []
+        chosen += filter(None, [self.ranks.describe()])
         if not isinstance(self.execution, Replay):
             return "; ".join([f'eagerly, kernel by kernel: device "{self.device}"', *chosen])
         reasons = [f"{kind}: {reason}" for kind, reason in self.execution.reasons.items()]

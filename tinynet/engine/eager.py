@@ -1,7 +1,10 @@
 """Steps carried out one by one, kernel by kernel."""
 
+import contextlib
+
 import numpy as np
 
+from ..core.ranks import WHOLE
 from .batch import targets
 
 
@@ -21,15 +24,32 @@ class Eager:
 
     def train(self, data, batches):
         """A training step for each batch."""
-        for rows in batches:
-            y, weight = self._run(self.model.train_step, data, rows)
-            self.model.steps_taken += 1
-            self._count(y, weight)
+        with self.parted(data, batches) as batches:
+            for rows in batches:
+                y, weight = self._run(self.model.train_step, data, rows)
+                self.model.steps_taken += 1
+                self._count(y, weight)
 
     def test(self, data, batches):
         """Loss and metrics of each batch."""
-        for rows in batches:
-            self._count(*self._run(self.model.test_step, data, rows))
+        with self.parted(data, batches) as batches:
+            for rows in batches:
+                self._count(*self._run(self.model.test_step, data, rows))
+
+    @contextlib.contextmanager
+    def parted(self, data, batches):
+        """Within the block, steps are of this rank's rows of the batches, which it returns."""
+        model = self.model
+        batches, part = model.ranks.part(data, batches)
+        if part is WHOLE:
+            yield batches
+            return
+        context = model.step_context
+        context.take_part(part)
+        try:
+            yield batches
+        finally:
+            context.take_part(WHOLE)
 
     def _run(self, step, data, rows):
         """Carry out a step; returns the targets and sample weights as the data set holds them."""
@@ -43,8 +63,16 @@ class Eager:
         model = self.model
         predictions = model.context.ops.to_host(model.predictions())  # (R, C)
         predictions = predictions.reshape(len(y), *model.output_shape[1:])
-        model.loss_tracker.update_state(model.context.loss, [len(y)])
-        model.compiled_metrics.update(y, predictions, weight)
+        self.track(model.context.loss, [len(y)])
+        model.update_metrics(y, predictions, weight)
+
+    def track(self, losses, rows):
+        """Count the losses of steps, and their rows: a mean counts with its rows."""
+        part = self.model.step_context.part
+        if part is not WHOLE:  # the losses are this rank's terms of the batches' means
+            rows = np.asarray(rows)
+            losses, rows = losses * (part.total / rows), rows / part.copies
+        self.model.loss_tracker.update_state(losses, rows)
 
     def predict(self, data, batches):
         """The outputs for the rows of the batches."""
@@ -58,6 +86,10 @@ class Eager:
             else:
                 parts.append(np.array(to_host(outputs)))
         return joined(parts)
+
+    def announce(self, data):
+        """Return what tells the device, while it lives, that a call reads these data sets."""
+        return getattr(self.model.context.ops, "announce", lambda data: None)(data)
 
     def release(self):
         """Give memory back that the next call can do without."""

@@ -22,7 +22,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None,
         validation_split=0.0, validation_data=None, shuffle=True, class_weight=None,
         sample_weight=None, initial_epoch=0, steps_per_epoch=None, validation_steps=None,
-        validation_batch_size=None, validation_freq=1, resume=None,
+        validation_batch_size=None, validation_freq=1, resume=None, coach=True,
     ):  # fmt: skip
         """Train for some epochs; everything is checked before the first step.
 
@@ -48,6 +48,8 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             validation_freq: validate every so many epochs, or a list of epochs counted from 1.
             resume: a folder for snapshots; the same command, started again after whatever ended it,
                 goes on to the same bits. See `callbacks.Snapshot`.
+            coach: with verbose=1, say in a line what is probably wrong with outputs, data, learning
+                rate or layers; the environment's TINYNET_COACH=0 says nothing.
 
         Returns:
             History: `.history` has one list per name: loss, metrics, val_loss, val_metrics.
@@ -64,12 +66,13 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             "validation_batch_size": validation_batch_size, "validation_freq": validation_freq,
         }  # fmt: skip
         train, validation = sources(
-            self.dataset, self.names_of_inputs, self.order,
+            self.dataset, self.names_of_inputs, self.order, self.ranks,
             x, y, sample_weight, validation_data, epochs, **arguments,
         )  # fmt: skip
         self._choose_device(*train.example(), verbose)
         self._prepare(train.target_shape)
-        course = Training(self, train, validation, callbacks, verbose, epochs, resume, arguments)
+        course = Training(self, train, validation, callbacks, verbose, epochs, resume, arguments,
+                          coach)  # fmt: skip
         with course:
             for epoch in course.epochs():
                 for batches in course.batches("train", train):
@@ -89,7 +92,8 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
     @exclusive
     def order(self):
         """Return what the permutations of the next pass over the data are drawn with."""
-        self.shuffle_seed = draw_seed() if self.shuffle_seed is None else self.shuffle_seed
+        seed = draw_seed() if self.shuffle_seed is None else self.shuffle_seed
+        self.shuffle_seed = self.ranks.first(lambda: seed)
         return {"seed": self.shuffle_seed, "first_pass": self.passes_taken}
 
     # ---------------------------------------------------------------------- evaluate and predict
@@ -109,9 +113,10 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         self._require_compiled("evaluate")
         if x is None or (y is None and not is_stream(x)):
             raise ValueError("evaluate needs x and y")
-        data = source(self.dataset, x, y, sample_weight, batch_size=batch_size, steps=steps)
+        data = source(self.dataset, x, y, sample_weight, batch_size=batch_size, steps=steps,
+                      ranks=self.ranks)  # fmt: skip
         self._prepare(data.target_shape)
-        with Course(self, [data], callbacks, verbose, steps=data.steps) as course:
+        with Course(self, [data], callbacks, verbose, (), self.ranks, steps=data.steps) as course:
             logs = self._evaluate(data, course)
         return logs if return_dict else _flat(logs)
 

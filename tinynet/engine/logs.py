@@ -1,7 +1,10 @@
 """The loss and the metrics of the batches since the last reset: the logs of an epoch."""
 
+import numpy as np
+
 from .. import metrics
-from ..metrics.collection import is_sum
+from ..core.ranks import ALONE
+from ..metrics.collection import added_states, is_sum
 
 
 class Logs:
@@ -35,8 +38,48 @@ class Logs:
                 self.loss_tracker.set_state(loss)
                 metrics.set_state(kept)
 
+    def counts_here(self):
+        """Whether rows of the running batch count here: those that all ranks have, on the first."""
+        part = self.step_context.part
+        return part.copies == 1 or part.ranks.rank == 0
+
+    def update_metrics(self, y, predictions, weight, rows=None):
+        """Count this rank's rows of some batches, see `Collection.update`.
+
+        Metrics that are no sums over rows see the rows of all ranks, on each of them.
+        """
+        part, metrics = self.step_context.part, self.compiled_metrics
+        if part.ranks is ALONE:
+            metrics.update(y, predictions, weight, rows)
+            return
+        if self.counts_here():
+            metrics.update(y, predictions, weight, rows, which=is_sum)
+        if not self.metrics_are_sums():
+            given = (y, np.array(predictions), weight)
+            if part.copies == 1:
+                parts = zip(*part.ranks.gather(given), strict=True)
+                given = (None if p[0] is None else np.concatenate(p) for p in parts)
+            metrics.update(*given, which=lambda metric: not is_sum(metric))
+
+    def collect_metrics(self):
+        """Have the first rank's metrics hold what all ranks have counted; others begin anew."""
+        if self.ranks is ALONE:
+            return
+        sums = [self.loss_tracker, *(m for _, m, _ in self._items() if is_sum(m))]
+        states = self.ranks.gather([metric.get_state() for metric in sums])
+        for metric, *of_ranks in zip(sums, *states, strict=True):
+            if self.ranks.rank == 0:
+                metric.set_state(added_states(of_ranks))
+            else:
+                metric.reset_state()
+
     def logs(self) -> dict:
-        """Loss and metrics since the last reset."""
+        """Loss and metrics since the last reset, of the rows of all ranks."""
+        self.collect_metrics()
+        return self.ranks.first(self.logs_here)
+
+    def logs_here(self) -> dict:
+        """Loss and metrics since the last reset, of this rank's rows."""
         return {"loss": self.loss_tracker.result(), **self.compiled_metrics.results()}
 
     def get_metrics_result(self) -> dict:

@@ -59,15 +59,24 @@ class RecordingContext(StepContext):
         scalar_names: of the numbers that change from step to step, in the order of their slots.
     """
 
-    def __init__(self, ops):
+    def __init__(self, ops, part, flat):
         super().__init__(Recorder(ops), reuse=True)
         self.device, self.step, self.scalar_names = ops, ops.RunningStep(), []
+        self.flat = flat
+        self.take_part(part)
 
     def add_loss(self, values):
         self.ops.instructions.append(self.device.add_loss_instruction(values))
 
     def add_penalty(self, regularizer, parameter):
         """Record nothing: in a program, `penalty_grad` adds the penalty to the loss."""
+
+    def exchange(self, function, *arrays):
+        make = getattr(self.device, "exchange_instruction", None)
+        if make is None:
+            raise NotRecordable("an exchange with other ranks within a step")
+        flat = any(array is self.flat.grads for array in arrays)
+        self.ops.instructions.append(make(function, arrays, flat))
 
     def scalars(self, values):
         self.scalar_names = list(values)
@@ -137,7 +146,7 @@ class Program:
         check_recordable(model)
         self.model, self.kind, self.rows, self.counted = model, kind, rows, counted
         ops = model.step_context.ops
-        self.context = RecordingContext(ops)
+        self.context = RecordingContext(ops, model.step_context.part, model.flat)
         self.copied = 0
         self.whole = None  # a reference to the data set that `_look_at` has seen
         saved = [(layer, layer.saved) for layer in model.leaves()]

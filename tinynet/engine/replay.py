@@ -40,7 +40,8 @@ class Replay(Eager):
         Args:
             counted: metrics that the device counts, see `Collection.matches`.
         """
-        key, state = (kind, rows), (*self._state(kind), counted)
+        key = (kind, rows, self.model.step_context.part)
+        state = (*self._state(kind), counted)
         known = self.programs.get(key)
         if known is None or known[0] != state:
             try:
@@ -94,11 +95,16 @@ class Replay(Eager):
         program = self.program("predict", rows)
         if program is None:
             return super().predict(data, batches)
-        _, outputs = self._timed(program, ("predict", rows), len(batches), data.x, index)
+        key = ("predict", rows, self.model.step_context.part)
+        _, outputs = self._timed(program, key, len(batches), data.x, index)
         return outputs.reshape(len(index), *outputs.shape[1:])
 
     def _measured(self, kind, data, batches):
         """Replay the batches and count their losses and metrics; False where that can't be done."""
+        with self.parted(data, batches) as own:
+            return self._replayed(kind, data, own)
+
+    def _replayed(self, kind, data, batches):
         model, index = self.model, _index(batches)
         model.ensure_flat()
         rows = len(index) // len(batches)
@@ -107,14 +113,15 @@ class Replay(Eager):
             return False
         y, weight = targets(data, index)
         rows_y, w = self._target_rows(program, y, weight, rows, len(batches))
-        losses, outputs = self._timed(program, (kind, rows), len(batches), data.x, index, rows_y, w)
-        # the same sum as step by step: each batch's mean counts with its rows
-        model.loss_tracker.update_state(losses, np.full(len(losses), rows))
+        key = (kind, rows, model.step_context.part)
+        losses, outputs = self._timed(program, key, len(batches), data.x, index, rows_y, w)
+        self.track(losses, np.full(len(losses), rows))  # the same sum as step by step
         if program.counted is not None:
-            model.compiled_metrics.count(outputs.sum(axis=0), len(index))
+            if model.counts_here():
+                model.compiled_metrics.count(outputs.sum(axis=0), len(index))
             return True
         predictions = outputs.reshape(len(index), *model.output_shape[1:])
-        model.compiled_metrics.update(y, predictions, weight, rows)
+        model.update_metrics(y, predictions, weight, rows)
         return True
 
     def _counted(self, y):

@@ -27,6 +27,7 @@ class Step:
         self.backward(dy.reshape(outputs.shape), logits=self.fused)  # flat.grads (P,)
         self.optimizer.unscale(self.flat.grads)  # (P,)
         self.add_penalties(with_gradient=True)
+        self.context.sum_over_ranks(self.flat.grads)  # (P,)
 
     def update(self):
         """Change the trainable weights by what the optimizer makes of their gradients."""
@@ -57,8 +58,13 @@ class Step:
         self.context.add_loss(self.loss.forward(y, rows, w, logits=self.fused))  # (R,)
 
     def add_penalties(self, with_gradient):
-        """Add the regularizers' penalties to the loss, and their gradients to the gradient."""
+        """Add the regularizers' penalties to the loss, and their gradients to the gradient.
+
+        They are terms of the loss like a row's: one rank has them, the first.
+        """
         ops = self.context.ops
+        if self.context.part.ranks.rank > 0:
+            return
         for p in self.layout.regularized:
             r, dw = p.regularizer, p.grad if with_gradient else None
             self.context.add_penalty(r, p)

@@ -1,5 +1,6 @@
 """Layers, each with `forward` and directly below it `backward`."""
 
+from ..configs.arguments import absent as _absent
 from ..configs.naming import public_names as _public_names
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .activity import ActivityRegularization
@@ -40,3 +41,4 @@ _give_operators()
 GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D  # Keras has both
 
 __all__ = _public_names(globals())
+__getattr__ = _absent(__name__)

@@ -20,6 +20,7 @@ class Penalized(Layer):
     """
 
     unversioned = Layer.unversioned | {"activity_losses", "activity"}
+    derived = Layer.derived | {"activity_losses": None, "activity": None}
 
     def __init__(self, *, activity_regularizer=None, **options):
         super().__init__(**options)
@@ -34,15 +35,16 @@ class Penalized(Layer):
     def forward_pass(self, x, training=False, logits=False):
         y, r = super().forward_pass(x, training, logits), self.activity_regularizer
         if r is not None:
-            N, self.activity = len(y), y
-            self.activity_losses = self.empty((N,))
+            N, self.activity = self.context.rows_of_batch(len(y)), y
+            self.activity_losses = self.empty((len(y),))
             self.ops.activity_penalty(y, r.l1 / N, r.l2 / N, losses=self.activity_losses)
         return y
 
     def backward_pass(self, dy, logits=False):
         r = self.activity_regularizer
         if r is not None:
-            share, total = self.context.loss_scale / len(dy), self.empty(dy.shape)
+            N, total = self.context.rows_of_batch(len(dy)), self.empty(dy.shape)
+            share = self.context.loss_scale / N
             l1, l2 = r.l1 * share, r.l2 * share
             self.ops.activity_penalty_grad(self.activity, dy, l1, l2, dx=total)
             dy = total

@@ -23,11 +23,14 @@ import numpy as np
 
 from .. import activations, constraints, initializers, regularizers
 from ..config import float_dtype
-from ..configs.custom_objects import custom_object_scope
+from ..configs.arguments import check_arguments
+from ..configs.checks import is_integer
+from ..configs.custom_objects import custom_object_scope, is_registered
 from ..configs.keras import adapt
 from ..configs.naming import unique_name
 from ..configs.registry import Registry
 from ..core.context import StepContext
+from ..core.copying import CopiedWhole
 from ..core.devices import load_ops
 from ..core.graph import fits, is_symbolic
 from ..core.locks import exclusive
@@ -47,7 +50,7 @@ OBJECTS = {"activation": activations, "initializer": initializers, "regularizer"
            "constraint": constraints}  # fmt: skip
 
 
-class Layer(Symbolic, Weights, Versioned):
+class Layer(Symbolic, Weights, CopiedWhole, Versioned):
     """Base of all layers.
 
     Args:
@@ -70,6 +73,11 @@ class Layer(Symbolic, Weights, Versioned):
     input_spec = None  # an InputSpec, or a list of one for each input
     path = property(lambda self: self.name, doc="The name, as in Keras.")
     compute_dtype = variable_dtype = property(lambda self: self.dtype, doc="The layer's dtype.")
+    derived = {"saved": None, "known_layout": None}  # noqa: RUF012
+
+    def __new__(cls, *args, **options):
+        check_arguments(cls, args, options)
+        return super().__new__(cls)
 
     def __init__(self, *, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None):
         self.name = unique_name(type(self).__name__) if name is None else str(name)
@@ -86,7 +94,19 @@ class Layer(Symbolic, Weights, Versioned):
             input_shape = (input_dim,)
         if input_shape is not None:
             input_shape = (input_shape,) if np.ndim(input_shape) == 0 else tuple(input_shape)
+            if not all(size is None or is_integer(size, 0) for size in input_shape):
+                raise self.invalid(f"input_shape must hold integers, received {input_shape!r}")
         self.declared_input_shape = input_shape
+
+    def __getattr__(self, name):
+        """Called for what is not there: weights, say, before they are made."""
+        hint = ""
+        if f"{name}_initializer" in vars(self) and not self.built:
+            hint = (f": layer {self.name!r} is not built yet, so it has no {name}; call it on "
+                    "data, call build(input_shape), or put it into a model with an "
+                    "Input")  # fmt: skip
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}",
+                             name=name, obj=self)  # fmt: skip
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -306,6 +326,10 @@ class Layer(Symbolic, Weights, Versioned):
 
     # ---------------------------------------------------------------------------------- state
 
+    def __getstate__(self):
+        """Return the attributes of a copy: without the models that the layer is used in."""
+        return super().__getstate__() | {"nodes": [n for n in self.nodes if not n.inputs]}
+
     def get_state(self):
         """Return what training changes: weights, and where the layer's random generators are.
 
@@ -334,7 +358,7 @@ class Layer(Symbolic, Weights, Versioned):
         config = {"name": self.name, "trainable": self.learns, "dtype": self.dtype}
         for key in self.config_keys:
             value, module = getattr(self, key), OBJECTS.get(key.rpartition("_")[2])
-            known = module is activations or hasattr(value, "get_config")
+            known = module is activations or hasattr(value, "get_config") or is_registered(value)
             config[key] = module.serialize(value) if module and known else value
         return config
 

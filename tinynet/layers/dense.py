@@ -1,7 +1,7 @@
 """Dense: y = f(x W + b)."""
 
 from .. import activations
-from ..configs.checks import check_integer
+from ..configs.checks import check_integer, is_number
 from .activity import Penalized
 from .base import register
 
@@ -37,6 +37,10 @@ class Dense(Penalized):
                  bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None,
                  kernel_constraint=None, bias_constraint=None, **options):  # fmt: skip
         super().__init__(**options)
+        if is_number(activation):
+            raise TypeError(f"Dense({units!r}, {activation!r}): the second argument is the "
+                            "activation; activation must be a name such as \"relu\", or None. Two "
+                            f"layers are Dense({units!r}), Dense({activation!r})")  # fmt: skip
         self.store(locals())
         self.units = check_integer(f"layer {self.name!r}: units", units, kind="an int")
 

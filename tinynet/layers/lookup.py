@@ -143,9 +143,8 @@ class IntegerLookup(Lookup):
     kind = int
 
     def __init__(self, max_tokens=None, num_oov_indices=1, mask_token=None, oov_token=-1,
-                 vocabulary=None, invert=False, output_mode="int", pad_to_max_tokens=False,
-                 **options):  # fmt: skip
-        options.pop("vocabulary_dtype", None)
+                 vocabulary=None, invert=False, output_mode="int", pad_to_max_tokens=False, *,
+                 vocabulary_dtype="int64", **options):  # fmt: skip
         super().__init__(max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, invert,
                          output_mode, pad_to_max_tokens, **options)  # fmt: skip
 
@@ -160,9 +159,8 @@ class StringLookup(Lookup):
     kind = str
 
     def __init__(self, max_tokens=None, num_oov_indices=1, mask_token=None, oov_token="[UNK]",
-                 vocabulary=None, invert=False, output_mode="int", pad_to_max_tokens=False,
-                 **options):  # fmt: skip
-        options.pop("encoding", None)
+                 vocabulary=None, invert=False, output_mode="int", pad_to_max_tokens=False, *,
+                 encoding="utf-8", **options):  # fmt: skip
         if num_oov_indices > 1:
             raise ValueError("StringLookup: num_oov_indices must be 0 or 1; Keras tells unknown "
                              "strings apart by a hash that is not here")  # fmt: skip

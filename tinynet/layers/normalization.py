@@ -55,11 +55,11 @@ class BatchNormalization(ScaledAndShifted):
                  beta_initializer="zeros", gamma_initializer="ones",
                  moving_mean_initializer="zeros", moving_variance_initializer="ones",
                  beta_regularizer=None, gamma_regularizer=None, beta_constraint=None,
-                 gamma_constraint=None, **options):  # fmt: skip
-        for key, off in (("renorm", False), ("renorm_clipping", None), ("renorm_momentum", 0.99),
-                         ("synchronized", False)):  # fmt: skip
-            if options.pop(key, off) != off:
-                raise ValueError(f"BatchNormalization: {key} is not supported")
+                 gamma_constraint=None, *, renorm=False, renorm_clipping=None,
+                 renorm_momentum=0.99, synchronized=False, **options):  # fmt: skip
+        if renorm or synchronized:
+            kind = "renorm" if renorm else "synchronized"
+            raise ValueError(f"BatchNormalization: {kind} is not supported")
         super().__init__(**options)
         self.store(locals())
         self.momentum = check_number(f"layer {self.name!r}: momentum", momentum, 0, 1)
@@ -89,6 +89,9 @@ class BatchNormalization(ScaledAndShifted):
         if batch_statistics:
             mean, var = self.empty(x.shape[1:]), self.empty(x.shape[1:])  # (D,)
             ops.batchnorm(x, gamma, beta, self.epsilon, y=y, xhat=xhat, mean=mean, var=var)
+            if self.context.merge_statistics(mean, var, len(x)):  # with the rows of other ranks
+                ops.batchnorm_inference(x, gamma, beta, mean, var, self.epsilon, y=y, xhat=xhat)
+                batch_statistics = "merged"
             ops.moving_average(mean, self.momentum, average=self.moving_mean.value)
             ops.moving_average(var, self.momentum, average=self.moving_variance.value)
         else:
@@ -104,5 +107,26 @@ class BatchNormalization(ScaledAndShifted):
         dy = to_rows(self, dy, axis)  # (N, D)
         dx = self.empty(xhat.shape) if self.needs_dx else None
         (gamma, _), (dgamma, dbeta) = self.scale_and_shift(), self.scale_and_shift("grad")
+        if batch_statistics == "merged":
+            grad = self.ops.batchnorm_inference_grad  # of what is left, without the means of all
+            if dx is not None:
+                self._merged_dx(xhat, gamma, var, dy, dx)
+                grad(xhat, gamma, var, self.epsilon, dy, dx=None, dgamma=dgamma, dbeta=dbeta)
+                return from_rows(self, dx, axis, shape)
         grad(xhat, gamma, var, self.epsilon, dy, dx=dx, dgamma=dgamma, dbeta=dbeta)
         return None if dx is None else from_rows(self, dx, axis, shape)
+
+    def _merged_dx(self, xhat, gamma, var, dy, dx):
+        """Write dx where mean and var are of all ranks' rows.
+
+        dx = gamma / sqrt(var + epsilon) (dy - mean(dy) - xhat mean(dy xhat))
+        """
+        grad, empty = self.ops.batchnorm_inference_grad, self.empty
+        along, plain = empty(var.shape), empty(var.shape)  # (D,)
+        grad(xhat, gamma, var, self.epsilon, dy, dx=None, dgamma=along, dbeta=plain)
+        self.context.mean_over_ranks(len(dy), along, plain)
+        means = self.result_of(self.ops.multiply, xhat, along)  # (N, D)
+        means = self.result_of(self.ops.add, means, plain)
+        less = self.result_of(self.ops.affine, means, -1.0, 0.0)
+        left = self.result_of(self.ops.add, dy, less)
+        grad(xhat, gamma, var, self.epsilon, left, dx=dx, dgamma=None, dbeta=None)

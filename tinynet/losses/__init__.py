@@ -3,6 +3,7 @@
 `base` begins with how to write one of your own.
 """
 
+from ..configs.arguments import absent as _absent
 from ..configs.custom_objects import find as _find
 from ..configs.custom_objects import function_config as _function_config
 from ..configs.naming import public_names as _public_names
@@ -45,7 +46,7 @@ def get(identifier, custom_objects=None):
 def serialize(loss):
     """Return the config dict that `deserialize` turns back into an equal loss."""
     if hasattr(loss, "loss_class"):
-        return _function_config(loss.__name__)
+        return _function_config(loss)
     return _registry.serialize(loss)
 
 
@@ -69,3 +70,4 @@ def deserialize(config, custom_objects=None):
 
 
 __all__ = _public_names(globals())
+__getattr__ = _absent(__name__)

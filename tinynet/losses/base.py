@@ -15,10 +15,11 @@ from ..config import float_dtype
 from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from ..core.context import StepContext
+from ..core.copying import Copied
 from ..core.devices import load_ops
 from ..core.locks import exclusive
 from ..core.versions import Versioned
-from .checks import check_finite, same_rank
+from .checks import check_finite, flatten_missing, same_rank
 
 EPSILON = 1e-7  # where probabilities are clipped
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
@@ -27,7 +28,7 @@ _registry = Registry("loss", "losses")
 register = _registry.register
 
 
-class Loss(Configurable, Versioned):
+class Loss(Configurable, Copied, Versioned):
     """Base of all losses.
 
     A loss of your own says what each row's value is, and its derivative, written by hand:
@@ -54,9 +55,11 @@ class Loss(Configurable, Versioned):
 
     config_keys = ("name", "reduction")
     unversioned = frozenset({"dp", "probabilities", "context"})
+    derived = {"dp": None, "probabilities": None}  # noqa: RUF012
     default_name = None
     logits_of = None  # name of the activation that can be fused into this loss
     from_logits = False
+    of_probabilities = False  # whether outputs are probabilities, and targets shares, of classes
     integer_targets = False
     on_host = False  # whether it computes with NumPy alone, on every device
     wants_gradient = True  # False where only the values are used, as in a metric
@@ -148,9 +151,11 @@ class Loss(Configurable, Versioned):
             w *= valid
             rows = np.count_nonzero(valid)
         if self.reduction in ("sum_over_batch_size", "mean"):
-            w /= rows or 1
+            w /= self.context.total(rows) or 1
         elif self.reduction == "mean_with_sample_weight":
-            w /= w.sum() or 1
+            w /= self.context.total(w.sum()) or 1
+        elif self.context.part.copies > 1:
+            w /= self.context.part.copies
         return w
 
     def valid(self, y):
@@ -193,6 +198,7 @@ class Loss(Configurable, Versioned):
             hint = (
                 f"; for integer class ids use {self.for_class_ids}(y, {shape[-1]})" if ids else ""
             )
+            hint = hint or flatten_missing(y, output_shape)
             raise ValueError(f"{where}: {self._label()} expects targets of shape {('N', *shape)}, "
                              f"received {('N', *y.shape[1:])}{hint}")  # fmt: skip
         check_finite(fitted, where)

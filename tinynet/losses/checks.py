@@ -21,10 +21,21 @@ def check_class_ids(y, classes, where, ignore=None):
         wrong &= flat != ignore
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
+        hint = ""
+        if flat.min() == 1 and flat.max() == classes:
+            hint = "; classes count from 0: y - 1"
         raise ValueError(f"{where}: row {row} has class id {flat[row, column]}, expected an "
                          "integer "
-                         f"in [0, {classes}) for a model with {classes} outputs")  # fmt: skip
+                         f"in [0, {classes}) for a model with {classes} outputs{hint}")  # fmt: skip
     return y if y.dtype.kind in "iu" else y.astype(np.int64)
+
+
+def flatten_missing(y, output_shape):
+    """Return what to say where the outputs have more axes than the targets speak of."""
+    if y.ndim > 2 or len(output_shape) < 3:
+        return ""
+    return (f"; the outputs have shape {('N', *output_shape[1:])}: is a Flatten() missing before "
+            "the first Dense?")  # fmt: skip
 
 
 def check_shares(y, where, label):
@@ -32,7 +43,9 @@ def check_shares(y, where, label):
     wrong = (y < 0) | (y > 1)
     if wrong.any():
         at = tuple(map(int, np.argwhere(wrong)[0]))
-        raise ValueError(f"{where}: row {at[0]} holds {y[at]}, {label} expects targets in [0, 1]")
+        from_one = "; classes count from 0: y - 1" if np.isin(y, (1, 2)).all() else ""
+        raise ValueError(f"{where}: row {at[0]} holds {y[at]}, {label} expects targets in [0, 1]"
+                         f"{from_one}")  # fmt: skip
 
 
 def check_signs(y, where, label):

@@ -9,13 +9,14 @@ import numpy as np
 
 from ..configs.checks import check_number, is_integer
 from .base import EPSILON, Loss, PlainLoss, _registry, check_axis, register
-from .checks import check_class_ids, check_shares
+from .checks import check_class_ids, check_shares, flatten_missing
 
 
 class SmoothedLoss(Loss):
     """What losses on probabilities share: logits or not, and label smoothing."""
 
     config_keys = ("name", "reduction", "from_logits", "label_smoothing", "axis")
+    of_probabilities = True
     smoothed_over = None  # K; None: all outputs
 
     def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1,
@@ -88,6 +89,7 @@ class SparseCategoricalCrossentropy(_CrossEntropy):
                 f"{where}: {self._label()} expects integer class ids of shape {('N', *lead)}, "
                 f"received {('N', *y.shape[1:])}"
                 + ("; for one-hot rows use categorical_crossentropy" if one_hot else "")
+                + flatten_missing(y, output_shape)
             )
         return check_class_ids(y, C, where, self.ignore_class)
 
@@ -142,6 +144,8 @@ class Crossentropy(PlainLoss):
 
     Binary for outputs (..., 1); sparse for targets of a lower rank or (..., 1); else categorical.
     """
+
+    of_probabilities = True
 
     def for_shapes(self, target_shape, output_shape):
         cls = _registry.lookup(kind_by_shape(target_shape, output_shape) + "Crossentropy")

@@ -11,6 +11,7 @@ class KLDivergence(ElementwiseLoss):
     """
 
     kind, options = "kl_divergence", (EPSILON,)
+    of_probabilities = True
     whole_rows = True
     for_class_ids = "utils.to_categorical"
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..configs.custom_objects import function_config, get_registered_name
+from ..configs.custom_objects import function_config
 from .base import Loss, register
 
 
@@ -31,7 +31,7 @@ class LossFunctionWrapper(Loss):
         ValueError: (when training begins) neither a derivative nor numeric=True.
     """
 
-    on_host = True
+    on_host = any_keywords = True
     config_keys = ("name", "reduction")
 
     def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None, derivative=None,
@@ -74,6 +74,6 @@ class LossFunctionWrapper(Loss):
         return self.given is not None or self.numeric
 
     def get_config(self):
-        named = {key: None if f is None else function_config(get_registered_name(f))
+        named = {key: None if f is None else function_config(f)
                  for key, f in (("fn", self.fn), ("derivative", self.given))}  # fmt: skip
         return {**super().get_config(), **named, "numeric": self.numeric, **self.options}

@@ -5,7 +5,6 @@ system's; a file for each model, batch size, machine and version.
 import contextlib
 import functools
 import hashlib
-import importlib.metadata
 import json
 import os
 import pathlib
@@ -53,6 +52,8 @@ def architecture(model) -> str:
 
 def machine(with_gpu) -> str:
     """Return processor, threads, versions; and card, driver and CuPy. BLAS follows from these."""
+    import importlib.metadata  # takes as long to import as all of this package
+
     from ..core.devices import survey_of_cpu, survey_of_gpu
     from .machine import processor
 

@@ -3,18 +3,21 @@
 import numpy as np
 from rich.table import Table
 
+from ..showing.encoding import printable
 from . import results
 
 
 def speed_table(result):
     """Return median speed of each engine and batch size; below it ms/step, and its spread."""
-    table = _empty(f"{results.unit(result)}/s, ms/step, ± half the quartile range", result)
+    sign = printable("±")
+    table = _empty(f"{results.unit(result)}/s, ms/step, {sign} half the quartile range", result)
     for name in result["engines"]:
         cells = []
         for batch in results.batches(result):
             low, median, high = results.quartiles(results.rates(result, name, batch))
             spread = (high - low) / 2 / median
-            cells.append(f"{median:,.0f}\n[dim]{batch / median * 1e3:.3g} ms ±{spread:.0%}[/dim]")
+            ms = f"{batch / median * 1e3:.3g} ms {sign}{spread:.0%}"
+            cells.append(f"{median:,.0f}\n[dim]{ms}[/dim]")
         table.add_row(name, *cells)
     return table
 

@@ -4,6 +4,7 @@ Classes are filled batch by batch; functions give one value per row of two array
 are the losses' own, as in Keras.
 """
 
+from ..configs.arguments import absent as _absent
 from ..configs.naming import public_names as _public_names
 from ..losses import (
     binary_crossentropy,
@@ -91,3 +92,4 @@ _functions.update(
     for name in __all__
     if name.islower() and name not in ("deserialize", "get", "serialize")
 )
+__getattr__ = _absent(__name__)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..config import floatx
-from ..configs.checks import check_integer, check_number
+from ..configs.checks import check_integer, check_number, is_number
 from ..losses.checks import same_rank
 from .base import register
 from .reduction import MeanMetric
@@ -93,12 +93,17 @@ class Accuracy(_Accuracy, of=accuracy):
 
 @register()
 class BinaryAccuracy(_Accuracy, of=binary_accuracy):
-    """Share of outputs on the right side of `threshold`; p > threshold means yes."""
+    """Share of outputs on the right side of `threshold`; p > threshold means yes.
+
+    Where the outputs are logits, 0 stands for a probability of 0.5.
+    """
 
     def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
-        check_number("BinaryAccuracy: threshold", threshold, above=0, below=1)
         super().__init__(name, dtype)
-        self.threshold = threshold
+        self.threshold = 0.0
+        if not is_number(threshold) or threshold:
+            label = "BinaryAccuracy: threshold (unless it is 0, for logits)"
+            self.threshold = check_number(label, threshold, above=0, below=1)
 
     @property
     def match(self):

@@ -6,12 +6,11 @@ import numpy as np
 
 from .. import initializers
 from ..config import floatx
-from ..configs.custom_objects import function_config
 from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from ..core.variable import Variable
 
-_registry = Registry("metric", "metrics", "config_keys")
+_registry = Registry("metric", "metrics", "config_keys", takes_functions=True)
 register = _registry.register
 functions = _registry.functions  # name -> function of (y_true, y_pred); filled in __init__
 
@@ -173,15 +172,7 @@ def dtype_name(dtype=None) -> str:
 # ------------------------------------------------------------------------------ names and configs
 
 
-def serialize(metric):
-    """Return the config dict of a metric, or of a function under its name, as Keras writes it."""
-    if callable(metric) and not isinstance(metric, type) and not hasattr(metric, "get_config"):
-        name = getattr(metric, "__name__", "<lambda>")
-        if name == "<lambda>":
-            raise TypeError(f"metric {metric!r} can't be serialized: it has no name to be found "
-                            "by; write it with def")  # fmt: skip
-        return function_config(name)
-    return _registry.serialize(metric)
+serialize = _registry.serialize
 
 
 def deserialize(config, custom_objects=None):

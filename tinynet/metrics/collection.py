@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 
 from ..losses.crossentropy import kind_by_shape
+from .accuracy import BinaryAccuracy
 from .base import Metric, _registry, get
 from .reduction import Mean, MeanMetricWrapper, Sum, object_name
 
@@ -18,13 +19,15 @@ class Collection:
         metrics: a name, an object, a function, or a list of them; ignore sample weights.
         weighted_metrics: the same; use them.
         target_shape, output_shape: of the data and the model, to say which accuracy is meant.
+        logits: whether the model's outputs are logits for its loss: then names such as "accuracy"
+            mean metrics of logits.
     """
 
-    def __init__(self, metrics, weighted_metrics, target_shape, output_shape):
+    def __init__(self, metrics, weighted_metrics, target_shape, output_shape, logits=False):
         self.items, taken, self.target_shape = [], {"loss"}, tuple(target_shape)
         for given, weighted in ((metrics, False), (weighted_metrics, True)):
             for entry in as_list(given):
-                metric, name = _resolve(entry, target_shape, output_shape)
+                metric, name = _resolve(entry, target_shape, output_shape, logits)
                 if name in taken and weighted:
                     name = f"weighted_{name}"
                 stem, k = name, 1
@@ -47,11 +50,17 @@ class Collection:
         for (_, metric, _), kept in zip(self.items, state["metrics"], strict=True):
             metric.set_state(kept)
 
-    def update(self, y_true, y_pred, sample_weight, batch_size=None):
-        """Count a batch; or several at once, of `batch_size` rows each, to the same bits."""
+    def update(self, y_true, y_pred, sample_weight, batch_size=None, which=None):
+        """Count a batch; or several at once, of `batch_size` rows each, to the same bits.
+
+        Args:
+            which: function of a metric: whether it counts them; None: all do.
+        """
         if not all(_ours(metric) for _, metric, _ in self.items):
             y_pred = np.array(y_pred)  # a user may keep it, and the next step writes over it
         for _, metric, weighted in self.items:
+            if which is not None and not which(metric):
+                continue
             weight = sample_weight if weighted else None
             # counts are exact in any order, sums of other numbers are not
             if batch_size is None or metric.adds_in_order or (weight is None and metric.counts):
@@ -167,22 +176,40 @@ def is_sum(metric):
     return _ours(metric) and metric.counts_rows
 
 
+def added_states(states):
+    """Return the sum of what metrics of one kind, each a sum over rows, have counted."""
+    total = {}
+    for state in states:
+        for name, value in state.items():
+            if isinstance(value, dict):
+                total[name] = added_states([total.get(name, {}), value])
+            else:
+                total[name] = total[name] + value if name in total else value
+    return total
+
+
 def _ours(metric):
     return type(metric).__module__.startswith("tinynet.")
 
 
-def _resolve(entry, target_shape, output_shape):
+def _resolve(entry, target_shape, output_shape, logits):
     """Return the metric object and the name it is shown under."""
     if isinstance(entry, str) and entry.lower() in BY_SHAPE:
-        return _by_shape(entry, target_shape, output_shape), entry
-    metric = get(entry)
+        metric = _by_shape(entry, target_shape, output_shape)
+    else:
+        metric = get(entry)
     if not isinstance(metric, Metric):  # a function, or a Loss
         metric = MeanMetricWrapper(metric, name=object_name(metric))
-    if isinstance(entry, str):
-        metric.name = entry
-    return metric, metric.name
+    if not isinstance(entry, str):
+        return metric, metric.name
+    metric.name = entry
+    if logits and isinstance(metric, BinaryAccuracy):
+        metric.threshold = 0.0  # where the sigmoid is 0.5
+    elif logits and getattr(metric, "from_logits", None) is False:
+        metric.from_logits = True
+    return metric, entry
 
 
 def _by_shape(name, target_shape, output_shape):
     word = "Accuracy" if name.lower() in ("accuracy", "acc") else "Crossentropy"
-    return _registry.lookup(kind_by_shape(target_shape, output_shape) + word)(name=name)
+    return _registry.lookup(kind_by_shape(target_shape, output_shape) + word)()

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from ..configs.checks import check_number
 from .base import EPSILON, Metric, register
 
 
@@ -90,7 +91,7 @@ class BinaryIoU(IoU):
 
     def __init__(self, target_class_ids=(0, 1), threshold=0.5, name=None, dtype=None):
         super().__init__(2, target_class_ids, name, dtype)
-        self.threshold = threshold
+        self.threshold = check_number("BinaryIoU: threshold", threshold, 0, 1)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_pred = np.asarray(y_pred)

@@ -177,6 +177,7 @@ class MeanMetricWrapper(MeanMetric):
     """
 
     config_keys = ("name", "dtype")  # see `get_config`
+    any_keywords = True
 
     def __init__(self, fn, name=None, dtype=None, **options):
         if not callable(fn):

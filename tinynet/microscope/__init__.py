@@ -34,6 +34,7 @@ def microscope(model, x, y, path="step.html", *, sample_weight=None, keras="auto
         RuntimeError: the model is not compiled.
         ValueError: x and y do not fit the model; `entries` or `keras` is not as above.
     """
+    model._require_compiled("microscope")
     check_integer("entries", entries)
     if keras not in ("auto", True, False, None):
         raise ValueError(f'keras must be "auto", True or False, received {keras!r}')

@@ -13,6 +13,7 @@ from ..core.locks import exclusive
 from ..inspecting.listen import Listener
 from ..inspecting.records import LossTrace
 from ..inspecting.untouched import untouched
+from ..showing.encoding import printable
 
 
 @dataclasses.dataclass(eq=False, repr=False)
@@ -60,7 +61,7 @@ class Trace:
     def __str__(self):
         from .tables import as_text
 
-        return as_text(self)
+        return printable(as_text(self))
 
     __repr__ = __str__
 

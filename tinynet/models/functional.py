@@ -34,6 +34,7 @@ class Functional(Model):
     """
 
     keras_module = "keras.src.models.functional"
+    derived = Model.derived | {"kept": {}}
 
     def __init__(self, inputs, outputs, trainable=True, name=None):
         for label, given in (("inputs", inputs), ("outputs", outputs)):

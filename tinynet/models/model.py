@@ -5,6 +5,8 @@ model. The layers that do the work are its `leaves`; whichever model takes a ste
 arrays (`context`) and keeps their parameters in its flat vectors.
 """
 
+import functools
+
 import numpy as np
 
 from .. import saving
@@ -19,7 +21,7 @@ from ..core.versions import latest_version, new_version
 from ..engine.fit import Trainer
 from ..layers import Layer
 
-DERIVED = {"planned", "fitting_layout", "first_trained", "learning", "wanted", "_context"}
+PLANS = {"planned", "fitting_layout", "first_trained", "learning", "wanted"}  # made from the layers
 
 
 class Model(Trainer, Layer):
@@ -45,6 +47,7 @@ class Model(Trainer, Layer):
 
     functional = stack = None  # Functional and Sequential, set by their modules
     declared_input_shape = None
+    derived = Layer.derived | dict.fromkeys(("flat", "execution", "course", "measured_for"))
     planned = fitting_layout = None  # what `plan_backward` and `check_shapes` have seen
 
     def __new__(cls, *args, **kwargs):
@@ -59,7 +62,7 @@ class Model(Trainer, Layer):
     def __init__(self, name=None):
         Trainer.__init__(self)
         # training state, and what is derived from the layers, do not change the version
-        self.unversioned = Layer.unversioned | DERIVED | frozenset(vars(self))
+        self.unversioned = Layer.unversioned | PLANS | {"_context"} | frozenset(vars(self))
         self.name = unique_name(type(self).__name__) if name is None else str(name)
         self.inner_layers, self.nodes = [], []
         self.input_shape = self.output_shape = None
@@ -67,6 +70,14 @@ class Model(Trainer, Layer):
         self.needs_dx = True
         self.step_context = StepContext(load_ops(resolve()), reuse=True)
         self._context = self.step_context
+
+    def __getstate__(self):
+        """Return the attributes of a copy; in `fit` a callback may ask for one."""
+        self.check_not_training("copy")
+        own = super().__getstate__()
+        kept = {name: own[name] for name in own if name not in PLANS}
+        # its nodes first, each after those that it reads: no recursion from layer to layer
+        return {name: own[name] for name in ("chain", "nodes_in_order") if name in own} | kept
 
     names_of_inputs = None  # where x may be a list or a dict of arrays
 
@@ -135,8 +146,10 @@ class Model(Trainer, Layer):
     def check_addition(self, layer):
         """Raise unless this layer can stand beside the others, and this model is not inside it."""
         if not isinstance(layer, Layer):
+            name = getattr(layer, "__name__", None)
+            hint = f"; {name} is to be called: {name}(...)" if callable(layer) and name else ""
             raise TypeError(f"{self.name}: expected a layer, received {layer!r} of type "
-                            f"{type(layer).__name__}")  # fmt: skip
+                            f"{type(layer).__name__}{hint}")  # fmt: skip
         if self in layer.layout.parts:
             raise ValueError(f"{self.name} can't become a layer inside itself")
         if any(layer.name == other.name for other in self.inner_layers):
@@ -213,7 +226,8 @@ class Model(Trainer, Layer):
                 x = x[..., None]
         if not fits(x.shape, (None, *shape)):
             raise ValueError(f"{where}: {self.name} expects rows of shape {shape}, received "
-                             f"{x.shape[1:]} ({where} has shape {x.shape})")  # fmt: skip
+                             f"{x.shape[1:]} ({where} has shape {x.shape})"
+                             f"{_meant(x, shape)}")  # fmt: skip
         return x
 
     @classmethod
@@ -267,14 +281,26 @@ class Model(Trainer, Layer):
         with_weights = [leaf for leaf in leaves if leaf.own_parameters] or leaves
         return with_weights[0].dtype if leaves else float_dtype()
 
+    def get_compile_config(self) -> dict:
+        """What `compile` was told, as plain values for `compile_from_config`; {} if it was not."""
+        return {} if self.optimizer is None else saving.config.compile_config(self)
+
+    def compile_from_config(self, config: dict):
+        """Compile as `get_compile_config` says; the optimizer has no steps behind it."""
+        saving.config.compile_model(self, config)
+
     def save(self, filepath, overwrite=True, zipped=None, include_optimizer=True):
-        """Write the whole model to a `.keras` or `.h5` file, see `saving.save_model`."""
-        saving.save_model(self, filepath, overwrite, zipped, include_optimizer)
+        """Write the whole model to a `.keras` or `.h5` file, see `saving.save_model`.
+
+        Of several ranks the first writes, and the others wait for it; so with `save_weights` and
+        `export`.
+        """
+        self.ranks.first(saving.save_model, self, filepath, overwrite, zipped, include_optimizer)
 
     def save_weights(self, filepath, overwrite=True):
         """Write all weights, whole or not at all, see `saving.save_weights`."""
         self.require_built("save_weights")
-        saving.save_weights(self, filepath, overwrite)
+        self.ranks.first(saving.save_weights, self, filepath, overwrite)
 
     def load_weights(self, filepath, skip_mismatch=False, by_name=False):
         """Read weights; a file that does not fit changes nothing, see `saving.load_weights`."""
@@ -293,7 +319,7 @@ class Model(Trainer, Layer):
     def export(self, filepath, format=None, **options):
         """Write the forward pass as an ONNX file, see `saving.onnx`."""
         self.require_built("export")
-        saving.export(self, filepath, format, **options)
+        self.ranks.first(functools.partial(saving.export, self, filepath, format, **options))
 
     def require_built(self, doing):
         if not self.built:
@@ -326,3 +352,13 @@ class Model(Trainer, Layer):
         return (
             f"<{type(self).__name__} name={self.name} layers={len(self.layers)} built={self.built}>"
         )
+
+
+def _meant(x, shape):
+    """Return what was probably meant where the rows of x are not of this shape."""
+    meant = ""
+    if x.shape == shape:
+        meant += "; one row is a batch of one: x[None], or x[:1] of many"
+    if len(shape) > 1 and x.shape[1:] == shape[1:]:
+        meant += f"; an input shape is that of one row, without the number of rows: {shape[1:]}"
+    return meant

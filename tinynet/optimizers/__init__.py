@@ -1,5 +1,6 @@
 """Optimizers: one update rule for the flat vector of all weights."""
 
+from ..configs.arguments import absent as _absent
 from ..configs.naming import public_names as _public_names
 from . import schedules
 from .adafactor import Adafactor
@@ -17,3 +18,4 @@ from .schedule_free import ScheduleFreeAdamW
 from .sgd import SGD
 
 __all__ = ["schedules", *_public_names(globals())]
+__getattr__ = _absent(__name__)

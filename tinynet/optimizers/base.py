@@ -22,12 +22,13 @@ from . import schedules, variables
 from .averaging import Averaging
 from .checks import check_options
 from .own_loop import OwnLoop
+from .vectors import Vectors
 
 _registry = Registry("optimizer", "optimizers", "rule_keys")
 register = _registry.register
 
 
-class Optimizer(Averaging, OwnLoop, Configurable, Versioned):
+class Optimizer(Averaging, OwnLoop, Vectors, Configurable, Versioned):
     """Base of all optimizers.
 
     One of your own is a class with its rule, which changes arrays in place entry by entry:
@@ -60,7 +61,8 @@ class Optimizer(Averaging, OwnLoop, Configurable, Versioned):
         clipvalue: each gradient entry is cut to [-clipvalue, clipvalue].
         global_clipnorm: all gradients together are scaled down to this norm. Only one of the three.
         use_ema: keep a moving average of the weights, a = m a + (1 - m) w after each step; `fit`
-            puts it in their place when it ends (Polyak and Juditsky 1992).
+            puts it in their place when it ends (Polyak and Juditsky 1992). With accumulation it
+            follows each of the k steps, also those that leave the weights alone, as in Keras.
         ema_momentum: m, in [0, 1].
         ema_overwrite_frequency: every so many updates the average takes the weights' place.
         loss_scale_factor: the loss is multiplied by it before the backward pass, the gradients are
@@ -219,17 +221,6 @@ class Optimizer(Averaging, OwnLoop, Configurable, Versioned):
         """Return whether the moments are those of exactly these Parameters."""
         return self.parameters is not None and same(self.parameters, parameters)
 
-    def move_to(self, ops):
-        """Have moments, average and collected gradients on another device; nothing is lost."""
-        if ops is self.ops:
-            return
-
-        def moved(array):
-            return None if array is None else ops.from_host(self.ops.to_host(array))
-
-        self.state = {name: moved(array) for name, array in self.state.items()}
-        self.average, self.total, self.ops = moved(self.average), moved(self.total), ops
-
     def step(self, w, g, context=None):
         """One step for the flat weights w with their gradients g (not scaled), both (P,).
 
@@ -344,14 +335,6 @@ class Optimizer(Averaging, OwnLoop, Configurable, Versioned):
             return [slice(None)]
         pairs = zip(self.parameters, self.slices, strict=True)
         return [place for p, place in pairs if self.decays(p)]
-
-    def arrays(self):
-        """All flat vectors of this optimizer: average, accumulated gradients, moments."""
-        return [a for a in (self.average, self.total, *self.state.values()) if a is not None]
-
-    def state_size(self):
-        """(entries, bytes) of these vectors."""
-        return sum(a.size for a in self.arrays()), sum(a.nbytes for a in self.arrays())
 
     def moments(self):
         """This rule's share of `variables`: its moments, parameter by parameter."""

@@ -2,11 +2,14 @@
 
 import numpy as np
 
-from .figures import TRAINING, VALIDATION, line_style, panel_axes, root, style_epochs
+from .figures import FAINT, RIGHT, TRAINING, VALIDATION, line_style, panel_axes, root, style_epochs
 
 
 def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
     """Draw the learning curves: a panel each for loss, accuracy, ..., training against validation.
+
+    A line marks the epoch whose weights EarlyStopping brought back, and one each the epochs before
+    which the learning rate was changed (where the history has it, and it was not in every epoch).
 
     Args:
         history: what `fit` returned, or its `.history` dict of name -> list per epoch.
@@ -42,6 +45,7 @@ def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
         if f"val_{name}" in curves:
             _same_length(f"val_{name}", curves[f"val_{name}"], validated)
 
+    changes, kept = _rate_changes(curves, epochs), getattr(history, "kept_epoch", None)
     axes = panel_axes(len(metrics), 5.2, axes, f" ({', '.join(metrics)})")
     for ax, name in zip(axes, metrics, strict=True):
         style = line_style(len(epochs))
@@ -49,9 +53,21 @@ def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
         if f"val_{name}" in curves:
             label = "validation"
             ax.plot(validated, curves[f"val_{name}"], color=VALIDATION, label=label, **style)
+        for i, epoch in enumerate(changes):
+            label = None if i else "learning rate changed"
+            ax.axvline(epoch - 0.5, color=FAINT, linestyle=":", linewidth=1.4, label=label)
+        if kept is not None:
+            ax.axvline(kept + 1, color=RIGHT, linestyle="--", linewidth=1.2, label="weights kept")
         style_epochs(ax, name.replace("_", " "))
-        ax.legend(frameon=False)
+        ax.legend(framealpha=0.85, edgecolor="none")
     return root(axes[0])
+
+
+def _rate_changes(curves, epochs):
+    """Return the epochs that began with another learning rate; [] where a schedule moves on."""
+    rates = curves.get("learning_rate", ())
+    changes = [e for e, a, b in zip(epochs[1:], rates, rates[1:], strict=False) if a != b]
+    return changes if 2 * len(changes) < len(epochs) else []
 
 
 def _same_length(name, values, epochs):

@@ -8,13 +8,16 @@ import contextlib
 import hashlib
 import inspect
 import json
+import os
 import re
+import zlib
 
 import numpy as np
 
-from ..data import SeveralRows, SparseRows
+from ..data import MappedRows, SeveralRows, SparseRows
 
-SAMPLED = 64  # rows of a data set that are compared
+SAMPLED = 64  # rows of a data set that are compared first
+AT_ONCE = 1 << 22  # bytes
 FREE = {"verbose", "filepath", "filename", "backup_dir", "log_dir", "folder", "seconds", "batches"}
 
 
@@ -73,7 +76,7 @@ def _of_callback(callback):
 
 
 def _of_source(source):
-    """Return shapes, dtypes and a digest of some rows; of a Stream what can be known."""
+    """Return shapes, dtypes, some rows and a checksum; of a Stream what can be known."""
     data = getattr(source, "data", None)
     if data is None:
         first = source.waiting  # the first batch, if it was looked at
@@ -86,18 +89,44 @@ def _of_source(source):
 
 
 def _of_rows(rows):
+    """Return what is compared of an array: of a mapped file some rows, its size and its time."""
     if isinstance(rows, SeveralRows):
         return [_of_rows(part) for part in rows.parts]
     some = np.unique(np.linspace(0, len(rows) - 1, SAMPLED).astype(np.int64))
-    part, digest = rows[some], hashlib.blake2b(digest_size=16)
-    arrays = (part.starts, *part.own()) if isinstance(part, SparseRows) else (part,)
-    for array in arrays:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in _arrays(rows[some]):
         digest.update(np.ascontiguousarray(array).tobytes())
+    mapped = isinstance(rows, MappedRows)
     return {
         "shape": rows.shape,
         "dtype": str(getattr(rows, "dtype", "")),
         f"{SAMPLED} rows": digest.hexdigest(),
+        **(_of_file(rows.array) if mapped else {"checksum": _checksum(rows)}),
     }
+
+
+def _arrays(rows):
+    return (rows.starts, *rows.own()) if isinstance(rows, SparseRows) else (rows,)
+
+
+def _checksum(rows):
+    """Return the CRC-32 of all rows; a second for each GB or so."""
+    crc = 0
+    for array in _arrays(rows):
+        at_once = max(1, AT_ONCE // max(1, array[:1].nbytes))
+        for first in range(0, len(array), at_once):  # a part that is not contiguous is copied
+            crc = zlib.crc32(np.ascontiguousarray(array[first : first + at_once]).data, crc)
+    return f"{crc:08x}"
+
+
+def _of_file(array):
+    """Return size and time of the file that an array is mapped from, where NumPy knows it."""
+    while array is not None and getattr(array, "filename", None) is None:
+        array = getattr(array, "base", None)
+    if array is None:
+        return {}
+    found = os.stat(array.filename)
+    return {"file's size": found.st_size, "file's time": found.st_mtime_ns}
 
 
 def _plain(value):

@@ -41,9 +41,9 @@ class Interrupts:
         for number, usual in self.handled:
             signal.signal(number, usual)
         if kind is Terminated:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         elif self.waiting is not None and kind is None:
-            os.kill(os.getpid(), self.waiting)
+            signal.raise_signal(self.waiting)
 
     def _arrived(self, number, frame):
         if os.getpid() != self.process:  # a child that a callback has forked: it does not train

@@ -6,6 +6,7 @@ import warnings
 
 from ..callbacks import BackupAndRestore, Callback, Snapshot
 from ..core.state import pack
+from ..data import Stream
 from ..saving.atomic import refusing
 from ..saving.state_files import state_in
 from . import fingerprint
@@ -49,10 +50,10 @@ class Snapshots:
         self.fingerprint = fingerprint.of_run(
             course.model, course.followers, course.train, course.validation, arguments
         )
-        self.folder = Folder(self.options.folder)
-        self.folder.open()
+        self.folder, self.ranks = Folder(self.options.folder), course.ranks
+        self.ranks.first(self.folder.open)
         try:
-            newest = self.folder.read()
+            newest = self.ranks.first(self.folder.read)
             if newest is not None:
                 self._accept(*newest)
         except BaseException:
@@ -81,7 +82,7 @@ class Snapshots:
     def begin(self):
         """Write the first snapshot, which shows that the folder can be written to."""
         self.written, self.batches = time.monotonic(), 0
-        if self.folder is not None and self.folder.newest is None:
+        if self.folder is not None and self.ranks.first(lambda: self.folder.newest) is None:
             self._write(*self._collect())
 
     def batches_left(self):
@@ -131,6 +132,9 @@ class Snapshots:
     # ------------------------------------------------------------------------------- writing
 
     def _due(self):
+        return self.ranks.first(self._due_here)
+
+    def _due_here(self):
         often, seconds = self.options.batches, self.options.seconds
         if often is not None and self.batches >= often:
             return True
@@ -159,8 +163,10 @@ class Snapshots:
         return {"fingerprint": self.fingerprint, "progress": progress, "state": state}, arrays
 
     def _write(self, header, arrays):
-        self.folder.write(header, arrays)
         self.written, self.batches, self.failed = time.monotonic(), 0, False
+        if self.ranks.rank > 0:
+            return
+        self.folder.write(header, arrays)
         self.saved = _words(self.folder.path / self.folder.newest, header["progress"])
 
     def _try_to_write(self):
@@ -177,10 +183,18 @@ class Snapshots:
     def _said(self):
         if self.saved is None:
             return "Nothing was saved"
-        return f"Saved is {self.saved}; the same command goes on from there"
+        text = f"Saved is {self.saved}; the same command goes on from there"
+        if isinstance(self.course.train, Stream):
+            text += f" (that {self.course.train.kind} then gives the same batches is not checked)"
+        return text
 
     def state_of(self, callback):
-        """Return the state of a callback; None, with a warning, if it can't be written."""
+        """Return the state of a callback; None, with a warning, if it can't be written.
+
+        None, too, of one that only writes, where another rank does.
+        """
+        if callback.writes and self.ranks.rank > 0:
+            return None
         try:
             state = callback.get_state()
             pack(state, [])

@@ -8,12 +8,15 @@
 
 A file is written whole or not at all. What is read is checked before anything changes: a file that
 is damaged, hostile or of another architecture is refused with its name and the reason. Nothing is
-ever unpickled, and no code in a file is run.
+ever unpickled, and no code in a file is run. An open binary file in the place of a name is a
+`.keras`, or for weights alone a `.weights.h5`.
 """
 
+import contextlib
 import io
 import json
 import pathlib
+import zipfile
 
 from ..configs.custom_objects import (
     CustomObjectScope,
@@ -55,6 +58,20 @@ def format_of(path, formats, doing):
                      f"received the suffix {pathlib.Path(path).suffix or '(none)'!r}")  # fmt: skip
 
 
+def _is_open(file):
+    return hasattr(file, "read") or hasattr(file, "write")
+
+
+@contextlib.contextmanager
+def _reading(path):
+    """Yield a file, opened unless it is already, and what to call it in messages."""
+    if _is_open(path):
+        yield path, f"<{getattr(path, 'name', type(path).__name__)}>"
+        return
+    with open(path, "rb") as file:
+        yield file, path
+
+
 # ---------------------------------------------------------------------------------- whole models
 
 
@@ -64,7 +81,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=T
 
     Args:
         model: a model; not built, it is stored without weights.
-        filepath: where.
+        filepath: where; or an open binary file, for a `.keras`.
         overwrite: False: an existing file is an error.
         zipped: accepted as in Keras; a `.keras` always is.
         include_optimizer: (`.h5`) False leaves out how the model was compiled.
@@ -76,6 +93,11 @@ def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=T
     """
     if zipped is False:
         raise ValueError(f"{filepath}: zipped=False, a folder, is not written here")
+    if _is_open(filepath):
+        content = io.BytesIO()
+        keras_zip.write(model, content)
+        filepath.write(content.getbuffer())
+        return
     suffix = _whole_format(filepath, "save")
     check_overwrite(filepath, overwrite)
     if suffix == ".keras":
@@ -89,7 +111,7 @@ def _write_hdf5(path, write, model, *options):
     """Write through memory: on a full disk the HDF5 library would end the process."""
     content = io.BytesIO()
     write(model, content, *options)
-    with atomic_write(path) as file:
+    with contextlib.nullcontext(path) if _is_open(path) else atomic_write(path) as file:
         file.write(content.getbuffer())
 
 
@@ -97,7 +119,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     """Return the model in a `.keras` or `.h5` file of Keras's or tinynet's, ready to train.
 
     Args:
-        filepath: the file.
+        filepath: the file, by name or open.
         custom_objects: name -> class or function, for those that are the user's own.
         compile: whether to compile it as it was, with the optimizer's state.
         safe_mode: accepted as in Keras; code in a file is never run.
@@ -107,11 +129,13 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
             pass in `custom_objects`.
         OSError: it can't be read.
     """
-    suffix = _whole_format(filepath, "load_model")
-    with open(filepath, "rb") as file, refusing(filepath, "this model can't be loaded"):
+    suffix = None if _is_open(filepath) else _whole_format(filepath, "load_model")
+    with _reading(filepath) as (file, name), refusing(name, "this model can't be loaded"):
+        if suffix is None:
+            suffix = ".keras" if zipfile.is_zipfile(file) else ".h5"
         load = _load_keras if suffix == ".keras" else _load_legacy
         with custom_object_scope(custom_objects):
-            return load(file, custom_objects, compile, filepath)
+            return load(file, custom_objects, compile, name)
 
 
 def _whole_format(path, doing):
@@ -127,7 +151,7 @@ def _load_keras(file, custom_objects, compile, path):
     found = config.parse(text.decode("utf8"))
     model = _build(found, custom_objects, len(weights))
     if compile and found.get("compile_config"):
-        config.compile_model(model, found["compile_config"], custom_objects)
+        model.compile_from_config(found["compile_config"])
     if model.built:
         _apply(weights_h5.read(model, io.BytesIO(weights)), path)
     return model
@@ -171,8 +195,10 @@ def save_weights(model, filepath, overwrite=True):
         ValueError: another suffix, or two parameters of one path.
         FileExistsError, OSError: it can't be written; a file of that name stays as it was.
     """
-    suffix = format_of(filepath, WEIGHTS, "save_weights")
-    check_overwrite(filepath, overwrite)
+    suffix = ".weights.h5"
+    if not _is_open(filepath):
+        suffix = format_of(filepath, WEIGHTS, "save_weights")
+        check_overwrite(filepath, overwrite)
     if suffix in (".npz", ".safetensors"):
         writer = npz if suffix == ".npz" else safetensors
         with atomic_write(filepath) as file:
@@ -197,9 +223,13 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
         OSError: it can't be read.
         ImportError: it is a `.safetensors` file, and that package is missing.
     """
-    suffix = format_of(filepath, (".keras", *WEIGHTS), "load_weights")
-    with open(filepath, "rb") as file, refusing(filepath, "these weights can't be loaded"):
+    suffix = None
+    if not _is_open(filepath):
+        suffix = format_of(filepath, (".keras", *WEIGHTS), "load_weights")
+    with _reading(filepath) as (file, name), refusing(name, "these weights can't be loaded"):
         source = model
+        if suffix is None:
+            suffix = ".keras" if zipfile.is_zipfile(file) else ".weights.h5"
         if suffix == ".keras":
             read, file = weights_h5.read, io.BytesIO(keras_zip.read(file, (keras_zip.WEIGHTS,))[0])
         elif suffix == ".weights.h5":
@@ -209,7 +239,7 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
         else:
             read, source = (npz if suffix == ".npz" else safetensors).read, model.weights
         plan = read(source, file, skip_mismatch, by_name)
-    plan.apply(filepath)
+    plan.apply(name)
 
 
 # --------------------------------------------------------------------------------- configs, ONNX
@@ -229,9 +259,10 @@ def model_from_json(json_string, custom_objects=None):
     """
     with refusing("JSON", "no model can be made of it"):
         found = config.parse(json_string)
-        model = config.build_model(found, custom_objects)
-        if found.get("compile_config"):
-            config.compile_model(model, found["compile_config"], custom_objects)
+        with custom_object_scope(custom_objects):
+            model = config.build_model(found, custom_objects)
+            if found.get("compile_config"):
+                model.compile_from_config(found["compile_config"])
     return model
 
 

@@ -4,7 +4,9 @@ import contextlib
 import os
 import pathlib
 import tempfile
+import time
 
+WINDOWS = os.name == "nt"
 MOST_REASON = 2000  # characters of an error's reason
 
 
@@ -25,12 +27,27 @@ def atomic_path(path):
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)  # mkstemp's files are private, a user's are not
-        os.replace(temporary, path)
+        replace(temporary, path)
         sync_folder(path.parent)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def replace(source, target):
+    """Rename a file onto another one; wait a little if that one is open, which Windows minds.
+
+    Raises:
+        PermissionError: it is still open after a second, or may not be replaced.
+    """
+    for wait in (0.01, 0.05, 0.2, 0.7, None):
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            if wait is None or not WINDOWS:
+                raise
+            time.sleep(wait)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import json
 import numpy as np
 
 from .. import losses, metrics, optimizers
-from ..configs.custom_objects import custom_object_scope, function_config, get_registered_name
+from ..configs.custom_objects import custom_object_scope, get_registered_name
 from ..configs.keras import check_shape
 from ..configs.registry import Registry, is_custom
 from ..layers.base import _registry as layer_registry
@@ -38,7 +38,7 @@ def model_config(model) -> dict:
     if model.built and getattr(model, "input_shape", None) is not None:
         config["build_config"] = {"input_shape": model.input_shape}
     if model.optimizer is not None:
-        config["compile_config"] = compile_config(model)
+        config["compile_config"] = model.get_compile_config()
     return config
 
 
@@ -86,12 +86,7 @@ def each(value, convert):
 def _serialize(module, value):
     if isinstance(value, (str, dict)):
         return value
-    if isinstance(value, type):
-        value = value()
-    if not hasattr(value, "get_config") and callable(value):
-        name = get_registered_name(value)
-        return function_config(name, value.__module__, name)
-    return module.serialize(value)
+    return module.serialize(value() if isinstance(value, type) else value)
 
 
 def legacy_config(model) -> dict:
@@ -119,7 +114,7 @@ def _legacy_name(entry):
 
 def legacy_training_config(model) -> dict:
     """Return what `compile` was told, as in a `.h5`."""
-    config = compile_config(model)
+    config = model.get_compile_config()
     optimizer = config.pop("optimizer")
     config["optimizer_config"] = {"class_name": _legacy_name(optimizer),
                                   "config": optimizer["config"]}  # fmt: skip
@@ -254,7 +249,7 @@ def _metric(config):
         if inner.get("name") in ("accuracy", "acc", "crossentropy", "ce"):
             return inner["name"]  # which one was meant follows from the shapes again
         metric = metrics.get(inner.get("fn"))
-        if isinstance(inner.get("name"), str):
-            metric.name = inner["name"]
-        return metric
+        if isinstance(metric, metrics.Metric):
+            metric.name = inner.get("name", metric.name)
+            return metric
     return metrics.deserialize(config)

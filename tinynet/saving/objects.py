@@ -50,13 +50,14 @@ def serialize_keras_object(obj):
     for kind, module in KINDS:
         if isinstance(obj, kind):
             config = module.serialize(obj)  # an activation without options is its name
-            return custom.function_config(config) if isinstance(config, str) else config
+            named = {"module": "builtins", "class_name": "function", "registered_name": "function"}
+            return {**named, "config": config} if isinstance(config, str) else config
     if hasattr(obj, "get_config"):
         return {"module": type(obj).__module__, "class_name": type(obj).__name__,
                 "config": serialize_keras_object(obj.get_config()),
                 "registered_name": custom.get_registered_name(type(obj))}  # fmt: skip
     if callable(obj) and getattr(obj, "__name__", "<lambda>") != "<lambda>":
-        return custom.function_config(custom.get_registered_name(obj))
+        return custom.function_config(obj)
     raise TypeError(f"expected an object with get_config(), a plain value, an array or a function "
                     f"with a name, received {obj!r} of type {type(obj).__name__}")  # fmt: skip
 

@@ -22,6 +22,8 @@ from time import perf_counter
 
 import numpy as np
 
+from .encoding import printable
+
 BAR_WIDTH = 20  # columns, as in Keras
 NARROWEST_BAR = 5  # below this a bar says less than the columns it takes
 INTERVAL = 0.08  # seconds between two redraws
@@ -88,11 +90,7 @@ def _is_terminal(file) -> bool:
 
 def _bar_glyphs(file) -> str:
     """Return the characters for what is done and what is left, in an encoding that may be ASCII."""
-    try:
-        "━─".encode(getattr(file, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        return "=."
-    return "━─"
+    return "━─" if printable("━─", file) == "━─" else "=."
 
 
 class ProgressBar:
@@ -298,5 +296,5 @@ class ProgressBar:
             self.display.update({"text/plain": text}, raw=True)
 
     def _write(self, text):
-        self.file.write(text)
+        self.file.write(printable(text, self.file))
         self.file.flush()

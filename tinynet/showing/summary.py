@@ -6,6 +6,8 @@ import sys
 
 import numpy as np
 
+from .encoding import printable
+
 HEADER = ("Layer (type)", "Output Shape", "Param #", "Connected to", "Trainable")
 ALIGN = ("left", "left", "right", "left", "center")
 NATURAL = 10_000  # a width that never cuts: the table takes what it needs of it
@@ -142,6 +144,7 @@ def print_summary(model, line_length=None, positions=None, print_fn=None, expand
     shown = [True, True, True, graph, show_trainable]
     columns = sum(shown)
     layers = _layers_in(model.layers, layer_range)
+    show = printable if print_fn is None else str
     widths = [None] * columns  # as the contents need
     if positions is not None:
         line_length = line_length or (100 if show_trainable else 88)  # Keras's
@@ -155,7 +158,7 @@ def print_summary(model, line_length=None, positions=None, print_fn=None, expand
         table.add_column(name, justify=align, width=width, overflow="fold")
     for layer in layers:
         for cells in _rows(layer, expand_nested, connected):
-            styled = [_styled(text, colour=i in (1, 2)) for i, text in enumerate(cells)]
+            styled = [_styled(show(text), colour=i in (1, 2)) for i, text in enumerate(cells)]
             table.add_row(*itertools.compress(styled, shown))
 
     parameters = list(model.parameters)
@@ -174,7 +177,7 @@ def print_summary(model, line_length=None, positions=None, print_fn=None, expand
         footer.append(line.append(f" ({format_bytes(size)})"))
 
     # One print: a notebook makes an output of each.
-    text = Group(Text(f'Model: "{model.name}"', style="bold"), table, *footer)
+    text = Group(Text(show(f'Model: "{model.name}"'), style="bold"), table, *footer)
     if print_fn is not None:
         print_fn(plain_text(NATURAL, text) + "\n")
         return

@@ -206,7 +206,7 @@ class Scratch:
     def add_entries(self, rows, D, H, dtype):
         """Room for the entries of `rows` rows that are not zero, and for some rows of W (D, H)."""
         line = machine.LINE // np.dtype(dtype).itemsize
-        wide, block = -(-H // line) * line, machine.BLOCK * D
+        wide, block = -(-H // line) * line, min(machine.BLOCK, rows) * D
         for place, count, kind in (
             (machine.STARTS, rows + 1, np.int64),
             (machine.COLUMN_OF, rows * D + SLACK, np.int32),

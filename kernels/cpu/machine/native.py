@@ -90,6 +90,19 @@ def call_op(typing_context, address, words, numbers, first, last, step, scratch,
     return signature, generate
 
 
+@intrinsic
+def call_back(typing_context, address):
+    """Call the function of no arguments at `address`; for Python's ctypes takes the GIL."""
+    signature = types.void(types.int64)
+
+    def generate(context, builder, signature, args):
+        kind = ir.FunctionType(ir.VoidType(), [])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 # Numbers below 1.2e-38 (float32) count as zero while we compute, as they do in XLA: an Adam whose
 # moments fade away over rarely lit pixels would take twice as long for them.
 _MACHINE = platform.machine().lower()

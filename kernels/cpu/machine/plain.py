@@ -11,9 +11,9 @@ import time
 import numpy as np
 
 __all__ = [
-    "atomic_add", "atomic_load", "barrier", "call_op", "fetch", "float_mode", "gemm", "matrix",
-    "multiply_high", "not_zero", "not_zero_plain", "set_float_mode", "size_of", "sum_rows_times",
-    "vector",
+    "atomic_add", "atomic_load", "barrier", "call_back", "call_op", "fetch", "float_mode", "gemm",
+    "matrix", "multiply_high", "not_zero", "not_zero_plain", "set_float_mode", "size_of",
+    "sum_rows_times", "vector",
 ]  # fmt: skip
 
 _lock = threading.Lock()
@@ -29,6 +29,10 @@ def address_of_function(function):
 def call_op(address, words, numbers, first, last, step, scratch, like):
     with np.errstate(all="ignore"):
         _functions[address - 1](words, numbers, first, last, step, scratch, like)
+
+
+def call_back(address):
+    ctypes.CFUNCTYPE(None)(int(address))()
 
 
 def float_mode():

@@ -85,7 +85,8 @@ class Machine:
         self.by_entries = self._entries_twins(trains)
         self.by_zeros = {} if self.by_entries else self._first_products()
         self.by_csr = None  # found when a sparse matrix comes
-        self.room = 0  # entries of a batch for which there is room
+        self.room = 0  # entries of a batch of a sparse matrix for which there is room
+        self.has_room = False  # whether there is room for those of a batch of an array
         self._make_threads(flat)
 
     def _start(self, one, flat):
@@ -212,12 +213,6 @@ class Machine:
         self.shared = shared
         grads = address_of(flat.grads)
         item = self.dtype.itemsize
-        for i in list(self.by_entries)[1:2]:
-            D, H = map(int, self.words[i, 3:5])
-            by_rows = self.words[i, 1] == ROWS
-            for scratch in self.scratch:
-                rows = min(self.chunk(), self.rows) if by_rows else self.rows
-                scratch.add_entries(rows, D, H, self.dtype)
         if self.own_gradients:
             line = machine.LINE // item
             self.own = zeros((T, -(-flat.grads.size // line) * line), self.dtype)
@@ -225,7 +220,10 @@ class Machine:
                 scratch.words[machine.OWN_GRADS] = address_of(self.own[t])
                 scratch.words[machine.FLAT_GRADS] = grads
         spans = [[] for _ in range(T)]
-        codes = [INSTRUCTIONS[name].addresses.get(self.dtype) for name in BY_ROWS]
+        names = BY_ROWS
+        if any(one.op == "exchange" for one in self.keep[1]):
+            names += (OWN["linear_dW"],)  # the same spans in a process that has fewer rows
+        codes = [INSTRUCTIONS[name].addresses.get(self.dtype) for name in names]
         for p, place in zip(flat.trained, flat.slices, strict=True):
             at = grads + place.start * item
             by_rows = any(word[0] in codes and word[HEAD + 6] == at for word in self.words)
@@ -236,6 +234,15 @@ class Machine:
                 spans[t].append((place.start + low, place.start + high))
         for scratch, own in zip(self.scratch, spans, strict=True):
             scratch.set_spans(np.array(own, np.int64).reshape(-1, 2))
+
+    def _make_room(self):
+        """Give each thread room for the entries of a batch, now that they are to be read."""
+        self.has_room = True
+        for i, (now, _) in list(self.by_entries.items())[1:2]:
+            D, H = map(int, self.words[i, 3:5])
+            rows = min(self.chunk(), self.rows) if now[1] == ROWS else self.rows
+            for scratch in self.scratch:
+                scratch.add_entries(rows, D, H, self.dtype)
 
     def reads(self, x):
         """Whether rows of x can be read where they are.
@@ -256,6 +263,8 @@ class Machine:
         """Decide by the zeros in x whether products leave them out, until other data come."""
         self.seen = weakref.ref(x)
         self.sparse = int(density(x) < SPARSE_BELOW)
+        if self.sparse and not self.has_room:
+            self._make_room()
 
     def _read(self, x):
         """Have the program gather rows of an ndarray."""

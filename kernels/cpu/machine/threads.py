@@ -10,6 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .loop import FEW_ROWS
 
+_most = math.inf  # threads of this process
+
+
+def limit_threads(count):
+    """Use at most so many threads, BLAS's too, unless the environment says how many; return that.
+
+    For a process that shares its machine with others of its kind.
+    """
+    global _most
+    _most = count
+    _blas().limit(limits=threads())
+    return threads()
+
 
 def threads():
     """Threads to use: TINYNET_NUM_THREADS, OMP_NUM_THREADS, or the cores this process may use.
@@ -22,7 +35,7 @@ def threads():
             if not value.isdigit() or int(value) < 1:
                 raise ValueError(f"{name} must be an integer >= 1, received {value!r}")
             return int(value)
-    return max(1, int(min(cores(), quota())))
+    return max(1, int(min(cores(), quota(), _most)))
 
 
 def cores():

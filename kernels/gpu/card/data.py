@@ -1,5 +1,8 @@
-"""Data sets on the card: brought over once per fit, or in pieces, and given back after it."""
+"""Data sets on the card: brought over once and kept for the calls that follow, or in pieces."""
 
+import dataclasses
+import hashlib
+import itertools
 import weakref
 
 import numpy as np
@@ -9,63 +12,152 @@ from .feed import Feed
 from .sources import DTYPES
 
 SHARE = 0.8  # of the free memory that one data set may take; a larger one comes in pieces
+IDLE = 0.25  # of the card's memory that data may take between calls
+
+
+@dataclasses.dataclass
+class Kept:
+    """An array on the card, and the checksum of what was brought over; `owner` has the memory on
+    the host, and when it dies, the array goes too."""
+
+    there: object
+    checksum: bytes
+    owner: weakref.ref
+
+
+class Announced:
+    """Arrays that a call of `fit`, `evaluate` or `predict` reads, for as long as this object lives.
+
+    Within the call they are taken not to change.
+    """
+
+    def __init__(self, arrays):
+        self.keys = {_key(array) for array in arrays}
 
 
 class Resident:
     """Arrays that lie on the card as well.
 
-    What is seen once (rows copied for one run) is brought over and forgotten; what comes a
-    second time stays until `clear`. Within a fit the data are taken not to change.
+    What was announced comes over when it is first asked for, and stays as long as it lives on the
+    host, or until memory is short. Another call that announces it has it compared: if it has
+    changed, it comes anew. What was not announced (rows copied for one run) is not kept.
     """
 
     def __init__(self):
-        self.kept, self.seen, self.feeds = {}, {}, {}
+        self.kept, self.feeds, self.calls = {}, {}, weakref.WeakSet()
 
     def __contains__(self, array):
-        return _key(array) in self.kept
+        return _key(array) in self.kept and self._announced(_key(array))
+
+    def _announced(self, key):
+        return any(key in call.keys for call in self.calls)
+
+    def announce(self, arrays):
+        """Return the Announced of these arrays; what has changed since it was brought over is
+        forgotten."""
+        for array in arrays:
+            known = self.kept.get(_key(array))
+            if known is not None and known.checksum != checksum(array):
+                del self.kept[_key(array)]
+        self.calls.add(call := Announced(arrays))
+        return call
 
     def get(self, array):
-        """The array on the card."""
+        """Return the array on the card."""
         key = _key(array)
-        if key in self.kept:
-            return self.kept[key][1]
-        there = runtime.to_card(array.view(np.uint8) if array.dtype == bool else array)
-        before = self.seen.get(key)
-        if before is not None and before() is array:
-            self.kept[key] = (array, there)  # holding the array keeps its address from others
-        self.seen[key] = weakref.ref(array)
-        return there
+        if not self._announced(key):
+            return _bring(array)
+        if key not in self.kept:
+            owner = weakref.ref(_owner(array), lambda ref: self._forget(key, ref))
+            self.kept[key] = Kept(_bring(array), checksum(array), owner)
+        return self.kept[key].there
+
+    def _forget(self, key, owner):
+        known = self.kept.get(key)
+        if known is not None and known.owner is owner:
+            del self.kept[key]
 
     def feed(self, rows, row_shape, dtype):
-        """The Feed for pieces of such rows, made once per fit."""
+        """Return the Feed for pieces of such rows, made once per fit."""
         key = (rows, row_shape, np.dtype(dtype).str)
         if key not in self.feeds:
             self.feeds.clear()  # of another batch size
             self.feeds[key] = Feed(*key)
         return self.feeds[key]
 
-    def clear(self):
-        self.kept.clear()
-        self.seen.clear()
-        self.feeds.clear()
+    def tidy(self, most=0):
+        """Give back, of what no call reads, the oldest arrays beyond `most` bytes."""
+        idle = [(key, one) for key, one in list(self.kept.items()) if not self._announced(key)]
+        sizes = itertools.accumulate(one.there.nbytes for _, one in reversed(idle))
+        for (key, _), size in zip(reversed(idle), sizes, strict=True):
+            if size > most:
+                self.kept.pop(key, None)
 
 
 def _key(array):
     return array.ctypes.data, array.shape, array.strides, array.dtype.str
 
 
+def _owner(array):
+    """Return the array that has the memory of this one."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _bring(array):
+    return runtime.to_card(array.view(np.uint8) if array.dtype == bool else array)
+
+
+SIDE, TOGETHER = 1024, 64  # words of 8 bytes in a row of the checksum, rows that lie in the cache
+
+
+def checksum(array):
+    """Return 16 bytes that change with any number, and with places that are exchanged.
+
+    Rows of words are summed up along both axes, at the speed of memory; the sums are hashed.
+    """
+    found = hashlib.blake2b(digest_size=16)
+    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    whole = data.size - data.size % (8 * SIDE)
+    words = data[:whole].view(np.uint64).reshape(-1, SIDE)
+    for i in range(0, len(words), TOGETHER):
+        some = words[i : i + TOGETHER]
+        found.update(some.sum(axis=0))
+        found.update(some.sum(axis=1))
+    found.update(data[whole:])
+    return found.digest()
+
+
 resident = Resident()
+runtime.when_full.append(resident.tidy)
 
 
 def fits(*arrays):
     """Whether these arrays are on the card, or have room there beside all others."""
     new = sum(a.nbytes for a in arrays if a not in resident)
-    return new <= SHARE * runtime.current().free_bytes()[0]
+    return new == 0 or new <= _room() or _after_tidying(new)
+
+
+def _room():
+    return SHARE * runtime.current().free_bytes()[0]
+
+
+def _after_tidying(new):
+    resident.tidy()
+    return new <= _room()
 
 
 def comes_in_pieces(x):
     """Whether x is read in pieces: a mapped file, or an array for which there is no room."""
     return getattr(x, "in_pieces", False) or (isinstance(x, np.ndarray) and not fits(x))
+
+
+def arrays_of(x):
+    """Return the arrays of a data set that are brought over whole; a sparse one has three."""
+    if hasattr(x, "starts"):
+        return [x.values, x.starts, x.columns]
+    return [x] if isinstance(x, np.ndarray) else []
 
 
 def dtype_number(array):

@@ -3,11 +3,13 @@
 cuBLAS is called by its C interface, because CuPy's own refuses to be captured into a CUDA graph.
 """
 
+import atexit
 import contextlib
 import ctypes
 import functools
 import math
 import threading
+import weakref
 
 import numpy as np
 
@@ -18,12 +20,15 @@ from .survey import Unusable, explain
 
 THREADS, WARP = 256, 32  # of a block, of a warp
 MOST_BLOCKS = 4096  # of a launch over entries; threads take several entries beyond
+# of a sum over rows: blocks on a multiprocessor, and how many rows a thread takes, at least
+BLOCKS_OF_COLUMNS, ROWS_OF_A_THREAD = 4, 8
 WORKSPACE = 32 << 20  # bytes that cuBLAS may use, of our own: a graph must not allocate any
 AT_ONCE = 16 << 20  # bytes of a large array that are copied together
 TRANSPOSED, AS_IS = 1, 0  # CUBLAS_OP_T, CUBLAS_OP_N
 FP32, TF32 = 0, 3  # CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENSOR_OP_MATH
 
 _current = None
+when_full = []  # functions that give back what is on the card only to save time
 
 
 def current():
@@ -88,15 +93,25 @@ class Runtime:
         self.side = math.isqrt(threads)  # of the smallest tile of products.cu
         self.functions, self.handles, self.programs = {}, {}, {}
         self.load_cublaslt = cublaslt_api.load
+        self.graphs = weakref.WeakSet()  # dictionaries of captured graphs, see `forget_graphs`
+        atexit.register(self.forget_graphs)
         self.lock = threading.RLock()  # what one thread launches must not get into another's graph
 
     # ------------------------------------------------------------------------------- arrays
 
     def empty(self, shape, dtype):
-        try:
-            return self.cupy.empty(shape, dtype)
-        except self.cupy.cuda.memory.OutOfMemoryError:
-            raise self.out_of_memory(int(np.prod(shape)) * np.dtype(dtype).itemsize) from None
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        return self._with_room(lambda: self.cupy.empty(shape, dtype), size)
+
+    def _with_room(self, make, size):
+        """Return `make()`; where there is no room for `size` bytes, once more after giving back."""
+        for give_back in (*when_full, self.trim, None):
+            try:
+                return make()
+            except self.cupy.cuda.memory.OutOfMemoryError:
+                if give_back is None:
+                    raise self.out_of_memory(size) from None
+                give_back()
 
     def zeros(self, shape, dtype):
         array = self.empty(shape, dtype)
@@ -108,19 +123,16 @@ class Runtime:
         if isinstance(array, self.cupy.ndarray):
             return array
         array = np.asarray(array)
-        try:
-            if array.nbytes <= AT_ONCE:
-                return self.cupy.asarray(array, order="C")
-            there = self.empty(array.shape, array.dtype)
-            some = max(1, AT_ONCE // array[:1].nbytes)
-            # `asarray` would make a pinned copy of the whole, in room for the next power of two
-            for i in range(0, len(array), some):
-                piece = np.ascontiguousarray(array[i : i + some])
-                there[i : i + some].set(piece)
-                self.synchronize()  # before the piece is given up
-            return there
-        except self.cupy.cuda.memory.OutOfMemoryError:
-            raise self.out_of_memory(array.nbytes) from None
+        if array.nbytes <= AT_ONCE:
+            return self._with_room(lambda: self.cupy.asarray(array, order="C"), array.nbytes)
+        there = self.empty(array.shape, array.dtype)
+        some = max(1, AT_ONCE // array[:1].nbytes)
+        # `asarray` would make a pinned copy of the whole, in room for the next power of two
+        for i in range(0, len(array), some):
+            piece = np.ascontiguousarray(array[i : i + some])
+            there[i : i + some].set(piece)
+            self.synchronize()  # before the piece is given up
+        return there
 
     def to_host(self, array):
         return self.cupy.asnumpy(array) if isinstance(array, self.cupy.ndarray) else array
@@ -142,7 +154,15 @@ class Runtime:
     def free_bytes(self):
         """(what an array could take, what the card has)."""
         free, total = self.cupy.cuda.runtime.memGetInfo()
-        return free + self.cupy.get_default_memory_pool().free_bytes(), total
+        return free + self.idle_bytes(), total
+
+    def idle_bytes(self):
+        """What has been asked of the card, and no array uses."""
+        return self.cupy.get_default_memory_pool().free_bytes()
+
+    @functools.cached_property
+    def total_bytes(self):
+        return self.free_bytes()[1]
 
     def out_of_memory(self, asked):
         return OutOfMemory(asked, *self.free_bytes())
@@ -167,16 +187,31 @@ class Runtime:
         return module.get_function(name)
 
     def blocks(self, over, count):
-        """How many blocks a launch over `count` entries, rows or columns takes."""
+        """How many blocks a launch over `count` entries, rows or blocks takes."""
         if over == "entries":
             return min(-(-count // self.threads), MOST_BLOCKS)
         if over == "rows":
             return -(-count * self.warp // self.threads)
-        return -(-count // self.warp) if over == "columns" else count
+        return count
+
+    def parts(self, R, D):
+        """Into how many shares the rows of (R, D) are split where columns are summed up.
+
+        All multiprocessors get work, and a thread some rows.
+        """
+        groups, rows = -(-D // self.warp), ROWS_OF_A_THREAD * self.threads // self.warp
+        return max(
+            1, min(BLOCKS_OF_COLUMNS * self.multiprocessors // max(groups, 1), -(-R // rows))
+        )
 
     @functools.cached_property
     def multiprocessors(self):
         return self.cupy.cuda.Device().attributes["MultiProcessorCount"]
+
+    @functools.cached_property
+    def capability(self):
+        attributes = self.cupy.cuda.Device().attributes
+        return attributes["ComputeCapabilityMajor"], attributes["ComputeCapabilityMinor"]
 
     def persistent(self, text, dtype):
         """The function of a persistent kernel, see `card.sources.persistent`."""
@@ -244,6 +279,12 @@ class Runtime:
             self.handles[stream] = (handle, room)
         return self.handles[stream][0]
 
+    def close_cublas(self):
+        """Close cuBLAS; at the next product it is opened anew, in the mode asked for then."""
+        for handle, _ in self.handles.values():
+            _check("destroy", self.cublas.cublasDestroy_v2(handle))
+        self.handles.clear()
+
     workspace = WORKSPACE
 
     @property
@@ -297,6 +338,11 @@ class Runtime:
                 raise
             graph = stream.end_capture()
         return graph
+
+    def forget_graphs(self):
+        """Give up all graphs, at the latest while the process still has a driver to tell."""
+        for graphs in self.graphs:
+            graphs.clear()
 
     def synchronize(self):
         self.cupy.cuda.get_current_stream().synchronize()

@@ -11,7 +11,7 @@ from ... import translate
 from ...reference import activations
 
 FILES = ("common.cuh", "elementwise.cu", "rows.cu", "columns.cu", "losses.cu", "layers.cu",
-         "dropout.cu", "updates.cu", "data.cu", "products.cu")  # fmt: skip
+         "dropout.cu", "updates.cu", "data.cu", "products.cu", "tensor.cu")  # fmt: skip
 REAL = {"float32": "float", "float64": "double"}
 DTYPES = ("float32", "float64", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64",
           "uint64", "float16")  # fmt: skip
@@ -19,7 +19,7 @@ DTYPES = ("float32", "float64", "uint8", "int8", "int16", "uint16", "int32", "ui
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100", "sm_120")
 FOLDER = pathlib.Path(__file__).parent.parent / "cuda"
 # what a kernel asks for -> what its blocks are dealt
-OVER = {"BLOCK_INDEX": "blocks", "OWN_ROW(": "rows", "own_column()": "columns",
+OVER = {"BLOCK_INDEX": "blocks", "OWN_ROW(": "rows", "over_columns(": "columns",
         "sum_columns(": "columns", "first_entry()": "entries"}  # fmt: skip
 
 
@@ -122,7 +122,11 @@ def persistent(chosen, finishing=()):
     length = INSTRUCTIONS // (8 * (words + 5))
     cases = "\n".join(_case(i, kernel) for i, kernel in enumerate(chosen))
     made = tuple(kernel for kernel in chosen if kernel.made_from)
-    text = f"""#define KERNEL __device__ void
+    text = f"""#ifdef __CUDACC__
+#define KERNEL __device__ __noinline__ void
+#else
+#define KERNEL __device__ void
+#endif
 #define BLOCK_INDEX block_index
 #define BLOCK_COUNT block_count
 #define WORDS {words}

@@ -5,6 +5,7 @@ import importlib.metadata
 import importlib.util
 import os
 import sys
+import warnings
 
 from ..machine import options
 from . import cublaslt
@@ -94,9 +95,11 @@ def explain():
     if major == 13 and card < TURING:
         return f"{name} is for cards from sm_75 on, and this one is sm_{card[0]}{card[1]}: {again}"
     try:
-        import cupy
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a warning is no reason, even where it is an error
+            import cupy
 
-        cupy.zeros(1) + 1
+            cupy.zeros(1) + 1
     except Exception as error:
         again = f"pip uninstall -y {name} && pip install '{name}[ctk]'" if major else again
         return (f"{name} {installed[name]} is installed, but does not run "

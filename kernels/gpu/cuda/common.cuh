@@ -57,10 +57,15 @@ __device__ double number(const Control* control, double value) {
 __device__ i64 first_entry() { return i64(BLOCK_INDEX) * blockDim.x + threadIdx.x; }
 __device__ i64 entries() { return i64(BLOCK_COUNT) * blockDim.x; }
 
-// i % D; the division of 32-bit numbers is several times faster.
+// i % D and i / D; the division of 32-bit numbers is several times faster.
 __device__ i64 modulo(i64 i, i64 D) {
     if (i >> 31 || D >> 31) return i % D;
     return u32(i) % u32(D);
+}
+
+__device__ i64 quotient(i64 i, i64 D) {
+    if (i >> 31 || D >> 31) return i / D;
+    return u32(i) / u32(D);
 }
 
 // NaN goes through, as in NumPy; fmax and fmin would hide it.
@@ -104,29 +109,125 @@ __device__ double block_sum(double v) {
     return total;
 }
 
-// A block works on WARP columns, with blockDim / WARP threads for each; they take every
-// `row_step()`th row from `first_row()` on: FOR_COLUMN_ROWS, for column j of D.
-__device__ i64 own_column() { return i64(BLOCK_INDEX) * WARP + lane(); }
-__device__ int first_row() { return threadIdx.x / WARP; }
-__device__ int row_step() { return blockDim.x / WARP; }
-#define FOR_COLUMN_ROWS(r) for (i64 r = j < D ? first_row() : R; r < R; r += row_step())
+// ---------------------------------------------------------------- several blocks at one result
 
-// Sum over the threads of one column.
-__device__ real column_sum(real v) {
-    __shared__ real room[MOST_THREADS];
-    room[threadIdx.x] = v;
+// Whether this block is the last of `parts` that come here with what they have left for it, which
+// it then sees; the order of memory is that of threadFenceReduction in NVIDIA's samples.
+// `arrived` counts them, and is 0 before and after.
+__device__ bool is_last(u32* arrived, i64 parts) {
+    __shared__ u32 come[1];
+    __threadfence();
     __syncthreads();
-    real total = 0;
-    for (int t = 0; t < row_step(); t++) total += room[t * WARP + lane()];
+    if (threadIdx.x == 0) {
+        come[0] = atomicAdd(arrived, 1u);
+        if (come[0] == parts - 1) *arrived = 0;
+        __threadfence();
+    }
     __syncthreads();
-    return total;
+    return come[0] == parts - 1;
 }
 
-// out[j] = the sum of term(i) over the entries i of column j of D; a column is summed as above.
-template <class Term> __device__ void sum_columns(i64 R, i64 D, real* out, Term term) {
-    i64 j = own_column();
-    real total = 0;
-    FOR_COLUMN_ROWS(r) total += term(r * D + j);
-    total = column_sum(total);
-    if (j < D && first_row() == 0) out[j] = total;
+// ---------------------------------------------------------------- sums over the rows of (R, D)
+// A block works on WARP columns and on one of `parts` shares of the rows, with blockDim / WARP
+// threads for a column. Where there are several shares, each block leaves what it has in `room`
+// (parts, K, D), and the last block to come joins them, in the order of the shares; `arrived`
+// counts the blocks of each group of columns, and is 0 before and after.
+
+#define IN_FLIGHT 4  // rows that a thread reads before it sums them up
+
+__device__ int first_row() { return threadIdx.x / WARP; }
+__device__ int row_step() { return blockDim.x / WARP; }
+__device__ i64 own_group(i64 D) { return modulo(BLOCK_INDEX, (D + WARP - 1) / WARP); }
+__device__ i64 own_column(i64 D) { return own_group(D) * WARP + lane(); }
+
+// K sums, one beside the other.
+template <int K> struct Sums {
+    static constexpr int COUNT = K;
+    real v[K];
+    __device__ void join(const Sums& other) {
+#pragma unroll
+        for (int k = 0; k < K; k++) v[k] += other.v[k];
+    }
+};
+
+// Number, mean and sum of squared deviations of values that come one after the other (Welford
+// 1962), which no large mean can spoil; two sets are joined by Chan, Golub and LeVeque (1979).
+struct Moments {
+    static constexpr int COUNT = 3;
+    real v[3];
+    __device__ void add(real value) {
+        real before = value - v[1];
+        v[0] += 1;
+        v[1] += before / v[0];
+        v[2] += before * (value - v[1]);
+    }
+    __device__ void join(const Moments& other) {
+        if (!(other.v[0] > 0)) return;
+        real both = v[0] + other.v[0], apart = other.v[1] - v[1];
+        v[1] += apart * (other.v[0] / both);
+        v[2] += other.v[2] + apart * apart * (v[0] * other.v[0] / both);
+        v[0] = both;
+    }
+};
+
+// Join the states of the threads of each column; the first of them has the result.
+template <class State> __device__ void join_columns(State& mine) {
+    __shared__ State states[MOST_THREADS];
+    states[threadIdx.x] = mine;
+    __syncthreads();
+    if (first_row() == 0) {
+        for (int t = 1; t < row_step(); t++) mine.join(states[t * WARP + lane()]);
+    }
+    __syncthreads();
+}
+
+// Go over the rows of this thread's column: `total` joins what `use(i, load(i), total)` makes of
+// every entry i. Returns whether this thread has the total of column own_column(D).
+template <class State, class Load, class Use>
+__device__ bool over_columns(i64 R, i64 D, i64 parts, real* room, u32* arrived, State& total,
+                             Load load, Use use) {
+    i64 j = own_column(D), part = BLOCK_INDEX / ((D + WARP - 1) / WARP);
+    i64 share = (R + parts - 1) / parts, end = (part + 1) * share < R ? (part + 1) * share : R;
+    total = State{};
+    for (i64 r = part * share + first_row(); j < D && r < end; r += IN_FLIGHT * row_step()) {
+        decltype(load(r)) values[IN_FLIGHT];
+#pragma unroll
+        for (int k = 0; k < IN_FLIGHT; k++) {
+            i64 row = r + k * row_step();
+            if (row < end) values[k] = load(row * D + j);
+        }
+#pragma unroll
+        for (int k = 0; k < IN_FLIGHT; k++) {
+            i64 row = r + k * row_step();
+            if (row < end) use(row * D + j, values[k], total);
+        }
+    }
+    join_columns(total);
+    bool mine = j < D && first_row() == 0;
+    if (parts == 1) return mine;
+#pragma unroll
+    for (int k = 0; k < State::COUNT; k++) {
+        if (mine) room[(part * State::COUNT + k) * D + j] = total.v[k];
+    }
+    if (!is_last(arrived + own_group(D), parts)) return false;
+    total = State{};
+    for (i64 p = first_row(); j < D && p < parts; p += row_step()) {
+        State theirs;
+#pragma unroll
+        for (int k = 0; k < State::COUNT; k++) {
+            theirs.v[k] = room[(p * State::COUNT + k) * D + j];
+        }
+        total.join(theirs);
+    }
+    join_columns(total);
+    return mine;
+}
+
+// out[j] = the sum of load(i) over the entries i of column j.
+template <class Load>
+__device__ void sum_columns(i64 R, i64 D, i64 parts, real* room, u32* arrived, real* out,
+                            Load load) {
+    Sums<1> total;
+    auto use = [](i64, real value, Sums<1>& sum) { sum.v[0] += value; };
+    if (over_columns(R, D, parts, room, arrived, total, load, use)) out[own_column(D)] = total.v[0];
 }

@@ -33,22 +33,34 @@ __device__ real number_at(const char* data, i64 i, i64 dtype) {
 KERNEL gather(const char* data, i64 stride, i64 kind, const i64* rows, i64 n, i64 D, real* out) {
     for (i64 i = first_entry(); i < n; i += entries()) {
         i64 j = modulo(i, D);
-        out[i] = number_at(data + rows[(i - j) / D] * stride, j, kind);
+        out[i] = number_at(data + rows[quotient(i, D)] * stride, j, kind);
     }
 }
 
-// The same for the running step of a recording; N rows, n = N D.
-KERNEL gather_step(const Control* control, i64 N, i64 n, i64 D, real* out) {
+// Targets and weights of the running step: so many words of 4 bytes each.
+__device__ void load_step(const Control* control, i64 y_words, u32* y, i64 w_words, u32* w) {
+    const u32 *all_y = (const u32*)control->y, *all_w = (const u32*)control->w;
+    i64 step = control->step;
+    for (i64 i = first_entry(); i < y_words; i += entries()) y[i] = all_y[step * y_words + i];
+    for (i64 i = first_entry(); i < w_words; i += entries()) w[i] = all_w[step * w_words + i];
+}
+
+// A step of a recording begins: N of its rows, n = N D, targets and weights.
+KERNEL gather_step(const Control* control, i64 N, i64 n, i64 D, real* out, i64 y_words, u32* y,
+                   i64 w_words, u32* w) {
     const i64* rows = control->index + control->step * N;
     for (i64 i = first_entry(); i < n; i += entries()) {
         i64 j = modulo(i, D);
-        out[i] = number_at(control->x + rows[(i - j) / D] * control->x_stride, j,
+        out[i] = number_at(control->x + rows[quotient(i, D)] * control->x_stride, j,
                            control->x_dtype);
     }
+    load_step(control, y_words, y, w_words, w);
 }
 
-// The same for a sparse data set: the row's zeros, then its entries. A warp takes a row.
-KERNEL gather_csr_step(const Control* control, i64 R, i64 C, real* out) {
+// The same for a sparse data set: a row's zeros, then its entries. A warp takes a row.
+KERNEL gather_csr_step(const Control* control, i64 R, i64 C, real* out, i64 y_words, u32* y,
+                       i64 w_words, u32* w) {
+    load_step(control, y_words, y, w_words, w);
     OWN_ROW(r);
     FOR_ROW_COLUMNS(c) out[r * C + c] = 0;
     __syncwarp();
@@ -72,15 +84,7 @@ KERNEL csr_product(const i64* starts, const int* columns, const real* values, co
     }
 }
 
-enum { TARGETS, WEIGHTS };
-
-// Targets or weights of the running step: `n` words of 4 bytes.
-KERNEL load_step(const Control* control, i64 which, i64 n, u32* out) {
-    const u32* all = (const u32*)(which == TARGETS ? control->y : control->w);
-    for (i64 i = first_entry(); i < n; i += entries()) out[i] = all[control->step * n + i];
-}
-
-// Its predictions.
+// Predictions of the running step.
 KERNEL store_step(const Control* control, const u32* outputs, i64 n) {
     u32* all = (u32*)control->outputs;
     for (i64 i = first_entry(); i < n; i += entries()) all[control->step * n + i] = outputs[i];
@@ -107,9 +111,14 @@ KERNEL count_hits(const Control* control, const real* hits, i64 n, i64 k, i64 K)
     if (threadIdx.x == 0) control->counts[control->step * K + k] = total;
 }
 
-// The last launch of a step.
-KERNEL next_step(Control* control) {
-    if (first_entry() == 0) control->step += 1;
+// The last launch of a step; with its loss, where that can wait so long.
+KERNEL next_step(Control* control, const real* losses, i64 n) {
+    double total = 0;
+    for (i64 i = threadIdx.x; i < n; i += blockDim.x) total += double(losses[i]);
+    total = block_sum(total);
+    if (threadIdx.x) return;
+    if (losses) control->losses[control->step] += total;
+    control->step += 1;
 }
 
 // found[0] = 1 + the place of the first NaN or infinity, 0 where there is none. One block.

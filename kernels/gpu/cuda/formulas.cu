@@ -22,9 +22,15 @@ KERNEL bias_elementwise(const real* b, i64 n, i64 H OPTIONS, real* z, real* y) {
 }
 
 // dx = dy f'(x) and db = the sum of its rows, in one pass over (R, D).
-KERNEL elementwise_grad_bias(const real* x, const real* y, const real* dy, i64 R, i64 D OPTIONS,
-                             real* dx, real* db) {
-    sum_columns(R, D, db, [&](i64 i) { return dx[i] = dy[i] * SLOPE(x[i], y[i] VALUES); });
+KERNEL elementwise_grad_bias(const real* x, const real* y, const real* dy, i64 R, i64 D, i64 parts,
+                             real* room, u32* arrived OPTIONS, real* dx, real* db) {
+    Sums<1> total;
+    auto load = [&](i64 i) { return dy[i] * SLOPE(x[i], y[i] VALUES); };
+    auto use = [&](i64 i, real value, Sums<1>& sum) {
+        dx[i] = value;
+        sum.v[0] += value;
+    };
+    if (over_columns(R, D, parts, room, arrived, total, load, use)) db[own_column(D)] = total.v[0];
 }
 
 // losses_i = w_i mean_c f(y_ic, t_ic), and its gradient by y where it is wanted.

@@ -39,7 +39,7 @@ __device__ void wait_for_all(u32* arrived, u32 goal) {
 }
 
 // Run `steps` steps of a program of `count` instructions. `arrived` is 0 before.
-extern "C" __global__ void __launch_bounds__(SIDE * SIDE, 2)
+extern "C" __global__ void __launch_bounds__(SIDE * SIDE)
 persistent(Control* global, const i64* program, i64 count, i64 steps, u32* arrived) {
     __shared__ Instruction step[LENGTH];
     __shared__ Control control;  // each block counts the steps for itself

@@ -51,7 +51,8 @@ KERNEL lamb_update(const Control* control, const real* u, double lr, const doubl
     for (i64 i = first_entry(); i < n; i += entries()) w[i] -= real(rate) * u[i];
 }
 
-// Adafactor of matrices (B, R, C): the means of the squares over each row, and over each column.
+// Adafactor of matrices: the means of the squares over each row (of several matrices one below the
+// other), and over each column of one, (R, D).
 KERNEL adafactor_rows(const Control* control, const real* g, double beta_2, double epsilon, i64 R,
                       i64 C, real* r) {
     OWN_ROW(row);
@@ -61,17 +62,14 @@ KERNEL adafactor_rows(const Control* control, const real* g, double beta_2, doub
 }
 
 KERNEL adafactor_columns(const Control* control, const real* g, double beta_2, double epsilon,
-                         i64 n, i64 R, i64 C, real* c) {
+                         i64 R, i64 D, i64 parts, real* room, u32* arrived, real* c) {
     real b = real(number(control, beta_2));
-    for (i64 i = first_entry(); i < n; i += entries()) {
-        i64 j = modulo(i, C);
-        real total = 0;
-        for (i64 k = 0; k < R; k++) {
-            real value = g[((i - j) / C * R + k) * C + j];
-            total += value * value + real(epsilon);
-        }
-        c[i] = b * c[i] + (1 - b) * (total / R);
-    }
+    Sums<1> total;
+    auto load = [&](i64 i) { return g[i]; };
+    auto use = [&](i64, real value, Sums<1>& sum) { sum.v[0] += value * value + real(epsilon); };
+    if (!over_columns(R, D, parts, room, arrived, total, load, use)) return;
+    i64 j = own_column(D);
+    c[j] = b * c[j] + (1 - b) * (total.v[0] / R);
 }
 
 // means[b] = the mean of r[b] (R,)

@@ -9,7 +9,8 @@ from ..card import runtime, sources
 from ..card.formulas import entrywise
 from .call import CONTROL, Launch, address_of, outputs_of
 
-SIZE = {"entries": "n", "rows": "R", "columns": "D"}  # over what a kernel goes -> how many of them
+SIZE = {"entries": "n", "rows": "R"}  # over what a kernel goes -> how many of them
+MOST_SUMS = 3  # of a column, see `over_columns` in cuda/common.cuh
 
 
 def launch(kernel, size=None, own=(), dtype=None, **given):
@@ -21,7 +22,7 @@ def launch(kernel, size=None, own=(), dtype=None, **given):
 
     Args:
         kernel: a CudaKernel, or the name of one that stands in the files.
-        size: how many entries, rows, columns or blocks; by default n, R or D.
+        size: how many entries, rows or blocks; by default n, R, or what `shares` says.
         own: arrays that the launch brings along; None among them is left out.
         dtype: of the arithmetic; by default that of the arrays.
 
@@ -30,10 +31,13 @@ def launch(kernel, size=None, own=(), dtype=None, **given):
     """
     kernel = sources.kernels()[kernel] if isinstance(kernel, str) else kernel
     declared, over = kernel.declared, kernel.over
-    reals = [(kind, given[label]) for label, kind in declared.items() if kind.endswith("real*")]
+    reals = [(k, given.get(label)) for label, k in declared.items() if k.endswith("real*")]
     reals = [(kind, array) for kind, array in reals if array is not None]
     dtype = dtype or plain(*(array for _, array in reals))
     values = {**_sizes(over, reals, given), **given}
+    if over == "columns":
+        size, more = _shares(values["R"], values["D"], dtype)
+        values, own = values | more, (*own, more["room"], more["arrived"])
     assert given.keys() <= declared.keys(), f"{kernel.name} has no {given.keys() - declared.keys()}"
     args = tuple(_argument(kind, label, values) for label, kind in declared.items())
     size = values[SIZE[over]] if size is None else size
@@ -50,6 +54,16 @@ def _sizes(over, reals, given):
     C = given["C"] if over == "rows" and "C" in given else first.shape[-1]
     written = next((array for kind, array in reals if not kind.startswith("const")), first)
     return {"n": written.size, "R": first.size // max(C, 1), "C": C}
+
+
+def _shares(R, D, dtype):
+    """Return (blocks, arguments) of a sum over rows, which may be split into several parts."""
+    card = runtime.current()
+    parts, groups = card.parts(R, D), -(-D // card.warp)
+    several = parts > 1
+    room = card.empty((parts, MOST_SUMS, D), dtype) if several else None
+    arrived = card.zeros((groups,), "uint32") if several else None
+    return groups * parts, {"parts": parts, "room": room, "arrived": arrived}
 
 
 def _argument(kind, label, values):

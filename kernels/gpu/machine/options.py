@@ -8,9 +8,18 @@ def tf32():
     return os.environ.get("TINYNET_TF32") == "1"
 
 
+def tf32x3():
+    """TINYNET_TF32X3=1: products of large batches by tensor cores at float32's accuracy, see
+    `passes.tiles`."""
+    return os.environ.get("TINYNET_TF32X3") == "1"
+
+
 def cublaslt():
     """TINYNET_CUBLASLT=1: bias and ReLU as part of the products, see `passes.epilogues`."""
     return os.environ.get("TINYNET_CUBLASLT") == "1"
+
+
+MOST_PERSISTENT = 512  # rows, whatever is asked for: beyond, cuBLAS's larger tiles win
 
 
 def persistent_rows():
@@ -19,7 +28,7 @@ def persistent_rows():
     if not text.isdecimal():
         raise ValueError("TINYNET_PERSISTENT must be the number of rows up to which a step runs in "
                          f"one persistent kernel, received {text!r}")  # fmt: skip
-    return int(text)
+    return min(int(text), MOST_PERSISTENT)
 
 
 def debug_level():
@@ -38,4 +47,5 @@ def described():
         found = f"on for steps of up to {rows} rows" if rows else "off; not yet timed on a card"
     except ValueError as error:
         found = str(error)
-    return {"TF32": "on" if tf32() else "off", "persistent kernel": found}
+    return {"TF32": "on" if tf32() else "off", "3xTF32": "on" if tf32x3() else "off",
+            "persistent kernel": found}  # fmt: skip

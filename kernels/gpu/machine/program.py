@@ -13,21 +13,28 @@ import numpy as np
 
 from ...recording import Unsupported
 from ..card import runtime as card_runtime
-from ..card.data import comes_in_pieces, dtype_number, fits, resident
+from ..card.data import arrays_of, comes_in_pieces, dtype_number, fits, resident
 from ..card.feed import steps_of_a_piece
+from ..passes import tiles
 from ..passes.epilogues import with_epilogues
-from ..passes.fusion import fused
+from ..passes.fusion import counted, fused
 from ..passes.persistent import Persistent
+from ..passes.tiles import TensorCores, in_tiles
 from .call import address_of, execute
 from .launches import launch
-from .options import debug_level, persistent_rows
+from .options import debug_level, persistent_rows, tf32x3
 
 FIELDS = ("step", "first_step", "x", "x_stride", "x_dtype", "index", "starts", "columns",
           "column_bytes", "y", "w", "outputs", "losses", "scalars", "scalar_count",
           "counts")  # fmt: skip
-TARGETS, WEIGHTS = 0, 1
 TOGETHER = 16  # steps in one graph, where there are many and their kernels are short
 SHORT = 1024  # rows of a batch up to which they are
+
+
+class Graphs(dict):
+    """A dictionary that can be referred to weakly, and is compared as itself."""
+
+    __hash__, __eq__ = object.__hash__, object.__eq__
 
 
 class Machine:
@@ -45,21 +52,19 @@ class Machine:
         self.keep = (known, flat)  # their memory is addressed from here on
         self.control = self.runtime.zeros((len(FIELDS),), "int64")
         _check_known(instructions, known)
-        loads, stores = [*self._loads()], [*self._stores()]
-        self.bare = [*loads, *instructions, *stores]  # for the persistent kernel, which fuses more
-        count = launch("next_step", size=1, dtype=self.dtype)
-        self.step = [*loads, *fused(instructions), *stores, count]
+        self.bare = [*instructions, *self._stores()]  # for the persistent kernel, which fuses more
+        if self._on_tensor_cores():
+            instructions = in_tiles(instructions, TensorCores(self.runtime))
+        self.step = counted([*fused(instructions), *self._stores()], self.dtype)
         if self.runtime.cublaslt is not None:
             self.step = with_epilogues(self.step)
-        self.graphs = {}  # (whether x is sparse, steps, conditions met) -> graph, its launches
+        self.graphs = Graphs()  # (whether x is sparse, steps, conditions met) -> graph, launches
+        self.runtime.graphs.add(self.graphs)
         self.persistent = {}  # whether x is sparse -> Persistent, where the step runs that way
 
-    def _loads(self):
-        """Targets and weights of the step."""
-        for which, array in ((TARGETS, self.inputs.y), (WEIGHTS, self.inputs.w)):
-            if array is not None:
-                words = array.nbytes // 4
-                yield launch("load_step", dtype=self.dtype, which=which, n=words, out=array)
+    def _on_tensor_cores(self):
+        wanted = tf32x3() and self.rows >= tiles.FROM_ROWS and self.dtype == "float32"
+        return wanted and self.runtime.capability >= tiles.AMPERE
 
     def _stores(self):
         """Its predictions."""
@@ -69,11 +74,14 @@ class Machine:
             yield launch("store_step", dtype=self.dtype, outputs=outputs, n=words)
 
     def _gather(self, sparse):
-        x, N = self.inputs.x, self.rows
+        """The first launch of a step: rows, targets and weights."""
+        x, N, loads = self.inputs.x, self.rows, {}
+        for name, array in (("y", self.inputs.y), ("w", self.inputs.w)):
+            loads |= {name: array, f"{name}_words": 0 if array is None else array.nbytes // 4}
         D = x.size // N
         if sparse:
-            return launch("gather_csr_step", R=N, C=D, out=x)
-        return launch("gather_step", N=N, D=D, out=x)
+            return launch("gather_csr_step", R=N, C=D, out=x, **loads)
+        return launch("gather_step", N=N, D=D, out=x, **loads)
 
     # ----------------------------------------------------------------------------------- data
 
@@ -91,7 +99,7 @@ class Machine:
             hasattr(x, "starts")
             and dtype_number(x.values) is not None
             and x.columns.dtype in (np.int32, np.int64)
-            and fits(x.starts, x.columns, x.values)
+            and fits(*arrays_of(x))
         )
 
     def look_at(self, x):
@@ -102,7 +110,7 @@ class Machine:
         if isinstance(x, np.ndarray):
             there = resident.get(x)
             return self._fields_of(there, x), [there]
-        arrays = [resident.get(a) for a in (x.values, x.starts, x.columns)]
+        arrays = [resident.get(a) for a in arrays_of(x)]
         fields = dict(zip(("x", "starts", "columns"), arrays, strict=True))
         fields |= {"x_dtype": dtype_number(x.values), "column_bytes": x.columns.itemsize}
         return fields, arrays

@@ -3,8 +3,7 @@
 from ..card.formulas import framed
 from ..machine.call import same
 from ..machine.launches import launch
-
-FEW_ROWS = 1024  # up to here a sum over rows beside the gradient costs less than a second launch
+from ..machine.order import accesses, conflict
 
 
 def fused(launches):
@@ -16,6 +15,18 @@ def fused(launches):
             make(launches, i)
             i += 1
     return launches
+
+
+def counted(launches, dtype):
+    """The same step with the launch that counts it at the end; it takes the sum of the losses along
+    if no launch in between has to do with that."""
+    for i, one in enumerate(launches):
+        if one.name == "add_loss" and one.when is None:
+            mine, after = accesses(one), launches[i + 1 :]
+            if not any(conflict(mine, accesses(other)) for other in after):
+                losses = one.given["losses"]
+                return [*launches[:i], *after, launch("next_step", size=1, losses=losses)]
+    return [*launches, launch("next_step", size=1, dtype=dtype, losses=None, n=0)]
 
 
 def _bias_and_activation(launches, i):
@@ -39,7 +50,7 @@ def _gradient_and_bias(launches, i):
     if j == len(launches) or launches[j].name != "sum_rows":
         return
     summed = launches[j].given
-    if summed["R"] > FEW_ROWS or not same(summed["x"], dz):
+    if not same(summed["x"], dz):
         return
     kernel = framed("elementwise_grad_bias", *launches[i].kernel.made_from)
     given = {**without(launches[i], "n"), "R": summed["R"], "D": summed["D"], "db": summed["out"]}

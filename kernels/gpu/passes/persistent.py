@@ -14,13 +14,12 @@ import numpy as np
 from ..card import sources
 from ..machine.call import address_of, encoded
 from ..machine.order import accesses, conflict, levels
-from .tiles import in_tiles
+from .tiles import Scalar, in_tiles
 
 HEAD = ("kernel", "blocks", "first", "wait", "when")  # of an instruction, before its arguments
 # Of one launch, which is to end within a fraction of a second: Ctrl-C waits for it, and a card that
 # also draws a screen stops kernels that take seconds.
 MOST_STEPS, MOST_OPERATIONS = 1024, 2e11
-PER_MULTIPROCESSOR = 2  # blocks; more would fit for some programs, and wait longer
 
 
 def _kernels(groups):
@@ -55,7 +54,7 @@ class Persistent:
         self.runtime = runtime
         operations = sum(one.work()[1] for one in launches)
         self.steps = int(max(1, min(MOST_STEPS, MOST_OPERATIONS / max(operations, 1))))
-        launches = in_tiles(launches, runtime.side, runtime.multiprocessors)
+        launches = in_tiles(launches, Scalar(runtime))
         self.groups = levels([one for one in launches if one.count])
         self.kernels, self.finishing = _kernels(self.groups)
         text, self.words, self.length = sources.persistent(self.kernels, tuple(self.finishing))
@@ -63,8 +62,8 @@ class Persistent:
         if not self.fits:
             return
         self.function = runtime.persistent(text, dtype)
-        most = PER_MULTIPROCESSOR * runtime.multiprocessors
-        most = min(most, runtime.most_blocks(self.function))
+        # one on each multiprocessor: more would wait longer for each other
+        most = min(runtime.multiprocessors, runtime.most_blocks(self.function))
         self.fits = most > 0
         if not self.fits:
             return

@@ -1,28 +1,80 @@
-"""Products of a recorded step by our own kernel (cuda/products.cu), together with what follows:
-bias, activation, or the derivative that a gradient meets next.
+"""Products of a recorded step by our own kernels, together with what follows: bias, activation, or
+the derivative that a gradient meets next. `Scalar` is for the persistent kernel, which can't call
+cuBLAS (cuda/products.cu); `TensorCores` for large batches (cuda/tensor.cu).
 """
+
+import math
 
 from ..machine.call import Product, address_of, same
 from ..machine.launches import launch
 
 SIDES = (4, 2, 1)  # of a tile: so many times the side of the smallest
+FROM_ROWS = 2048  # rows of a batch from which on tensor cores are worth their three products
+TILE = 128, 64  # rows and columns of a tile of tensor cores; see cuda/tensor.cu
+AMPERE = (8, 0)  # the first cards that multiply in TF32
 OPTIONS = {"p0": 0.0, "p1": 0.0, "p2": 0.0}  # of an activation, as many as the kernel takes
 
 
-def in_tiles(launches, side, blocks):
-    """The same step without cuBLAS.
-
-    Args:
-        side: of the smallest tile.
-        blocks: that ought to have work; tiles are small enough for that, if possible.
-    """
+def in_tiles(launches, kind):
+    """The same step without cuBLAS; `kind` is Scalar or TensorCores."""
     launches, made = list(launches), []
     while launches:
         one = launches.pop(0)
         if isinstance(one, Product):
-            one = _launch(one, side, blocks, _taken_along(one, launches))
+            one = _launch(one, kind, _taken_along(one, launches))
         made.append(one)
     return made
+
+
+class Scalar:
+    """Tiles that the threads multiply number by number, small enough to give all multiprocessors
+    work, if possible; where even the smallest are too few, the depth is split.
+
+    Args:
+        runtime: see `card.runtime`.
+    """
+
+    kernel, depth = "product", 256
+
+    def __init__(self, runtime):
+        self.runtime = runtime
+
+    def tiles(self, M, N, K, dtype):
+        """Return (how many blocks, arguments) for C (M, N)."""
+        sides, blocks = [s * self.runtime.side for s in SIDES], self.runtime.multiprocessors
+        tiles = [-(-M // side) * -(-N // side) for side in sides]
+        k = next((k for k, count in enumerate(tiles) if count >= blocks), len(SIDES) - 1)
+        parts = min(blocks // tiles[k], -(-K // self.depth)) if tiles[k] else 1
+        more = _split(self.runtime, tiles[k], parts, sides[k] ** 2, dtype)
+        return tiles[k] * more["parts"], {"sides": SIDES[k], **more}
+
+
+class TensorCores:
+    """Tiles by tensor cores at float32's accuracy; what is deep and has few tiles is split up.
+
+    Args:
+        runtime: see `card.runtime`.
+    """
+
+    kernel, depth = "tensor_product", 256
+
+    def __init__(self, runtime):
+        self.runtime = runtime
+
+    def tiles(self, M, N, K, dtype):
+        """Return (how many blocks, arguments) for C (M, N)."""
+        tiles = -(-M // TILE[0]) * -(-N // TILE[1])
+        parts = min(-(-2 * self.runtime.multiprocessors // max(tiles, 1)), -(-K // self.depth))
+        more = _split(self.runtime, tiles, parts, math.prod(TILE), dtype)
+        return tiles * more["parts"], more
+
+
+def _split(runtime, tiles, parts, size, dtype):
+    """Return arguments of a product whose tiles, of `size` numbers, are made in so many parts."""
+    if parts <= 1:
+        return {"parts": 1, "partial": None, "arrived": None}
+    partial = runtime.empty((tiles * parts, size), dtype)
+    return {"parts": parts, "partial": partial, "arrived": runtime.zeros((tiles,), "uint32")}
 
 
 def _taken_along(product, after):
@@ -54,18 +106,16 @@ def _taken_along(product, after):
     return taken
 
 
-def _launch(product, side, blocks, taken):
+def _launch(product, kind, taken):
     """BLAS sees all matrices by columns: row by row, C is op(B) op(A), rows and columns changed."""
     (N, M, K), (a, b) = product.sizes, product.transposed
     a_down, a_across = (1, product.ldb) if b else (product.ldb, 1)
     b_down, b_across = (1, product.lda) if a else (product.lda, 1)
-    sides, tiles = next(
-        ((s, t) for s in SIDES if (t := -(-M // (s * side)) * -(-N // (s * side))) >= blocks),
-        (1, -(-M // side) * -(-N // side)),
-    )
-    one = launch("product", size=tiles, own=product.own, sides=sides, A=product.B, a_down=a_down,
+    blocks, more = kind.tiles(M, N, K, product.dtype)
+    own = (*product.own, *(v for v in more.values() if hasattr(v, "data")))
+    one = launch(kind.kernel, size=blocks, own=own, A=product.B, a_down=a_down,
                  a_across=a_across, B=product.A, b_down=b_down, b_across=b_across, M=M, N=N, K=K,
-                 C=product.C, **taken)  # fmt: skip
+                 C=product.C, **more, **taken)  # fmt: skip
     one.when = product.when
     return one
 

@@ -1,0 +1,161 @@
+"""The protocol of several ranks, with threads of this process for ranks: it needs no MPI."""
+
+import numpy as np
+import pytest
+import threads_as_ranks
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinynet
+from tinynet import distribution, layers, metrics, optimizers
+from tinynet.core.ranks import ALONE
+
+random = np.random.default_rng(8)
+X = random.normal(size=(41, 4))
+Y = (X[:, :1] > 0.2).astype(float)
+WEIGHTS = random.random(41)
+
+
+@pytest.fixture(autouse=True)
+def _float64_on_one_thread(monkeypatch):
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "1")
+    before = tinynet.config.floatx()
+    tinynet.config.set_floatx("float64")
+    yield
+    tinynet.config.set_floatx(before)
+
+
+def model(
+    device="cpu",
+    optimizer="sgd",
+    loss="binary_crossentropy",
+    measured=(),
+    normalize=True,
+    penalty="l2",
+):
+    tinynet.utils.set_random_seed(2)
+    inside = [layers.BatchNormalization(momentum=0.5)] if normalize else []
+    made = tinynet.Sequential([
+        layers.Input((4,)), layers.Dense(6, "tanh", kernel_regularizer=penalty), *inside,
+        layers.Dropout(0.25), layers.Dense(1, "sigmoid", activity_regularizer="l1"),
+    ])  # fmt: skip
+    made.compile(optimizers.get(optimizer), loss, metrics=list(measured), device=device)
+    return made
+
+
+def fitted(made, ranks, rows, **fit):
+    """What is left of a fit on so many rows."""
+    made.ranks = ranks
+    history = made.fit(X[:rows], Y[:rows], verbose=0, **fit).history
+    return made.get_weights(), history
+
+
+def check_equal(size, rows, make, **fit):
+    """All ranks end as one process does, and with the same bits as each other."""
+    weights, history = fitted(make(), ALONE, rows, **fit)
+    models = [make() for _ in range(size)]
+    found = threads_as_ranks.together(
+        size, lambda ranks: fitted(models[ranks.rank], ranks, rows, **fit)
+    )
+    for own, own_history in found:
+        for a, b, first in zip(own, weights, found[0][0], strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+            np.testing.assert_array_equal(a, first)
+        assert own_history == found[0][1]
+        for name, values in history.items():
+            np.testing.assert_allclose(own_history[name], values, rtol=1e-10, err_msg=name)
+    return models
+
+
+@settings(max_examples=15)
+@given(st.integers(2, 4), st.integers(2, 41), st.integers(1, 13), st.booleans(), st.booleans())
+def test_any_number_of_rows(size, rows, batch, weighted, normalize):
+    weights = WEIGHTS[:rows] if weighted else None
+    check_equal(size, rows, lambda: model(normalize=normalize), batch_size=batch, epochs=2,
+                sample_weight=weights)  # fmt: skip
+
+
+@pytest.mark.parametrize("device", ["reference", "cpu"])
+def test_every_part_of_a_step(device):
+    def make():
+        rule = optimizers.AdamW(0.02, weight_decay=0.1, global_clipnorm=0.1, use_ema=True,
+                                gradient_accumulation_steps=2)  # fmt: skip
+        measured = ["accuracy", metrics.AUC(30), metrics.PearsonCorrelation(axis=0)]
+        return model(device, rule, measured=measured)
+
+    made, *_ = check_equal(3, 41, make, batch_size=11, epochs=3, validation_split=0.2)
+    assert "rank 0 of 3" in made.explain_execution()
+    assert made.explain_execution().startswith("recorded" if device == "cpu" else "eagerly")
+
+
+def test_more_rows_than_a_thread_keeps_gradients_for(two_threads):
+    """From 129 rows on every thread sums gradients by itself: they are joined before the sum."""
+    found = []
+    for ranks in (ALONE, threads_as_ranks.EchoRanks()):
+        made = model(
+            optimizer=optimizers.Adam(clipnorm=0.1), normalize=False, penalty=None
+        )  # an echo would have it, too
+        made.ranks = ranks
+        made.fit(np.tile(X, (20, 1)), np.tile(Y, (20, 1)), batch_size=400, epochs=2, verbose=0)
+        found.append(made.get_weights())
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10)
+
+
+def test_local_statistics_are_each_ranks_own_and_averaged_after_the_epoch():
+    made = [model() for _ in range(2)]
+    rows = [X[:8], X[8:16]]  # without shuffling, the parts of one batch of 16
+
+    def of_rank(ranks):
+        return fitted(made[ranks.rank], ranks, 16, batch_size=16, shuffle=False)
+
+    first = model().layers[0]  # the same first weights
+    (weights, _), (others, _) = threads_as_ranks.together(2, of_rank, synchronize=False)
+    means = [np.tanh(x @ first.kernel.numpy() + first.bias.numpy()).mean(axis=0) for x in rows]
+    np.testing.assert_allclose(weights[4], 0.5 * np.mean(means, axis=0))  # moving: half of it
+    for a, b in zip(weights, others, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_ranks_that_round_differently_go_on_from_the_first_ones_weights():
+    made = [model(), model()]
+
+    def of_rank(ranks):
+        one = made[ranks.rank]
+        one.ranks = ranks
+        off = tinynet.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: one.layers[0].bias.assign(
+                one.layers[0].bias.numpy() * (1 + 1e-14 * ranks.rank)
+            )
+        )
+        return fitted(one, ranks, 41, epochs=2, callbacks=[off])
+
+    with pytest.warns(UserWarning, match="all go on from the first rank's"):
+        (weights, _), (others, _) = threads_as_ranks.together(2, of_rank)
+    for a, b in zip(weights, others, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_choice_is_checked(monkeypatch):
+    for wrong in ("mpi", True, distribution.DataParallel):
+        with pytest.raises(TypeError, match=r"^distribute: expected "):
+            model().compile("sgd", "mse", distribute=wrong)
+    with pytest.raises(ValueError, match='"first" or "all"'):
+        distribution.DataParallel(output="none")
+    with pytest.raises(TypeError, match="synchronize must be a bool"):
+        distribution.DataParallel(synchronize=2)
+    monkeypatch.setenv("TINYNET_DISTRIBUTE", "gloo")
+    with pytest.raises(ValueError, match="TINYNET_DISTRIBUTE"):
+        model()
+
+
+def test_without_mpi4py_one_process_trains_and_several_are_told(monkeypatch):
+    distribution._ranks.cache_clear()
+    monkeypatch.setitem(__import__("sys").modules, "mpi4py", None)
+    for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    assert distribution.DataParallel().ranks() is ALONE
+    distribution._ranks.cache_clear()
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
+    with pytest.raises(ImportError, match=r'Open MPI, 4 processes.*pip install "tinynet\[mpi\]"'):
+        distribution.DataParallel().ranks()

@@ -1,0 +1,22 @@
+"""Nothing that posts, lessons and examples do is called a mistake by the coach."""
+
+import pytest
+
+from tinynet.inspecting.coach import Coach
+
+MEANT = {  # what is a mistake, and meant to be one
+    "test_the_ways_to_validate_and_to_weigh": "the inputs reach",  # pixels as they are
+    "test_a_rate_too_small_is_slow_and_one_too_large_diverges": "learning rate 1000",
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_false_alarm(request, monkeypatch):
+    """Every `fit` of these tests has a coach, and it has nothing to say."""
+    said = []
+    monkeypatch.setattr("tinynet.engine.course.coach_is_wanted", lambda coach, verbose: True)
+    monkeypatch.setattr(Coach, "say", lambda self, topic, text: said.append(text))
+    yield
+    meant = MEANT.get(request.node.originalname)
+    assert bool(said) == bool(meant)
+    assert all(meant in text for text in said)
