@@ -105,11 +105,16 @@ def categories(k):
     ]
 
 
+@stack(2, 3)
+def masked(k):
+    L = k.layers
+    return [L.SpatialDropout1D(0.0), L.Masking(mask_value=9.0), L.GlobalAveragePooling1D()]
+
+
 def products(k):
     L = k.layers
     x = k.Input((2, 3), name="x")
-    steps = L.Masking(mask_value=9.0, name="mask")(L.SpatialDropout1D(0.0, name="drop")(x))
-    a = L.GlobalAveragePooling1D(name="pool")(steps)
+    a = L.GlobalAveragePooling1D(name="pool")(x)
     b = L.Dense(3, activation="tanh", name="h")(a)
     joined = L.Concatenate(name="join")([b, L.Dot(axes=1, normalize=True, name="dot")([a, b])])
     return k.Model(x, L.Dense(3, activation="softmax", name="out")(joined), name="net")
@@ -139,6 +144,7 @@ NETS = {
     "shapes": shapes,
     "words": words,
     "categories": categories,
+    "masked": masked,
     "products": products,
     "graph": graph,
 }
