@@ -9,7 +9,6 @@ import pathlib
 import shutil
 import sys
 import typing
-import xml.etree.ElementTree
 
 import running
 
@@ -19,10 +18,12 @@ SECONDS = (
     ("cublaslt", 40), ("kernels", 40), ("cpu", 40), ("sanitizer", 40), ("tests", 70),
 )  # fmt: skip
 ALONE = ("smoke", "precision")  # parts that go before the search for peers
-SWEEPS = {  # part -> (devices, whether peers take part, batches, variables of the environment)
+# part -> (devices, whether peers take part, batches, variables of the environment); the proof
+# before a sweep takes steps of 32 and of 512 rows
+SWEEPS = {
     "sweep": (("gpu",), True, (32, 8192, 8, 512, 16384, 2048, 128), {}),
     "persistent": (("gpu",), False, (32, 8, 128, 512), {"TINYNET_PERSISTENT": "512"}),
-    "tf32x3": (("gpu",), False, (8192, 16384, 2048), {"TINYNET_TF32X3": "1"}),
+    "tf32x3": (("gpu",), False, (8192, 16384, 2048), {"TINYNET_TF32X3": "512"}),
     "cublaslt": (("gpu",), False, (8192, 512, 32), {"TINYNET_CUBLASLT": "1"}),
     "cpu": (("cpu",), False, (32, 512, 8192, 8), {}),
 }
@@ -103,8 +104,9 @@ def _tests(folder):
     if importlib.util.find_spec("xdist"):
         command += ["-n", str(min(8, os.cpu_count()))]
     missing = None if importlib.util.find_spec("pytest") else "pytest is not installed"
-    return Part(command, folder / "tests.xml", "--junitxml", outcomes,
-                {"TINYNET_TESTS_GPU": "only"}, missing)  # fmt: skip
+    path = (folder / "tests.jsonl").absolute()
+    variables = {"TINYNET_TESTS_GPU": "only", "TINYNET_TESTS_OUTCOMES": str(path)}
+    return Part(command, path, None, outcomes, variables, missing)
 
 
 def _sanitizer(folder):
@@ -116,14 +118,16 @@ def _sanitizer(folder):
 
 
 def outcomes(path):
-    """Counts of a pytest run, what failed with its traceback, and why tests were skipped."""
-    suite = xml.etree.ElementTree.parse(path).getroot().find("testsuite")
-    counts = {key: int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped")}
-    failed, skipped = {}, collections.Counter()
-    for case in suite.iter("testcase"):
-        for bad in (*case.findall("failure"), *case.findall("error")):
-            name = f"{case.get('classname')}::{case.get('name')}"
-            failed[name] = (bad.text or bad.get("message") or "")[-TAIL:]
-        skipped.update(one.get("message") for one in case.findall("skipped"))
-    return {**counts, "ran": counts["tests"] - counts["skipped"] - counts["errors"],
-            "failed": failed, "why_skipped": dict(skipped)}  # fmt: skip
+    """Counts of a pytest run, what failed with its traceback, and why tests were skipped; of the
+    lines that tests/conftest.py has written so far.
+    """
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    counts = collections.Counter(one["outcome"] for one in found)
+    return {
+        "ran": counts["passed"] + counts["failed"], "failures": counts["failed"],
+        "skipped": counts["skipped"],
+        "failed": {one["test"]: one["said"][-TAIL:] for one in found if one["outcome"] == "failed"},
+        "why_skipped": collections.Counter(
+            one["said"] for one in found if one["outcome"] == "skipped"
+        ),
+    }  # fmt: skip

@@ -1,4 +1,4 @@
-"""How far the card's products are from float64's, in float32 and in TF32.
+"""How far the card's products are from float64's: in float32, in TF32, and in 3xTF32.
 
     python benches/precision.py --json errors.json
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from tinynet.kernels import gpu
 from tinynet.kernels.gpu.card import runtime
+from tinynet.kernels.gpu.passes.tiles import AMPERE, TensorCores, in_tiles
 from tinynet.saving.atomic import atomic_write
 
 SIZES = ((512, 784, 300), (8192, 784, 300))  # N, D, H
@@ -40,10 +41,15 @@ def errors():
     for N, D, H in SIZES:
         x, W = (random.standard_normal(shape, dtype=np.float32) for shape in ((N, D), (D, H)))
         right = x.astype(np.float64) @ W.astype(np.float64)
-        for mode in MODES:
-            with multiplying(mode):
-                y = gpu.empty((N, H), "float32")
-                gpu.linear(gpu.from_host(x), gpu.from_host(W), None, y=y)
+        y, card = gpu.empty((N, H), "float32"), runtime.current()
+        launches = gpu.linear.instructions(gpu.from_host(x), gpu.from_host(W), None, y=y)
+        ways = [(mode, multiplying(mode), launches) for mode in MODES]
+        if card.capability >= AMPERE and card.threads == runtime.THREADS:
+            on_tensor_cores = in_tiles(launches, TensorCores(card))
+            ways.append(("3xtf32", contextlib.nullcontext(), on_tensor_cores))
+        for mode, context, (one,) in ways:
+            with context:
+                one.start(card)
                 error = np.linalg.norm(gpu.to_host(y) - right) / np.linalg.norm(right)
             found.append({"size": f"{N}x{D}x{H}", "mode": mode, "error": float(error)})
     return found

@@ -21,6 +21,7 @@ from tinynet.saving.atomic import atomic_write
 WAYS = {  # name -> variables of the environment
     "graphs": {},
     "persistent": {"TINYNET_PERSISTENT": "512"},
+    "tf32x3": {"TINYNET_TF32X3": "512"},
 }
 
 

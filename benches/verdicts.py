@@ -13,6 +13,7 @@ LEADS = (
     ("sweep", 1.0, (2048, 8192, 16384)), ("tf32x3", 1.25, (2048, 8192, 16384)),
 )  # fmt: skip
 MOST_US, US_AT = 30, 32  # of a step, at this batch size
+TIMES_FLOAT32 = 4  # that the error of products in 3xTF32 may be
 SHARE, SHARE_AT = 0.8, 8192  # of the speed of the products alone
 MODES = ("persistent", "tf32x3", "cublaslt")  # parts that run the sweep in another way
 
@@ -39,7 +40,7 @@ def of_report(report):
     """Return a Verdict for each target, of a report (gpu_report.py) that may lack parts."""
     sweeps = sweeps_of(report)
     found = [_smoke(report), *verdicts(sweeps), *(_mode(sweeps, mode) for mode in MODES)]
-    return [*found, _kernels(report), _tests(report)]
+    return [*found, _precision(report), _kernels(report), _tests(report)]
 
 
 def sweeps_of(report):
@@ -174,6 +175,20 @@ def _smoke(report):
     return _verdict("the card computes what the reference does", missing, judge)
 
 
+def _precision(report):
+    found, why = _found(report, "precision")
+    errors = {(one["size"], one["mode"]): one["error"] for one in found or ()}
+    sizes = [size for size, mode in errors if mode == "3xtf32"]
+
+    def judge():
+        pairs = [(errors[size, "3xtf32"], errors[size, "float32"]) for size in sizes]
+        said = ", ".join(f"{a:.1e} for {b:.1e}" for a, b in pairs)
+        return all(a <= TIMES_FLOAT32 * b for a, b in pairs), said
+
+    target = f"3xTF32's error at most {TIMES_FLOAT32} times float32's"
+    return _verdict(target, "" if sizes else f"no such products ({why})", judge)
+
+
 def _kernels(report):
     found, why = _found(report, "kernels")
 
@@ -192,11 +207,10 @@ def _tests(report):
     found, why = _found(report, "tests")
 
     def judge():
-        bad = found["failures"] + found["errors"]
         part = report["parts"]["tests"]
-        said = f"{found['ran']} ran, {bad} failed, {found['skipped']} skipped"
+        said = f"{found['ran']} ran, {found['failures']} failed, {found['skipped']} skipped"
         said += f", stopped {part['stopped']}" if "stopped" in part else ""
-        return found["ran"] > 0 and bad == 0 and part["exit"] == 0, said
+        return found["ran"] > 0 and found["failures"] == 0 and part["exit"] == 0, said
 
     return _verdict("tests passed on the card", "" if found else why, judge)
 

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import json
 import os
 import pathlib
 import signal
@@ -63,10 +64,13 @@ ON_DEVICES = (
     "test_inputs",
     "test_loss_fit",
     "test_metrics_fit",
+    "test_open_lengths",
     "test_optimizer_fit",
+    "test_pieces",
     "test_posts",
     "test_pydataset",
     "test_saving",
+    "test_several_outputs",
     "test_shared_layers",
     "test_sparse_inputs",
     "test_streams",
@@ -96,6 +100,26 @@ def pytest_collection_modifyitems(config, items):
         others = [item for item in items if _device_of(item) != "gpu"]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if _device_of(item) == "gpu"]
+
+
+def pytest_runtest_logreport(report):
+    if report.when == "call" or report.outcome != "passed":
+        _note(report)
+
+
+def pytest_collectreport(report):
+    if report.failed:
+        _note(report)
+
+
+def _note(report):
+    """TINYNET_TESTS_OUTCOMES=FILE: a line of JSON per test, as it ends; a run may be stopped."""
+    path = os.environ.get("TINYNET_TESTS_OUTCOMES")
+    if path and "PYTEST_XDIST_WORKER" not in os.environ:
+        said = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr
+        line = {"test": report.nodeid, "outcome": report.outcome, "said": str(said or "")}
+        with open(path, "a") as file:
+            file.write(json.dumps(line) + "\n")
 
 
 def _device_of(item):

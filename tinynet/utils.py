@@ -167,6 +167,8 @@ class _Scaler(Configurable):
     A subclass measures x in `_fit`, and maps an array in place in `_forward` and `_backward`.
     """
 
+    own_checks = frozenset({"axis"})
+
     def __init__(self, axis=0):
         if axis is not None and (isinstance(axis, bool) or axis != 0):
             raise ValueError("axis must be 0 (per feature) or None (over everything), received "

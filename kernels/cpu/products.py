@@ -193,7 +193,9 @@ def linear_dW_zeros(word, mine, n, D, H, low, high, step, like):
 
 
 # Many rows: each thread sums over its own, while they are in its cache, into a vector of gradients
-# of its own; `add_gradients` adds the vectors up.
+# of its own, the first into the flat gradients; `add_gradients` adds the others' to these.
+
+AT_ONCE = 2048  # entries of all threads' gradients that are added up while they are in cache
 
 
 @instruction
@@ -214,14 +216,15 @@ def sum_rows_own(word, mine, first, last, step, like):
 
 @instruction
 def add_gradients(word, mine, item, like):
-    """The flat gradients, summed over the threads, in this thread's spans."""
+    """flat gradients += those of the threads but the first, in this thread's spans."""
     slab = operands.padded(word[4], like)
-    base = mine[loop.OWN_GRADS] - mine[THREAD] * slab  # where thread 0's vector starts
     for low, high in operands.pieces(word, mine):
-        out = flat(word, 0, low, high, like)
-        cast(vector(base + low * item, high - low, like), out)
-        for t in range(1, mine[THREADS]):
-            add_up(vector(base + t * slab + low * item, high - low, like), out)
+        for first in range(low, high, AT_ONCE):
+            last = min(first + AT_ONCE, high)
+            out = flat(word, 0, first, last, like)
+            for t in range(mine[THREADS] - 1):
+                other = word[HEAD + 3] + t * slab + (first - word[3]) * item
+                add_up(vector(other, last - first, like), out)
 
 
 @kernel

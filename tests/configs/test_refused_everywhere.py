@@ -115,6 +115,20 @@ def test_input_shapes(shape):
             make()
 
 
+@pytest.mark.parametrize("value", NO_FLAGS)
+def test_flags_of_compile_and_of_attributes(value):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    for name in ("run_eagerly", "auto_scale_loss", "jit_compile", "steps_per_execution"):
+        if (name, value) != ("steps_per_execution", 2):
+            with pytest.raises(ValueError, match=f"{name} must be"):
+                model.compile("sgd", "mse", **{name: value})
+    for part in (model, model.layers[0], model.layers[0].kernel):
+        with pytest.raises(ValueError, match="trainable must be True or False"):
+            part.trainable = value
+        assert part.trainable is True
+    assert model.optimizer is None
+
+
 @pytest.mark.parametrize("patience", ["x", NAN, -1, True, 1j, []])
 def test_patience(patience):
     with pytest.raises(ValueError, match="patience must be"):

@@ -132,10 +132,16 @@ def copy_with(model, device, change):
             one.key = other.key
     fresh.ensure_flat()
     fresh.optimizer.build(fresh.trainable_weights, fresh.context.ops)
-    if len(fresh.trainable_weights) == len(model.optimizer.parameters):  # else both begin anew
-        for a, b in zip(fresh.optimizer.variables, model.optimizer.variables, strict=True):
-            a.assign(b.numpy())
+    known = {key: v for v, key in keyed(model)}
+    for v, key in keyed(fresh):
+        v.assign(known[key].numpy())
     return fresh
+
+
+def keyed(model):
+    """Each variable of the optimizer, and of which parameter it is by its place in the model."""
+    places = {p: i for i, p in enumerate(model.weights)}
+    return [(v, (places.get(v.parameter), v.kind)) for v in model.optimizer.variables]
 
 
 def test_what_is_no_change():

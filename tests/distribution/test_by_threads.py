@@ -1,5 +1,6 @@
 """The protocol of several ranks, with threads of this process for ranks: it needs no MPI."""
 
+import fake_cupy
 import numpy as np
 import pytest
 import threads_as_ranks
@@ -100,6 +101,18 @@ def test_more_rows_than_a_thread_keeps_gradients_for(two_threads):
         found.append(made.get_weights())
     for a, b in zip(*found, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10)
+
+
+def test_a_card_sums_gradients_on_the_host():
+    """The stand-in for a card; there is no exchange within what it captures."""
+    found = []
+    with fake_cupy.in_place_of_a_card():
+        for ranks in (ALONE, threads_as_ranks.EchoRanks()):
+            made = model("gpu", normalize=True, penalty=None)
+            found.append(fitted(made, ranks, 9, batch_size=9, epochs=2)[0])
+        assert "train: an exchange with other ranks within a step" in made.explain_execution()
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9)
 
 
 def test_local_statistics_are_each_ranks_own_and_averaged_after_the_epoch():

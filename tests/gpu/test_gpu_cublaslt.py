@@ -10,6 +10,7 @@ import fake_cublaslt
 import fake_cupy
 import numpy as np
 import pytest
+import replay_runs
 
 import tinynet
 from tinynet import Sequential
@@ -45,7 +46,7 @@ def trained(device="gpu", activation="relu", dtype="float64", extra=(), **option
 
 
 def machine_of(model, kind="train", rows=16):
-    return model.execution.programs[kind, rows][1].machine
+    return replay_runs.machine_of(model, kind, rows)
 
 
 def epilogues(model, **which):

@@ -1,6 +1,7 @@
 """Data sets that stay on the card between calls: brought over once, compared, given back."""
 
 import gc
+import tracemalloc
 
 import fake_cupy
 import numpy as np
@@ -211,3 +212,12 @@ def test_a_checksum_follows_the_order_of_rows_not_of_memory():
     x = np.random.default_rng(1).normal(size=(50, 70))
     assert card_data.checksum(np.asfortranarray(x)) == card_data.checksum(x)
     assert card_data.checksum(x.repeat(2, axis=0)[::2]) == card_data.checksum(x)
+
+
+def test_a_checksum_makes_no_copy_of_all_rows():
+    x = np.zeros((3000, 2000), order="F")
+    tracemalloc.start()
+    card_data.checksum(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < x.nbytes / 10

@@ -1,7 +1,9 @@
-"""Products by tensor cores at float32's accuracy (TINYNET_TF32X3=1): the source by the C++
+"""Products by tensor cores at float32's accuracy (TINYNET_TF32X3): the source by the C++
 compiler, and what NVRTC makes of it, where the instructions of tensor cores are carried out as
 NVIDIA's manual of PTX says, but for how they round sums.
 """
+
+import pathlib
 
 import fake_cupy
 import numpy as np
@@ -11,6 +13,7 @@ import tinynet
 from tinynet import Sequential
 from tinynet.kernels import gpu
 from tinynet.kernels.gpu.card import runtime
+from tinynet.kernels.gpu.machine import options
 from tinynet.kernels.gpu.passes import tiles
 from tinynet.layers import Dense, Input
 
@@ -95,8 +98,7 @@ def trained(device, activation):
 @pytest.mark.parametrize("card", ["source"], indirect=True)
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_whole_models(card, monkeypatch, activation):
-    monkeypatch.setenv("TINYNET_TF32X3", "1")
-    monkeypatch.setattr(tiles, "FROM_ROWS", 48)
+    monkeypatch.setenv("TINYNET_TF32X3", "48")
     model, loss = trained("gpu", activation)
     expected, right = trained("reference", activation)
     (program,) = [p for (k, *_), (_, p) in model.execution.programs.items() if k == "train"]
@@ -112,8 +114,8 @@ def test_whole_models(card, monkeypatch, activation):
 @pytest.mark.parametrize("card", ["source"], indirect=True)
 @pytest.mark.parametrize("without", ["variable", "rows", "capability", "float32"])
 def test_elsewhere_products_are_those_of_cublas(card, monkeypatch, without):
-    monkeypatch.setenv("TINYNET_TF32X3", "0" if without == "variable" else "1")
-    monkeypatch.setattr(tiles, "FROM_ROWS", 9 if without == "rows" else 8)
+    rows = {"variable": "0", "rows": "9"}
+    monkeypatch.setenv("TINYNET_TF32X3", rows.get(without, "8"))
     if without == "capability":
         monkeypatch.setattr(runtime.current(), "capability", (7, 5))
     dtype = "float64" if without == "float32" else "float32"
@@ -122,3 +124,22 @@ def test_elsewhere_products_are_those_of_cublas(card, monkeypatch, without):
     model.fit(draw(8, 5), draw(8, 4), batch_size=8, verbose=0)
     (program,) = [p for (k, *_), (_, p) in model.execution.programs.items() if k == "train"]
     assert "gemm" in [one.name for one in program.machine.step]
+
+
+@pytest.mark.parametrize("card", ["source"], indirect=True)
+def test_the_bench_states_the_error(card, monkeypatch):
+    monkeypatch.syspath_prepend(str(pathlib.Path(__file__).parents[2] / "benches"))
+    import precision
+
+    monkeypatch.setattr(precision, "SIZES", ((100, 784, 30),))
+    found = {one["mode"]: one["error"] for one in precision.errors()}
+    assert list(found) == ["float32", "tf32", "3xtf32"]
+    assert found["3xtf32"] < 3e-7
+
+
+@pytest.mark.parametrize("name", ["TINYNET_TF32X3", "TINYNET_PERSISTENT"])
+def test_the_variables_are_numbers_of_rows(monkeypatch, name):
+    monkeypatch.setenv(name, "many")
+    assert f"{name} must be the number of rows" in " ".join(options.described().values())
+    monkeypatch.setenv(name, "300")
+    assert "300 rows" in " ".join(options.described().values())

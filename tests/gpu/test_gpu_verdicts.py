@@ -134,3 +134,13 @@ def test_the_table_without_rivals():
     dash = "\N{EN DASH}"
     line = markdown(alone, {}).splitlines()[2]
     assert line == f"| 8 | {dash} | 400,000 | 20.0 | {dash} | {dash} | {dash} |"
+
+
+@pytest.mark.parametrize(("error", "outcome"), [(3.9e-7, "pass"), (4.1e-7, "miss"), (None, "not")])
+def test_the_error_of_products_in_three_parts(error, outcome):
+    found = [{"size": "a", "mode": "float32", "error": 1e-7}]
+    if error is not None:
+        found.append({"size": "a", "mode": "3xtf32", "error": error})
+    report = {"parts": {"precision": {"found": found}}}
+    (verdict,) = [v for v in of_report(report) if v.target.startswith("3xTF32's error")]
+    assert verdict.outcome.split()[0] == outcome

@@ -236,8 +236,6 @@ def test_outputs_of_every_layer(device):
     np.testing.assert_allclose(outputs[-1], model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
     called = everything(X)
     np.testing.assert_allclose(called[3], outputs[3], rtol=1e-5, atol=1e-6)
-    with pytest.raises(ValueError, match="one output"):
-        everything.compile("sgd", "mse")
 
 
 def test_training_can_be_fixed_where_a_layer_is_applied():
@@ -371,8 +369,8 @@ def test_what_can_not_be_a_model():
         Model([a, b], h)
     with pytest.raises(TypeError, match="inputs must be symbolic"):
         Model(X, h)
-    with pytest.raises(ValueError, match="inputs must come from Input"):
-        Model(h, layers.Dense(2)(h))
+    with pytest.raises(ValueError, match="depend on the input 'a'"):
+        Model(h, layers.Concatenate()([a, layers.Dense(2)(h)]))
     with pytest.raises(ValueError, match="names must be unique"):
         Model(a, layers.Dense(3, name="h")(h))
     with pytest.raises(TypeError, match="needs inputs and outputs"):

@@ -7,6 +7,8 @@ import warnings
 
 import numpy as np
 
+from . import outputs
+
 FEATURES_SEED, WEIGHTS_SEED = 1, 2  # streams of a case's seed
 
 
@@ -99,8 +101,8 @@ class Run:
             self.look_at_model(label)
         elif isinstance(result, dict):
             for name, value in result.items():
-                self.answers[f"{label}: {name}"] = float(value)
-        elif result is not None:
+                self.answers[f"{label}: {name}"] = np.asarray(value, float)
+        elif result is not None:  # of several outputs of one shape: one array
             self.answers[label] = np.asarray(result, float)
 
     def note_callbacks(self, label, call):
@@ -146,6 +148,8 @@ class Run:
             found = self.arrays[value["array"]]
             found = found[slice(*value["rows"])] if "rows" in value else found
             return formed(self.lib, found, value.get("as"))
+        if "each" in value:
+            return outputs.given(self.make, value)
         if "tuple" in value:
             return tuple(self.make(v) for v in value["tuple"])
         if "code" in value:
@@ -184,15 +188,16 @@ ATTRIBUTES = {
 
 def new_model(case):
     """The description of the model itself."""
-    if "inputs" in case or any(layer["new"] == "block" for layer in case["layers"]):
-        return {"new": "graph", "layers": case["layers"], "inputs": case.get("inputs")}
+    several = {name: case[name] for name in ("inputs", "outputs") if name in case}
+    if several or any(layer["new"] == "block" for layer in case["layers"]):
+        return {"new": "graph", "layers": case["layers"], **several}
     return {"new": "Sequential", "layers": case["layers"]}
 
 
 def graph(lib, value, make):
     """A functional model; `make`: a layer from its description."""
     first, *layers = value["layers"]
-    widths = value["inputs"]["widths"] if value["inputs"] else [None]
+    widths = value["inputs"]["widths"] if "inputs" in value else [None]
     shapes = [first["shape"]] if widths == [None] else [[width] for width in widths]
     inputs = [
         lib.Input(shape=shape, name=name)
@@ -201,6 +206,8 @@ def graph(lib, value, make):
     h = inputs if len(inputs) > 1 else inputs[0]
     for layer in layers:
         h = applied(make, layer, h)
+    if "outputs" in value:
+        h = outputs.heads(applied, make, value["outputs"], h)
     return lib.Model(inputs if len(inputs) > 1 else inputs[0], h)
 
 
@@ -328,7 +335,10 @@ def streamed(lib, options, make):
     source = options.pop("source")
     given = [options.pop(name) for name in ("x", "y", "sample_weight") if name in options]
     whole = [make(one) for one in given]
-    starts = range(0, len(whole[1]), source["batch"])
+    target = whole[1]
+    while isinstance(target, (list, dict)):  # of several outputs
+        target = next(iter(target.values() if isinstance(target, dict) else target))
+    starts = range(0, len(target), source["batch"])
 
     def batch(i):
         def rows(array):

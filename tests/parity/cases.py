@@ -14,7 +14,8 @@ A layer may be a Sequential with "layers" of its own, or a block of a graph:
 
 sends its input through every branch (an empty one hands it on), then through the shared layer, and
 merges what comes out; such a model is a functional one. With "inputs": {"widths": [2, 4], "as":
-"list"} the columns of x come in two parts, one for each branch of the first block.
+"list"} the columns of x come in two parts, one for each branch of the first block. With "outputs"
+the last layer stands twice, see `outputs.py`.
 
 Everything random lies in the seed, and everything that the two libraries would draw differently is
 left out: rows stay in order (or make one batch), dropout has rate 0, weights are injected.
@@ -26,6 +27,7 @@ from . import tables
 from .calls import Calls
 from .draw import Draw
 from .more import more, still_averaged
+from .outputs import several_outputs
 from .tables import every_layer, new
 
 
@@ -73,6 +75,7 @@ def draw(seed, number=0, later=False) -> dict:
                 layer.pop(
                     "axis", None
                 )  # Keras multiplies by its scale along the last, whatever it is
+        several_outputs(Draw(f"{seed}/{number}/outputs"), case)
     return case
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 
-from . import build
+from . import build, outputs
 
 HEADER = '''"""{title}
 
@@ -60,6 +60,9 @@ def script(case, differences=()) -> str:
     if model["new"] == "graph":
         parts += [inspect.getsource(f) for f in (build.resolve, build.graph, build.applied)]
         parts.append(MAKE)
+        if "outputs" in model:
+            parts.append(inspect.getsource(outputs))
+            parts.append("class outputs:\n    heads = staticmethod(heads)\n")
         lines.append(f"model = graph(k, {model!r}, make)")
     else:
         layers = ",\n    ".join(text(layer) for layer in case["layers"])
@@ -108,6 +111,10 @@ def text(value):
         rows = "[{}:{}]".format(*value["rows"]) if "rows" in value else ""
         found = f"a[{value['array']!r}]{rows}"
         return f"formed(k, {found}, {value['as']!r})" if "as" in value else found
+    if "each" in value:
+        written = text(value["each"])
+        pairs = ", ".join(f"{name!r}: {written}" for name in outputs.NAMES)
+        return f"[{written}, {written}]" if value["as"] == "list" else f"{{{pairs}}}"
     if "tuple" in value:
         return "(" + ", ".join(map(text, value["tuple"])) + ",)"
     if "code" in value:

@@ -144,7 +144,7 @@ def test_sparse_data_stay_sparse_on_the_card(values, columns):
 
 
 def machine_of_rows(model, rows):
-    return model.execution.programs["train", rows][1].machine
+    return replay_runs.machine_of(model, "train", rows)
 
 
 def test_the_control_is_laid_out_as_in_the_sources():

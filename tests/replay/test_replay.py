@@ -2,6 +2,7 @@
 and optimizer, batch sizes, threads, kinds of data.
 """
 
+import itertools
 import os
 
 import numpy as np
@@ -13,6 +14,7 @@ from replay_runs import C, D, N, agree, data, labels, maker, run, small
 
 import tinynet
 from tinynet import activations, losses, optimizers
+from tinynet.kernels.cpu.machine import program
 from tinynet.layers import (
     ELU,
     Activation,
@@ -243,6 +245,30 @@ def test_batch_sizes_and_threads(kind, batch_size, threads, monkeypatch):
     agree(
         maker(layers, optimizer=lambda: optimizers.SGD(0.01)), data(rows), labels(rows), **options
     )
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("by_rows", [True, False])
+@pytest.mark.parametrize("kind", ["dense", "batchnorm"])
+def test_both_ways_to_split_a_step(kind, by_rows, threads, monkeypatch):
+    """By rows of the batch, or of each W: whatever the rule says of the model's size."""
+    rule = lambda rows, weights, threads: by_rows and rows >= threads  # noqa: E731
+    monkeypatch.setattr(program, "splits_rows", rule)
+    for batch_size in (24, 270):
+        test_batch_sizes_and_threads(kind, batch_size, threads, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("widths", "by_weights_at", "by_rows_at"),  # the faster way, as measured on two threads
+    [((20, 64, 64, 2), 8, 16), ((784, 128, 10), 32, 64), ((784, 300, 200, 100, 10), 128, 256),
+     ((784, 512, 512, 10), 128, 512), ((784, 1024, 1024, 1024, 10), 256, 1024),
+     ((784, 2048, 2048, 10), 512, 2048)],
+)  # fmt: skip
+def test_large_models_are_split_by_their_weights(widths, by_weights_at, by_rows_at):
+    weights = sum((a + 1) * b for a, b in itertools.pairwise(widths))
+    assert not program.splits_rows(by_weights_at, weights, 2)
+    assert program.splits_rows(by_rows_at, weights, 2)
+    assert not program.splits_rows(7 * 16, weights, 16)  # less than BLAS needs for a product
 
 
 @pytest.mark.parametrize(

@@ -89,3 +89,11 @@ def on(hook, action):
     callback = Callback()
     setattr(callback, hook, lambda *args: action(callback.model, *args))
     return callback
+
+
+def machine_of(model, kind, rows):
+    """The machine that replays a step of this kind for batches of `rows` rows."""
+    for (of_kind, of_rows, *_), (_, program) in model.execution.programs.items():
+        if (of_kind, of_rows) == (kind, rows):
+            return program.machine
+    raise LookupError(f"nothing is recorded for {kind!r} with {rows} rows")

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from .checks import is_integer
+from .checks import is_flag, is_integer
 
 OTHER_NAMES = {  # of Keras 1 and 2, and of others -> ours
     "lr": "learning_rate", "decay": "weight_decay, or a schedule as learning_rate",
@@ -27,7 +27,8 @@ ABOUT = ("tinynet has dense networks alone, with every backward pass written out
 def check_arguments(cls, args, options):
     """Raise for arguments of a class of tinynet's that can't be meant: a constructor's first check.
 
-    A class whose constructor takes arguments of any name has `any_keywords`.
+    A class whose constructor takes arguments of any name has `any_keywords`; `own_checks` are the
+    arguments that it checks by itself.
 
     Raises:
         TypeError: no constructor of the class, or of its bases, has an argument of this name.
@@ -44,7 +45,9 @@ def check_arguments(cls, args, options):
             raise TypeError(f"{cls.__name__}() got an unexpected keyword argument {name!r}"
                             f"{_nearest(name, defaults)}")  # fmt: skip
         if isinstance(defaults[name], bool):
-            fits, expected = _is_flag, "True or False"
+            fits, expected = is_flag, "True or False"
+        elif name in getattr(cls, "own_checks", ()):
+            continue
         else:
             fits, expected = MEANT.get(name, (None, None))
         if fits is not None and value is not None and not fits(value):
@@ -64,10 +67,6 @@ def _arguments(cls):
             if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
                 break
     return names, defaults
-
-
-def _is_flag(value):
-    return isinstance(value, bool | np.bool_) or (is_integer(value) and value in (0, 1))
 
 
 def _are_axes(value):

@@ -19,6 +19,18 @@ def check_integer(name, value, least=1, kind="an integer") -> int:
     return int(value)
 
 
+def is_flag(value) -> bool:
+    """Return whether `value` is True or False, or 1 or 0 in their place."""
+    return isinstance(value, bool | np.bool_) or (is_integer(value) and value in (0, 1))
+
+
+def check_flag(name, value) -> bool:
+    """Return `value` as a bool, or raise: "False" is none."""
+    if not is_flag(value):
+        raise ValueError(f"{name} must be True or False, received {value!r}")
+    return bool(value)
+
+
 def is_number(value) -> bool:
     """Return whether `value` is a finite real number (bool is none)."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):

@@ -93,11 +93,18 @@ def _is_ours(cls):
     return owner.__module__.partition(".")[0] == "tinynet"
 
 
-@functools.cache
 def argument_names(cls):
+    """Return all names that the constructor takes, and keys of the config; None: anything."""
+    names = constructor_names(cls)
+    keys = {key for keys in ("config_keys", "option_keys", "rule_keys")
+            for key in getattr(cls, keys, ())}  # fmt: skip
+    return None if names is None and not keys else keys | (names or set())
+
+
+@functools.cache
+def constructor_names(cls):
     """Return all names that the constructor takes, its bases' through **options; None: anything."""
-    names = {key for keys in ("config_keys", "option_keys", "rule_keys")
-             for key in getattr(cls, keys, ())}  # fmt: skip
+    names = set()
     for base in cls.__mro__:
         if "__init__" not in vars(base) or base is object:
             continue

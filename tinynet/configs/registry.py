@@ -10,7 +10,9 @@ import inspect
 
 from . import custom_objects as custom
 from .arguments import check_arguments
-from .keras import adapt
+from .keras import adapt, constructor_names
+
+SHARED = {"name", "trainable", "dtype", "input_shape", "input_dim"}  # arguments of all layers
 
 
 def _key(name: str) -> str:
@@ -111,7 +113,7 @@ class Registry:
             if own
             else cls.__module__,
             "class_name": cls.__name__,
-            "config": obj.get_config(),
+            "config": config_of(obj),
             "registered_name": None if own else custom.get_registered_name(cls),
         }
 
@@ -168,6 +170,43 @@ class Registry:
         raise ValueError(f"{self.kind} {name!r}{where} is not one of tinynet's: pass "
                          f"custom_objects={{{name!r}: {name}}}, or register the class with "
                          "saving.register_keras_serializable")  # fmt: skip
+
+
+def config_of(obj) -> dict:
+    """Return `obj.get_config()`.
+
+    Raises:
+        TypeError: the class is the user's, and its constructor could not make the object again of
+            this config; says what to add.
+    """
+    cls, config = type(obj), obj.get_config()
+    ours = {name for name in ("get_config", "from_config", "__init__")
+            if _module_of(getattr(cls, name, None)) == "tinynet"}  # fmt: skip
+    if "__init__" in ours or "from_config" not in ours or "layers" in config:
+        return config
+    label = f"{getattr(obj, 'name', cls.__name__)!r} ({cls.__name__}) could not be loaded again"
+    missing = [
+        p.name for p in list(inspect.signature(cls.__init__).parameters.values())[1:]
+        if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name not in config
+        and p.name not in SHARED and (p.default is p.empty or "get_config" in ours)
+    ]  # fmt: skip
+    if missing:
+        added = ", ".join(f'"{name}": self.{name}' for name in missing)
+        raise TypeError(f"{label}: its constructor takes {', '.join(missing)}, which get_config() "
+                        f"does not return; add to the class: def get_config(self): return "
+                        f"{{**super().get_config(), {added}}}")  # fmt: skip
+    taken = constructor_names(cls)
+    extra = [] if taken is None else [key for key in config if key not in taken]
+    if extra:
+        raise TypeError(f"{label}: its get_config() returns {', '.join(extra)}, which its "
+                        "constructor does not take; let __init__ take **options and call "
+                        "super().__init__(**options)")  # fmt: skip
+    return config
+
+
+def _module_of(thing):
+    """Return the package that a class or method was written in."""
+    return str(getattr(thing, "__module__", None)).partition(".")[0]
 
 
 def is_custom(config):

@@ -7,6 +7,8 @@ import numpy as np
 from .devices import load_ops, name_of
 from .ranks import WHOLE
 
+CALLS = 1 << 40  # step numbers from here on are of batches that no training step computes
+
 
 class Masks:
     """Which entries of an array are padding, as Embedding(mask_zero=True) found them.
@@ -40,10 +42,13 @@ class StepContext:
     Attributes:
         ops: the kernel module of the device.
         step: number of the training step, from 0; dropout masks are keyed by it.
+        calls: how many batches were computed outside of training steps; their masks are keyed by
+            CALLS and this number.
         first_row: where this batch starts in the step's global batch.
         part: what this process has of that batch, see `core.ranks`.
         use: which application of a layer that is applied several times in one step is being
             computed, else 0; each has masks of its own.
+        within: the training mode of a layer that is calling the layers it holds, else None.
         masks: which entries of the step's arrays are padding.
         loss_scale: what the gradients of this step are multiplied by until they are unscaled.
         outputs: what the model returned in this step (N, ..., C), or None.
@@ -52,8 +57,9 @@ class StepContext:
 
     def __init__(self, ops, reuse=False):
         self.ops, self.reuse = ops, reuse
-        self.step, self.first_row, self.use, self.part = 0, 0, 0, WHOLE
+        self.step, self.calls, self.first_row, self.use, self.part = 0, 0, 0, 0, WHOLE
         self.loss_scale, self.loss, self.outputs = 1.0, 0.0, None
+        self.within = None
         self.masks = Masks(reuse)
         self.arrays = {}  # (shape, dtype) -> arrays
         self.used = {}  # (shape, dtype) -> how many are out
@@ -68,6 +74,11 @@ class StepContext:
         self.masks.pairs.clear()
         for key in self.used:
             self.used[key] = 0
+
+    def next_call(self):
+        """Return the step number of a batch that no training step computes, another each time."""
+        self.calls += 1
+        return CALLS + self.calls - 1
 
     # ------------------------------------------------- overridden where a step is recorded
 

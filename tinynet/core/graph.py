@@ -13,10 +13,11 @@ class KerasTensor:
         shape: with None for the number of rows.
         dtype: "float32" or "float64".
         node: the Node that gives it.
+        index: which of the node's outputs it is.
     """
 
-    def __init__(self, shape, dtype, node):
-        self.shape, self.dtype, self.node = tuple(shape), dtype, node
+    def __init__(self, shape, dtype, node, index=0):
+        self.shape, self.dtype, self.node, self.index = tuple(shape), dtype, node, index
 
     @property
     def name(self):
@@ -45,12 +46,13 @@ class Node:
         layer: what is applied.
         inputs: list of KerasTensor; none for an InputLayer.
         many: whether the layer was called with a list.
-        output: KerasTensor.
+        outputs: list of KerasTensor; several only of a model with several outputs.
     """
 
     def __init__(self, layer, inputs, many, output_shape):
         self.layer, self.inputs, self.many = layer, list(inputs), many
-        self.output = KerasTensor(output_shape, layer.dtype, self)
+        shapes = output_shape if is_list_of_shapes(output_shape) else [output_shape]
+        self.outputs = [KerasTensor(s, layer.dtype, self, i) for i, s in enumerate(shapes)]
         self.training = None  # True or False where the call fixed it
         layer.nodes.append(self)
 
@@ -58,6 +60,11 @@ class Node:
         vars(self).update(state)
         if self.inputs:  # a copied layer has the nodes of the models that it was copied with
             self.layer.nodes.append(self)
+
+    @property
+    def output(self):
+        """What the call returned: a KerasTensor; a list or dict where the model gives one."""
+        return self.layer.packed(self.outputs)
 
     @property
     def number(self):
@@ -69,10 +76,15 @@ class Node:
         return [tensor.node for tensor in self.inputs]
 
 
+def is_list_of_shapes(shape):
+    """Whether it is a list of the shapes of several arrays, and not one shape."""
+    return isinstance(shape, list) and bool(shape) and isinstance(shape[0], (list, tuple))
+
+
 def is_symbolic(x):
-    """Whether x is a KerasTensor, or a list with one among its entries."""
-    if isinstance(x, (list, tuple)):
-        return any(isinstance(entry, KerasTensor) for entry in x)
+    """Whether x is a KerasTensor, or a list or dict with one among its entries."""
+    if isinstance(x, (list, tuple, dict)):
+        return any(isinstance(entry, KerasTensor) for entry in flat(x))
     return isinstance(x, KerasTensor)
 
 
@@ -90,6 +102,54 @@ def flat(x):
     return list(x) if isinstance(x, (list, tuple)) else [x]
 
 
+def by_name(names, x, where):
+    """The entries of a dict by these names, as a list; other keys are left out.
+
+    A list or tuple becomes a list. What is neither, and the only entry of a list where there is
+    one name, is handed back as it is.
+
+    Raises:
+        ValueError: a name that is missing, or another number of entries.
+    """
+    if isinstance(x, dict):
+        if any(name not in x for name in names):
+            raise ValueError(f"{where}: expected the inputs {names}, received {sorted(x)}")
+        x = [x[name] for name in names]
+    if not isinstance(x, (list, tuple)):
+        return x
+    return list(x) if len(x) != 1 or len(names) > 1 else x[0]
+
+
+def like(given, entries):
+    """The entries of `flat(given)`, exchanged for others, in the form of `given`."""
+    if isinstance(given, dict):
+        return dict(zip(sorted(given), entries, strict=True))
+    return list(entries) if isinstance(given, (list, tuple)) else entries[0]
+
+
+def each(function, *values):
+    """function(value), or a list of its results where the values are lists of equal lengths."""
+    if isinstance(values[0], list):
+        return [function(*entries) for entries in zip(*values, strict=True)]
+    return function(*values)
+
+
+def rebuilt(outputs, known):
+    """The outputs, computed from other tensors: known, a dict of tensor -> the other one.
+
+    All nodes on the way to the outputs are made anew.
+    """
+    nodes, _ = _below(outputs, known)
+    for node in nodes:
+        if node.inputs and node.outputs[0] not in known:
+            shapes = [tensor.shape for tensor in node.outputs]
+            inputs = [known.get(tensor, tensor) for tensor in node.inputs]
+            twin = Node(node.layer, inputs, node.many, shapes)
+            twin.training = node.training
+            known.update(zip(node.outputs, twin.outputs, strict=True))
+    return [known.get(tensor, tensor) for tensor in outputs]
+
+
 def order(inputs, outputs):
     """(nodes, layers) between inputs and outputs, each after all that it reads, as Keras has them.
 
@@ -105,7 +165,7 @@ def order(inputs, outputs):
     """
     nodes, met = _below(outputs)
     for node in nodes:
-        if not node.inputs and all(node.output is not tensor for tensor in inputs):
+        if not node.inputs and all(node.outputs[0] is not tensor for tensor in inputs):
             raise ValueError(f"the outputs depend on the input {node.layer.name!r} of shape "
                              f"{node.output.shape}, "
                              "which is not among the model's inputs")  # fmt: skip
@@ -123,11 +183,17 @@ def order(inputs, outputs):
     return nodes, layers
 
 
-def _below(outputs):
-    """The nodes that outputs depend on, each after its inputs; and layer -> when it was met."""
+def _below(outputs, known=()):
+    """The nodes that outputs depend on, each after its inputs; and layer -> when it was met.
+
+    Args:
+        known: tensors whose nodes are not looked for.
+    """
     finished, seen, met = [], set(), {}
     for tensor in outputs:
-        stack = [iter([tensor.node])]  # nodes still to be visited, one level below the other
+        stack = [
+            iter([] if tensor in known else [tensor.node])
+        ]  # nodes still to be visited, one level below the other
         above = []
         while stack:
             node = next(stack[-1], None)
@@ -140,5 +206,5 @@ def _below(outputs):
             if node not in seen:
                 seen.add(node)
                 above.append(node)
-                stack.append(iter(node.below()))
+                stack.append(iter([t.node for t in node.inputs if t not in known]))
     return finished, met

@@ -1,6 +1,7 @@
 """Layout: the layers and parameters inside a layer or a model, found by one walk through them."""
 
-from .versions import latest_version
+from . import held
+from .versions import latest_version, new_version
 
 
 class Layout:
@@ -15,13 +16,14 @@ class Layout:
         constrained: the parameters with a constraint.
         penalized: the leaves with an activity regularizer.
         versions: of everything that the walk saw, see `versions`.
+        watched: lists, tuples and dicts of the user's own layers, and what was in them.
     """
 
     def __init__(self, root):
-        self.parts = list(dict.fromkeys(_walk(root)))
+        self.parts = list(_walk(root, {}))
         self.leaves = [part for part in self.parts if part.inner_layers is None]
-        owned = [sorted(leaf.own_parameters, key=lambda p: not p.learnable) for leaf in self.leaves]
-        self.parameters = list(dict.fromkeys(p for parameters in owned for p in parameters))
+        owned = (p for leaf in self.leaves for p in held.owned(leaf))
+        self.parameters = list(dict.fromkeys(owned))
         self.trainable = [p for p in self.parameters if p.trainable]
         self.frozen = [p for p in self.parameters if not p.trainable]
         self.regularized = [p for p in self.trainable if p.regularizer is not None]
@@ -32,6 +34,13 @@ class Layout:
         seen += [one for p in self.parameters for one in (p.regularizer, p.constraint)]
         seen += [leaf.activity_regularizer for leaf in self.penalized]
         self.versions = [getattr(one, "version", None) for one in seen]
+        of_users = (held.attributes(part) for part in self.parts if part.may_hold)
+        values = (value for attributes in of_users for _, value in attributes)
+        self.watched = [(one, _names(one)) for one in values if held.is_container(one)]
+
+    def is_outdated(self):
+        """Whether one of the lists and dicts was changed in place, which gives no new version."""
+        return any(_names(value) != names for value, names in self.watched)
 
     def __reduce__(self):
         return type(None), ()  # a copy of a model walks again
@@ -42,7 +51,10 @@ def current_layout(root):
 
     Two calls return the same object exactly if nothing that a step depends on changed in between.
     """
-    latest, known = latest_version(), root.known_layout
+    known = root.known_layout
+    if known is not None and known.watched and known.is_outdated():
+        new_version()
+    latest = latest_version()
     if known is None or known.checked is not latest:
         found = Layout(root)
         if known is None or known.versions != found.versions:
@@ -51,7 +63,21 @@ def current_layout(root):
     return known
 
 
-def _walk(layer):
-    yield layer
-    for inner in layer.inner_layers or ():
-        yield from _walk(inner)
+def _walk(layer, seen):
+    """The layer and all layers inside, each once, as the keys of `seen`."""
+    if layer not in seen:
+        seen[layer] = True
+        inner = held.held_layers(layer) if layer.may_hold else layer.inner_layers
+        for one in inner or ():
+            _walk(one, seen)
+        for graph in (layer.graphs or {}).values():
+            seen[graph] = True
+            for one in graph.inner_layers:  # with weights only those that the layer still holds
+                if one not in seen and not one.layout.parameters:
+                    _walk(one, seen)
+    return seen
+
+
+def _names(value):
+    """What is in a container, as numbers that can be compared."""
+    return [id(one) for one in held.found_in(value)]

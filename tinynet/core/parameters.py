@@ -12,6 +12,7 @@ import operator
 
 import numpy as np
 
+from ..configs.checks import check_flag
 from .copying import own
 from .variable import Variable, fitting
 from .versions import Versioned, new_version
@@ -20,23 +21,31 @@ _allowance = contextvars.ContextVar("allowance", default=None)
 
 
 @contextlib.contextmanager
-def allow(numbers, reason):
-    """Limit how many numbers layers may create within the block; for configs from files."""
-    token = _allowance.set([int(numbers), reason])
+def allow(size, reason):
+    """Limit the bytes that layers and metrics may take within the block, for configs from files.
+
+    Random initial values are not drawn: those of the file take their place.
+    """
+    token = _allowance.set([size, reason])
     try:
         yield
     finally:
         _allowance.reset(token)
 
 
-def claim(path, shape):
-    """Count a weight of this shape, before it is made; raise if it exceeds the limit of `allow`."""
+def claim(path, shape, itemsize=8) -> bool:
+    """Count an array of this shape, before it is made; return whether `allow` is in force.
+
+    Raises:
+        ValueError: the array exceeds its limit.
+    """
     left = _allowance.get()
     if left is None:
-        return
-    left[0] -= math.prod(shape)
+        return False
+    left[0] -= math.prod(shape) * itemsize
     if left[0] < 0:
         raise ValueError(f"{path} of shape {tuple(shape)}: {left[1]}")
+    return True
 
 
 def check_range(name, value, dtype):
@@ -82,12 +91,12 @@ class Parameter(Variable, Versioned):
 
     @trainable.setter
     def trainable(self, value):
-        self._trainable = bool(value)
+        self._trainable = check_flag("trainable", value)
         if self.home is None:  # else the model gives and takes it, when it lays out its vectors
             if not self._trainable:
                 self.grad = None
             elif self.grad is None:
-                self.grad = np.zeros_like(self.value)
+                self.grad = np.zeros(self.value.shape, self.value.dtype)  # takes no memory yet
 
     shape = property(operator.attrgetter("value.shape"))
     dtype = property(operator.attrgetter("value.dtype"))

@@ -24,6 +24,9 @@ class Alone:
 
     rank, size = 0, 1
 
+    def __reduce__(self):
+        return "ALONE"  # there is one: it is told by its identity
+
     def describe(self):
         """Return a sentence on the ranks, or None where there is one."""
         return None

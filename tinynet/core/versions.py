@@ -24,7 +24,7 @@ def new_version():
 
 
 class Versioned:
-    """Base of the parts of a model: setting an attribute gives a new `version`.
+    """Base of the parts of a model: setting or deleting an attribute gives a new `version`.
 
     Attributes:
         version: changes with every attribute but those in `unversioned`.
@@ -38,3 +38,7 @@ class Versioned:
         object.__setattr__(self, name, value)
         if name not in self.unversioned:
             object.__setattr__(self, "version", new_version())
+
+    def __delattr__(self, name):
+        object.__delattr__(self, name)
+        object.__setattr__(self, "version", new_version())

@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from ..configs.checks import check_flag
+from . import held
 from .layout import current_layout
 from .locks import exclusive
 from .parameters import assign_all
+from .versions import new_version
 
 
 class Weights:
@@ -13,11 +16,14 @@ class Weights:
     Attributes:
         inner_layers: the layers inside; None in a layer that does the work itself.
         own_parameters: what `add_weight` made.
+        may_hold: whether layers in its attributes are looked for: in classes of the user's own.
+        graphs: training mode -> the functional model that its `call` was recorded as, or None.
     """
 
     inner_layers = None
     own_parameters = ()
     known_layout = None  # see `layout`
+    may_hold, graphs = False, None
 
     @property
     def layout(self):
@@ -54,9 +60,10 @@ class Weights:
 
     @trainable.setter
     def trainable(self, value):
+        learns = check_flag("trainable", value)
         for leaf in self.layout.leaves:
-            leaf.learns = bool(value)
-            for p in leaf.own_parameters:
+            leaf.learns = learns
+            for p in held.owned(leaf):
                 p.trainable = leaf.learns and p.learnable
 
     @property
@@ -65,6 +72,12 @@ class Weights:
         made = [leaf.activity_losses for leaf in self.layout.penalized]
         on_outputs = [float(np.sum(values)) for values in made if isinstance(values, np.ndarray)]
         return on_outputs + [float(p.regularizer(p.numpy())) for p in self.layout.regularized]
+
+    def take_context(self, context):
+        """Compute with these arrays and kernels from now on, as do all layers inside."""
+        for part in self.layout.parts:
+            part.context = context
+        new_version()  # another model that holds some of the layers has to do the same again
 
     def count_params(self) -> int:
         """The number of entries of all parameters."""

@@ -6,7 +6,7 @@ rows of a `Dataset`.
 
 from .arrays import MappedRows, as_array, check_finite
 from .batches import Table
-from .dataset import Dataset
+from .dataset import Dataset, rows_of
 from .pydataset import PyDataset
 from .several import SeveralRows
 from .sources import source, sources, validation_due

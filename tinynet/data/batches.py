@@ -47,7 +47,7 @@ class Table:
 
     @property
     def target_shape(self):
-        return self.data.y.shape
+        return self.data.target_shape
 
     def example(self):
         """Return (inputs, rows of a batch)."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .arrays import MappedRows, as_array, check_finite, is_mapped, row_number
-from .several import SeveralRows, as_inputs
+from .several import SeveralRows, as_inputs, as_targets, as_weights, in_order
 
 
 def unpack(data, where):
@@ -78,13 +78,23 @@ def split_point(rows, validation_split):
     return cut
 
 
+def rows_of(names, outputs, x, y, sample_weight):
+    """Return x, y and weights as rows; see `Dataset` for the arguments."""
+    x = as_inputs(names, x, "x")
+    y = as_targets(outputs, y, len(x), "y")
+    weight = as_weights(outputs, sample_weight, "sample_weight")
+    if weight is not None and not isinstance(weight, SeveralRows):
+        weight = as_array(weight, "sample_weight")
+    return x, y, weight
+
+
 class Dataset:
     """Rows of equal number: x, y (or None), sample_weight (or None).
 
-    Each is an ndarray, `SparseRows` or `SeveralRows` (x), or `MappedRows` (a large file: checked as
-    it is read). All have `shape`, `dtype`, `len()`, and give some of their rows by
-    `[slice or index array]`. The rows are checked among themselves; `fit_to` checks them for a
-    model.
+    Each is an ndarray, `SparseRows` (x), `SeveralRows` (of several inputs or outputs), or
+    `MappedRows` (a large file: checked as it is read). All have `shape`, `dtype`, `len()`, and give
+    some of their rows by `[slice or index array]`. The rows are checked among themselves; `fit_to`
+    checks them for a model.
 
     Args:
         x, y, sample_weight: what the user gave.
@@ -92,32 +102,43 @@ class Dataset:
         names: of the model's inputs; None where x is one array.
         dtype: that of the model, in which all numbers must be finite; None: in their own.
         where: how to call x in messages: "x", "validation x".
+        outputs: (name, whether it has a loss) of each of the model's outputs.
 
     Attributes:
         shared: whether every rank of a distributed training has all of these rows.
+        row_shape: of a row of x, for several inputs a tuple of them.
+        output_shape: of the model for these rows, with None for N; a list for several outputs.
     """
 
     shared = True
 
     def __init__(self, x, y=None, sample_weight=None, class_weight=None, names=None, where="",
-                 dtype=None):  # fmt: skip
+                 dtype=None, outputs=None):  # fmt: skip
         if class_weight is not None and sample_weight is not None:
             raise ValueError(f"{where}give class_weight or sample_weight, not both")
         self.where, self.class_weight, self.model_dtype = where, class_weight, dtype
         self.x = _finite(as_inputs(names, x, f"{where}x"), f"{where}x", dtype)
-        self.y, self.sample_weight = y, sample_weight
+        self.y, self.outputs, self.sample_weight = y, outputs, None
+        if sample_weight is not None:
+            self.sample_weight = as_weights(outputs, sample_weight, f"{where}sample_weight")
         if y is not None:
-            self.y = as_array(y, f"{where}y")
+            self.y = as_targets(outputs, y, len(self.x), f"{where}y")
             same_length(self.x, self.y, f"{where}x", f"{where}y")
+
+    @property
+    def target_shape(self):
+        """The shape of y; for several outputs a list, None where there are no targets."""
+        if isinstance(self.y, SeveralRows):
+            return [None if part is None else part.shape for part in self.y.parts]
+        return self.y.shape
 
     def fit_to(self, x, output_shape, loss):
         """Have the rows as a model takes them.
 
         Args:
             x: the inputs in the model's shape.
-            output_shape: of the model, with None for N.
-            loss: whose `check_targets(y, output_shape, how to call y)` returns y as it wants it;
-                None without targets.
+            output_shape: of the model for these rows, with None for N.
+            loss: the model's, which checks targets; None without targets.
 
         Returns:
             The Dataset itself.
@@ -125,25 +146,51 @@ class Dataset:
         Raises:
             ValueError: targets or weights that don't fit; names the row and what was expected.
         """
-        self.x, targets, weight = x, self.y, self.sample_weight
-        if targets is not None:
-
-            def fit(rows, name):
-                rows = loss.check_targets(rows, output_shape, name)
-                check_finite(rows, name, dtype=self.model_dtype)
-                return rows
-
-            self.y = _fitting(targets, fit, f"{self.where}y")
-        if self.class_weight is not None:
-            weight = class_weights(targets, self.class_weight, output_shape[-1],
-                                   loss.of_probabilities)  # fmt: skip
-        if weight is not None:
-            self.sample_weight = self._fitting_weight(weight, output_shape[1:-1])
+        self.x, self.output_shape = x, output_shape
+        several = isinstance(x, SeveralRows)
+        self.row_shape = tuple(p.shape[1:] for p in x.parts) if several else x.shape[1:]
+        if self.y is None:
+            return self
+        if not isinstance(self.y, SeveralRows):
+            self.y, self.sample_weight = self._fitted(
+                self.y, self.sample_weight, self.class_weight, output_shape, loss
+            )
+            return self
+        names = [name for name, _ in self.outputs]
+        if self.class_weight is not None and not set(self.class_weight) <= set(names):
+            raise ValueError(f"{self.where}class_weight: expected {{output: {{class: weight}}}} "
+                             f"for some of the outputs {names}, received "
+                             f"{self.class_weight!r}")  # fmt: skip
+        classes = in_order(names, self.class_weight or {}, "class_weight")
+        weights = self.sample_weight or SeveralRows([None] * len(names))
+        each = zip(self.y.parts, weights.parts, classes, output_shape, loss.losses,
+                   [f"[{name!r}]" for name in names], strict=True)  # fmt: skip
+        parts, weights = zip(*(self._fitted(*one) for one in each), strict=True)
+        self.y = SeveralRows(list(parts))
+        if any(weight is not None for weight in weights):
+            self.sample_weight = SeveralRows(list(weights))
         return self
 
-    def _fitting_weight(self, weight, positions):
+    def _fitted(self, y, weight, classes, output_shape, loss, label=""):
+        """Return (targets, weights) of one output, checked; see `fit_to`."""
+
+        def fit(rows, name):
+            if loss is not None:
+                rows = loss.check_targets(rows, output_shape, name)
+            check_finite(rows, name, dtype=self.model_dtype)
+            return rows
+
+        fitting = None if y is None else _fitting(y, fit, f"{self.where}y{label}")
+        if classes is not None:
+            shares = loss is not None and loss.of_probabilities
+            weight = class_weights(y, classes, output_shape[-1], shares)
+        if weight is not None:
+            name = f"{self.where}sample_weight{label}"
+            weight = self._fitting_weight(weight, output_shape[1:-1], name)
+        return fitting, weight
+
+    def _fitting_weight(self, weight, positions, name):
         """Return weights (N,), or (N, ...) for the positions of outputs (N, ..., C)."""
-        name = f"{self.where}sample_weight"
         weight = as_array(weight, name)
         same_length(self.x, weight, f"{self.where}x", name)
         check_finite(weight, name, dtype=self.model_dtype)

@@ -1,28 +1,40 @@
-"""Rows of a model that takes several inputs: a list, tuple or dict of arrays with N rows each."""
+"""Rows of a model with several inputs or outputs: lists, tuples or dicts of arrays of N rows."""
 
 import math
 
 import numpy as np
 
-from .arrays import as_rows
+from .arrays import as_array, as_rows
 from .sparse import SparseRows
 
 
 class SeveralRows:
-    """The rows of several inputs: `parts`, as `as_rows` makes them, in the model's order."""
+    """The rows of several inputs, or the targets or weights of several outputs.
+
+    Attributes:
+        parts: as `as_rows` makes them, in the model's order; None where an output has none.
+    """
 
     ndim = 2
 
     def __init__(self, parts):
         self.parts = parts
-        self.shape = (len(parts[0]), sum(math.prod(part.shape[1:]) for part in parts))
-        self.dtype = np.result_type(*(part.dtype for part in parts))
+        self.given = [part for part in parts if part is not None]
+
+    @property
+    def shape(self):
+        """(N, entries of a row in all parts)"""
+        return (len(self), sum(math.prod(part.shape[1:]) for part in self.given))
+
+    @property
+    def dtype(self):
+        return np.result_type(*(part.dtype for part in self.given))
 
     def __len__(self):
-        return self.shape[0]
+        return len(self.given[0])
 
     def __getitem__(self, rows):
-        return SeveralRows([part[rows] for part in self.parts])
+        return SeveralRows([None if part is None else part[rows] for part in self.parts])
 
     def dense(self, dtype):
         """Return all inputs side by side, (N, sum of their sizes)."""
@@ -48,8 +60,7 @@ def as_inputs(names, x, where):
     if names is None or isinstance(x, SeveralRows):
         return as_rows(x, where)
     if isinstance(x, dict):
-        missing = [name for name in names if name not in x]
-        if missing or len(x) != len(names):
+        if any(name not in x for name in names):
             raise ValueError(f"{where}: expected the inputs {names}, received {sorted(x)}")
         x = [x[name] for name in names]
     elif not isinstance(x, (list, tuple)) or (len(names) == 1 and not _is_list_of_one(x)):
@@ -61,10 +72,94 @@ def as_inputs(names, x, where):
         raise ValueError(f"{where}: expected {len(names)} arrays, for the inputs {names}, received "
                          f"{len(x)}")  # fmt: skip
     parts = [as_rows(a, f"{where}[{name!r}]") for name, a in zip(names, x, strict=True)]
-    if len({len(part) for part in parts}) > 1:
-        counts = ", ".join(f"{name}: {len(p)}" for name, p in zip(names, parts, strict=True))
-        raise ValueError(f"{where}: the inputs differ in their number of rows ({counts})")
-    return SeveralRows(parts) if len(parts) > 1 else parts[0]
+    return _of_equal_length(parts, names, where, "inputs") if len(parts) > 1 else parts[0]
+
+
+def as_targets(outputs, y, rows, where):
+    """Return what the user gave as y, as rows; `SeveralRows` where a model has several outputs.
+
+    Args:
+        outputs: (name, whether it has a loss) of each output; None where there is one, unnamed.
+        y: an array; or a list, tuple (in the order of the outputs) or dict (by name) of arrays.
+            Outputs without a loss may be None, or be left out.
+        rows: N, of x.
+
+    Raises:
+        ValueError: another number of targets, or of rows; a name that no output has.
+    """
+    if isinstance(y, SeveralRows):
+        return y
+    names = [name for name, _ in outputs or ()]
+    if isinstance(y, dict) and names:
+        y = in_order(names, y, where)
+    if len(names) < 2:
+        of_one = isinstance(y, (list, tuple)) and len(y) == 1 and np.ndim(y[0]) > 0
+        if of_one and len(y[0]) == rows and (rows > 1 or np.ndim(y[0]) > 1):
+            (y,) = y
+        return as_array(y, where)
+    given = list(y) if isinstance(y, (list, tuple)) else [y]
+    trained = [k for k, (_, has_loss) in enumerate(outputs) if has_loss]
+    if len(given) == len(trained) < len(names):
+        given = [given[trained.index(k)] if k in trained else None for k in range(len(names))]
+    for k, part in enumerate(given := in_order(names, given, where)):
+        if part is None and k in trained:
+            raise ValueError(f"{where}: the output {names[k]!r} has a loss, but no targets")
+    return _rows_of_each(names, given, where, "targets")
+
+
+def as_weights(outputs, weight, where):
+    """Return sample weights as rows; a model with several outputs has `SeveralRows` of them.
+
+    Args:
+        weight: None; an array for all outputs; or a list or dict of them, None for weights of 1.
+    """
+    names = [name for name, _ in outputs or ()]
+    if len(names) == 1 and isinstance(weight, dict):
+        (weight,) = in_order(names, weight, where)
+    if weight is None or len(names) < 2 or isinstance(weight, SeveralRows):
+        return weight
+    several = isinstance(weight, (list, tuple)) and any(w is None or np.ndim(w) for w in weight)
+    if several or isinstance(weight, dict):
+        weight = in_order(names, weight, where)
+    else:
+        weight = [weight] * len(names)
+    none = all(w is None for w in weight)
+    return None if none else _rows_of_each(names, weight, where, "weights")
+
+
+def in_order(names, given, what):
+    """Return the entries of a list or dict, what a model's outputs are given, one per output.
+
+    Args:
+        names: of the outputs.
+        given: a list or tuple with an entry for each; or a dict by name, whose missing entries are
+            None.
+        what: how to call it in messages.
+    """
+    if isinstance(given, dict):
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            raise ValueError(f"{what}: there is no output {unknown[0]!r}; there are {names}")
+        return [given.get(name) for name in names]
+    if len(given) != len(names):
+        raise ValueError(f"{what}: expected {len(names)} entries, for the outputs {names}, "
+                         f"received {len(given)}")  # fmt: skip
+    return list(given)
+
+
+def _rows_of_each(names, given, where, what):
+    parts = [None if part is None else as_array(part, f"{where}[{name!r}]")
+             for name, part in zip(names, given, strict=True)]  # fmt: skip
+    return _of_equal_length(parts, names, where, what)
+
+
+def _of_equal_length(parts, names, where, what):
+    """Return SeveralRows of parts that have N rows each."""
+    lengths = {name: len(p) for name, p in zip(names, parts, strict=True) if p is not None}
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{name}: {length}" for name, length in lengths.items())
+        raise ValueError(f"{where}: the {what} differ in their number of rows ({counts})")
+    return SeveralRows(parts)
 
 
 def _is_list_of_one(x):

@@ -6,14 +6,12 @@ from which another run goes on, `get_state()` and `set_state(state)`.
 
 from ..configs.checks import check_integer
 from ..core.ranks import ALONE
-from .arrays import as_array
 from .batches import Table, check_shuffle
 from .dataset import same_length, split_point, unpack
-from .several import as_inputs
 from .streams import Stream, check_stream_arguments, is_stream
 
 
-def sources(dataset, names, order, ranks, x, y, sample_weight, validation_data, epochs, *,
+def sources(dataset, rows_of, order, ranks, x, y, sample_weight, validation_data, epochs, *,
             batch_size, class_weight, initial_epoch, shuffle, steps_per_epoch,
             validation_batch_size, validation_freq, validation_split,
             validation_steps):  # fmt: skip
@@ -21,7 +19,7 @@ def sources(dataset, names, order, ranks, x, y, sample_weight, validation_data, 
 
     Args:
         dataset, order, ranks: see `source`.
-        names: of the model's inputs; None where x is one array.
+        rows_of: function of (x, y, sample_weight) that returns them as rows, see `several`.
         and those of `fit`, which are checked.
     """
     check_integer("epochs", epochs, least=0)
@@ -39,7 +37,7 @@ def sources(dataset, names, order, ranks, x, y, sample_weight, validation_data, 
     where = "validation "
     if validation_data is None and validation_split:
         (x, y, sample_weight), validation_data, cut = _hold_out(
-            names, x, y, sample_weight, validation_split
+            rows_of, x, y, sample_weight, validation_split
         )
         where = f"validation (from row {cut}) "
     elif validation_data is not None and not is_stream(validation_data):
@@ -109,15 +107,15 @@ def _validation_source(dataset, data, batch_size, steps, where, times, ranks):
     return stream
 
 
-def _hold_out(names, x, y, sample_weight, share):
+def _hold_out(rows_of, x, y, sample_weight, share):
     """Return (x, y, sample_weight) without their last rows, these, and the number of the first."""
     if is_stream(x):
         check_stream_arguments(x, validation_split=share)
-    arrays = [as_inputs(names, x, "x"), as_array(y, "y")]
-    same_length(*arrays, "x", "y")
-    if sample_weight is not None:
-        arrays.append(as_array(sample_weight, "sample_weight"))
-        same_length(arrays[0], arrays[2], "x", "sample_weight")
-    cut = split_point(len(arrays[0]), share)
+    x, y, weight = rows_of(x, y, sample_weight)
+    same_length(x, y, "x", "y")
+    if weight is not None:
+        same_length(x, weight, "x", "sample_weight")
+    cut = split_point(len(x), share)
+    arrays = [a for a in (x, y, weight) if a is not None]
     left, right = [a[:cut] for a in arrays], [a[cut:] for a in arrays]
     return (*left, None)[:3], (*right, None)[:3], cut

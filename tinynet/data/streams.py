@@ -142,7 +142,7 @@ class Stream:
         """The shape of the first batch's y."""
         if not self.ready():
             raise ValueError(f"{self.where or 'x: '}{self.kind} gave no batch")
-        return self.waiting.y.shape
+        return self.waiting.target_shape
 
     def example(self):
         """Return (inputs of the first batch, its rows)."""

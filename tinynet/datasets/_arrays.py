@@ -5,15 +5,15 @@ allocated, and no more than that is read.
 """
 
 import contextlib
-import gzip
 import math
 import zipfile
+import zlib
 
 import numpy as np
 
 from ..saving import atomic
 
-LARGEST = 1 << 25  # bytes of an array of objects; IMDB's take some 20 million
+LARGEST = 24 << 20  # bytes of an array of objects; IMDB's take some 20 million
 
 
 def refusing(path):
@@ -66,15 +66,36 @@ def read_idx(path, shape: tuple, classes: int) -> np.ndarray:
         ValueError: damaged, truncated, another type or shape; names the file and the reason.
     """
     expected, size = [0x800 + len(shape), *shape], math.prod(shape)
-    with open(path, "rb") as raw, refusing(path), gzip.GzipFile(fileobj=raw) as file:
-        header = np.frombuffer(file.read(4 * len(expected)), ">u4").tolist()
+    with open(path, "rb") as file, refusing(path):
+        start = 4 * len(expected)
+        content = _unpacked(file, start + size + 1)  # one byte more, which there should not be
+        header = np.frombuffer(content[:start], ">u4").tolist()
         if header != expected:
             raise ValueError(f"its IDX header is {header}, expected {expected}")
-        data = file.read(size + 1)  # the extra byte takes gzip to the end, where it checks CRC
+        data = content[start:]
         if len(data) != size:
             found = len(data) if len(data) < size else "more"
             raise ValueError(f"expected {size} bytes after the header, found {found}")
         return check_labels(np.frombuffer(data, np.uint8).reshape(shape).copy(), classes)
+
+
+def _unpacked(file, most: int) -> bytes:
+    """Return the first bytes, `most` at most, of what a gzip file holds, which has one member."""
+    packed = file.read(most + most // 100 + 4096)  # packing can make it that much longer
+    if not packed:
+        return b""
+    if packed[:2] != b"\x1f\x8b":
+        raise ValueError(f"Not a gzipped file ({packed[:2]!r})")
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        data = stream.decompress(packed, most)
+    except zlib.error as error:
+        raise ValueError(f"its packed data, or their CRC, are damaged: {error}") from error
+    if len(data) < most and not stream.eof:
+        raise ValueError("it ends before the end-of-stream marker")
+    if stream.unused_data.strip(b"\0"):
+        raise ValueError("more follows its one gzip member")
+    return data
 
 
 def check_labels(y: np.ndarray, classes: int) -> np.ndarray:

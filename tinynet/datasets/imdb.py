@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 import pickletools
+import re
 
 import numpy as np
 
@@ -156,10 +157,16 @@ def _part(archive, part, trusted):
     return rows, _arrays.check_labels(y.astype(np.int64), 2)
 
 
+_INTEGERS = re.compile(rb"(?:K.|M..|J....)*+", re.DOTALL)  # a run of BININT1, BININT2, BININT
+
+
 def _scan(data):
     """Refuse opcodes that could allocate far more than the pickle's own size."""
-    known, lists = set(_OPCODES.split()), 0
-    for opcode, argument, _ in pickletools.genops(data):
+    known, lists, file = set(_OPCODES.split()), 0, io.BytesIO(data)
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        if count > 20 * COUNT + 1000:
+            raise ValueError(f"its pickle holds much more than {COUNT} lists of integers")
+        file.seek(_INTEGERS.match(data, file.tell()).end())
         if opcode.name not in known:
             raise ValueError(f"its pickle uses {opcode.name}; only lists of integers are read")
         if opcode.name == "LONG_BINPUT" and argument > len(data):

@@ -1,14 +1,19 @@
 """`compile`: optimizer, loss, metrics, device; and preparation before the first step."""
 
+import contextlib
+
 from .. import distribution, losses, optimizers
-from ..configs.checks import check_integer
+from ..configs.checks import check_flag, check_integer
 from ..core.devices import is_open, load_ops, resolve
+from ..core.graph import is_list_of_shapes
 from ..core.locks import Lock, exclusive, join
 from ..core.ranks import ALONE
+from ..core.undo import undone_on_error
 from ..data import SeveralRows
+from ..losses.several import of_outputs
 from ..measuring.choice import choose, density_of
 from ..metrics import Metric
-from ..metrics.collection import Collection, as_list, check_names
+from ..metrics.collection import Collection, as_list, by_output, check_names
 from .eager import Eager
 from .replay import Replay
 
@@ -43,9 +48,12 @@ class Compiled:
 
         Args:
             optimizer: a name or an Optimizer.
-            loss: a name, a Loss or one of Keras's loss functions, also as the only entry of a list
-                or dict; "crossentropy" is the one that fits the targets.
-            metrics: a name, a Metric, or a list of them; they ignore sample weights.
+            loss: a name, a Loss or one of Keras's loss functions; "crossentropy" is the one that
+                fits the targets. For several outputs one for all of them, or a list, or a dict by
+                their names (the keys of the model's outputs, or the names of the layers that give
+                them); None for an output that is not trained.
+            metrics: a name, a Metric, or a list of them; they ignore sample weights. For several
+                outputs a list with an entry for each, or a dict by their names.
             weighted_metrics: the same; they use them.
             run_eagerly: step through the kernels one by one instead of replaying a recorded step;
                 "reference" always does.
@@ -56,7 +64,7 @@ class Compiled:
                 TINYNET_DEVICE, else "cpu".
             distribute: a `distribution.DataParallel`, to train on all processes that mpiexec has
                 started. None: as the environment variable TINYNET_DISTRIBUTE says: "mpi", or not.
-            loss_weights: None: there is one output.
+            loss_weights: factors of the losses in their sum, a list or a dict; None: all 1.
             steps_per_execution: callbacks' hooks for batches are called around so many batches.
             jit_compile, auto_scale_loss: accepted as in Keras; they change nothing here.
 
@@ -65,31 +73,30 @@ class Compiled:
                 as it was.
             RuntimeError: there is no usable card for "gpu"; says what is missing.
         """
-        if isinstance(self.output_shape, list):
-            raise ValueError(f"{self.name} has {len(self.output_shape)} outputs; it can predict, "
-                             "but training needs one output")  # fmt: skip
-        if loss_weights is not None:
-            raise ValueError("loss_weights needs a model with several outputs")
         check_integer("steps_per_execution", steps_per_execution)
-        loss = _only_one("loss", loss)
-        new_loss, new_optimizer = losses.get(loss), optimizers.get(optimizer)
-        if loss is not None and not isinstance(new_loss, losses.Loss):
-            raise TypeError(f"loss: expected a name or a Loss, received {loss!r}; a function has "
-                            "no derivative to train with: subclass losses.Loss with call(y, p) "
-                            "and derivative(y, p), or give it its derivative, "
-                            "losses.LossFunctionWrapper(fn, derivative=...), or central "
-                            "differences, numeric=True")  # fmt: skip
+        names = self.names_of_outputs
+        new_loss = of_outputs(loss, loss_weights, names, losses.get)
+        new_optimizer = optimizers.get(optimizer)
         if not isinstance(new_optimizer, optimizers.Optimizer):
             raise TypeError(f"optimizer: expected a name or an Optimizer, received {optimizer!r}")
-        if new_loss is not None and new_loss.reduction in ("none", None):
-            raise ValueError('a loss with reduction "none" gives no number to train on')
-        check_names(metrics)
-        check_names(weighted_metrics)
+        run_eagerly = check_flag("run_eagerly", False if run_eagerly is None else run_eagerly)
+        check_flag("auto_scale_loss", auto_scale_loss)
+        if jit_compile not in ("auto", True, False, None):
+            raise ValueError(f'jit_compile must be "auto", True or False, received {jit_compile!r}')
+        if steps_per_execution not in ("auto", None):
+            check_integer("steps_per_execution", steps_per_execution)
+        given = [
+            entry
+            for some, what in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics"))
+            for of_one in by_output(some, names, what)
+            for entry in as_list(of_one)
+        ]
+        check_names(given)
         ranks = distribution.ranks_for(distribute)
         choosing, device = is_open(device), resolve(device)
         ops = load_ops(device)
         self.check_not_training("compile")
-        objects = (new_loss, new_optimizer, *as_list(metrics), *as_list(weighted_metrics))
+        objects = (*(new_loss.parts if new_loss else ()), new_optimizer, *given)
         join(self, *(one for one in objects if isinstance(one, PARTS)))
 
         self.optimizer, self.loss = new_optimizer, new_loss
@@ -104,6 +111,14 @@ class Compiled:
     def compiled(self):
         """Whether `compile` was called."""
         return self.optimizer is not None
+
+    def first_use(self):
+        """Context manager: where the first use of the model fails, it stays as it was."""
+        prepared = self.optimizer is None or self.compiled_metrics is not None
+        if prepared and self.built and self.execution is not None:
+            return contextlib.nullcontext()
+        others = [one for one in (self.optimizer, self.loss) if one is not None]
+        return undone_on_error(self, *others)
 
     def check_not_training(self, doing):
         """Raise RuntimeError while another thread is in the model's `fit`."""
@@ -132,16 +147,21 @@ class Compiled:
         shapes = [p.shape[1:] for p in x.parts] if several else x.shape[1:]
         return choose(self, batch, shapes, density_of(x))
 
+    def _prepare_to_fit(self, source, verbose):
+        """Settle the device, then what `_prepare` does."""
+        self._choose_device(*source.example(), verbose)
+        self._prepare(source.target_shape)
+
     @exclusive
     def _prepare(self, target_shape):
         """Before the first step: flat parameters, moments, metrics; nothing if all is there."""
         self._prepare_execution()
-        for layer in self.leaves():
+        for layer in self.layout.parts:
             if layer.needs_dx or layer.trainable_weights:
                 layer.check_backward()
         trained = self.trainable_weights
         if not self.optimizer.updates(trained):
-            self.optimizer.build(trained, self.context.ops)
+            self.optimizer.change_to(trained, self, self.context.ops)
         self.optimizer.move_to(self.context.ops)
         self.loss.check_dtype(self.dtype)
         self.fused = self._loss_takes_logits()
@@ -149,7 +169,7 @@ class Compiled:
         if self.compiled_metrics is None:
             self.compiled_metrics = Collection(
                 self.metrics_given, self.weighted_metrics_given, target_shape, self.output_shape,
-                self.loss.from_logits,
+                self.loss.from_logits, self.outputs_and_losses(),
             )  # fmt: skip
 
     @exclusive
@@ -175,11 +195,11 @@ class Compiled:
         return "; ".join([*way, *chosen])
 
     def _loss_takes_logits(self):
-        """Whether the last activation is the one that the loss is fused with."""
-        last = self.activation
-        if last is None or self.loss.from_logits or self.loss.logits_of != last.name:
-            return False
-        return last.options.get("axis", -1) in (-1, len(self.output_shape) - 1)
+        """Whether the last activation is the one that the loss is fused with; for several outputs
+        a list."""
+        if not is_list_of_shapes(self.output_shape):
+            return _is_fused(*self.activations, self.loss, self.output_shape)
+        return list(map(_is_fused, self.activations, self.loss.losses, self.output_shape))
 
     def _require_compiled(self, doing):
         if self.optimizer is None:
@@ -190,12 +210,8 @@ class Compiled:
             self.check_not_training(doing)
 
 
-def _only_one(name, given):
-    """Return what a list, or a dict of outputs' names, holds for the one output there is."""
-    of_outputs = isinstance(given, dict) and "class_name" not in given
-    if not (of_outputs or isinstance(given, (list, tuple))):
-        return given
-    if len(given) != 1:
-        raise ValueError(f"{name}: expected one entry, because there is one output, received "
-                         f"{given!r}")  # fmt: skip
-    return next(iter(given.values() if of_outputs else given))
+def _is_fused(activation, loss, output_shape):
+    """Whether the activation of an output is the one that its loss takes in."""
+    if activation is None or loss is None or loss.from_logits or loss.logits_of != activation.name:
+        return False
+    return activation.options.get("axis", -1) in (-1, len(output_shape) - 1)

@@ -83,9 +83,11 @@ class Course:
         model, self.announced = self.model, None
         model.context.release()
         model.execution.release()
-        model.saved = model.measured_for = None
+        model.measured_for = None
+        for part in model.layout.parts:
+            part.saved = None
         if model.loss is not None:
-            model.loss.probabilities = model.loss.dp = None
+            model.loss.release()
 
     def run(self, method, *args):
         """Call a method of the model while no other thread computes with it; return its result.

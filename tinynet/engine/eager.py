@@ -4,8 +4,9 @@ import contextlib
 
 import numpy as np
 
+from ..core.graph import each
 from ..core.ranks import WHOLE
-from .batch import targets
+from .batch import shapes_of, targets
 
 
 class Eager:
@@ -26,15 +27,17 @@ class Eager:
         """A training step for each batch."""
         with self.parted(data, batches) as batches:
             for rows in batches:
+                self.model.begin_step()
                 y, weight = self._run(self.model.train_step, data, rows)
                 self.model.steps_taken += 1
-                self._count(y, weight)
+                self._count(data, y, weight)
 
     def test(self, data, batches):
         """Loss and metrics of each batch."""
         with self.parted(data, batches) as batches:
             for rows in batches:
-                self._count(*self._run(self.model.test_step, data, rows))
+                self.model.begin_call()
+                self._count(data, *self._run(self.model.test_step, data, rows))
 
     @contextlib.contextmanager
     def parted(self, data, batches):
@@ -54,37 +57,47 @@ class Eager:
     def _run(self, step, data, rows):
         """Carry out a step; returns the targets and sample weights as the data set holds them."""
         model, (y, weight) = self.model, targets(data, rows)
-        model.begin_step()
-        step(model.input_rows(data.x, rows), *model.target_rows(y, weight))
+        step(model.input_rows(data.x, rows), *model.target_rows(y, weight, data.output_shape))
         return y, weight
 
-    def _count(self, y, weight):
+    def _count(self, data, y, weight):
         """Count the loss and the metrics of the last step."""
-        model = self.model
-        predictions = model.context.ops.to_host(model.predictions())  # (R, C)
-        predictions = predictions.reshape(len(y), *model.output_shape[1:])
-        self.track(model.context.loss, [len(y)])
+        model, to_host = self.model, self.model.context.ops.to_host
+
+        def on_host(predictions, shape):  # (R, C)
+            return to_host(predictions).reshape(shape)
+
+        shapes = shapes_of(data.output_shape, len(y))
+        predictions, sums = each(on_host, model.predictions(), shapes), None  # (N, ..., C)
+        if isinstance(predictions, list):
+            sums = [None if values is None else to_host(values).sum(dtype=np.float64)
+                    for values in model.loss.terms]  # fmt: skip
+        self.track(model.context.loss, [len(y)], sums)
         model.update_metrics(y, predictions, weight)
 
-    def track(self, losses, rows):
-        """Count the losses of steps, and their rows: a mean counts with its rows."""
-        part = self.model.step_context.part
+    def track(self, losses, rows, of_outputs=None):
+        """Count the losses of steps, and their rows: a mean counts with its rows.
+
+        Args:
+            of_outputs: the same losses by output, where there are several; see `count_losses`.
+        """
+        model, part = self.model, self.model.step_context.part
         if part is not WHOLE:  # the losses are this rank's terms of the batches' means
             rows = np.asarray(rows)
-            losses, rows = losses * (part.total / rows), rows / part.copies
-        self.model.loss_tracker.update_state(losses, rows)
+            share, rows = part.total / rows, rows / part.copies
+            losses = losses * share
+            of_outputs = of_outputs and [None if s is None else s * share for s in of_outputs]
+        model.loss_tracker.update_state(losses, rows)
+        if of_outputs is not None:
+            model.compiled_metrics.count_losses(of_outputs, rows)
 
     def predict(self, data, batches):
         """The outputs for the rows of the batches."""
         model, parts = self.model, []
         for rows in batches:
-            model.begin_step()
+            model.begin_call()
             outputs = model.predict_step(model.input_rows(data.x, rows))
-            to_host = model.context.ops.to_host
-            if isinstance(outputs, list):
-                parts.append([np.array(to_host(a)) for a in outputs])
-            else:
-                parts.append(np.array(to_host(outputs)))
+            parts.append(each(np.array, each(model.context.ops.to_host, outputs)))
         return joined(parts)
 
     def announce(self, data):

@@ -2,6 +2,7 @@
 
 import warnings
 
+from ..core.graph import flat
 from ..core.locks import exclusive
 from ..data import is_stream, source, sources
 from ..random import draw_seed
@@ -30,7 +31,8 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             x: inputs (N, ...), any real dtype, cast batch by batch: an array of NumPy, PyTorch,
                 JAX or pandas, a mapped file, a sparse matrix of SciPy; or a source of batches
                 (x, y) or (x, y, sample_weight): a generator, a `utils.PyDataset`, a DataLoader.
-            y: targets: class ids (N,), or (N, C); None if x brings them.
+            y: targets: class ids (N,), or (N, C); None if x brings them. For several outputs a list
+                of them or a dict by name, as for losses in `compile`.
             batch_size: rows per step, 32 by default; a last partial batch is kept.
             epochs: number of the last epoch, so that epochs - initial_epoch are run.
             verbose: 0 silent, 1 (or "auto") a live line, 2 one line per epoch.
@@ -40,8 +42,8 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
                 validation_split.
             shuffle: True, False, or "batch" (only within batches); of sources of batches, only a
                 PyDataset is shuffled: whole batches.
-            class_weight: dict of class id -> weight.
-            sample_weight: weight per row (N,).
+            class_weight: dict of class id -> weight; for several outputs by the output's name.
+            sample_weight: weight per row (N,); for several outputs also a list or a dict of them.
             initial_epoch: number of the first epoch, from 0.
             steps_per_epoch, validation_steps: batches per epoch; None: all.
             validation_batch_size: None: batch_size as it was given.
@@ -65,14 +67,14 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             "steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps,
             "validation_batch_size": validation_batch_size, "validation_freq": validation_freq,
         }  # fmt: skip
-        train, validation = sources(
-            self.dataset, self.names_of_inputs, self.order, self.ranks,
-            x, y, sample_weight, validation_data, epochs, **arguments,
-        )  # fmt: skip
-        self._choose_device(*train.example(), verbose)
-        self._prepare(train.target_shape)
-        course = Training(self, train, validation, callbacks, verbose, epochs, resume, arguments,
-                          coach)  # fmt: skip
+        with self.first_use():
+            train, validation = sources(
+                self.dataset, self.rows_of, self.order, self.ranks,
+                x, y, sample_weight, validation_data, epochs, **arguments,
+            )  # fmt: skip
+            self._prepare_to_fit(train, verbose)
+            course = Training(self, train, validation, callbacks, verbose, epochs, resume,
+                              arguments, coach)  # fmt: skip
         with course:
             for epoch in course.epochs():
                 for batches in course.batches("train", train):
@@ -113,9 +115,10 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         self._require_compiled("evaluate")
         if x is None or (y is None and not is_stream(x)):
             raise ValueError("evaluate needs x and y")
-        data = source(self.dataset, x, y, sample_weight, batch_size=batch_size, steps=steps,
-                      ranks=self.ranks)  # fmt: skip
-        self._prepare(data.target_shape)
+        with self.first_use():
+            data = source(self.dataset, x, y, sample_weight, batch_size=batch_size, steps=steps,
+                          ranks=self.ranks)  # fmt: skip
+            self._prepare(data.target_shape)
         with Course(self, [data], callbacks, verbose, (), self.ranks, steps=data.steps) as course:
             logs = self._evaluate(data, course)
         return logs if return_dict else _flat(logs)
@@ -143,10 +146,11 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             x: as for `fit`; of batches (x, y) only x is used.
             batch_size, verbose, steps, callbacks: as for `evaluate`.
         """
-        data = source(self.dataset, x, batch_size=batch_size, steps=steps, targets=False)
-        if not data.ready():
-            raise ValueError(f"predict: {type(x).__name__} gave no batch")
-        self._prepare_execution()
+        with self.first_use():
+            data = source(self.dataset, x, batch_size=batch_size, steps=steps, targets=False)
+            if not data.ready():
+                raise ValueError(f"predict: {type(x).__name__} gave no batch")
+            self._prepare_execution()
         outputs = []
         with Course(self, [data], callbacks, verbose, steps=data.steps) as course:
             self.stop_predicting = False
@@ -154,7 +158,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             for batches in course.batches("predict", data, lambda: {"outputs": outputs[-1]}):
                 outputs.append(course.run(self.execution.predict, *batches))
             course.call("on_predict_end", {})
-        return joined(outputs)
+        return self._as_given(joined(outputs))
 
     # ------------------------------------------------------------------------------ one batch
 
@@ -171,8 +175,9 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         self._require_compiled(f"{kind}_on_batch")
         if y is None:
             raise ValueError(f"{kind}_on_batch needs y")
-        data = self.dataset(x, y, sample_weight, class_weight)
-        self._prepare(data.y.shape)
+        with self.first_use():
+            data = self.dataset(x, y, sample_weight, class_weight)
+            self._prepare(data.target_shape)
         self.measure_for(None)
         self.reset_metrics()
         run = self.execution.train if kind == "train" else self.execution.test
@@ -183,9 +188,14 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
     @exclusive
     def predict_on_batch(self, x):
         """Return the outputs for these rows."""
-        data = self.dataset(x)
-        self._prepare_execution()
-        return self.execution.predict(data, [slice(0, len(data))])
+        with self.first_use():
+            data = self.dataset(x)
+            self._prepare_execution()
+        return self._as_given(self.execution.predict(data, [slice(0, len(data))]))
+
+    def _as_given(self, outputs):
+        """Return outputs, an array or a list of them, in the form of the model's."""
+        return self.packed(flat(outputs))
 
 
 def _flat(logs):

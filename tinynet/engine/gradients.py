@@ -19,8 +19,9 @@ class Gradients:
     def loss_and_gradients(self, x, y, sample_weight=None, training=True):
         """Return the loss of a batch, and its gradients as in `gradients`."""
         self._require_compiled("gradients")
-        data = self.dataset(x, y, sample_weight)
-        self._prepare(data.y.shape)
+        with self.first_use():
+            data = self.dataset(x, y, sample_weight)
+            self._prepare(data.target_shape)
         frozen = [p.numpy() for p in self.non_trainable_weights]
         self.begin_step()
         self.compute_gradients(*self.batch(data, slice(None)), training=training)
@@ -61,6 +62,7 @@ class Gradients:
         from ..inspecting.nan_search import find
 
         self._require_compiled("find_nan")
-        data = self.dataset(x, y, sample_weight)
-        self._prepare(data.y.shape)
+        with self.first_use():
+            data = self.dataset(x, y, sample_weight)
+            self._prepare(data.target_shape)
         return find(self, *self.batch(data, slice(None)))

@@ -3,7 +3,9 @@
 import numpy as np
 
 from .. import metrics
+from ..core.graph import each
 from ..core.ranks import ALONE
+from ..data import SeveralRows
 from ..metrics.collection import added_states, is_sum
 
 
@@ -55,10 +57,9 @@ class Logs:
         if self.counts_here():
             metrics.update(y, predictions, weight, rows, which=is_sum)
         if not self.metrics_are_sums():
-            given = (y, np.array(predictions), weight)
+            given = (y, each(np.array, predictions), weight)
             if part.copies == 1:
-                parts = zip(*part.ranks.gather(given), strict=True)
-                given = (None if p[0] is None else np.concatenate(p) for p in parts)
+                given = map(_of_all_ranks, zip(*part.ranks.gather(given), strict=True))
             metrics.update(*given, which=lambda metric: not is_sum(metric))
 
     def collect_metrics(self):
@@ -113,5 +114,17 @@ class Logs:
 
     def metric_direction(self, name):
         """True: higher is better, False: lower, None: there is no metric of this name."""
-        directions = {known: metric.higher_is_better for known, metric, _ in self._items()}
-        return directions.get(name)
+        for known, metric, _ in self._items():
+            if known == name:
+                is_loss = metric in self.compiled_metrics.losses.values()
+                return False if is_loss else metric.higher_is_better
+        return None
+
+
+def _of_all_ranks(parts):
+    """Return the rows of all ranks in one; None if they have none."""
+    if isinstance(parts[0], SeveralRows):
+        return SeveralRows(_of_all_ranks([part.parts for part in parts]))
+    if isinstance(parts[0], list):
+        return [_of_all_ranks(one) for one in zip(*parts, strict=True)]
+    return None if parts[0] is None else np.concatenate(parts)

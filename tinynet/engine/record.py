@@ -9,13 +9,16 @@ the model carries its steps out one by one, with the same numbers.
 """
 
 import collections
+import itertools
 import math
 import weakref
 
 import numpy as np
 
-from ..core.context import StepContext
+from ..core.context import CALLS, StepContext
 from ..data import SeveralRows, SparseRows
+from .batch import shapes_of
+from .blocks import Block
 
 
 class NotRecordable(Exception):
@@ -109,7 +112,7 @@ def _of_tinynet(part):
 def check_recordable(model):
     """Raise NotRecordable where a part is not of tinynet: it may compute without the kernels."""
     layout = model.layout
-    parts = [*layout.parts, model.loss, model.optimizer]
+    parts = [*layout.parts, *(model.loss.parts if model.loss else ()), model.optimizer]
     parts += [getattr(leaf, "activation", None) for leaf in layout.leaves]
     parts += [one for p in layout.parameters for one in (p.regularizer, p.constraint)]
     for part in parts:
@@ -138,23 +141,31 @@ class Program:
         model: built, and for "train" and "test" compiled.
         kind: "train", "test" or "predict".
         rows: N.
+        data: a Dataset with rows of the shapes that the step takes and returns.
         counted: metrics that the device counts, see `Collection.matches`; None: what `run` returns
             are predictions.
+
+    Attributes:
+        columns: of several outputs, which stand side by side in what `run` returns, and behind them
+            of the values of their losses: a slice each. None for one output.
+        blocks: the `Block` of targets and that of weights for several outputs, else None.
     """
 
-    def __init__(self, model, kind, rows, counted=None):
+    columns = blocks = None
+
+    def __init__(self, model, kind, rows, data, counted=None):
         check_recordable(model)
         self.model, self.kind, self.rows, self.counted = model, kind, rows, counted
         ops = model.step_context.ops
         self.context = RecordingContext(ops, model.step_context.part, model.flat)
         self.copied = 0
         self.whole = None  # a reference to the data set that `_look_at` has seen
-        saved = [(layer, layer.saved) for layer in model.leaves()]
-        model.context = self.context
+        saved = [(layer, layer.saved) for layer in model.layout.parts]
+        model.take_context(self.context)
         try:
-            self.inputs = self._record()
+            self.inputs = self._record(data)
         finally:
-            model.context = model.step_context
+            model.take_context(model.step_context)
             for layer, kept in saved:
                 layer.saved = kept
         try:
@@ -163,19 +174,25 @@ class Program:
         except ops.Unsupported as reason:
             raise NotRecordable(str(reason)) from None
 
-    def _record(self):
+    def _record(self, data):
         """Run the model's own step with arrays that a replay fills; returns these arrays."""
-        model, (x, inputs) = self.model, self._inputs()
+        model, (x, inputs) = self.model, self._inputs(data)
         if self.kind == "predict":
             outputs = model.predict_step(inputs)
+            if isinstance(outputs, list):
+                outputs = self._side_by_side(outputs)
             _check_outputs(outputs, x)
             return Inputs(x, None, None, outputs)
         loss, optimizer = model.loss, model.optimizer
         before = loss.context, optimizer.ops, optimizer.step_number
         loss.context, optimizer.ops = self.context, self.context.ops
         try:
-            y, w = self._targets()
-            (model.train_step if self.kind == "train" else model.test_step)(inputs, y, w)
+            step = model.train_step if self.kind == "train" else model.test_step
+            y, w = self._targets(data.output_shape)
+            if self.blocks is not None:
+                step(inputs, *(block.parts for block in self.blocks))
+                return Inputs(x, y, w, self._side_by_side([*model.predictions(), *loss.terms]))
+            step(inputs, y, w)
             _check_outputs(self.context.outputs, x)
             predictions = model.predictions()  # (R, C)
             if self.counted is None:
@@ -184,16 +201,47 @@ class Program:
             return Inputs(x, y, w, None)
         finally:
             loss.context, optimizer.ops, optimizer.step_number = before
-            loss.dp = loss.probabilities = None
+            loss.release()
 
-    def _targets(self):
-        """Arrays for the targets and the weights of the rows."""
-        model, ops = self.model, self.context.device
-        *lead, C = model.output_shape[1:]
-        R = self.rows * math.prod(lead)
-        ids = model.loss.integer_targets
-        y = ops.empty((R,), np.dtype(np.int64)) if ids else ops.empty((R, C), model.dtype)
-        return y, ops.empty((R,), model.dtype)
+    def _targets(self, output_shape):
+        """Arrays for the targets and the weights of the rows; for several outputs `blocks`."""
+        ops, loss, dtype = self.context.device, self.model.loss, self.model.dtype
+        shapes = shapes_of(output_shape, self.rows)
+        if not isinstance(shapes, list):
+            return [ops.empty(*one) for one in _kinds(loss, shapes, dtype)]
+        pairs = [(None, None) if one is None else _kinds(one, shape, dtype)
+                 for one, shape in zip(loss.losses, shapes, strict=True)]  # fmt: skip
+        self.blocks = [Block(ops, kinds) for kinds in zip(*pairs, strict=True)]
+        return [block.array for block in self.blocks]
+
+    def packed(self, y, w):
+        """Targets and weights of several batches as `run` takes them."""
+        if self.blocks is None:
+            return np.ascontiguousarray(y, self.inputs.y.dtype), w
+        return [block.packed(rows) for block, rows in zip(self.blocks, (y, w), strict=True)]
+
+    def _side_by_side(self, arrays):
+        """Record the copying of arrays with N times some rows into one (N, ...); None has none."""
+        widths = [0 if a is None else a.size // self.rows for a in arrays]
+        ends = itertools.accumulate(widths)
+        self.columns = [slice(end - width, end) for width, end in zip(widths, ends, strict=True)]
+        whole = self.context.empty((self.rows, sum(widths)), self.model.dtype)
+        for array, place in zip(arrays, self.columns, strict=True):
+            if array is not None:
+                self.context.ops.put_columns(array.reshape(self.rows, -1), place.start, y=whole)
+        return whole
+
+    def split(self, outputs, output_shape):
+        """The predictions among what `run` returned, a list of an array per output."""
+        shapes = shapes_of(output_shape, len(outputs))
+        return [outputs[:, place].reshape(shape)
+                for place, shape in zip(self.columns, shapes, strict=False)]  # fmt: skip
+
+    def losses(self, outputs, steps):
+        """The sums (steps,) of each output's loss among what `run` returned; 0 without one."""
+        places = self.columns[len(self.columns) // 2 :]
+        parts = [outputs[:, place].reshape(steps, -1) for place in places]
+        return [part.sum(axis=1, dtype=np.float64) for part in parts]
 
     def _record_matches(self, predictions, y):
         """Record the counting of matches, for metrics that the device counts."""
@@ -204,16 +252,16 @@ class Program:
                 device.count_matches_instructions(name, predictions, y, options, hits, k, count)
             )
 
-    def _inputs(self):
+    def _inputs(self, data):
         """The array that the machine gathers a batch into, and the model's inputs, parts of it.
 
         Several inputs stand side by side in the array, and are cut out of it first.
         """
-        shapes, empty, dtype = self.model.input_shape, self.context.empty, self.model.dtype
-        if not isinstance(shapes, list):
-            x = empty((self.rows, *shapes[1:]), dtype)  # (N, ...)
+        shapes, empty, dtype = data.row_shape, self.context.empty, self.model.dtype
+        if not isinstance(data.x, SeveralRows):
+            x = empty((self.rows, *shapes), dtype)  # (N, ...)
             return x, x
-        parts = [empty((self.rows, *shape[1:]), dtype) for shape in shapes]
+        parts = [empty((self.rows, *shape), dtype) for shape in shapes]
         x, first = empty((self.rows, sum(part[0].size for part in parts)), dtype), 0
         for part in parts:
             self.context.ops.take_columns(x, first, x=part.reshape(self.rows, -1))
@@ -254,7 +302,9 @@ class Program:
         if x is not whole:  # how to multiply is decided by the whole, not by these rows
             self._look_at(whole)
             self.machine.seen = weakref.ref(x)
-        names = self.context.scalar_names
+        names, first_step = self.context.scalar_names, model.steps_taken
+        if self.kind != "train":
+            first_step = CALLS + model.step_context.calls
         scalars = np.zeros((steps, max(len(names), 1)))
         if self.kind == "train":
             first = model.optimizer.step_number
@@ -268,7 +318,7 @@ class Program:
         try:
             with ops.single_threaded_blas(self.rows):
                 losses = self.machine.run(
-                    x, index, Inputs(None, y, w, outputs), scalars, steps, model.steps_taken
+                    x, index, Inputs(None, y, w, outputs), scalars, steps, first_step
                 )
         except KeyboardInterrupt:  # comes through when the compiled loop has ended: all is done
             self._count(steps)
@@ -309,14 +359,21 @@ class Program:
         return x, np.arange(len(index), dtype=np.int64)
 
     def _count(self, steps):
-        if self.kind == "train":
-            self.model.optimizer.step_number += steps
-            self.model.steps_taken += steps
+        if self.kind != "train":
+            self.model.step_context.calls += steps
+            return
+        self.model.optimizer.step_number += steps
+        self.model.steps_taken += steps
+
+
+def _kinds(loss, shape, dtype):
+    """(shape, dtype) of the targets and of the weights of outputs (N, ..., C)."""
+    *lead, C = shape
+    R, ids = math.prod(lead), loss.integer_targets
+    return ((R,), np.dtype(np.int64)) if ids else ((R, C), dtype), ((R,), dtype)
 
 
 def _check_outputs(outputs, x):
     """Raise NotRecordable unless the outputs have an array of their own."""
-    if isinstance(outputs, list):
-        raise NotRecordable("several outputs")
     if np.may_share_memory(outputs, x):
         raise NotRecordable("the model hands its input on")

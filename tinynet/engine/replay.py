@@ -8,7 +8,9 @@ import time
 
 import numpy as np
 
-from .batch import targets
+from ..core.ranks import WHOLE
+from ..data import SeveralRows
+from .batch import shapes_of, targets
 from .eager import Eager
 from .record import NotRecordable, Program
 
@@ -34,42 +36,48 @@ class Replay(Eager):
             most = min(most, self.MOST_BYTES / self.copied)
         return max(1, int(most))
 
-    def program(self, kind, rows, counted=None):
+    def program(self, kind, rows, data, counted=None):
         """The recorded step for batches of N rows, or None where it can't be recorded.
 
         Args:
+            data: the Dataset whose batches they are; its rows may have a length of their own.
             counted: metrics that the device counts, see `Collection.matches`.
         """
-        key = (kind, rows, self.model.step_context.part)
+        key = (*self._key(kind, rows), data.row_shape)
         state = (*self._state(kind), counted)
         known = self.programs.get(key)
         if known is None or known[0] != state:
             try:
-                program = Program(self.model, kind, rows, counted)
+                program = Program(self.model, kind, rows, data, counted)
                 self.reasons.pop(kind, None)
             except NotRecordable as reason:
                 program = None
                 self.reasons[kind] = str(reason)
             except MemoryError as error:
-                raise self._too_large(kind, rows, error) from None
+                raise self._too_large(kind, rows, data, error) from None
             known = self.programs[key] = (state, program)
             if len(self.programs) > 2 * self.MOST_PROGRAMS:  # batches of many sizes
                 del self.programs[next(iter(self.programs))]
         return known[1]
 
-    def _too_large(self, kind, rows, error):
+    def _too_large(self, kind, rows, data, error):
         """The error for a batch that memory is too small for; frees the recorded steps' arrays."""
         self.programs.clear()
         self.model.context.release()
         self.release()
         hint = ""
         with contextlib.suppress(MemoryError):
-            one = Program(self.model, kind, 1).nbytes
+            one = Program(self.model, kind, 1, data).nbytes
             free = getattr(error, "free", None)
             hint = f"; a batch takes {one * rows:,} bytes, about {one:,} a row"
             if free is not None:
                 hint += f", so that {max(int(0.9 * free / max(one, 1)), 1):,} rows would fit"
         return MemoryError(f"a batch of {rows} rows is too large: {error}{hint}")
+
+    def _key(self, kind, rows):
+        """What a recording goes by; of several ranks also which part of a batch they are."""
+        part = self.model.step_context.part
+        return (kind, rows) if part is WHOLE else (kind, rows, part)
 
     def _state(self, kind):
         """All that a recording depends on; kept objects can't be mistaken for later ones."""
@@ -92,12 +100,14 @@ class Replay(Eager):
         self.model.ensure_flat()
         index = _index(batches)
         rows = len(index) // len(batches)
-        program = self.program("predict", rows)
+        program = self.program("predict", rows, data)
         if program is None:
             return super().predict(data, batches)
-        key = ("predict", rows, self.model.step_context.part)
+        key = self._key("predict", rows)
         _, outputs = self._timed(program, key, len(batches), data.x, index)
-        return outputs.reshape(len(index), *outputs.shape[1:])
+        if program.columns is None:
+            return outputs
+        return [np.array(part) for part in program.split(outputs, data.output_shape)]
 
     def _measured(self, kind, data, batches):
         """Replay the batches and count their losses and metrics; False where that can't be done."""
@@ -108,34 +118,51 @@ class Replay(Eager):
         model, index = self.model, _index(batches)
         model.ensure_flat()
         rows = len(index) // len(batches)
-        program = self.program(kind, rows, self._counted(data.y))
+        program = self.program(kind, rows, data, self._counted(data.y))
         if program is None:
             return False
         y, weight = targets(data, index)
-        rows_y, w = self._target_rows(program, y, weight, rows, len(batches))
-        key = (kind, rows, model.step_context.part)
+        rows_y, w = program.packed(*self._target_rows(data, y, weight, rows, len(batches)))
+        key = self._key(kind, rows)
         losses, outputs = self._timed(program, key, len(batches), data.x, index, rows_y, w)
-        self.track(losses, np.full(len(losses), rows))  # the same sum as step by step
+        several = program.columns is not None
+        sums = program.losses(outputs, len(batches)) if several else None
+        self.track(losses, np.full(len(losses), rows), sums)  # the same sum as step by step
         if program.counted is not None:
             if model.counts_here():
                 model.compiled_metrics.count(outputs.sum(axis=0), len(index))
             return True
-        predictions = outputs.reshape(len(index), *model.output_shape[1:])
+        if several:
+            predictions = program.split(outputs, data.output_shape)
+        else:
+            predictions = outputs.reshape(len(index), *data.output_shape[1:])
         model.update_metrics(y, predictions, weight, rows)
         return True
 
     def _counted(self, y):
         """The metrics, where the device counts all of them; None: its results are predictions."""
         model = self.model
-        if not hasattr(model.context.ops, "count_matches_instructions"):
+        if isinstance(y, SeveralRows) or not hasattr(model.context.ops,
+                                                     "count_matches_instructions"):  # fmt: skip
             return None
         if model.loss.valid(y[:1]) is not None:  # targets that the loss leaves out are not kept
             return None
         return model.compiled_metrics.matches(y, model.output_shape, model.loss.integer_targets)
 
-    def _target_rows(self, program, y, weight, rows, steps):
-        """Targets and row weights of the batches, as the program's loss wants them."""
-        loss, shape = self.model.loss, (rows, *self.model.output_shape[1:])
+    def _target_rows(self, data, y, weight, rows, steps):
+        """Targets and row weights of the batches, as the loss wants them; lists for several."""
+        shape = shapes_of(data.output_shape, rows)
+        if not isinstance(y, SeveralRows):
+            return self._rows_of_one(self.model.loss, y, weight, shape, steps)
+        weights = [None] * len(y.parts) if weight is None else weight.parts
+        found = [(None, None) if loss is None else self._rows_of_one(loss, *one, steps)
+                 for loss, *one in zip(self.model.loss.losses, y.parts, weights, shape,
+                                       strict=True)]  # fmt: skip
+        return map(list, zip(*found, strict=True))
+
+    def _rows_of_one(self, loss, y, weight, shape, steps):
+        """Targets and row weights of one output, end to end."""
+        rows = shape[0]
         if weight is None and loss.valid(y) is None:
             w = np.tile(loss.as_rows(y[:rows], shape, self.model.dtype, None)[1], steps)
             y = y.reshape(-1) if loss.integer_targets else y.reshape(-1, shape[-1])
@@ -145,7 +172,7 @@ class Replay(Eager):
             of_batches = [loss.as_rows(y[part], shape, self.model.dtype, w)
                           for part, w in zip(parts, weights, strict=True)]  # fmt: skip
             y, w = map(np.concatenate, zip(*of_batches, strict=True))
-        return np.ascontiguousarray(y, program.inputs.y.dtype), w
+        return y, w
 
     def _timed(self, program, key, steps, *arguments):
         start = time.perf_counter()

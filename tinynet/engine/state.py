@@ -20,6 +20,7 @@ class Stateful:
             "optimizer": None if optimizer is None else optimizer.get_state(),
             "loss": self.loss_tracker.get_state(),
             "metrics": None if metrics is None else metrics.get_state(),
+            "calls": self.step_context.calls,
             **{name: getattr(self, name) for name in self.counters},
         }
 
@@ -55,3 +56,4 @@ class Stateful:
                 part.set_state(state[name])
         for name in self.counters:
             setattr(self, name, state[name])
+        self.step_context.calls = state.get("calls", 0)

@@ -5,13 +5,16 @@ lines are executed as they stand; for `cpu` and `gpu`, `record.py` runs the same
 `Recorder` in place of the kernels and replays what they called.
 """
 
+from ..core.graph import each, flat
+
 
 class Step:
     """What a model does with one batch.
 
     A batch is x (N, ...), or a list for several inputs; the targets y, class ids (R,) or (R, C);
     and w (R,), each row's share of the loss (1 / N, times the sample's weight). The outputs
-    (N, ..., C) have R rows of C entries. P is the number of trainable weights.
+    (N, ..., C) have R rows of C entries. P is the number of trainable weights. For several outputs
+    y, w, the outputs and their gradients are lists.
     """
 
     def train_step(self, x, y, w):
@@ -23,8 +26,8 @@ class Step:
         """Forward, loss, backward: write the gradient of the loss by each trainable weight."""
         outputs = self.forward(x, training=training, logits=self.fused)  # (N, ..., C)
         self.measure(y, outputs, w)
-        dy = self.optimizer.scaled(self.loss.backward(), self.context)  # (R, C)
-        self.backward(dy.reshape(outputs.shape), logits=self.fused)  # flat.grads (P,)
+        dy = each(self._output_gradient, self.loss.backward(), outputs)  # (N, ..., C)
+        self.backward(dy, logits=self.fused)  # flat.grads (P,)
         self.optimizer.unscale(self.flat.grads)  # (P,)
         self.add_penalties(with_gradient=True)
         self.context.sum_over_ranks(self.flat.grads)  # (P,)
@@ -44,9 +47,14 @@ class Step:
         return self.forward(x, training=False)  # (N, ..., C)
 
     def begin_step(self):
-        """Start a step: its arrays are this model's, also where it shares layers with another."""
+        """Start a training step: its arrays are this model's, also where layers are shared."""
         self.ensure_flat()
         self.context.begin(self.steps_taken)
+
+    def begin_call(self):
+        """Start to compute a batch without training; what is drawn for it is drawn only once."""
+        self.ensure_flat()
+        self.context.begin(self.context.next_call())
 
     def measure(self, y, outputs, w):
         """Compute the loss of a batch; the context keeps it and the outputs."""
@@ -54,8 +62,14 @@ class Step:
         self.context.outputs = outputs
         for layer in self.layout.penalized:
             self.context.add_loss(layer.activity_losses)  # (N,)
-        rows = outputs.reshape(-1, outputs.shape[-1])  # (R, C)
-        self.context.add_loss(self.loss.forward(y, rows, w, logits=self.fused))  # (R,)
+        for values in flat(self.loss.forward(y, each(_rows, outputs), w, logits=self.fused)):
+            self.context.add_loss(values)  # (R,)
+
+    def _output_gradient(self, dy, outputs):
+        """Return dL/dy (R, C) in the shape of the outputs; None without a loss."""
+        if dy is None:
+            return None
+        return self.optimizer.scaled(dy, self.context).reshape(outputs.shape)  # (N, ..., C)
 
     def add_penalties(self, with_gradient):
         """Add the regularizers' penalties to the loss, and their gradients to the gradient.
@@ -75,12 +89,19 @@ class Step:
 
     def predictions(self):
         """Return the outputs of the step, the last activation included (R, C): metrics use them."""
-        outputs = self.loss.probabilities if self.fused else self.context.outputs
-        return outputs.reshape(-1, outputs.shape[-1])
+        outputs = self.context.outputs
+        if isinstance(outputs, list):
+            each_one = zip(self.loss.losses, self.fused, outputs, strict=True)
+            return [_rows(loss.probabilities if fused else p) for loss, fused, p in each_one]
+        return _rows(self.loss.probabilities if self.fused else outputs)
 
     def _check_unmasked(self, outputs):
         """Raise ValueError if some of the outputs are padding."""
-        if self.context.masks.of(outputs) is not None:
+        if any(self.context.masks.of(output) is not None for output in flat(outputs)):
             raise ValueError(f"{self.name}: the padding that Embedding(mask_zero=True) marks "
                              "reaches the loss, which can't leave places out: pool over the "
                              "steps, or weigh them by sample_weight")  # fmt: skip
+
+
+def _rows(outputs):
+    return outputs.reshape(-1, outputs.shape[-1])  # (R, C)

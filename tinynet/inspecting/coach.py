@@ -11,6 +11,7 @@ import os
 import numpy as np
 
 from .. import activations, losses
+from ..configs.checks import check_flag
 from ..layers import Activation, Dense
 from ..showing.encoding import printable
 from .nan_search import find
@@ -31,9 +32,8 @@ LESSONS = {
 
 def coach_is_wanted(coach, verbose):
     """Return whether `fit` with these arguments has a coach."""
-    if not isinstance(coach, bool):
-        raise ValueError(f"coach must be True or False, received {coach!r}")
-    return coach and verbose in (1, "auto") and os.environ.get("TINYNET_COACH") != "0"
+    heard = verbose in (1, "auto") and os.environ.get("TINYNET_COACH") != "0"
+    return check_flag("coach", coach) and heard
 
 
 class Coach:

@@ -44,7 +44,9 @@ def gradcheck(target, x, y=None, *, training=True, tolerance=1e-6, entries=200, 
     errors, kinks, middle = dict.fromkeys(arrays, 0.0), 0, value()
     for name, array in arrays.items():
         flat, gradient = array.reshape(-1), gradients[name].reshape(-1)
-        least = 1e-3 * np.abs(gradient).max(initial=0) or 1e-8  # smaller entries count as this
+        rounding = 1e-15 * abs(middle) / H / tolerance  # what a difference can't tell from 0
+        least = 1e-3 * np.abs(gradient).max(initial=0)
+        least = max(least, rounding) or 1e-8  # smaller entries count as this
         for i in map(int, random.permutation(flat.size)[:entries]):
             low, high = _at(flat, i, -H, value), _at(flat, i, H, value)
             low, high = sorted([(middle - low) / H, (high - middle) / H])  # slopes on both sides
@@ -91,10 +93,11 @@ def _of_layer(layer, x, _, training, random):
     inputs = {f"x[{i}]": a for i, a in enumerate(x)} if isinstance(x, list) else {"x": x}
     shapes = [(None, *a.shape[1:]) for a in inputs.values()]
     layer.build_once(shapes if isinstance(x, list) else shapes[0])
-    step, frozen = layer.context.step, [(p, p.numpy()) for p in layer.non_trainable_weights]
+    drawn_with = layer.context.step, layer.context.calls
+    frozen = [(p, p.numpy()) for p in layer.non_trainable_weights]
 
     def forward():
-        layer.context.step = step  # keeps the dropout mask
+        layer.context.step, layer.context.calls = drawn_with  # keeps the dropout mask
         y = layer(x, training=training)
         [p.assign(before) for p, before in frozen]  # moving statistics
         return y

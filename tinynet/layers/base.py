@@ -26,19 +26,21 @@ from ..config import float_dtype
 from ..configs.arguments import check_arguments
 from ..configs.checks import is_integer
 from ..configs.custom_objects import custom_object_scope, is_registered
-from ..configs.keras import adapt
+from ..configs.keras import adapt, constructor_names
 from ..configs.naming import unique_name
 from ..configs.registry import Registry
 from ..core.context import StepContext
 from ..core.copying import CopiedWhole
 from ..core.devices import load_ops
 from ..core.graph import fits, is_symbolic
+from ..core.held import owned
 from ..core.locks import exclusive
-from ..core.parameters import Parameter, claim
+from ..core.parameters import Parameter, assign_all, claim
 from ..core.versions import Versioned
 from ..core.weights import Weights
-from .building import built_once
+from .building import built_once, check_unchanged
 from .config import own_shape, takes_training
+from .holding import Holding
 from .input_spec import check_spec
 from .symbolic import Symbolic
 
@@ -50,7 +52,7 @@ OBJECTS = {"activation": activations, "initializer": initializers, "regularizer"
            "constraint": constraints}  # fmt: skip
 
 
-class Layer(Symbolic, Weights, CopiedWhole, Versioned):
+class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
     """Base of all layers.
 
     Args:
@@ -67,9 +69,13 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
 
     config_keys: tuple = ()
     preserves_values = False  # whether the output holds the very values of the input
-    unversioned = frozenset({"saved", "context", "needs_dx", "known_layout"})
-    on_host = False  # whether it computes with NumPy alone, on every device
+    unversioned = frozenset(
+        {"saved", "context", "needs_dx", "known_layout", "recorded", "unchanged"}
+    )
     building = False  # whether `build` is running
+    unchanged = None  # the version at which `check_unchanged` found the weights as it wants them
+    check_unchanged = check_unchanged
+    on_host = False  # whether it computes with NumPy alone, on every device
     input_spec = None  # an InputSpec, or a list of one for each input
     path = property(lambda self: self.name, doc="The name, as in Keras.")
     compute_dtype = variable_dtype = property(lambda self: self.dtype, doc="The layer's dtype.")
@@ -105,11 +111,15 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
             hint = (f": layer {self.name!r} is not built yet, so it has no {name}; call it on "
                     "data, call build(input_shape), or put it into a model with an "
                     "Input")  # fmt: skip
+        elif name in ("input", "output"):
+            hint = (f": layer {self.name!r} was applied to symbolic tensors 0 times; begin with "
+                    "Input(shape)")  # fmt: skip
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}",
                              name=name, obj=self)  # fmt: skip
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
+        cls.may_hold = cls.__module__.partition(".")[0] != "tinynet"
         if "build" in vars(cls):
             cls.build = built_once(cls.build)
 
@@ -134,6 +144,10 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
 
     def forward(self, x, training=False):
         """The output for a batch x (N, ...); Keras's name for it, `call`, serves as well."""
+        if self.graphs is not None:
+            graph = self.graphs[bool(training)]
+            self.saved = (graph,)
+            return graph.forward(x, training=training)
         call = getattr(self, "call", None)
         if call is None:
             raise NotImplementedError(f"layer {self.name!r} ({type(self).__name__}) needs a "
@@ -143,10 +157,13 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
 
     def backward(self, dy):
         """Write the gradients of the parameters, return dx; dy is the gradient by the output."""
+        if self.graphs is not None:
+            return self.recall()[0].backward(dy)
+        why = f" (call is no graph of layers: {self.unrecorded})" if self.unrecorded else ""
         raise NotImplementedError(f"layer {self.name!r} ({type(self).__name__}) needs a "
                                   "backward(dy): it writes each parameter's gradient to its .grad "
                                   "and returns the gradient by the input; nothing here "
-                                  "differentiates by itself")  # fmt: skip
+                                  f"differentiates by itself{why}")  # fmt: skip
 
     supports_masking = False  # whether the output has padding where the input has
 
@@ -160,7 +177,8 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
         Args:
             logits: leave out the activation.
         """
-        y = self.logits(x) if logits else self.forward(x, training=training)
+        with self.as_whole(training):
+            y = self.logits(x) if logits else self.forward(x, training=training)
         mask = self.compute_mask(x, self.context.masks.of(x))
         if mask is not None and y is not x:
             self.context.masks.set(y, mask)
@@ -170,9 +188,15 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
         """`backward` as a model calls it; with `logits`, dy is the gradient by the logits."""
         return self.backward_from_logits(dy) if logits else self.backward(dy)
 
+    def is_call_alone(self):
+        """Whether `call` is all that the class says about what it computes."""
+        cls = type(self)
+        own = (cls.forward, cls.backward) != (Layer.forward, Layer.backward)
+        return hasattr(cls, "call") and not own
+
     def check_backward(self):
         """Raise unless the layer can be trained: before the first step, not within it."""
-        if type(self).backward is Layer.backward:
+        if type(self).backward is Layer.backward and self.graphs is None:
             self.backward(None)
 
     def check_values(self, x, where):
@@ -216,13 +240,18 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
                              f"{dtype!r}")  # fmt: skip
         if initializer is None:
             initializer = "glorot_uniform" if shape else "zeros"
-        claim(path, shape)
-        value = np.asarray(initializers.get(initializer)(shape, dtype=self.dtype), self.dtype)
+        initializer = initializers.get(initializer)
+        if claim(path, shape, np.dtype(self.dtype).itemsize) and isinstance(
+            initializer, initializers.RandomInitializer
+        ):
+            value = np.zeros(shape, self.dtype)
+        else:
+            value = np.array(initializer(shape, dtype=self.dtype), self.dtype)
         if value.shape != shape:
             raise ValueError(f"{path}: the initializer gave shape {value.shape}, expected {shape}")
         regularizer, constraint = regularizers.get(regularizer), constraints.get(constraint)
         constraints.check(constraint, path, shape)
-        parameter = Parameter(value.copy(), name, trainable and self.learns, regularizer, path,
+        parameter = Parameter(value, name, trainable and self.learns, regularizer, path,
                               constraint)  # fmt: skip
         parameter.learnable = trainable  # moving statistics never become trainable
         self.own_parameters = [*self.own_parameters, parameter]
@@ -266,15 +295,21 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
         """
         if is_symbolic(inputs):
             return self.connect(inputs, training)
+        if self.context.within is not None:
+            return self.call_within(inputs, training)
+        self.refresh()
         training = bool(training)
         x = self.as_input(inputs)
-        shape = _shape_of(x)
+        shape, declared = _shape_of(x), self.declared_input_shape
+        if not self.built and declared not in (None, shape[1:]):
+            raise self.invalid(f"declared with input_shape={declared}, received {shape[1:]}")
         self.build_once(shape)
+        self.check_unchanged()
         self.check_input_shape(shape)
         shared = self.context
         if shared.reuse:  # a model's arrays are used again by its steps; the result stays as it is
             self.context = StepContext(shared.ops)
-            self.context.step, self.context.first_row = shared.step, shared.first_row
+            self.context.step, self.context.first_row = shared.next_call(), shared.first_row
         elif training:
             shared.step += 1
         try:
@@ -282,6 +317,14 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
             return self.ops.to_host(self.forward_pass(x, training))
         finally:
             self.context = shared
+
+    def call_within(self, x, training):
+        """The output for arrays of a step, as part of a layer that holds this one."""
+        shape = _shape_of(x)
+        self.check_number_of_inputs(shape)
+        self.build_once(shape)
+        self.check_input_shape(shape)
+        return self.forward_pass(x, self.context.within if training is None else bool(training))
 
     def check_number_of_inputs(self, shape):
         """Raise for a list of shapes: a layer takes one input, unless it says otherwise."""
@@ -300,7 +343,7 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
 
     def accepts(self, shape) -> bool:
         """Whether a batch of `shape` fits the parameters; a layer without any takes all shapes."""
-        return not self.own_parameters or fits(shape, self.input_shape)
+        return not self.layout.parameters or fits(shape, self.input_shape)
 
     def check_input_shape(self, shape):
         """Raise unless the layer was built for batches of `shape`."""
@@ -323,6 +366,7 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
     def plan_backward(self, needs_dx):
         """Before a step: whether the gradient by the input is needed."""
         self.needs_dx = needs_dx
+        self.plan_held(needs_dx)
 
     # ---------------------------------------------------------------------------------- state
 
@@ -333,13 +377,14 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
     def get_state(self):
         """Return what training changes: weights, and where the layer's random generators are.
 
-        A layer of your own that remembers more adds it here, and takes it back in `set_state`.
+        Layers that it holds have a state of their own. A layer of your own that remembers more adds
+        it here, and takes it back in `set_state`.
         """
         generators = {
             name: value.bit_generator.state for name, value in vars(self).items()
             if isinstance(value, np.random.Generator)
         }  # fmt: skip
-        return {"weights": self.get_weights(), "generators": generators}
+        return {"weights": [p.numpy() for p in owned(self)], "generators": generators}
 
     def set_state(self, state):
         """Go on from what `get_state` returned.
@@ -347,7 +392,7 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
         Raises:
             ValueError: weights of other shapes.
         """
-        self.set_weights(state["weights"])
+        assign_all(owned(self), state["weights"], repr(self.name))
         for name, kept in state["generators"].items():
             getattr(self, name).bit_generator.state = kept
 
@@ -356,6 +401,8 @@ class Layer(Symbolic, Weights, CopiedWhole, Versioned):
     def get_config(self) -> dict:
         """The constructor's arguments as plain values."""
         config = {"name": self.name, "trainable": self.learns, "dtype": self.dtype}
+        taken = constructor_names(type(self))
+        config = {key: value for key, value in config.items() if taken is None or key in taken}
         for key in self.config_keys:
             value, module = getattr(self, key), OBJECTS.get(key.rpartition("_")[2])
             known = module is activations or hasattr(value, "get_config") or is_registered(value)

@@ -5,6 +5,8 @@ import inspect
 
 import numpy as np
 
+from ..core.held import held_layers
+
 
 @functools.cache
 def takes_training(cls):
@@ -16,19 +18,30 @@ def takes_training(cls):
 def own_shape(layer, input_shape):
     """Return the output shape of a layer that does not define `compute_output_shape`.
 
-    A layer with `forward` keeps the shape. One with `call`, once it is built, is called on two rows
-    of zeros, since Keras, too, finds the shape so.
+    A layer with `forward` keeps the shape, unless it holds layers. Others, once they are built, are
+    called on two rows of zeros, since Keras, too, finds the shape so. Axes of any length are tried
+    with two lengths: where the output differs it has any length, too.
     """
-    shape = tuple(input_shape)
-    if not hasattr(layer, "call") or not layer.built or None in shape[1:]:
-        return shape
+    if layer.graphs is not None:
+        return layer.graphs[False].output_shape
+    if not layer.built or not (hasattr(layer, "call") or held_layers(layer)):
+        return tuple(input_shape)
+    first, second = (_tried(layer, input_shape, length) for length in (2, 3))
+    return (None, *(a if a == b else None for a, b in zip(first, second, strict=True)))
+
+
+def _tried(layer, input_shape, length):
+    """The shape of an output row, where `length` is put for axes of any length."""
+    many = isinstance(input_shape, list)
+    x = [np.zeros((2, *(length if size is None else size for size in shape[1:])), layer.dtype)
+         for shape in (input_shape if many else [input_shape])]  # fmt: skip
     saved = layer.saved
     try:
-        y = layer.forward(np.zeros((2, *shape[1:]), layer.dtype), training=False)
+        y = layer.forward_pass(x if many else x[0], training=False)
     finally:
         layer.saved = saved
     if np.ndim(y) == 0 or len(y) != 2:
         raise layer.invalid(
             f"expected one row of output for each of 2 rows, received shape {np.shape(y)}"
         )
-    return (shape[0], *np.shape(y)[1:])
+    return np.shape(y)[1:]

@@ -72,8 +72,8 @@ class BatchNormalization(ScaledAndShifted):
         self.moving_variance = self.named_weight("moving_variance", D, trainable=False)
 
     def accepts(self, shape):
-        D = self.input_shape[self.axis]
-        return len(shape) == len(self.input_shape) and shape[self.axis] == D
+        (axis,) = axes_of(self, self.axis, self.input_shape)
+        return len(shape) == len(self.input_shape) and shape[axis] == self.input_shape[axis]
 
     def forward(self, x, training=False):
         ops, gamma, beta = self.ops, *self.scale_and_shift()

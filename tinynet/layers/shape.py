@@ -16,7 +16,7 @@ class InputLayer(Layer):
 
     Args:
         shape: shape of one row, e.g. (784,); `input_shape` is the older name.
-        batch_size: accepted as in Keras; it binds nothing.
+        batch_size: shown in the shapes, as in Keras; batches may have any number of rows.
         batch_shape: batch size and shape in one.
         dtype: of the data; an integer type is remembered, the arithmetic is in floats.
     """
@@ -38,7 +38,9 @@ class InputLayer(Layer):
         super().__init__(input_shape=shape, dtype=dtype, **options)
         self.shape, self.batch_size = self.declared_input_shape, batch_size
         self.build_once((None, *self.shape))
-        Node(self, [], False, (None, *self.shape))
+        if batch_size is not None:
+            check_integer("Input: batch_size", batch_size)
+        Node(self, [], False, (batch_size, *self.shape))
 
     def forward(self, x, training=False):
         return x

@@ -9,10 +9,16 @@ class Symbolic:
     def connect(self, x, training=None):
         """The symbolic output for symbolic inputs: one KerasTensor, or a list where it takes one.
 
+        A model with several outputs gives a list or dict of them.
+
         Raises:
             TypeError: arrays among the symbolic tensors, or another dtype.
             ValueError: a shape that does not fit.
         """
+        if isinstance(x, dict):
+            raise TypeError(f"layer {self.name!r} ({type(self).__name__}): expected a symbolic "
+                            "tensor or a list of them, "
+                            f"received a dict with {sorted(x)}")  # fmt: skip
         many = isinstance(x, (list, tuple))
         for tensor in flat(x):
             if not isinstance(tensor, KerasTensor):
@@ -29,20 +35,22 @@ class Symbolic:
         node.training = training
         return node.output
 
+    def packed(self, outputs):
+        """What a call returns, of the list of outputs: the only one; see `Functional.packed`."""
+        return outputs[0]
+
     @property
     def output(self):
-        """The symbolic output of the layer's one application in a model."""
-        return self._only_node().output
+        """The symbolic output of the layer's first application."""
+        return self._first_node().output
 
     @property
     def input(self):
-        """The symbolic input, or list of inputs, of the layer's one application in a model."""
-        node = self._only_node()
-        return list(node.inputs) if node.many else (node.inputs or [node.output])[0]
+        """The symbolic input, or list of inputs, of the layer's first application."""
+        node = self._first_node()
+        return list(node.inputs) if node.many else (node.inputs or node.outputs)[0]
 
-    def _only_node(self):
-        if len(self.nodes) != 1:
-            raise AttributeError(f"layer {self.name!r} was applied to symbolic tensors "
-                                 f"{len(self.nodes)} "
-                                 "times; `input` and `output` need exactly one")  # fmt: skip
+    def _first_node(self):
+        if not self.nodes:
+            raise AttributeError  # `Layer.__getattr__` then says why
         return self.nodes[0]

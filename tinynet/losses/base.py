@@ -89,6 +89,15 @@ class Loss(Configurable, Copied, Versioned):
 
     # ------------------------------------------------------------------------ the engine's side
 
+    @property
+    def parts(self):
+        """[the loss itself]; see `several.SeveralLosses`."""
+        return [self]
+
+    def release(self):
+        """Keep nothing of the last batch."""
+        self.dp = self.probabilities = None
+
     def forward(self, y, p, w, logits=False):
         """Return weighted values w_i l(y_i, p_i) (N,), and keep the gradient by p for `backward`.
 

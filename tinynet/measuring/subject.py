@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..callbacks import Callback
+from ..core.graph import is_list_of_shapes
 from .timing import timed_fit
 
 MOST_BYTES = 64 << 20  # of made-up inputs, where one batch is not larger
@@ -56,7 +57,7 @@ class Subject:
         model.set_weights(self.start)
         model.steps_taken = model.passes_taken = 0
         if optimizer.parameters is not None:
-            optimizer.build(optimizer.parameters, optimizer.ops)
+            optimizer.build(optimizer.parameters, optimizer.ops).step_number = 0
 
     def close(self):
         """Free the recorded programs and the moments; it can't train any more."""
@@ -101,8 +102,9 @@ def copy_of(model, device):
 def compiled(model):
     """Return the model, compiled with Adam and the loss of its last activation if it is not yet."""
     if model.optimizer is None or model.loss is None:
-        last = getattr(model.activation, "name", None)
-        model.compile("adam", LOSS_BY_ACTIVATION.get(last, "mean_squared_error"))
+        last = [getattr(found, "name", None) for found in model.activations]
+        losses = [LOSS_BY_ACTIVATION.get(name, "mean_squared_error") for name in last]
+        model.compile("adam", model.packed(losses) if len(losses) > 1 else losses[0])
     return model
 
 
@@ -139,10 +141,16 @@ def made_up(model, rows, shapes, density=1.0):
             x[random.random(x.shape, dtype=np.float32) >= density] = 0
         return x
 
+    def targets(shape, loss):
+        *positions, C = shape[1:]
+        if loss.integer_targets:
+            return random.integers(0, C, (rows, *positions))
+        ids = random.integers(0, max(C, 2), (rows, *positions))
+        y = np.equal(ids[..., None], np.arange(C)) if C > 1 else ids[..., None]
+        return y.astype(model.dtype)
+
     x = [inputs(s) for s in shapes] if isinstance(shapes, list) else inputs(shapes)
-    *positions, C = model.output_shape[1:]
-    if model.loss.integer_targets:
-        return x, random.integers(0, C, (rows, *positions))
-    ids = random.integers(0, max(C, 2), (rows, *positions))
-    y = np.equal(ids[..., None], np.arange(C)) if C > 1 else ids[..., None]
-    return x, y.astype(model.dtype)
+    if not is_list_of_shapes(model.output_shape):
+        return x, targets(model.output_shape, model.loss)
+    pairs = zip(model.output_shape, model.loss.losses, strict=True)
+    return x, [None if loss is None else targets(shape, loss) for shape, loss in pairs]

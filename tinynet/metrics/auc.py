@@ -4,6 +4,7 @@ import numpy as np
 
 from ..activations import sigmoid
 from ..configs.checks import check_number, is_integer
+from ..core.parameters import claim
 from .base import EPSILON, register
 from .confusion import Counts, check_probabilities, count_at, ratio
 from .shapes import pair, spread
@@ -59,6 +60,7 @@ class AUC(Counts):
             raise ValueError("AUC: num_labels is of use with multi_label=True only")
         self.inner = None if thresholds is None else sorted(map(float, thresholds))
         self.num_thresholds = n = num_thresholds if thresholds is None else len(self.inner) + 2
+        claim("AUC: thresholds", (n,))
         self.multi_label, self.num_labels, self.from_logits = multi_label, num_labels, from_logits
         self.label_weights = label_weights
         if label_weights is not None:

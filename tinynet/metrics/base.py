@@ -8,6 +8,7 @@ from .. import initializers
 from ..config import floatx
 from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
+from ..core.parameters import claim
 from ..core.variable import Variable
 
 _registry = Registry("metric", "metrics", "config_keys", takes_functions=True)
@@ -64,6 +65,7 @@ class Metric(Configurable):
             name: shown in messages.
         """
         self._check_super_called()
+        claim(f"{self.name}/{name or 'variable'}", shape)
         initial = initializers.get("zeros" if initializer is None else initializer)(shape)
         dtype = self.dtype if dtype is None else dtype_name(dtype)
         variable = Variable(initial, dtype=dtype, trainable=False, name=name or "variable")

@@ -4,11 +4,14 @@ import inspect
 
 import numpy as np
 
+from ..core.graph import each
+from ..data.several import in_order
 from ..losses.crossentropy import kind_by_shape
 from .accuracy import BinaryAccuracy
 from .base import Metric, _registry, get
 from .reduction import Mean, MeanMetricWrapper, Sum, object_name
 
+LOSS = "loss"
 BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")  # names that mean one of three metrics
 
 
@@ -18,23 +21,51 @@ class Collection:
     Args:
         metrics: a name, an object, a function, or a list of them; ignore sample weights.
         weighted_metrics: the same; use them.
-        target_shape, output_shape: of the data and the model, to say which accuracy is meant.
-        logits: whether the model's outputs are logits for its loss: then names such as "accuracy"
-            mean metrics of logits.
+        target_shape, output_shape: of the data and the model, to say which accuracy is meant; for
+            several outputs lists of them.
+        logits: whether the outputs are logits for the loss, for several a list: then names such as
+            "accuracy" mean metrics of logits.
+        outputs: (name, whether it has a loss) of each output; None where there is one.
+
+    Attributes:
+        items: (name, metric, whether it is weighted) of each.
+        of: the number of the output that each is for; LOSS for the means of several losses.
+        losses: number of the output -> the mean of its loss, where there are several.
     """
 
-    def __init__(self, metrics, weighted_metrics, target_shape, output_shape, logits=False):
-        self.items, taken, self.target_shape = [], {"loss"}, tuple(target_shape)
+    def __init__(self, metrics, weighted_metrics, target_shape, output_shape, logits=False,
+                 outputs=None):  # fmt: skip
+        self.items, self.of, self.losses = [], [], {}
+        several = outputs is not None and len(outputs) > 1
+        names = [name for name, _ in outputs] if several else None
+        self.target_shape = list(target_shape) if several else tuple(target_shape)
+        trained = [k for k, (_, has_loss) in enumerate(outputs or ()) if has_loss]
+        for k in trained if len(trained) > 1 else ():
+            self.losses[k] = Mean(name="loss")
+            self._append(f"{names[k]}_", "loss", self.losses[k], False, LOSS)
+        about = [(target_shape, output_shape, logits)]
+        if several:
+            about = list(zip(target_shape, output_shape, logits, strict=True))
         for given, weighted in ((metrics, False), (weighted_metrics, True)):
-            for entry in as_list(given):
-                metric, name = _resolve(entry, target_shape, output_shape, logits)
-                if name in taken and weighted:
-                    name = f"weighted_{name}"
-                stem, k = name, 1
-                while name in taken:
-                    name, k = f"{stem}_{k}", k + 1
-                taken.add(name)
-                self.items.append((name, metric, weighted))
+            for k, entries in enumerate(by_output(given, names)):
+                for entry in as_list(entries):
+                    if about[k][0] is None:
+                        raise ValueError(f"y: the output {names[k]!r} has metrics, but no targets")
+                    metric, name = _resolve(entry, *about[k])
+                    self._append(f"{names[k]}_" if several else "", name, metric, weighted, k)
+        if not several:
+            self.of = [None] * len(self.items)
+
+    def _append(self, output, name, metric, weighted, k):
+        """Add a metric under a name that no other has."""
+        taken, stem = {"loss", *(name for name, *_ in self.items)}, f"{output}{name}"
+        if stem in taken and weighted:
+            stem = f"{output}weighted_{name}"
+        name, count = stem, 1
+        while name in taken:
+            name, count = f"{stem}_{count}", count + 1
+        self.items.append((name, metric, weighted))
+        self.of.append(k)
 
     def reset(self):
         for _, metric, _ in self.items:
@@ -57,11 +88,13 @@ class Collection:
             which: function of a metric: whether it counts them; None: all do.
         """
         if not all(_ours(metric) for _, metric, _ in self.items):
-            y_pred = np.array(y_pred)  # a user may keep it, and the next step writes over it
-        for _, metric, weighted in self.items:
-            if which is not None and not which(metric):
+            y_pred = each(np.array, y_pred)  # a user may keep it, and the next step writes over it
+        given = y_true, y_pred, sample_weight
+        for (_, metric, weighted), k in zip(self.items, self.of, strict=True):
+            if k == LOSS or (which is not None and not which(metric)):
                 continue
-            weight = sample_weight if weighted else None
+            y_true, y_pred, weight = given if k is None else _of_output(k, *given)
+            weight = weight if weighted else None
             # counts are exact in any order, sums of other numbers are not
             if batch_size is None or metric.adds_in_order or (weight is None and metric.counts):
                 metric.update_state(y_true, y_pred, weight)
@@ -70,6 +103,16 @@ class Collection:
                 rows = slice(i, i + batch_size)
                 part = None if weight is None else weight[rows]
                 metric.update_state(y_true[rows], y_pred[rows], part)
+
+    def count_losses(self, sums, rows):
+        """Count the losses of several outputs.
+
+        Args:
+            sums: per output, of one or several batches; None without a loss.
+            rows: of each batch.
+        """
+        for k, mean in self.losses.items():
+            mean.update_state(sums[k], rows)
 
     def matches(self, y, output_shape, integer_targets):
         """Return what a device can count in place of `update`, matches of rows; None if not all.
@@ -130,6 +173,24 @@ def _plain(result):
     if array.dtype.kind not in "biuf":
         return result
     return array if array.ndim else float(array)
+
+
+def _of_output(k, y_true, y_pred, sample_weight):
+    """Return the same of one of several outputs."""
+    weight = None if sample_weight is None else sample_weight.parts[k]
+    return y_true.parts[k], y_pred[k], weight
+
+
+def by_output(metrics, names, what="metrics"):
+    """Return what is given for each output, as a list; see `Collection`."""
+    if names is None or len(names) < 2:
+        return [metrics]
+    if metrics is None or (isinstance(metrics, (list, tuple)) and not metrics):
+        return [None] * len(names)
+    if not isinstance(metrics, (list, tuple, dict)):
+        raise TypeError(f"{what}: expected a list or dict with an entry for each of the outputs "
+                        f"{list(names)}, received {metrics!r}")  # fmt: skip
+    return in_order(list(names), metrics, what)
 
 
 def as_list(metrics):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..configs.checks import check_integer, check_number
+from ..core.parameters import claim
 from .base import register
 from .confusion import Counts, check_probabilities
 from .shapes import pair
@@ -17,6 +18,7 @@ class _AtLeast(Counts):
         super().__init__(dtype, name)
         check_number(f"{type(self).__name__}: {what}", least, 0, 1)
         check_integer(f"{type(self).__name__}: num_thresholds", num_thresholds, kind="")
+        claim(f"{type(self).__name__}: thresholds", (num_thresholds,))
         self.num_thresholds, self.class_id, self._least = num_thresholds, class_id, least
         setattr(self, what, least)
         n = num_thresholds

@@ -92,7 +92,8 @@ def _loss_of(model, batch):
     def loss():
         model.begin_step()
         with replaced(model, backward=_nothing):
-            model.compute_gradients(x, *model.target_rows(y, sample_weight))
+            shape = model.output_shape_for(x)
+            model.compute_gradients(x, *model.target_rows(y, sample_weight, shape))
         return model.context.loss
 
     return loss

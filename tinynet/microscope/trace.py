@@ -90,8 +90,12 @@ def trace(model, x, y, sample_weight=None):
 def prepare(model, x, y, sample_weight=None):
     """Return the checked batch, x on the model's device, and prepare the model for it."""
     model._require_compiled("trace")
+    if hasattr(model.loss, "losses"):
+        raise ValueError(f"{model.name} has several outputs, and a trace follows one loss: make a "
+                         "model of one of them, Model(inputs, output), which shares the layers, "
+                         "and compile it")  # fmt: skip
     data = model.dataset(x, y, sample_weight)
-    model._prepare(data.y.shape)
+    model._prepare(data.target_shape)
     return model.input_rows(data.x, slice(None)), data.y, data.sample_weight
 
 
@@ -103,7 +107,7 @@ def run(model, batch, update=True):
     numbers = dict(model.optimizer.step_scalars(iteration))
     model.begin_step()
     with listener:
-        model.train_step(x, *model.target_rows(y, sample_weight))
+        model.train_step(x, *model.target_rows(y, sample_weight, model.output_shape_for(x)))
     for call in listener.calls:
         if getattr(call.layer, "activation", None) is activations.linear and not call.fused:
             call.z = call.dz = None  # there y is z

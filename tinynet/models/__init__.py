@@ -6,6 +6,7 @@ from .cloning import clone_model
 from .functional import Functional
 from .model import Model
 from .sequential import Sequential
+from .subclassed import Subclassed as _Subclassed
 
 __all__ = [
     "Functional", "Model", "Sequential", "clone_model", "load_model", "model_from_json",

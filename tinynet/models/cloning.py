@@ -79,29 +79,22 @@ def _sequential(model, input_tensors, cloned):
 
 def _functional(model, input_tensors, cloned, call):
     if input_tensors is None:
-        new = [Input(t.shape[1:], name=t.name, dtype=t.node.layer.input_dtype or t.dtype)
+        new = [Input(t.shape[1:], t.shape[0], t.node.layer.input_dtype or t.dtype, name=t.name)
                for t in model.inputs]  # fmt: skip
-        input_tensors = _like(model, new)
+        input_tensors = graph.like(model.inputs_as_given, new)
     given = graph.flat(input_tensors)
-    names = sorted(input_tensors) if isinstance(input_tensors, dict) else None
+    names = [sorted(some) if isinstance(some, dict) else None
+             for some in (input_tensors, model.inputs_as_given)]  # fmt: skip
     symbolic = all(isinstance(tensor, graph.KerasTensor) for tensor in given)
-    if not symbolic or len(given) != len(model.inputs) or names != model.input_names:
-        raise ValueError(f"clone_model: expected symbolic tensors like {_like(model, model.inputs)}"
-                         f", received {input_tensors!r}")  # fmt: skip
+    if not symbolic or len(given) != len(model.inputs) or names[0] != names[1]:
+        raise ValueError(f"clone_model: expected symbolic tensors like {model.input}, received "
+                         f"{input_tensors!r}")  # fmt: skip
     values = dict(zip(model.inputs, given, strict=True))
     for node in model.nodes_in_order:
         x = [values[tensor] for tensor in node.inputs]
         options = {} if node.training is None else {"training": node.training}
-        values[node.output] = call(cloned(node.layer), x if node.many else x[0], **options)
-    outputs = [values[tensor] for tensor in model.outputs]
+        y = call(cloned(node.layer), x if node.many else x[0], **options)
+        values.update(zip(node.outputs, graph.flat(y), strict=True))
+    outputs = graph.like(model.outputs_as_given, [values[tensor] for tensor in model.outputs])
     alike = type(model).__init__ is Functional.__init__  # a subclass that is made as its base is
-    return (type(model) if alike else Functional)(
-        input_tensors, outputs if model.many_outputs else outputs[0], name=model.name
-    )
-
-
-def _like(model, tensors):
-    """Return tensors in the structure of the model's inputs: one, a list, or a dict."""
-    if model.input_names is not None:
-        return dict(zip(model.input_names, tensors, strict=True))
-    return list(tensors) if model.many_inputs else tensors[0]
+    return (type(model) if alike else Functional)(input_tensors, outputs, name=model.name)

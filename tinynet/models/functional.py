@@ -1,14 +1,13 @@
-"""Functional models: any graph of layers without loops, with one or several inputs."""
+"""Functional models: any graph of layers without loops, with several inputs and outputs."""
 
 from ..core import graph
 from ..core.graph import KerasTensor
 from ..core.locks import join
 from ..data.several import SeveralRows, as_inputs
 from ..layers import InputLayer, Layer
-from ..layers import deserialize as deserialize_layer
-from ..layers import serialize as serialize_layer
 from ..layers.base import register
-from .model import Model
+from . import graph_config
+from .model import Model, output_activation
 
 
 @register("Model")
@@ -20,12 +19,12 @@ class Functional(Model):
         model = Model([a, b], Dense(1)(h))
 
     A layer that is applied several times has one set of weights, whose gradient is the sum over
-    the applications. With a list of outputs the model can be called and can predict; `fit` needs
-    one output.
+    the applications. An input may be any tensor: the model then begins there, and shares its layers
+    with the one that the tensor is part of.
 
     Args:
-        inputs: what `Input` gave; a list, or a dict by name, where there are several.
-        outputs: a symbolic tensor, or a list of them.
+        inputs: what `Input` or a layer gave; a list, or a dict by name, where there are several.
+        outputs: a symbolic tensor; a list, or a dict by name, where there are several.
         name: None: "functional" with a counter.
 
     Raises:
@@ -34,22 +33,16 @@ class Functional(Model):
     """
 
     keras_module = "keras.src.models.functional"
-    derived = Model.derived | {"kept": {}}
 
     def __init__(self, inputs, outputs, trainable=True, name=None):
         for label, given in (("inputs", inputs), ("outputs", outputs)):
             tensors = graph.flat(given)
             if not tensors or not all(isinstance(t, KerasTensor) for t in tensors):
                 raise TypeError(f"Model: {label} must be symbolic tensors, received {given!r}")
-        for tensor in graph.flat(inputs):
-            if tensor.node.inputs:
-                raise ValueError("Model: inputs must come from Input(), received the output of "
-                                 f"{tensor.name!r}")  # fmt: skip
+        inputs, outputs = _from_inputs(inputs, outputs)
         nodes, layers = graph.order(graph.flat(inputs), graph.flat(outputs))
-        super().__init__(name)
-        self.input_names = sorted(inputs) if isinstance(inputs, dict) else None
-        self.many_inputs = isinstance(inputs, (list, tuple, dict))
-        self.many_outputs = isinstance(outputs, (list, tuple, dict))
+        super().__init__(name=name)
+        self.inputs_as_given, self.outputs_as_given = inputs, outputs
         self.inputs, self.outputs = graph.flat(inputs), graph.flat(outputs)
         for layer in layers:
             self.check_addition(layer)
@@ -66,19 +59,48 @@ class Functional(Model):
                 raise ValueError(f"Model: layer {layer.name!r} has an activity_regularizer, so it "
                                  "can be applied only once; put ActivityRegularization after each "
                                  "application")  # fmt: skip
-        self.kept = {}  # node -> what its layer saved, where a layer has several
         shapes = [tensor.shape for tensor in self.inputs]
         self.input_shape = shapes if len(shapes) > 1 else shapes[0]
         shapes = [tensor.shape for tensor in self.outputs]
-        self.output_shape = shapes if self.many_outputs else shapes[0]
+        self.output_shape = shapes if len(shapes) > 1 else shapes[0]
         self.built = True
         if not trainable:
             self.trainable = False
 
     @property
+    def input(self):
+        """The symbolic inputs as they were given: a tensor, a list or a dict."""
+        return graph.like(self.inputs_as_given, self.inputs)
+
+    @property
+    def output(self):
+        """The symbolic outputs as they were given: a tensor, a list or a dict."""
+        return graph.like(self.outputs_as_given, self.outputs)
+
+    @property
     def names_of_inputs(self):
         """How a dict of arrays names them: by the keys of `inputs`, or by their layers."""
-        return self.input_names or [tensor.name for tensor in self.inputs]
+        return _names(self.inputs_as_given, self.inputs)
+
+    @property
+    def names_of_outputs(self):
+        """How dicts of targets, losses and metrics name them: as `names_of_inputs`."""
+        return _names(self.outputs_as_given, self.outputs)
+
+    @property
+    def output_names(self):
+        """The names of the layers that give the outputs."""
+        return [tensor.name for tensor in self.outputs]
+
+    def packed(self, outputs):
+        """Outputs, a list, as the model returns them: a dict by name, a list, or the only one."""
+        if isinstance(self.outputs_as_given, dict):
+            return graph.like(self.outputs_as_given, outputs)
+        return list(outputs) if len(outputs) > 1 else outputs[0]
+
+    def connect(self, x, training=None):
+        """The symbolic outputs for symbolic inputs: a tensor, a list, or a dict by input's name."""
+        return super().connect(graph.by_name(self.names_of_inputs, x, self.name), training)
 
     def build(self, input_shape):
         """Nothing is left to do: the layers were built when they were connected."""
@@ -87,7 +109,18 @@ class Functional(Model):
     def check_shapes(self):
         for node in self.nodes_in_order:
             shapes = [tensor.shape for tensor in node.inputs]
-            self.check_still_fits(node.layer, shapes if node.many else shapes[0], node.output.shape)
+            given = [tensor.shape for tensor in node.outputs]
+            self.check_still_fits(node.layer, shapes if node.many else shapes[0],
+                                  given if len(given) > 1 else given[0])  # fmt: skip
+
+    def output_shape_of(self, input_shape):
+        shapes = dict(zip(self.inputs, _as_list(input_shape), strict=True))
+        for node in self.nodes_in_order:
+            given = [shapes[tensor] for tensor in node.inputs]
+            shape = node.layer.compute_output_shape(given if node.many else given[0])
+            shapes.update(zip(node.outputs, _as_list(shape), strict=True))
+        found = [shapes[tensor] for tensor in self.outputs]
+        return found if len(found) > 1 else found[0]
 
     # --------------------------------------------------------------------- forward and backward
 
@@ -96,13 +129,15 @@ class Functional(Model):
         return self.outputs[0].node.layer
 
     @property
-    def activation(self):
-        """That of the last layer, None where its output has other readers as well."""
-        node = self.outputs[0].node
-        read = any(node.output is t for other in self.nodes_in_order for t in other.inputs)
-        if self.many_outputs or read or len(self.uses.get(node.layer, ())) != 1:
-            return None
-        return super().activation
+    def activations(self):
+        """That of each output's layer, None where the output has other readers as well."""
+        read = [tensor for node in self.nodes_in_order for tensor in node.inputs] + self.outputs
+        found = []
+        for tensor in self.outputs:
+            layer = tensor.node.layer
+            alone = read.count(tensor) == 1 and len(self.uses.get(layer, ())) == 1
+            found.append(output_activation(layer, tensor.index) if alone else None)
+        return found
 
     def forward(self, x, training=False, logits=False):
         """Outputs of a batch: an array, or a list where there are several outputs.
@@ -110,48 +145,63 @@ class Functional(Model):
         Args:
             x: an array (N, ...), or a list of them in the order of `inputs`.
             training: whether dropout and the like are on.
-            logits: leave the last activation away.
+            logits: leave the last activation away; where there are several outputs a list.
         """
-        arrays = x if isinstance(x, list) else [x]
-        values = dict(zip(self.inputs, arrays, strict=True))
+        values = dict(zip(self.inputs, _as_list(x), strict=True))
+        self.saved = {}  # node -> what its layer and those inside saved, where a layer has several
+        bare = self._without_activation(logits)
         outer = self.context.use  # this model may be applied several times in another one
         for node in self.nodes_in_order:
             layer, inputs = node.layer, [values[tensor] for tensor in node.inputs]
             self.context.use = outer * len(self.uses[layer]) + self.uses[layer].index(node)
             inputs = inputs if node.many else inputs[0]
             mode = training if node.training is None else node.training
-            last = node.output is self.outputs[0]
-            values[node.output] = layer.forward_pass(inputs, mode, logits and last)
+            y = layer.forward_pass(inputs, mode, _flags(node, bare))
+            values.update(zip(node.outputs, _as_list(y), strict=True))
             if len(self.uses[layer]) > 1:
-                self.kept[node] = layer.saved
+                self.saved[node] = [part.saved for part in layer.layout.parts]
         self.context.use = outer
         outputs = [values[tensor] for tensor in self.outputs]
-        return outputs if self.many_outputs else outputs[0]
+        return outputs if len(outputs) > 1 else outputs[0]
 
     def backward(self, dy, logits=False):
         """Write every parameter's gradient; dy is the gradient by what `forward` returned.
 
         What several nodes read has the sum of their gradients, and so has a layer that is used
-        several times. Parts below which nothing learns are left out.
+        several times. Parts below which nothing learns are left out. Of several outputs dy is a
+        list, with None for one that the loss does not depend on: what leads only there has the
+        gradient 0.
         """
-        gradients, touched = {self.outputs[0]: dy}, set()
+        gradients, touched, bare = {}, set(), self._without_activation(logits)
+        for tensor, d in zip(self.outputs, _as_list(dy), strict=True):
+            self._add_gradient(gradients, tensor, d)
         for node in reversed(self.learning):
-            layer, dy = node.layer, gradients.pop(node.output)
+            layer, dys = node.layer, [gradients.pop(tensor, None) for tensor in node.outputs]
+            if all(d is None for d in dys):
+                continue
             if len(self.uses[layer]) > 1:
-                layer.saved = self.kept.pop(node)
-            last = logits and node.output is self.outputs[0]
+                for part, saved in zip(layer.layout.parts, self.saved[node], strict=True):
+                    part.saved = saved
+            dy, flags = dys if len(dys) > 1 else dys[0], _flags(node, bare)
             if layer in touched:
-                dx = self._add_to_gradients(layer, dy, last)
+                dx = self._add_to_gradients(layer, dy, flags)
             else:
-                dx = layer.backward_pass(dy, last)
+                dx = layer.backward_pass(dy, flags)
             touched.add(layer)
             for tensor, d in zip(node.inputs, dx if node.many else [dx], strict=True):
                 if tensor in self.wanted:
-                    before = gradients.get(tensor)
-                    both = before is not None
-                    gradients[tensor] = self.result_of(self.ops.add, before, d) if both else d
+                    self._add_gradient(gradients, tensor, d)
+        for layer in self.taught:
+            for p in () if layer in touched else layer.trainable_weights:
+                self.ops.scale_(0.0, x=p.grad)
         dx = [gradients.get(tensor) for tensor in self.inputs]
-        return dx if self.many_inputs else dx[0]
+        return dx if len(dx) > 1 else dx[0]
+
+    def _add_gradient(self, gradients, tensor, d):
+        before = gradients.get(tensor)
+        if d is not None:
+            both = before is not None
+            gradients[tensor] = self.result_of(self.ops.add, before, d) if both else d
 
     def _add_to_gradients(self, layer, dy, logits):
         """Backward of a layer whose parameters have got gradients before in this step."""
@@ -165,8 +215,16 @@ class Functional(Model):
             p.grad = total
         return dx
 
-    def first_layers(self):
-        return [node.layer for node in self.nodes_in_order if self.inputs[0] in node.inputs]
+    def _without_activation(self, logits):
+        """The outputs, symbolic, whose last activation is left away."""
+        flags = logits if isinstance(logits, list) else [logits]
+        return {t for t, bare in zip(self.outputs, flags, strict=False) if bare}
+
+    def readers(self, k):
+        outputs = [(tensor.node.layer, 0) for tensor in self.outputs if tensor is self.inputs[k]]
+        return outputs + [(node.layer, i) for node in self.nodes_in_order
+                          for i, tensor in enumerate(node.inputs)
+                          if tensor is self.inputs[k]]  # fmt: skip
 
     def plan_backward(self, needs_dx):
         self.needs_dx = needs_dx
@@ -176,7 +234,8 @@ class Functional(Model):
             below = any(tensor in self.wanted for tensor in node.inputs)
             if below or node.layer.trainable_weights:
                 self.learning.append(node)
-                self.wanted.add(node.output)
+                self.wanted.update(node.outputs)
+        self.taught = [layer for layer in self.uses if layer.trainable_weights]
         if not self.learning:  # everything is frozen: `backward` still begins at the output
             self.learning = [self.outputs[0].node]
         for layer, nodes in self.uses.items():
@@ -190,12 +249,12 @@ class Functional(Model):
             raise ValueError(f"{self.name} takes {len(self.inputs)} inputs, received {count}")
 
     def check_values(self, x, where):
-        values = dict(zip(self.inputs, x if isinstance(x, list) else [x], strict=True))
+        values = dict(zip(self.inputs, _as_list(x), strict=True))
         for node in self.nodes_in_order:  # as far as the values come through unchanged
             if len(node.inputs) == 1 and node.inputs[0] in values:
                 node.layer.check_values(values[node.inputs[0]], where)
                 if node.layer.preserves_values:
-                    values[node.output] = values[node.inputs[0]]
+                    values[node.outputs[0]] = values[node.inputs[0]]
 
     preserves_values = False
 
@@ -217,95 +276,55 @@ class Functional(Model):
         return parts if len(parts) > 1 else parts[0]
 
     def accepts(self, shape):
-        expected = [tensor.shape for tensor in self.inputs]
-        given = shape if isinstance(shape, list) else [shape]
+        expected, given = [tensor.shape for tensor in self.inputs], _as_list(shape)
         return len(expected) == len(given) and all(map(graph.fits, given, expected))
 
     # --------------------------------------------------------------------------------- config
 
     def get_config(self) -> dict:
-        """Name, layers, how they are connected, inputs and outputs, as plain values."""
-        numbers = {
-            node: i
-            for nodes in self.uses.values()
-            for i, node in enumerate(sorted(nodes, key=lambda n: n.number))
-        }
+        """Name, layers, how they are connected, inputs and outputs, as plain values.
 
-        def place(tensor):
-            return [tensor.name, numbers.get(tensor.node, 0), 0]
-
-        def written(tensor):
-            config = {"shape": tensor.shape, "dtype": tensor.dtype, "keras_history": place(tensor)}
-            return {"class_name": "__keras_tensor__", "config": config}
-
-        layers = []
-        for layer in self.layers:
-            calls = []
-            for node in sorted(self.uses.get(layer, ()), key=lambda n: n.number):
-                tensors = [written(tensor) for tensor in node.inputs]
-                options = {} if node.training is None else {"training": node.training}
-                calls.append({"args": [tensors if node.many else tensors[0]], "kwargs": options})
-            layers.append({**serialize_layer(layer), "name": layer.name, "inbound_nodes": calls})
-        inputs, outputs = map(list, (map(place, self.inputs), map(place, self.outputs)))
-        if self.input_names is not None:
-            inputs = dict(zip(self.input_names, inputs, strict=True))
-        return {
-            "name": self.name,
-            "trainable": True,
-            "layers": layers,
-            "input_layers": inputs if self.many_inputs else inputs[0],
-            "output_layers": outputs if self.many_outputs else outputs[0],
-        }
+        A subclass whose constructor takes no inputs and outputs is made by that constructor again.
+        """
+        if not self.is_made_of("inputs", "outputs"):
+            return super().get_config()
+        return graph_config.written(self)
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):
         """A model of the same architecture with new weights."""
-        made = {c["config"]["name"]: deserialize_layer(c, custom_objects) for c in config["layers"]}
-        tensors = {}  # (layer, number of the call) -> output
-        for name, layer in made.items():
-            if isinstance(layer, InputLayer):
-                tensors[name, 0] = layer.output
-        waiting = [
-            (c["config"]["name"], number, call)
-            for c in config["layers"]
-            for number, call in enumerate(c["inbound_nodes"])
-            if call["args"]
-        ]
-        while waiting:
-            later = []
-            for name, number, call in waiting:
-                first = all((name, i) in tensors for i in range(number))
-                try:
-                    x = _read(call["args"][0], tensors)
-                except KeyError:
-                    x = None
-                if x is None or not first:
-                    later.append((name, number, call))
-                else:
-                    training = call.get("kwargs", {}).get("training")
-                    tensors[name, number] = made[name].connect(x, training)
-            if len(later) == len(waiting):
-                raise ValueError(f"functional config: {later[0][0]!r} reads what no layer gives")
-            waiting = later[::-1]  # so a graph that is listed from its end takes one turn more
-        inputs = _places(config["input_layers"], tensors)
-        return cls(inputs, _places(config["output_layers"], tensors), name=config.get("name"))
+        if "layers" not in config:
+            return super().from_config(config, custom_objects)
+        return cls(*graph_config.read(config, custom_objects), name=config.get("name"))
 
 
-def _read(written, tensors):
-    """Tensors for a serialized argument."""
-    if isinstance(written, (list, tuple)):
-        return [_read(one, tensors) for one in written]
-    name, number, _ = written["config"]["keras_history"]
-    return tensors[name, number]
+def _from_inputs(inputs, outputs):
+    """The inputs and outputs, with a new Input in place of each input that a layer gives."""
+    known = {}
+    for tensor in graph.flat(inputs):
+        if tensor.node.inputs and tensor not in known:
+            name = f"{tensor.name}_input" + (f"_{tensor.index}" if tensor.index else "")
+            batch, *shape = tensor.shape
+            known[tensor] = InputLayer(shape, batch, tensor.dtype, name=name).output
+    if not known:
+        return inputs, outputs
+    new_inputs = [known.get(tensor, tensor) for tensor in graph.flat(inputs)]
+    new_outputs = graph.rebuilt(graph.flat(outputs), known)
+    return graph.like(inputs, new_inputs), graph.like(outputs, new_outputs)
 
 
-def _places(written, tensors):
-    """Tensors for [name, call, 0], a list or a dict of such."""
-    if isinstance(written, dict):
-        return {key: _places(one, tensors) for key, one in written.items()}
-    if written and isinstance(written[0], str):
-        return tensors[written[0], written[1]]
-    return [_places(one, tensors) for one in written]
+def _names(given, tensors):
+    return sorted(given) if isinstance(given, dict) else [tensor.name for tensor in tensors]
+
+
+def _as_list(x):
+    return x if isinstance(x, list) else [x]
+
+
+def _flags(node, bare):
+    """Whether a node's output is without the last activation; a list where it has several."""
+    flags = [tensor in bare for tensor in node.outputs]
+    return flags if len(flags) > 1 else flags[0]
 
 
 Model.functional = Functional

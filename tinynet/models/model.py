@@ -6,22 +6,35 @@ arrays (`context`) and keeps their parameters in its flat vectors.
 """
 
 import functools
+import inspect
 
 import numpy as np
 
 from .. import saving
 from ..config import float_dtype
+from ..configs.keras import constructor_names
 from ..configs.naming import unique_name
 from ..core.context import StepContext
 from ..core.devices import load_ops, resolve
-from ..core.graph import fits, is_symbolic
+from ..core.graph import fits, flat, is_symbolic
 from ..core.locks import exclusive
 from ..core.parameters import FlatParameters
-from ..core.versions import latest_version, new_version
+from ..core.versions import latest_version
 from ..engine.fit import Trainer
 from ..layers import Layer
+from ..layers.holding import BESIDE_CALL
 
-PLANS = {"planned", "fitting_layout", "first_trained", "learning", "wanted"}  # made from the layers
+# made from the layers
+PLANS = {"planned", "fitting_layout", "first_trained", "learning", "wanted", "taught"}
+
+
+def output_activation(layer, index=0):
+    """The activation that gives a layer's output, with which a loss can be fused, or None."""
+    if isinstance(layer, Model):
+        return layer.activations[index]
+    if getattr(layer, "activity_regularizer", None) is not None:
+        return None  # the penalty needs the output itself
+    return getattr(layer, "activation", None)
 
 
 class Model(Trainer, Layer):
@@ -31,7 +44,8 @@ class Model(Trainer, Layer):
         model = Model(x, Dense(10, activation="softmax")(Dense(100, activation="relu")(x)))
 
     A kind of model defines `forward(x, training, logits)` and `backward(dy, logits)`, where logits
-    leaves the last activation out; `first_layers()`, those that read the input; `check_shapes()`,
+    leaves the last activation out; `readers(k)`, (layer, which of its inputs) for all that reads
+    input number k; `output_shape_of(input_shape)`; `check_shapes()`,
     which raises unless each layer still takes what those before it give; and
     `plan_backward(needs_dx)`, which notes what learns and which gradients are needed.
 
@@ -45,13 +59,17 @@ class Model(Trainer, Layer):
         input_shape, output_shape: with None for the number of rows.
     """
 
-    functional = stack = None  # Functional and Sequential, set by their modules
+    functional = stack = subclassed = None  # Functional, Sequential, Subclassed: see `models`
+    inner_layers, saved = (), None
+    formula_names = BESIDE_CALL
     declared_input_shape = None
     derived = Layer.derived | dict.fromkeys(("flat", "execution", "course", "measured_for"))
     planned = fitting_layout = None  # what `plan_backward` and `check_shapes` have seen
 
     def __new__(cls, *args, **kwargs):
         if cls is not Model:
+            if cls.forward is Layer.forward and hasattr(cls, "call"):
+                _derive(cls, Model.subclassed)
             return super().__new__(cls)
         if not args and not {"inputs", "outputs"} <= set(kwargs):
             raise TypeError("Model needs inputs and outputs: Model(inputs, outputs). What `call` "
@@ -59,17 +77,26 @@ class Model(Trainer, Layer):
                             "of its own is a Layer with forward and backward")  # fmt: skip
         return super().__new__(Model.functional)
 
-    def __init__(self, name=None):
+    def __init__(self, inputs=None, outputs=None, *, name=None, trainable=True, dtype=None):
+        if inputs is not None or outputs is not None:
+            if isinstance(self, Model.subclassed):
+                raise TypeError(f"{type(self).__name__} has a call, which says what it computes: "
+                                "super().__init__() takes no inputs and outputs then")  # fmt: skip
+            _derive(type(self), Model.functional)
+            Model.functional.__init__(self, inputs, outputs, trainable=trainable, name=name)
+            return
+        float_dtype(dtype)  # that of the layers counts
+        before = frozenset(vars(self))  # set by a subclass
         Trainer.__init__(self)
         # training state, and what is derived from the layers, do not change the version
-        self.unversioned = Layer.unversioned | PLANS | {"_context"} | frozenset(vars(self))
+        self.unversioned = Layer.unversioned | PLANS | (frozenset(vars(self)) - before)
         self.name = unique_name(type(self).__name__) if name is None else str(name)
-        self.inner_layers, self.nodes = [], []
+        self.learns, self.nodes = bool(trainable), []
         self.input_shape = self.output_shape = None
         self.built = False
         self.needs_dx = True
         self.step_context = StepContext(load_ops(resolve()), reuse=True)
-        self._context = self.step_context
+        self.context = self.step_context
 
     def __getstate__(self):
         """Return the attributes of a copy; in `fit` a callback may ask for one."""
@@ -80,6 +107,7 @@ class Model(Trainer, Layer):
         return {name: own[name] for name in ("chain", "nodes_in_order") if name in own} | kept
 
     names_of_inputs = None  # where x may be a list or a dict of arrays
+    names_of_outputs = None  # where there may be several
 
     @property
     def last_layer(self):
@@ -89,7 +117,20 @@ class Model(Trainer, Layer):
     # --------------------------------------------------------------------------- layers inside
 
     def __init_subclass__(cls, **options):
-        """A model's `build` may run again, when its layers have changed: it stays as it is."""
+        """A model's `build` may run again, when its layers have changed: it stays as it is.
+
+        What a class of the user's builds in addition to a `call` is followed by its recording.
+        """
+        own = vars(cls).get("build")
+        if own is not None and hasattr(cls, "call"):
+
+            @functools.wraps(own)
+            def build(self, input_shape):
+                own(self, input_shape)
+                if self.recorded is None or self.recorded != self.recorded_now():
+                    Model.subclassed.build(self, input_shape)
+
+            cls.build = build
 
     @property
     def layers(self):
@@ -106,42 +147,21 @@ class Model(Trainer, Layer):
         return self.layout.parts[1:]
 
     @property
-    def activation(self):
-        """That of the last layer, with which a loss can be fused; None if it has none."""
-        last = self.last_layer
-        if getattr(last, "activity_regularizer", None) is not None:
-            return None  # the penalty needs the output itself
-        return getattr(last, "activation", None)
+    def activations(self):
+        """For each output the activation with which a loss can be fused; None if there is none."""
+        return [output_activation(self.last_layer)]
 
-    @property
-    def takes_sparse(self):
-        """Whether the layers that see the input can do with a sparse matrix."""
+    def takes_sparse(self, k=0):
+        """Whether all that reads input number k can do with a sparse matrix."""
         return all(
-            layer.takes_sparse if isinstance(layer, Model) else "takes_sparse" in vars(type(layer))
-            for layer in self.first_layers()
+            one.takes_sparse(i) if isinstance(one, Model) else "takes_sparse" in vars(type(one))
+            for one, i in self.readers(k)
         )
 
-    @property
-    def context(self):
-        """Arrays and kernels of the model that takes the step: this one, or one that holds it."""
-        return self._context
-
-    @context.setter
-    def context(self, context):
-        self._context = context
-        for layer in self.inner_layers:
-            layer.context = context
-        new_version()  # another model that holds some of the layers has to set their context again
-
-    @property
-    def saved(self):
-        """The `saved` of each layer inside."""
-        return [layer.saved for layer in self.inner_layers]
-
-    @saved.setter
-    def saved(self, values):
-        for i, layer in enumerate(self.inner_layers):
-            layer.saved = None if values is None else values[i]
+    def add_weight(self, *args, **options):
+        """Not supported: a model's weights are those of its layers."""
+        raise NotImplementedError(f"{self.name}: a model has no weights of its own; make a Layer "
+                                  "with add_weight, forward and backward")  # fmt: skip
 
     def check_addition(self, layer):
         """Raise unless this layer can stand beside the others, and this model is not inside it."""
@@ -180,15 +200,15 @@ class Model(Trainer, Layer):
         """Outputs for arrays, without batching; for symbolic tensors the symbolic output."""
         if is_symbolic(inputs):
             return self.connect(inputs, training)
+        if self.context.within is not None:
+            return self.call_within(inputs, training)
         x = self.as_input(inputs)
         x = self.build_for(x)
-        self.begin_step()
+        self.begin_call()
         ops = self.context.ops
         x = [ops.from_host(a) for a in x] if isinstance(x, list) else ops.from_host(x)
         y = self.forward(x, training=bool(training))
-        if isinstance(y, list):
-            return [ops.to_host(a).copy() for a in y]
-        return ops.to_host(y).copy()
+        return self.packed([ops.to_host(a).copy() for a in flat(y)])
 
     def forward_pass(self, x, training=False, logits=False):
         return self.forward(x, training=training, logits=logits)
@@ -198,13 +218,32 @@ class Model(Trainer, Layer):
 
     # ------------------------------------------------------------------------------ building
 
+    def build(self, input_shape):
+        """Create all parameters; a kind of model says how."""
+        raise NotImplementedError(f"{self.name} ({type(self).__name__}) has nothing to compute "
+                                  "with: give the class a call(inputs, training=False) that "
+                                  "applies layers kept as attributes, or call super().__init__("
+                                  "inputs=..., outputs=...)")  # fmt: skip
+
+    def check_backward(self):
+        """Raise where two layers side by side hold the same one, and both would use its `grad`."""
+        owners = {}
+        for layer in self.layers:
+            for leaf in layer.leaves():
+                owner = owners.setdefault(leaf, layer)
+                if owner is not layer and leaf.weights:
+                    raise ValueError(f"{self.name}: layer {leaf.name!r} is inside {owner.name!r} "
+                                     f"and {layer.name!r}: one gradient would overwrite the other; "
+                                     "apply it several times in one Model(inputs, outputs), or in "
+                                     "one call")  # fmt: skip
+
     def accepts(self, shape):
-        return shape[1:] == self.input_shape[1:]
+        return fits(shape, self.input_shape)
 
     def compute_output_shape(self, input_shape):
         self.build_once(input_shape)
         self.check_input_shape(input_shape)
-        return self.output_shape
+        return self.output_shape_of(input_shape)
 
     def build_for(self, x, where="x"):
         """x in the shape of the model's rows; builds for it unless that is done.
@@ -230,11 +269,23 @@ class Model(Trainer, Layer):
                              f"{_meant(x, shape)}")  # fmt: skip
         return x
 
+    def get_config(self) -> dict:
+        """Name and trainability, where the constructor takes them; kinds of models add layers."""
+        taken = constructor_names(type(self))
+        config = {"name": self.name, "trainable": self.trainable}
+        return {key: value for key, value in config.items() if key in taken}
+
+    def is_made_of(self, *parts):
+        """Whether the constructor takes these arguments; else it makes the layers by itself."""
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        passes_on = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        return passes_on or set(parts) <= {p.name for p in parameters}
+
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):
         """A model of the same architecture with new weights, from `get_config()`'s dict."""
         if cls is not Model:
-            raise NotImplementedError(f"{cls.__name__} needs a from_config")
+            return super().from_config(config, custom_objects)
         kind = Model.functional if "input_layers" in config else cls.stack
         return kind.from_config(config, custom_objects)
 
@@ -246,14 +297,18 @@ class Model(Trainer, Layer):
         Raises:
             ValueError: the layers no longer fit together, because one of them was changed.
         """
-        flat, ops = self.flat, self.step_context.ops
+        layout, flat, ops = self.layout, self.flat, self.step_context.ops
         if flat is not None and flat.ops is ops and flat.checked is latest_version():
             return
-        layout = self.layout
+        for part in layout.parts:
+            if part.recorded and part.refresh():
+                layout = self.layout
         if any(one.context is not self.step_context for one in layout.parts):
-            self.context = self.step_context
+            self.take_context(self.step_context)
             self.planned = None
         if layout is not self.fitting_layout:
+            for leaf in layout.leaves:
+                leaf.check_unchanged()
             self.check_shapes()
         if flat is None or flat.ops is not ops or not flat.holds(layout.parameters):
             self.flat, self.planned = FlatParameters(layout.parameters, ops), None
@@ -362,3 +417,12 @@ def _meant(x, shape):
     if len(shape) > 1 and x.shape[1:] == shape[1:]:
         meant += f"; an input shape is that of one row, without the number of rows: {shape[1:]}"
     return meant
+
+
+def _derive(cls, kind):
+    """Have a class of the user's derive from a kind of model where it derives from Model."""
+    if cls is Model:
+        return kind
+    if issubclass(cls, Model) and cls not in (Model.functional, Model.stack, Model.subclassed):
+        cls.__bases__ = tuple(_derive(base, kind) for base in cls.__bases__)
+    return cls

@@ -2,8 +2,9 @@
 
 import itertools
 
-from ..core.graph import KerasTensor, Node
+from ..core.graph import KerasTensor, Node, fits, is_list_of_shapes
 from ..core.locks import exclusive, join
+from ..core.undo import undone_on_error
 from ..layers import InputLayer
 from ..layers import deserialize as deserialize_layer
 from ..layers import serialize as serialize_layer
@@ -28,7 +29,7 @@ class Sequential(Model):
     keras_module = "keras"
 
     def __init__(self, layers=None, trainable=True, name=None):
-        super().__init__(name)
+        super().__init__(name=name)
         self.input_layer = None
         self.chain = []  # the nodes of its layers, see `graph`
         for layer in layers or ():
@@ -63,13 +64,22 @@ class Sequential(Model):
             self.inner_layers = [*self.inner_layers, layer]
             self._stack_changed()
             return
-        layer.build_once(self.output_shape)
-        layer.check_input_shape(self.output_shape)
-        layer.context = self.context
-        self.output_shape = layer.compute_output_shape(self.output_shape)
+        with undone_on_error(self, layer):
+            self.output_shape = self._connected(layer, self.output_shape)
         self.inner_layers = [*self.inner_layers, layer]
-        self.chain.append(Node(layer, [self.chain[-1].output], False, self.output_shape))
+        self.chain.append(Node(layer, self.chain[-1].outputs, False, self.output_shape))
         self.flat = self.compiled_metrics = None
+
+    def _connected(self, layer, shape):
+        """The shape that a layer, built if need be, makes of `shape`."""
+        layer.build_once(shape)
+        layer.check_input_shape(shape)
+        layer.take_context(self.context)
+        shape = layer.compute_output_shape(shape)
+        if is_list_of_shapes(shape):
+            raise ValueError(f"{self.name}: {layer.name!r} has {len(shape)} outputs, a layer of a "
+                             "Sequential has one; use Model(inputs, outputs)")  # fmt: skip
+        return tuple(shape)
 
     @exclusive
     def pop(self):
@@ -78,13 +88,18 @@ class Sequential(Model):
         if not self.inner_layers:
             raise ValueError(f"{self.name}: there are no layers to pop")
         *self.inner_layers, layer = self.inner_layers
-        self._unchain()
-        self._stack_changed()
+        self.flat = self.compiled_metrics = None
+        if not self.inner_layers:
+            self._unchain()
+            self.built = False
+        elif self.built:
+            layer.nodes.remove(self.chain.pop())
+            self.output_shape = self.chain[-1].outputs[0].shape
         return layer
 
     def _stack_changed(self):
         self.flat = self.compiled_metrics = None
-        self.built = False
+        self.built, self.input_shape, self.output_shape = False, None, None
         shape = self._declared_shape()
         if shape is not None and self.inner_layers:
             self.build((None, *shape))
@@ -101,21 +116,42 @@ class Sequential(Model):
         """Create all parameters for inputs of `input_shape`, whose first entry, None, is N."""
         if not self.inner_layers:
             raise ValueError(f"{self.name}: add a layer first")
-        shape = (None, *tuple(input_shape)[1:])
+        batch = None if self.input_layer is None else self.input_layer.batch_size
+        shape = (batch, *tuple(input_shape)[1:])
         shapes = [shape]
-        for layer in self.inner_layers:
-            layer.build_once(shape)
-            layer.check_input_shape(shape)
-            layer.context = self.context
-            shape = layer.compute_output_shape(shape)
-            shapes.append(shape)
+        with undone_on_error(self):
+            for layer in self.inner_layers:
+                shapes.append(shape := self._connected(layer, shape))
         self.input_shape, self.output_shape = shapes[0], shape
         self.built = True
         self._make_chain(shapes)
 
     def check_shapes(self):
         for below, node in itertools.pairwise(self.chain):
-            self.check_still_fits(node.layer, below.output.shape, node.output.shape)
+            self.check_still_fits(node.layer, below.outputs[0].shape, node.outputs[0].shape)
+
+    def output_shape_of(self, input_shape):
+        shape = tuple(input_shape)
+        for layer in self.inner_layers:
+            layer.check_input_shape(shape)
+            shape = tuple(layer.compute_output_shape(shape))
+        return shape
+
+    def accepts(self, shape):
+        """Whether the layers take such a batch; without an Input, its axes may have other sizes."""
+        if fits(shape, self.input_shape):
+            return True
+        declared = self.input_layer or self.inner_layers[0].declared_input_shape
+        if declared is not None or len(shape) != len(self.input_shape):
+            return False
+        try:
+            self.output_shape_of(shape)
+        except ValueError:
+            return False
+        return True
+
+    def fitted(self, x, shape, where):
+        return x if self.accepts(x.shape) else super().fitted(x, shape, where)
 
     def _make_chain(self, shapes):
         """The symbolic tensors of the stack, so that another model can begin inside it."""
@@ -126,7 +162,7 @@ class Sequential(Model):
             first = InputLayer(shapes[0][1:], name=name, dtype=self.dtype)
         self.chain = [first.nodes[0]]
         for layer, shape in zip(self.inner_layers, shapes[1:], strict=True):
-            self.chain.append(Node(layer, [self.chain[-1].output], False, shape))
+            self.chain.append(Node(layer, self.chain[-1].outputs, False, shape))
 
     def _unchain(self):
         for node in self.chain[1:]:
@@ -134,16 +170,19 @@ class Sequential(Model):
         self.chain = []
 
     @property
-    def inputs(self):
-        """[the symbolic input]"""
-        self.require_built("inputs")
-        return [self.chain[0].output]
+    def input(self):
+        """The symbolic input."""
+        self.require_built("input")
+        return self.chain[0].outputs[0]
 
     @property
-    def outputs(self):
-        """[the symbolic output]"""
-        self.require_built("outputs")
-        return [self.chain[-1].output]
+    def output(self):
+        """The symbolic output."""
+        self.require_built("output")
+        return self.chain[-1].outputs[0]
+
+    inputs = property(lambda self: [self.input], doc="[the symbolic input]")
+    outputs = property(lambda self: [self.output], doc="[the symbolic output]")
 
     # --------------------------------------------------------------------- forward and backward
 
@@ -165,8 +204,8 @@ class Sequential(Model):
             dy = layer.backward_pass(dy)  # (N, ...)
         return dy
 
-    def first_layers(self):
-        return self.inner_layers[:1]
+    def readers(self, k):
+        return [(self.inner_layers[0], 0)]
 
     def plan_backward(self, needs_dx):
         trained = [i for i, layer in enumerate(self.inner_layers) if layer.trainable_weights]
@@ -196,16 +235,20 @@ class Sequential(Model):
 
     def get_config(self) -> dict:
         """Name, layers and input shape as plain values."""
+        if not self.is_made_of("layers"):
+            return super().get_config()
         inputs = [] if self.input_layer is None else [self.input_layer]
         return {
             "name": self.name,
-            "layers": [serialize_layer(layer) for layer in inputs + self.inner_layers],
+            "layers": [serialize_layer(layer) for layer in (*inputs, *self.inner_layers)],
             "build_input_shape": self.input_shape,
         }
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):
         """A model of the same architecture with new weights."""
+        if "layers" not in config:
+            return super().from_config(config, custom_objects)
         layers = [deserialize_layer(c, custom_objects) for c in config["layers"]]
         model = cls(layers, name=config.get("name"))
         if config.get("build_input_shape") and not model.built:

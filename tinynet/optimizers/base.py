@@ -20,6 +20,7 @@ from ..core.variable import same
 from ..core.versions import Versioned
 from . import schedules, variables
 from .averaging import Averaging
+from .changes import Changing
 from .checks import check_options
 from .own_loop import OwnLoop
 from .vectors import Vectors
@@ -28,7 +29,7 @@ _registry = Registry("optimizer", "optimizers", "rule_keys")
 register = _registry.register
 
 
-class Optimizer(Averaging, OwnLoop, Vectors, Configurable, Versioned):
+class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
     """Base of all optimizers.
 
     One of your own is a class with its rule, which changes arrays in place entry by entry:
@@ -114,6 +115,7 @@ class Optimizer(Averaging, OwnLoop, Vectors, Configurable, Versioned):
         self.no_decay = ((), ())  # parameters, and parts of paths, without weight decay
         self.parameters, self.state, self.slices = None, {}, []
         self.average = self.total = None
+        self.resting = {}  # what it keeps for parameters that it does not update at present
         self.average_in_weights = False  # whether `swap_average` has exchanged them
         self.ops = load_ops("reference")
 
@@ -205,8 +207,6 @@ class Optimizer(Averaging, OwnLoop, Vectors, Configurable, Versioned):
 
     def build(self, parameters, ops=None):
         """Make the moments for these parameters, all zero, and their slices of the flat vectors."""
-        if self.parameters is not None:
-            self.step_number = 0  # Adam's bias correction counts the steps behind its moments
         self.parameters = list(parameters)
         self.ops = ops or self.ops
         dtype = self.parameters[0].dtype if self.parameters else np.dtype("float32")
@@ -214,7 +214,7 @@ class Optimizer(Averaging, OwnLoop, Vectors, Configurable, Versioned):
         self.state = self.make_state(lambda: self.ops.zeros(size, dtype))
         self.average = self.ops.zeros(size, dtype) if self.use_ema else None
         self.total = self.ops.zeros(size, dtype) if self.gradient_accumulation_steps else None
-        self.average_in_weights = False
+        self.average_in_weights, self.resting = False, {}
         return self
 
     def updates(self, parameters) -> bool:

@@ -14,6 +14,7 @@ import zlib
 
 import numpy as np
 
+from ..core.graph import each
 from ..data import MappedRows, SeveralRows, SparseRows
 
 SAMPLED = 64  # rows of a data set that are compared first
@@ -80,7 +81,7 @@ def _of_source(source):
     data = getattr(source, "data", None)
     if data is None:
         first = source.waiting  # the first batch, if it was looked at
-        shape = None if first is None else [first.x.shape[1:], first.y.shape[1:]]
+        shape = None if first is None else [first.x.shape[1:], each(_row, first.target_shape)]
         return {"kind": source.kind, "batches": source.steps, "rows of the first": shape}
     return {
         name: None if rows is None else _of_rows(rows)
@@ -88,10 +89,14 @@ def _of_source(source):
     }
 
 
+def _row(shape):
+    return None if shape is None else shape[1:]
+
+
 def _of_rows(rows):
     """Return what is compared of an array: of a mapped file some rows, its size and its time."""
     if isinstance(rows, SeveralRows):
-        return [_of_rows(part) for part in rows.parts]
+        return [None if part is None else _of_rows(part) for part in rows.parts]
     some = np.unique(np.linspace(0, len(rows) - 1, SAMPLED).astype(np.int64))
     digest = hashlib.blake2b(digest_size=16)
     for array in _arrays(rows[some]):

@@ -173,8 +173,8 @@ def _load_legacy(file, custom_objects, compile, path):
 
 
 def _build(found, custom_objects, size):
-    # a number takes two bytes or more: a config can't ask for more weights than its file holds
-    with allow(size // 2, f"so many numbers are not in its {size} bytes"):
+    # float32 takes two bytes or more: a config can't ask for more weights than its file holds
+    with allow(2 * size, f"so many numbers are not in its {size} bytes"):
         return config.build_model(found, custom_objects)
 
 

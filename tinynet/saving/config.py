@@ -11,7 +11,8 @@ import numpy as np
 from .. import losses, metrics, optimizers
 from ..configs.custom_objects import custom_object_scope, get_registered_name
 from ..configs.keras import check_shape
-from ..configs.registry import Registry, is_custom
+from ..configs.registry import Registry, config_of, is_custom
+from ..core.parameters import allow
 from ..layers.base import _registry as layer_registry
 from .hdf5 import keras_2
 
@@ -19,6 +20,7 @@ KERAS_VERSION = "3.15.1"  # whose formats these are
 MOST_JSON = 8 << 20  # characters; parsed, they can take thirty times as much memory
 MOST_LAYERS = 1000  # in one file, and as many calls of layers
 MOST_PARTS = 20_000  # of how a model is compiled
+MOST_COUNTS = 1 << 25  # bytes that its metrics take
 
 models = Registry("model", "models")  # the model classes: they register themselves
 
@@ -28,11 +30,13 @@ models = Registry("model", "models")  # the model classes: they register themsel
 
 def model_config(model) -> dict:
     """Return everything but the weights, as Keras 3 writes it."""
+    for leaf in model.leaves():
+        leaf.check_unchanged()  # else the file could not be loaded
     own = type(model).__module__.startswith("tinynet.")
     config = {
         "module": getattr(type(model), "keras_module", "keras") if own else type(model).__module__,
         "class_name": type(model).__name__,
-        "config": keras_layers(model.get_config()),
+        "config": keras_layers(config_of(model)),
         "registered_name": None if own else get_registered_name(type(model)),
     }
     if model.built and getattr(model, "input_shape", None) is not None:
@@ -62,10 +66,13 @@ def _keras_layer(entry):
 
 def compile_config(model) -> dict:
     """Return what `compile` was told, as Keras 3 writes it."""
+    loss, weights = model.loss, None
+    if hasattr(loss, "losses"):  # of several outputs
+        loss, weights = model.packed(loss.losses), model.packed(loss.weights)
     return {
         "optimizer": optimizers.serialize(model.optimizer),
-        "loss": each(model.loss, lambda loss: _serialize(losses, loss)),
-        "loss_weights": getattr(model, "loss_weights", None),
+        "loss": each(loss, lambda loss: _serialize(losses, loss)),
+        "loss_weights": weights,
         "metrics": each(model.metrics_given, lambda m: _serialize(metrics, m)),
         "weighted_metrics": each(model.weighted_metrics_given, lambda m: _serialize(metrics, m)),
         "run_eagerly": bool(model.run_eagerly),
@@ -214,7 +221,7 @@ def _model_class(name, config):
 def compile_model(model, config, custom_objects=None):
     """Compile with what `compile_config` wrote, Keras's or tinynet's."""
     check_parts(config)
-    with custom_object_scope(custom_objects):
+    with custom_object_scope(custom_objects), allow(MOST_COUNTS, "metrics of that size"):
         options = {
             "optimizer": optimizers.deserialize(keras_2.optimizer(config.get("optimizer"))),
             "loss": each(config.get("loss"), _loss),

@@ -29,11 +29,11 @@ class AnotherOptimizer(ValueError):
 
 
 def built(model):
-    """Return the model's optimizer, or a copy with fresh moments if it has none for its weights."""
+    """Return the model's optimizer, or a copy for its weights where it is not built for them."""
     optimizer, parameters = model.optimizer, model.trainable_weights
     if optimizer.updates(parameters):
         return optimizer
-    return copy.copy(optimizer).build(parameters, model.context.ops)
+    return copy.copy(optimizer).change_to(parameters, model, model.context.ops)
 
 
 def arrays(model):

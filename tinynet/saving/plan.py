@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 
 from ..configs.naming import snake_case
+from ..core.held import attributes, entries, is_container, is_layer, owned
 
 CHECKSUM = "tinynet_crc32"
 
@@ -72,25 +73,39 @@ class Plan:
             warnings.warn(f"{path}: left out: {'; '.join(self.skipped)}", stacklevel=4)
 
 
-def walk(model, prefix=""):
-    """Yield (path, layer) of each layer, under the paths that Keras gives them.
+def walk(layer, prefix="", seen=None):
+    """Yield (path, layer) of each layer inside a model or layer once, under the paths of Keras.
 
-    "layers/dense", "layers/dense_1", and for a layer of a model within the model
-    "layers/sequential/layers/dense".
+    "layers/dense", "layers/dense_1", for a layer of a model within the model
+    "layers/sequential/layers/dense", and for one in a list that is an attribute of a layer of the
+    user's own "layers/block/hidden/dense".
     """
-    counts = {}
-    for layer in model.layers:
-        name = snake_case(type(layer).__name__)
-        count = counts[name] = counts.get(name, -1) + 1
-        path = f"{prefix}layers/{name}_{count}" if count else f"{prefix}layers/{name}"
-        yield path, layer
-        if hasattr(layer, "layers"):
-            yield from walk(layer, path + "/")
+    seen = {layer} if seen is None else seen
+    inside = attributes(layer) if layer.may_hold else []
+    inside += [("layers", layer.layers)] if hasattr(layer, "layers") else []
+    for name, value in sorted(inside, key=lambda pair: pair[0].replace("_", "~_", 1)
+                              if pair[0].startswith("_") else pair[0]):  # fmt: skip
+        yield from _walk_value(value, prefix + name, seen)
+
+
+def _walk_value(value, path, seen):
+    if is_container(value):
+        counts = {}
+        for one in entries(value):
+            if is_container(one) or is_layer(one):
+                name = "container" if is_container(one) else snake_case(type(one).__name__)
+                count = counts[name] = counts.get(name, -1) + 1
+                number = f"_{count}" if count else ""
+                yield from _walk_value(one, f"{path}/{name}{number}", seen)
+    elif is_layer(value) and value not in seen:
+        seen.add(value)
+        yield path, value
+        yield from walk(value, path + "/", seen)
 
 
 def own_weights(layer):
     """Return a layer's variables in the order of Keras's `vars/0`, `vars/1`; none of a model."""
-    return [] if hasattr(layer, "layers") else layer.weights
+    return [] if hasattr(layer, "layers") else owned(layer)
 
 
 def checksum(path, array) -> int:

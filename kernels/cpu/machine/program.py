@@ -1,6 +1,7 @@
 """A recorded step: its instructions with addresses, split over threads, ready to run many times."""
 
 import dataclasses
+import math
 import weakref
 
 import numpy as np
@@ -12,11 +13,23 @@ from .loop import COLUMNS, DTYPES, FEW_ROWS, FLAT, HEAD, ROWS, WORDS
 from .operands import INSTRUCTIONS
 from .threads import run_together, small_products, threads
 
-PARTS_UP_TO = 128  # rows of a batch; above, the threads split the rows
 # Share of entries of x that are not zero: measured with zeros anywhere, 784-300-200-100-10 gains 8
 # to 26 % at 0.3 with any batch size and between -3 and 13 % at 0.4.
 SPARSE_BELOW = 0.35
-OWN_FROM = 129  # rows of a batch from which each thread has gradients of its own
+ROWS_PER_THREAD = 8  # at least, where the threads split the rows of a batch; never 0
+
+
+def splits_rows(rows, weights, threads):
+    """Whether the threads of a training step split the rows of a batch, or else those of each W.
+
+    By rows, each sums gradients of all weights, which must be added up; by rows of W, they meet at
+    every layer and add up parts of its outputs. Measured on two threads: by rows was the faster
+    from about 42 rows (784-128-10), 130 (784-300-200-100-10), 280 (784-512-512-10), 570 (784 and
+    three times 1024), where gradients no longer stay in a core's cache.
+    """
+    crossover = min(weights / 2400, math.sqrt(weights) / 3)
+    return rows >= max(crossover, ROWS_PER_THREAD * threads)
+
 
 OWN = {"linear_dW": "linear_dW_own", "sum_rows": "sum_rows_own"}
 # products of few rows, for which BLAS would only read W and multiply by zeros
@@ -66,12 +79,13 @@ class Machine:
         self.threads = threads() if trains else min(threads(), max(rows // 16, 1))
         apart = any(one.mode == COLUMNS and one.op not in OWN for one in instructions)
         apart = apart or any(one.op == "add_to" for one in instructions)  # a sum of products
-        self.own_gradients = trains and rows >= OWN_FROM and not apart
+        by_rows = splits_rows(rows, flat.grads.size, self.threads)
+        self.own_gradients = trains and by_rows and not apart
         if self.own_gradients:
             instructions = list(self._with_own_gradients(instructions, flat))
         else:
             instructions = in_order(instructions)
-            if trains and self.threads > 1 and rows <= PARTS_UP_TO:
+            if trains and self.threads > 1 and not by_rows:
                 instructions = list(self._in_parts(instructions))
         for one in instructions:
             self._check(one)
@@ -134,12 +148,19 @@ class Machine:
                 yield one
 
     def _with_own_gradients(self, instructions, flat):
-        """Gradients summed by each thread over its own rows, added up before the update."""
+        """Gradients summed by each thread over its own rows, added up before the update.
+
+        The first thread's are the flat ones.
+        """
         for one in instructions:
             if one.mode != FLAT:
                 by_rows = dataclasses.replace(one, op=OWN.get(one.op, one.op), mode=ROWS)
                 yield by_rows if one.op in OWN else one
-        yield Instruction("add_gradients", FLAT, (flat.grads,), (), flat.grads.size)
+        line = machine.LINE // self.dtype.itemsize
+        self.own = zeros((self.threads - 1, -(-flat.grads.size // line) * line), self.dtype)
+        if self.threads > 1:
+            arrays = flat.grads, self.own
+            yield Instruction("add_gradients", FLAT, arrays, (), flat.grads.size)
         yield from (one for one in instructions if one.mode == FLAT)
 
     def _check(self, instruction):
@@ -214,10 +235,8 @@ class Machine:
         grads = address_of(flat.grads)
         item = self.dtype.itemsize
         if self.own_gradients:
-            line = machine.LINE // item
-            self.own = zeros((T, -(-flat.grads.size // line) * line), self.dtype)
-            for t, scratch in enumerate(self.scratch):
-                scratch.words[machine.OWN_GRADS] = address_of(self.own[t])
+            for scratch, own in zip(self.scratch, (flat.grads, *self.own), strict=True):
+                scratch.words[machine.OWN_GRADS] = address_of(own)
                 scratch.words[machine.FLAT_GRADS] = grads
         spans = [[] for _ in range(T)]
         names = BY_ROWS

@@ -109,23 +109,23 @@ def _bring(array):
     return runtime.to_card(array.view(np.uint8) if array.dtype == bool else array)
 
 
-SIDE, TOGETHER = 1024, 64  # words of 8 bytes in a row of the checksum, rows that lie in the cache
+SIDE, TOGETHER = 1024, 1 << 20  # words of 8 bytes in a row of the checksum; bytes in the cache
 
 
 def checksum(array):
     """Return 16 bytes that change with any number, and with places that are exchanged.
 
-    Rows of words are summed up along both axes, at the speed of memory; the sums are hashed.
+    Some rows at a time are taken as words and summed up along two axes, at the speed of memory; the
+    sums are hashed.
     """
-    found = hashlib.blake2b(digest_size=16)
-    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    whole = data.size - data.size % (8 * SIDE)
-    words = data[:whole].view(np.uint64).reshape(-1, SIDE)
-    for i in range(0, len(words), TOGETHER):
-        some = words[i : i + TOGETHER]
-        found.update(some.sum(axis=0))
-        found.update(some.sum(axis=1))
-    found.update(data[whole:])
+    found, some = hashlib.blake2b(digest_size=16), max(1, TOGETHER // max(array[:1].nbytes, 1))
+    for i in range(0, len(array), some):
+        data = np.ascontiguousarray(array[i : i + some]).reshape(-1).view(np.uint8)
+        whole = data.size - data.size % (8 * SIDE)
+        words = data[:whole].view(np.uint64).reshape(-1, SIDE)
+        found.update(words.sum(axis=0))
+        found.update(words.sum(axis=1))
+        found.update(data[whole:])
     return found.digest()
 
 

@@ -8,12 +8,6 @@ def tf32():
     return os.environ.get("TINYNET_TF32") == "1"
 
 
-def tf32x3():
-    """TINYNET_TF32X3=1: products of large batches by tensor cores at float32's accuracy, see
-    `passes.tiles`."""
-    return os.environ.get("TINYNET_TF32X3") == "1"
-
-
 def cublaslt():
     """TINYNET_CUBLASLT=1: bias and ReLU as part of the products, see `passes.epilogues`."""
     return os.environ.get("TINYNET_CUBLASLT") == "1"
@@ -24,11 +18,21 @@ MOST_PERSISTENT = 512  # rows, whatever is asked for: beyond, cuBLAS's larger ti
 
 def persistent_rows():
     """TINYNET_PERSISTENT=256: up to 256 rows a step runs in one kernel, see `passes.persistent`."""
-    text = os.environ.get("TINYNET_PERSISTENT") or "0"
+    return min(_rows("TINYNET_PERSISTENT", "up to which a step runs in one persistent kernel"),
+               MOST_PERSISTENT)  # fmt: skip
+
+
+def tf32x3_rows():
+    """TINYNET_TF32X3=2048: from 2048 rows on products are made by tensor cores at float32's
+    accuracy, see `passes.tiles`. 0: never."""
+    return _rows("TINYNET_TF32X3", "from which on products are made by tensor cores")
+
+
+def _rows(name, what):
+    text = os.environ.get(name) or "0"
     if not text.isdecimal():
-        raise ValueError("TINYNET_PERSISTENT must be the number of rows up to which a step runs in "
-                         f"one persistent kernel, received {text!r}")  # fmt: skip
-    return min(int(text), MOST_PERSISTENT)
+        raise ValueError(f"{name} must be the number of rows {what}, received {text!r}")
+    return int(text)
 
 
 def debug_level():
@@ -42,10 +46,15 @@ def debug_level():
 
 def described():
     """For `doctor`: name -> what is on, or what is wrong with the variable."""
+    persistent, x3 = (
+        _described(rows, words)
+        for rows, words in ((persistent_rows, "up to"), (tf32x3_rows, "from"))
+    )
+    return {"TF32": "on" if tf32() else "off", "3xTF32": x3, "persistent kernel": persistent}
+
+
+def _described(rows, words):
     try:
-        rows = persistent_rows()
-        found = f"on for steps of up to {rows} rows" if rows else "off; not yet timed on a card"
+        return f"on for steps {words} {rows()} rows" if rows() else "off; not yet timed on a card"
     except ValueError as error:
-        found = str(error)
-    return {"TF32": "on" if tf32() else "off", "3xTF32": "on" if tf32x3() else "off",
-            "persistent kernel": found}  # fmt: skip
+        return str(error)

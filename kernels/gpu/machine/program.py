@@ -15,14 +15,13 @@ from ...recording import Unsupported
 from ..card import runtime as card_runtime
 from ..card.data import arrays_of, comes_in_pieces, dtype_number, fits, resident
 from ..card.feed import steps_of_a_piece
-from ..passes import tiles
 from ..passes.epilogues import with_epilogues
 from ..passes.fusion import counted, fused
 from ..passes.persistent import Persistent
-from ..passes.tiles import TensorCores, in_tiles
+from ..passes.tiles import AMPERE, TensorCores, in_tiles
 from .call import address_of, execute
 from .launches import launch
-from .options import debug_level, persistent_rows, tf32x3
+from .options import debug_level, persistent_rows, tf32x3_rows
 
 FIELDS = ("step", "first_step", "x", "x_stride", "x_dtype", "index", "starts", "columns",
           "column_bytes", "y", "w", "outputs", "losses", "scalars", "scalar_count",
@@ -63,8 +62,8 @@ class Machine:
         self.persistent = {}  # whether x is sparse -> Persistent, where the step runs that way
 
     def _on_tensor_cores(self):
-        wanted = tf32x3() and self.rows >= tiles.FROM_ROWS and self.dtype == "float32"
-        return wanted and self.runtime.capability >= tiles.AMPERE
+        wanted = 0 < tf32x3_rows() <= self.rows and self.dtype == "float32"
+        return wanted and self.runtime.capability >= AMPERE
 
     def _stores(self):
         """Its predictions."""

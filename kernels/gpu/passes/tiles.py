@@ -1,6 +1,7 @@
 """Products of a recorded step by our own kernels, together with what follows: bias, activation, or
 the derivative that a gradient meets next. `Scalar` is for the persistent kernel, which can't call
-cuBLAS (cuda/products.cu); `TensorCores` for large batches (cuda/tensor.cu).
+cuBLAS (cuda/products.cu); `TensorCores` for large batches (cuda/tensor.cu), where TINYNET_TF32X3
+says from how many rows on.
 """
 
 import math
@@ -9,7 +10,6 @@ from ..machine.call import Product, address_of, same
 from ..machine.launches import launch
 
 SIDES = (4, 2, 1)  # of a tile: so many times the side of the smallest
-FROM_ROWS = 2048  # rows of a batch from which on tensor cores are worth their three products
 TILE = 128, 64  # rows and columns of a tile of tensor cores; see cuda/tensor.cu
 AMPERE = (8, 0)  # the first cards that multiply in TF32
 OPTIONS = {"p0": 0.0, "p1": 0.0, "p2": 0.0}  # of an activation, as many as the kernel takes

@@ -21,6 +21,7 @@ from .messages import dataspace, datatype, full, local_heap, text
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 UNDEFINED = (1 << 64) - 1
 MOST_PASSES = 30  # how often the whole file may be read, all in all
+MOST_READS = 150_000  # in how many pieces; a model of 1000 layers takes some 50,000
 REFUSED = {0x0002: "links of the newer kind", 0x0006: "soft or external links",
            0x0007: "external data", 0x0015: "densely stored attributes"}  # fmt: skip
 
@@ -30,7 +31,7 @@ class Reader:
 
     def __init__(self, file):
         self.file, self.size = file, file.seek(0, 2)
-        self.left = MOST_PASSES * self.size + (1 << 20)
+        self.left, self.reads = MOST_PASSES * self.size + (1 << 20), 0
         head = self.bytes(0, 96) if self.size >= 96 else b""
         if head[:8] != SIGNATURE:
             raise ValueError("this is no HDF5 file, or not all of it")
@@ -47,7 +48,8 @@ class Reader:
     def bytes(self, address, length):
         """Return `length` bytes from `address`; counted, and never beyond the end."""
         self.left -= length + 16
-        if self.left < 0:
+        self.reads += 1
+        if self.left < 0 or self.reads > MOST_READS:
             raise ValueError("its tables point to the same bytes again and again")
         if address + length > self.size:
             raise ValueError(f"{length} bytes at {address} reach beyond the end at {self.size}")
@@ -153,7 +155,7 @@ class Group(Node):
         body = self.reader.bytes(address + 8, 40 * count)
         for i in range(count):
             place, header, kind = struct.unpack_from("<QQI", body, 40 * i)
-            name = text(names[place:].split(b"\0", 1)[0] if place < len(names) else b"")
+            name = text(names[place : names.find(b"\0", place)])
             if not name or name in self.links or "/" in name or name in (".", ".."):
                 raise ValueError(f"{self.path}: {name!r} is no name of a link, or there twice")
             self.links[name] = None if kind == 2 else header

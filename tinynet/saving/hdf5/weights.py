@@ -11,8 +11,9 @@ import numpy as np
 
 from .. import optimizer_state
 from ..plan import CHECKSUM, Plan, checked, checksum, own_weights, walk
-from .reader import Data, Reader
+from .reader import Data, Group, Reader
 
+OLDER_FOLDER = "_layer_checkpoint_dependencies"  # Keras's name of "layers" before 3.0
 WITH_OPTIMIZER = 2  # the root's CHECKSUM where the file must have an optimizer's state, too
 
 
@@ -42,12 +43,12 @@ def _write_vars(file, path, name, arrays):
 def read(model, file, skip_mismatch=False, by_name=False) -> Plan:
     """Return the Plan of a `.weights.h5` (open, binary) for a built model, by order or by name."""
     root, plan = Reader(file).root, Plan(skip_mismatch)
-    if "layers" not in root and "_layer_checkpoint_dependencies" not in root:
-        raise ValueError("there is no group 'layers': these are no weights of a Keras model")
+    paths = {layer: path for path, layer in walk(model)}
+    folders = {path.partition("/")[0] for path in paths.values()} | {OLDER_FOLDER}
+    if not any(folder in root for folder in folders):
+        raise ValueError(f"there is no group {min(folders - {OLDER_FOLDER}, default='layers')!r}: "
+                         "these are no weights of a Keras model")  # fmt: skip
     groups = _groups(root)
-    paths = {}
-    for path, layer in walk(model):
-        paths.setdefault(layer, path)  # a shared layer is stored where it comes first
     if by_name:
         named = {group.attribute("name"): (path, group) for path, group in groups.items()}
         for layer in paths:
@@ -69,16 +70,17 @@ def read(model, file, skip_mismatch=False, by_name=False) -> Plan:
     return plan
 
 
-def _groups(root, prefix="", depth=0):
+def _groups(group, prefix="", depth=0):
     """Return path -> the vars group of each layer in the file."""
-    found, folder = {}, "layers" if "layers" in root else "_layer_checkpoint_dependencies"
-    if folder not in root or depth > 20:
-        return found
-    for name in root.get(folder).names():
-        layer, path = root.get(f"{folder}/{name}"), f"{prefix}layers/{name}"
-        if "vars" in layer:
-            found[path] = layer.get("vars")
-        found.update(_groups(layer, path + "/", depth + 1))
+    found = {}
+    for name in group.names():
+        inner = None if name in ("vars", "optimizer") or depth > 40 else group.get(name)
+        if not isinstance(inner, Group):
+            continue
+        path = prefix + ("layers" if name == OLDER_FOLDER else name)
+        if "vars" in inner:
+            found[path] = inner.get("vars")
+        found.update(_groups(inner, path + "/", depth + 1))
     return found
 
 

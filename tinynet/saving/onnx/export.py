@@ -144,9 +144,10 @@ def _functional(g, model, x):
     values = dict(zip(model.inputs, x if isinstance(x, list) else [x], strict=True))
     for node in model.nodes_in_order:
         inputs = [values[tensor] for tensor in node.inputs]
-        values[node.output] = g.layer(node.layer, inputs if node.many else inputs[0])
+        y = g.layer(node.layer, inputs if node.many else inputs[0])
+        values.update(zip(node.outputs, y if isinstance(y, list) else [y], strict=True))
     outputs = [values[tensor] for tensor in model.outputs]
-    return outputs if model.many_outputs else outputs[0]
+    return outputs if len(outputs) > 1 else outputs[0]
 
 
 converts("Concatenate")(lambda g, layer, inputs: g.node("Concat", *inputs, axis=layer.axis))
