@@ -56,8 +56,9 @@ penalty_grad                  dw += l1 sign(w) + 2 l2 w                    dw
 clip_by_value, clip_by_norm   g to [-c, c]; g c / max(|g|, c)              g
 scale_                        x *= factor                                  x
 sgd, rmsprop, adam, nadam,    one update of the flat vector of weights     w and the moments
-adamax, adagrad, adadelta,
-lion, ftrl, lamb, adafactor
+adamax, schedule_free_adam,
+adagrad, adadelta, lion,
+ftrl, lamb, adafactor
 update                        a user's rule, of the same kind              w and the moments
 accumulate                    total += g; if due g = total/steps, total = 0   g, total
 ema                           a = m a + (1-m) w; if overwrite w = a        average, w

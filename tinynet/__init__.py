@@ -15,23 +15,35 @@ __version__ = "0.1.0"
 if typing.TYPE_CHECKING:  # for editors; at run time a name is imported when it is first used
     from . import activations, backend, callbacks, config, constraints, datasets  # isort: skip
     from . import distribution, initializers, layers, losses, metrics  # isort: skip
-    from . import models, optimizers  # isort: skip
+    from . import models, ops, optimizers, preprocessing  # isort: skip
     from . import plotting as plotting, probes, random, regularizers, saving, utils  # isort: skip
+    from .core.graph import KerasTensor
     from .core.parameters import Parameter
+    from .core.variable import Variable
+    from .initializers import Initializer
     from .inspecting.gradient_check import gradcheck
-    from .layers import Input
+    from .layers import Input, InputSpec, Layer
+    from .losses import Loss
+    from .metrics import Metric
     from .models import Functional, Model, Sequential
+    from .optimizers import Optimizer
+    from .regularizers import Regularizer
 
 __all__ = [
-    "Functional", "Input", "Model", "Parameter", "Sequential", "activations", "backend",
-    "callbacks", "config", "constraints", "datasets", "distribution", "gradcheck", "initializers",
-    "layers", "losses", "metrics", "microscope", "models", "optimizers", "playground", "probes",
-    "random", "regularizers", "saving", "utils",
+    "Functional", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric",
+    "Model", "Optimizer", "Parameter", "Regularizer", "Sequential", "Variable", "activations",
+    "backend", "callbacks", "config", "constraints", "datasets", "distribution", "gradcheck",
+    "initializers", "layers", "losses", "metrics", "microscope", "models", "ops", "optimizers",
+    "playground", "preprocessing", "probes", "random", "regularizers", "saving", "utils",
+    "version",
 ]  # fmt: skip
 
 _MODULES = {  # of the names that are no modules themselves
-    "Functional": "models", "Input": "layers", "Model": "models", "Parameter": "core.parameters",
-    "Sequential": "models", "gradcheck": "inspecting.gradient_check",
+    "Functional": "models", "Initializer": "initializers", "Input": "layers",
+    "InputSpec": "layers", "KerasTensor": "core.graph", "Layer": "layers", "Loss": "losses",
+    "Metric": "metrics", "Model": "models", "Optimizer": "optimizers",
+    "Parameter": "core.parameters", "Regularizer": "regularizers", "Sequential": "models",
+    "Variable": "core.variable", "gradcheck": "inspecting.gradient_check", "version": "config",
 }  # fmt: skip
 
 _INNER = {

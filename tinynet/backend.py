@@ -1,12 +1,18 @@
-"""Keras's names for settings: floatx, set_floatx, epsilon, clear_session."""
+"""Keras's names for settings, and for reading and assigning a variable."""
 
-from .config import floatx, set_floatx
-from .configs.naming import reset_names as clear_session
-from .losses import EPSILON
+import numpy as np
 
-__all__ = ["clear_session", "epsilon", "floatx", "set_floatx"]
+from .config import backend, clear_session, epsilon, floatx, image_data_format, set_floatx
+
+__all__ = ["backend", "clear_session", "epsilon", "floatx", "get_value", "image_data_format",
+           "set_floatx", "set_value"]  # fmt: skip
 
 
-def epsilon() -> float:
-    """Where probabilities are clipped."""
-    return EPSILON
+def get_value(x):
+    """Return a variable's value (or a number's) as an array."""
+    return np.array(x)
+
+
+def set_value(variable, value):
+    """Assign to a variable, such as `optimizer.learning_rate`."""
+    variable.assign(value)

@@ -15,6 +15,8 @@ registry = Registry("regularizer", "regularizers", "config_keys")
 class Regularizer(Configurable, Versioned):
     """Base class: a subclass defines `__call__(w)`, a number, and `gradient(w)`, shaped as w."""
 
+    on_host = False  # whether it computes with NumPy alone, on every device
+
     def __call__(self, w):
         raise NotImplementedError(f"{type(self).__name__} must define __call__(w)")
 
@@ -71,8 +73,53 @@ class L2(L1L2):
         super().__init__(l2=l2)
 
 
+@registry.register()
+class OrthogonalRegularizer(Regularizer):
+    """Keeps the rows (or columns) of a matrix orthogonal to each other.
+
+        R(w) = factor / (n (n - 1)) sum over i != j of |u_i . u_j|,      u_i = w_i / |w_i|
+        dR/dw_i = (v_i - (v_i . u_i) u_i) / |w_i|,
+            v_i = 2 factor / (n (n - 1)) sum over j != i of sign(u_i . u_j) u_j
+
+    Args:
+        factor: >= 0.
+        mode: "rows" or "columns".
+
+    Raises:
+        ValueError: another factor or mode; a weight that is no matrix.
+    """
+
+    on_host = True
+
+    def __init__(self, factor=0.01, mode="rows"):
+        if mode not in ("rows", "columns"):
+            raise ValueError(f'mode must be "rows" or "columns", received {mode!r}')
+        self.factor, self.mode = check_number("factor", factor, low=0), mode
+
+    def __call__(self, w) -> float:
+        _, _, products, share = self._products(w)
+        return float(share * np.abs(products).sum())
+
+    def gradient(self, w):
+        u, lengths, products, share = self._products(w)
+        v = 2 * share * np.sign(products) @ u
+        dw = (v - (v * u).sum(axis=1, keepdims=True) * u) / lengths
+        return (dw if self.mode == "rows" else dw.T).astype(np.asarray(w).dtype)
+
+    def _products(self, w):
+        """Return u (n, D), the lengths (n, 1), u u^T (n, n) with 0 on its diagonal, the factor."""
+        w = np.asarray(w, np.float64)
+        if w.ndim != 2:
+            raise ValueError(f"OrthogonalRegularizer: expected a matrix, received shape {w.shape}")
+        w = w if self.mode == "rows" else w.T
+        lengths = np.maximum(np.linalg.norm(w, axis=1, keepdims=True), 1e-12)
+        u, n = w / lengths, len(w)
+        products = (u @ u.T) * (1 - np.eye(n))
+        return u, lengths, products, self.factor / max(n * (n - 1), 1)
+
+
 # Keras's lower-case spellings of the classes.
-l1, l2, l1_l2 = L1, L2, L1L2
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 
 def get(identifier):

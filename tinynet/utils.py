@@ -2,18 +2,46 @@
 
 import numpy as np
 
+from .config import (
+    clear_session,
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
 from .configs.arguments import absent as _absent
 from .configs.checks import check_number, is_integer
+from .configs.custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
 from .configs.registry import Configurable
 from .data import PyDataset, split_dataset
+from .datasets._get_file import get_file
 from .random import set_random_seed
+from .saving.objects import deserialize_keras_object, serialize_keras_object
+from .showing.progbar import Progbar
 
 Sequence = PyDataset  # its older name
 
 __all__ = [
-    "MinMaxScaler", "PyDataset", "Sequence", "StandardScaler", "check_number", "normalize",
-    "pad_sequences", "set_random_seed", "split_dataset", "to_categorical",
+    "CustomObjectScope", "MinMaxScaler", "Progbar", "PyDataset", "Sequence", "StandardScaler",
+    "check_number", "clear_session", "custom_object_scope", "deserialize_keras_object",
+    "disable_interactive_logging", "enable_interactive_logging", "get_custom_objects", "get_file",
+    "get_registered_name", "get_registered_object", "is_interactive_logging_enabled", "normalize",
+    "pad_sequences", "plot_model", "register_keras_serializable", "serialize_keras_object",
+    "set_random_seed", "split_dataset", "to_categorical",
 ]  # fmt: skip
+
+
+def plot_model(model, to_file="model.png", **options):
+    """Draw the layers of a built model into a file, see `plotting.plot_model`."""
+    from .plotting.model import plot_model
+
+    return plot_model(model, to_file, **options)
 
 
 def to_categorical(x, num_classes=None):

@@ -51,6 +51,14 @@ def nadam(g, m_rate, g_rate, beta_1, beta_2, v_root, epsilon, *, w, m, v):
     w -= (m_rate * m + g_rate * g) / (v_root * np.sqrt(v) + epsilon)
 
 
+def schedule_free_adam(g, lr, share, beta_1, beta_2, v_root, epsilon, *, w, z, v):
+    v += (g * g - v) * (1 - beta_2)
+    x = (w - (1 - beta_1) * z) / beta_1  # the average so far, of which w is made
+    z -= lr * g / (v_root * np.sqrt(v) + epsilon)
+    x = (1 - share) * x + share * z
+    w += (1 - beta_1) * z + beta_1 * x - w
+
+
 def adamax(g, alpha, beta_1, beta_2, epsilon, *, w, m, u):
     m += (g - m) * (1 - beta_1)
     np.maximum(beta_2 * u, np.abs(g), out=u)

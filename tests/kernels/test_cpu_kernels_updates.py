@@ -42,6 +42,8 @@ def test_updates(P, dtype, rng):
     signed = (g + np.where(g == 0, 0.5, 0)).astype(dtype)  # so that no sign depends on rounding
     compare("nadam", g, 0.02, 0.01, 0.9, 0.99, 1.3, 1e-7, w=w, m=m, v=v, dtype=dtype)
     compare("adamax", g, 0.02, 0.9, 0.99, 1e-7, w=w, m=m, u=v, dtype=dtype)
+    of_schedule = (0.02, 0.25, 0.9, 0.99, 1.3, 1e-7)
+    compare("schedule_free_adam", g, *of_schedule, w=w, z=m, v=v, dtype=dtype)
     compare("adagrad", g, 0.02, 1e-7, w=w, a=v, dtype=dtype)
     compare("adadelta", g, 0.5, 0.9, 1e-3, w=w, a=v, x=v_max, dtype=dtype)
     compare("lion", signed, 0.02, 0.9, 0.99, w=w, m=(2 * signed).astype(dtype), dtype=dtype)

@@ -7,8 +7,8 @@ import pytest
 from oracle import keras_case
 
 from tinynet import losses, metrics
+from tinynet.core.variable import Variable
 from tinynet.metrics.collection import is_sum
-from tinynet.metrics.variable import Variable
 
 
 def test_a_variable_is_an_array_in_expressions():

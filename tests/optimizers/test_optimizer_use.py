@@ -131,7 +131,7 @@ def test_learning_rate_can_be_read_and_set():
     assert optimizer.learning_rate == optimizer.lr == 0.5
     w = np.array([1.0])
     optimizer.learning_rate = np.float32(0.25)
-    assert type(optimizer.learning_rate) is float
+    assert isinstance(optimizer.learning_rate, float)
     optimizer.apply([np.ones(1)], [w])
     optimizer.lr = 1
     optimizer.apply([np.ones(1)], [w])

@@ -13,6 +13,8 @@ EMA = {"use_ema": True, "ema_momentum": 0.7}
 RULES = {
     "nadam": lambda **o: optimizers.Nadam(0.01, **o),
     "adamax": lambda **o: optimizers.Adamax(0.01, **o),
+    "schedule_free": lambda **o: optimizers.ScheduleFreeAdamW(0.01, warmup_steps=3, **o),
+    "muon": lambda **o: optimizers.Muon(0.01, **{"weight_decay": None, **o}),
     "adagrad": lambda **o: optimizers.Adagrad(0.05, **o),
     "adadelta": lambda **o: optimizers.Adadelta(0.5, **o),
     "lion": lambda **o: optimizers.Lion(0.003, **o),

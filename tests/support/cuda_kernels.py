@@ -15,7 +15,8 @@ ENTRYWISE = {
     "affine": (1,), "multiply": (2,), "add": (2,), "add_to": (1,), "maximum": (2,),
     "maximum_grad": (3,), "moving_average": (1,), "deviation": (1,), "activity_penalty_grad": (2,),
     "penalty_grad": (1,), "clip_by_value": (0,), "scale_": (0,), "sgd": (1, "m"),
-    "rmsprop": (1, "a", "m"), "adam": (1, "v_max"), "nadam": (1,), "adamax": (1,), "adagrad": (1,),
+    "rmsprop": (1, "a", "m"), "adam": (1, "v_max"), "nadam": (1,), "adamax": (1,),
+    "schedule_free_adam": (1,), "adagrad": (1,),
     "adadelta": (1,), "lion": (1,), "ftrl": (1,), "accumulate": (0,), "ema": (0,),
     "not_negative": (0,),
 }  # fmt: skip

@@ -95,6 +95,31 @@ def words(k):
     ]
 
 
+@stack(2, 3)
+def categories(k):
+    L = k.layers
+    return [
+        L.Discretization(bin_boundaries=[0.2, 0.6, 0.8]),
+        L.CategoryEncoding(4, output_mode="one_hot"),
+        L.Flatten(),
+    ]
+
+
+@stack(2, 3)
+def masked(k):
+    L = k.layers
+    return [L.SpatialDropout1D(0.0), L.Masking(mask_value=9.0), L.GlobalAveragePooling1D()]
+
+
+def products(k):
+    L = k.layers
+    x = k.Input((2, 3), name="x")
+    a = L.GlobalAveragePooling1D(name="pool")(x)
+    b = L.Dense(3, activation="tanh", name="h")(a)
+    joined = L.Concatenate(name="join")([b, L.Dot(axes=1, normalize=True, name="dot")([a, b])])
+    return k.Model(x, L.Dense(3, activation="softmax", name="out")(joined), name="net")
+
+
 def graph(k):
     """Every merge, a layer used twice, a model inside."""
     L = k.layers
@@ -118,9 +143,17 @@ NETS = {
     "normalizations": normalizations,
     "shapes": shapes,
     "words": words,
+    "categories": categories,
+    "masked": masked,
+    "products": products,
     "graph": graph,
 }
-OPTIMIZERS = {**saved_nets.OPTIMIZERS, "lamb": lambda k: k.optimizers.Lamb(0.01)}
+OPTIMIZERS = {
+    **saved_nets.OPTIMIZERS,
+    "lamb": lambda k: k.optimizers.Lamb(0.01),
+    "muon": lambda k: k.optimizers.Muon(0.01),
+    "schedule_free": lambda k: k.optimizers.ScheduleFreeAdamW(0.01),
+}
 
 
 @functools.cache

@@ -44,11 +44,11 @@ class Monitor(Callback):
         """Return the monitored value, or None in an epoch without validation."""
         if self.monitor in (logs or {}):
             value = logs[self.monitor]
-            if np.ndim(value):
+            if np.size(value) != 1:
                 raise ValueError(f"{type(self).__name__}: monitor={self.monitor!r} has "
                                  f"{np.size(value)} values, expected one; let the metric average "
                                  "them")  # fmt: skip
-            return float(value)
+            return np.asarray(value).item()
         if self.monitor not in self.model.log_names:
             raise ValueError(self._missing(list(logs or {})))
         return None
@@ -184,7 +184,7 @@ class ReduceLROnPlateau(Monitor):
         optimizer = self.model.optimizer
         current = self.value(logs)
         if logs is not None:
-            logs["learning_rate"] = optimizer.learning_rate
+            logs["learning_rate"] = float(optimizer.learning_rate)
         if current is None:
             return
         if self.cooldown_counter > 0:

@@ -107,7 +107,7 @@ class TensorBoard(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = dict(logs or {})
-        logs.setdefault("learning_rate", self.model.optimizer.learning_rate)
+        logs.setdefault("learning_rate", float(self.model.optimizer.learning_rate))
         if self.write_steps_per_second:
             steps = self.model.steps_taken - self.first_step
             logs["steps_per_second"] = steps / (time.perf_counter() - self.started)

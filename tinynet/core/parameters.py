@@ -14,6 +14,7 @@ import numpy as np
 
 from ..configs.checks import check_flag
 from .copying import own
+from .variable import Variable, fitting
 from .versions import Versioned, new_version
 
 _allowance = contextvars.ContextVar("allowance", default=None)
@@ -47,14 +48,6 @@ def claim(path, shape, itemsize=8) -> bool:
     return True
 
 
-def fitting(name, value, shape):
-    """`value` as an array, or a ValueError unless it has this shape."""
-    value = np.asarray(value)
-    if value.shape != shape:
-        raise ValueError(f"{name}: expected an array of shape {shape}, received {value.shape}")
-    return value
-
-
 def check_range(name, value, dtype):
     """Raise a ValueError for a finite entry that `dtype` can't hold."""
     if value.dtype.kind != "f" or value.itemsize <= np.dtype(dtype).itemsize:
@@ -66,11 +59,11 @@ def check_range(name, value, dtype):
         raise ValueError(f"{name}: {value[index]} at index {index} is beyond {dtype}")
 
 
-class Parameter(Versioned):
+class Parameter(Variable, Versioned):
     """One array of numbers that a layer owns, and its gradient.
 
-    Array-like: `np.asarray(p)`, `p.numpy()`, `p.shape`, `p.dtype`. `p.value` and `p.grad` are live
-    views (into the model's flat vectors, once a model holds the layer): write to them with
+    It works as an array does: `x @ p + 1`, `p[0]`, `np.sum(p)`, `p > 0`. `p.value` and `p.grad` are
+    live views (into the model's flat vectors, once a model holds the layer): write to them with
     `p.value[...] = x`, or with checks with `p.assign(x)`.
 
     Args:
@@ -107,12 +100,7 @@ class Parameter(Versioned):
 
     shape = property(operator.attrgetter("value.shape"))
     dtype = property(operator.attrgetter("value.dtype"))
-    ndim = property(operator.attrgetter("value.ndim"))
     size = property(operator.attrgetter("value.size"))
-
-    def numpy(self):
-        """A copy of the value as a NumPy array."""
-        return np.array(self._host())
 
     def assign(self, value):
         """Overwrite the value in place.
@@ -133,11 +121,8 @@ class Parameter(Versioned):
         self.value = own(self.value)
         self.trainable = self.trainable  # makes the gradient
 
-    def _host(self):
+    def array(self):
         return self.value if self.home is None else self.home.ops.to_host(self.value)
-
-    def __array__(self, dtype=None, copy=None):
-        return np.array(self._host(), dtype=dtype, copy=True if copy is None else copy)
 
     def __repr__(self):
         return (

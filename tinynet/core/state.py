@@ -34,6 +34,9 @@ def pack(value, arrays):
         return {"tuple": [pack(v, arrays) for v in value]}
     if isinstance(value, dict):
         return {"dict": [[pack(k, arrays), pack(v, arrays)] for k, v in value.items()]}
+    for plain in (float, int):  # an optimizer's learning rate, for one
+        if isinstance(value, plain):
+            return plain(value)
     raise TypeError(f"a {type(value).__name__} can't be kept in a snapshot")
 
 

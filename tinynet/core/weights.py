@@ -1,5 +1,7 @@
 """The weights of a layer or a model: lists of them, reading, writing, freezing."""
 
+import numpy as np
+
 from ..configs.checks import check_flag
 from . import held
 from .layout import current_layout
@@ -64,6 +66,13 @@ class Weights:
             for p in held.owned(leaf):
                 p.trainable = leaf.learns and p.learnable
 
+    @property
+    def losses(self):
+        """The penalties as numbers: on what layers put out when called last, then on weights."""
+        made = [leaf.activity_losses for leaf in self.layout.penalized]
+        on_outputs = [float(np.sum(values)) for values in made if isinstance(values, np.ndarray)]
+        return on_outputs + [float(p.regularizer(p.numpy())) for p in self.layout.regularized]
+
     def take_context(self, context):
         """Compute with these arrays and kernels from now on, as do all layers inside."""
         for part in self.layout.parts:
@@ -81,14 +90,14 @@ class Weights:
         return [p.numpy() for p in self.parameters]
 
     @exclusive
-    def set_weights(self, arrays):
+    def set_weights(self, weights):
         """Overwrite all parameters with arrays in the order of `weights`.
 
         Raises:
             ValueError: another number or another shape; nothing was changed.
         """
         self.require_built("set_weights")
-        assign_all(self.parameters, arrays, repr(self.name))
+        assign_all(self.parameters, weights, repr(self.name))
 
     def require_built(self, doing):
         """Raise where `doing` needs weights that are not there yet; a layer may have none."""

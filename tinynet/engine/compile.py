@@ -27,10 +27,11 @@ class Compiled:
         super().__init__()
         self.optimizer = self.loss = self.flat = self.execution = None
         self.device, self.run_eagerly, self.fused = resolve(), False, False
+        self.jit_compile, self.steps_per_execution = "auto", 1
         self.choosing, self.choice = False, None  # device="auto": whether, and what was taken
         self.ranks = ALONE  # the processes that train it together
         self.history = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.course = None  # of the `fit` that goes on
         self.fit_lock = Lock()  # taken as long as `fit` lasts
         self.steps_taken = 0  # training steps since the model was made: keys the dropout masks
@@ -64,14 +65,15 @@ class Compiled:
             distribute: a `distribution.DataParallel`, to train on all processes that mpiexec has
                 started. None: as the environment variable TINYNET_DISTRIBUTE says: "mpi", or not.
             loss_weights: factors of the losses in their sum, a list or a dict; None: all 1.
-            steps_per_execution, jit_compile, auto_scale_loss: accepted as in Keras; they change
-                nothing here.
+            steps_per_execution: callbacks' hooks for batches are called around so many batches.
+            jit_compile, auto_scale_loss: accepted as in Keras; they change nothing here.
 
         Raises:
             ValueError: an unknown name (the nearest one is suggested) or device; the model stays
                 as it was.
             RuntimeError: there is no usable card for "gpu"; says what is missing.
         """
+        check_integer("steps_per_execution", steps_per_execution)
         names = self.names_of_outputs
         new_loss = of_outputs(loss, loss_weights, names, losses.get)
         new_optimizer = optimizers.get(optimizer)
@@ -99,10 +101,16 @@ class Compiled:
 
         self.optimizer, self.loss = new_optimizer, new_loss
         self.metrics_given, self.weighted_metrics_given = metrics, weighted_metrics
-        self.run_eagerly = run_eagerly
+        self.run_eagerly, self.jit_compile = run_eagerly, jit_compile
+        self.steps_per_execution = steps_per_execution
         self.choosing, self.choice = choosing, None
         self.compiled_metrics, self.ranks = None, ranks
         self._take_device(device, ops)
+
+    @property
+    def compiled(self):
+        """Whether `compile` was called."""
+        return self.optimizer is not None
 
     def first_use(self):
         """Context manager: where the first use of the model fails, it stays as it was."""
@@ -152,7 +160,7 @@ class Compiled:
             if layer.needs_dx or layer.trainable_weights:
                 layer.check_backward()
         trained = self.trainable_weights
-        if self.optimizer.parameters != trained:
+        if not self.optimizer.updates(trained):
             self.optimizer.change_to(trained, self, self.context.ops)
         self.optimizer.move_to(self.context.ops)
         self.loss.check_dtype(self.dtype)
@@ -178,6 +186,7 @@ class Compiled:
         With device="auto", also which device `fit` took, and why; of several ranks, which this is.
         """
         chosen = [] if self.choice is None else [str(self.choice)]
+        chosen += [self.loss.note] if getattr(self.loss, "note", None) else []
         chosen += filter(None, [self.ranks.describe()])
         if not isinstance(self.execution, Replay):
             return "; ".join([f'eagerly, kernel by kernel: device "{self.device}"', *chosen])

@@ -11,6 +11,7 @@ import warnings
 
 from .. import random
 from ..callbacks import Callback, CallbackList, EarlyStopping, History, ProgbarLogger, Snapshot
+from ..config import is_interactive_logging_enabled
 from ..configs.checks import check_integer
 from ..core.locks import lock_of, locked
 from ..core.ranks import ALONE
@@ -19,6 +20,9 @@ from ..data import Table, validation_due
 from ..inspecting.coach import Coach, coach_is_wanted
 from ..resuming import Interrupts, Snapshots
 from .agreement import agree, keep_equal
+
+# what a hook sets to end a loop over batches
+STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 
 
 class Course:
@@ -47,7 +51,8 @@ class Course:
         given = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
         if not isinstance(given, (list, tuple)):
             raise TypeError(f"callbacks: expected a list of callbacks, received {given!r}")
-        verbose = 1 if verbose == "auto" else verbose
+        if verbose == "auto":
+            verbose = 1 if is_interactive_logging_enabled() else 2
         if verbose not in (0, 1, 2):
             raise ValueError(f'verbose must be 0, 1, 2 or "auto", received {verbose!r}')
         bar = ProgbarLogger() if verbose and ranks.rank == 0 else None
@@ -107,24 +112,34 @@ class Course:
         here = logs or functools.partial(self.run, self.model.logs_here)  # what progress shows
         logs = logs or functools.partial(self.run, self.model.logs)
         begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
-        looked_at = self.callbacks.wants(end)
-        single = looked_at or self.callbacks.wants(begin)
-        most = (lambda: 1) if single else self.most
+        looked_at, group = self.callbacks.wants(end), self.model.steps_per_execution
+        together, done = looked_at or self.callbacks.wants(begin), source.done
+
+        def most():
+            return group - done % group if together else self.most()
+
         for step, data, rows in self.fetched(kind, source.epoch(most)):
-            self.call(begin, step, {})
+            if step % group == 0:
+                self.call(begin, step, {})
             self.segment = data, rows
             yield self.segment
             done = step + len(rows)
-            if looked_at:
+            if looked_at and done % group == 0:
                 self.call(end, done - 1, logs())
             self.callbacks.progress(done - 1, here)
-            if kind == "train" and self.stops_after(done, len(rows)):
+            if self.stops_after(kind, done, len(rows)):
                 return
+        if looked_at and done % group:
+            self.call(end, done - 1, logs())
 
     def most(self):
         """Return how many batches may be carried out together, the same number on all ranks."""
         length = self.run(self.model.execution.length)
         return -int(self.ranks.most(-length)[0])
+
+    def stops_after(self, kind, done, count):
+        """Return whether the batches end after `done` of them, `count` more than before."""
+        return getattr(self.model, STOPS[kind])
 
     def fetched(self, kind, segments):
         """Return an iterator over the segments."""
@@ -274,12 +289,12 @@ class Training(Course):
         if signal:
             self.agreed_signal = signals.waiting = int(signal)
 
-    def stops_after(self, done, count):
-        """Return whether the epoch ends after `done` batches, `count` more than before."""
-        self.batch = done
-        self._agree()
-        self.snapshots.after_batches(count)
-        return self.model.stop_training
+    def stops_after(self, kind, done, count):
+        if kind == "train":
+            self.batch = done
+            self._agree()
+            self.snapshots.after_batches(count)
+        return super().stops_after(kind, done, count)
 
     def validates(self, epoch):
         """Return whether validation follows the training of an epoch."""

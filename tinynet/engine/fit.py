@@ -130,6 +130,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             warnings.warn("the validation data have ended: this epoch has no validation",
                           stacklevel=3)  # fmt: skip
             return {}
+        self.stop_evaluating = False
         course.call("on_test_begin", {})
         course.run(self.reset_metrics)
         for batches in course.batches("test", data):
@@ -152,6 +153,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             self._prepare_execution()
         outputs = []
         with Course(self, [data], callbacks, verbose, steps=data.steps) as course:
+            self.stop_predicting = False
             course.call("on_predict_begin", {})
             for batches in course.batches("predict", data, lambda: {"outputs": outputs[-1]}):
                 outputs.append(course.run(self.execution.predict, *batches))

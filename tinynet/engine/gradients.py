@@ -31,6 +31,18 @@ class Gradients:
         grads = {p.path: np.array(to_host(p.grad)) for p in self.trainable_weights}
         return self.context.loss, grads
 
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the loss of predictions that were made before, with the penalties in `losses`.
+
+        Args:
+            x, training: accepted as in Keras.
+            y, y_pred, sample_weight: as for a loss.
+        """
+        self._require_compiled("compute_loss")
+        if y is None or y_pred is None:
+            raise ValueError("compute_loss needs y and y_pred")
+        return self.loss(y, y_pred, sample_weight) + sum(self.losses)
+
     def trace(self, x, y, sample_weight=None):
         """Return all values of a training step on (x, y); the model stays as it is.
 

@@ -83,6 +83,11 @@ class Logs:
         """Loss and metrics since the last reset, of this rank's rows."""
         return {"loss": self.loss_tracker.result(), **self.compiled_metrics.results()}
 
+    def get_metrics_result(self) -> dict:
+        """Loss and metrics of the batches since the last reset, name -> value."""
+        loss = {"loss": self.loss_tracker.result()}
+        return loss if self.compiled_metrics is None else self.logs()
+
     def reset_metrics(self):
         """Forget the batches measured so far."""
         self.loss_tracker.reset_state()

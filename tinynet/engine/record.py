@@ -121,6 +121,8 @@ def check_recordable(model):
         label = getattr(part, "name", None) or type(part).__name__
         if not _of_tinynet(part):
             raise NotRecordable(f"{label!r} ({type(part).__name__}) is not one of tinynet's own")
+        if getattr(part, "on_host", False):
+            raise NotRecordable(f"{label!r} ({type(part).__name__}) computes with NumPy")
         for name in vars(part):  # a method that was exchanged on this object alone
             if callable(getattr(type(part), name, None)):
                 raise NotRecordable(f"{label!r} has a {name} of its own")

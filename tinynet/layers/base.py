@@ -41,6 +41,7 @@ from ..core.weights import Weights
 from .building import built_once, check_unchanged
 from .config import own_shape, takes_training
 from .holding import Holding
+from .input_spec import check_spec
 from .symbolic import Symbolic
 
 _registry = Registry("layer", "layers", "config_keys")
@@ -74,6 +75,10 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
     building = False  # whether `build` is running
     unchanged = None  # the version at which `check_unchanged` found the weights as it wants them
     check_unchanged = check_unchanged
+    on_host = False  # whether it computes with NumPy alone, on every device
+    input_spec = None  # an InputSpec, or a list of one for each input
+    path = property(lambda self: self.name, doc="The name, as in Keras.")
+    compute_dtype = variable_dtype = property(lambda self: self.dtype, doc="The layer's dtype.")
     derived = {"saved": None, "known_layout": None}  # noqa: RUF012
 
     def __new__(cls, *args, **options):
@@ -285,18 +290,18 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
     # ----------------------------------------------------------------------------- calling it
 
     @exclusive
-    def __call__(self, x, training=None):
+    def __call__(self, inputs, training=None):
         """The outputs for a NumPy array (or anything like one); built at the first call.
 
         For a symbolic tensor, which `Input(shape)` begins with: the symbolic output.
         """
-        if is_symbolic(x):
-            return self.connect(x, training)
+        if is_symbolic(inputs):
+            return self.connect(inputs, training)
         if self.context.within is not None:
-            return self.call_within(x, training)
+            return self.call_within(inputs, training)
         self.refresh()
         training = bool(training)
-        x = self.as_input(x)
+        x = self.as_input(inputs)
         shape, declared = _shape_of(x), self.declared_input_shape
         if not self.built and declared not in (None, shape[1:]):
             raise self.invalid(f"declared with input_shape={declared}, received {shape[1:]}")
@@ -344,6 +349,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
 
     def check_input_shape(self, shape):
         """Raise unless the layer was built for batches of `shape`."""
+        check_spec(self, shape)
         if not self.accepts(shape):
             raise self.invalid(
                 f"expected input of shape {self.input_shape}, received {(None, *shape[1:])}"

@@ -44,6 +44,15 @@ class Dense(Penalized):
         self.store(locals())
         self.units = check_integer(f"layer {self.name!r}: units", units, kind="an int")
 
+    @property
+    def activation(self):
+        """f, an Activation; a name or None that is assigned becomes one."""
+        return self._activation
+
+    @activation.setter
+    def activation(self, value):
+        self._activation = activations.get(value)
+
     def build(self, input_shape):
         D, H = input_shape[-1], self.units
         self.kernel = self.named_weight("kernel", (D, H))

@@ -107,3 +107,32 @@ class Dropout(Masked):
     def perturbed(self, x):
         mask = self.mask(x.shape)  # (N, D)
         return self.result_of(self.ops.multiply, x, mask), mask
+
+
+@register()
+class SpatialDropout1D(Dropout):
+    """Dropout of whole features: of (N, T, D), the T entries of a feature share their mask.
+
+    Args:
+        rate: share of features to drop, in [0, 1].
+        seed: None draws one.
+    """
+
+    config_keys = ("rate", "seed")
+
+    def __init__(self, rate, seed=None, **options):
+        super().__init__(rate, noise_shape=(None, 1, None), seed=seed, **options)
+
+    def store(self, arguments):
+        self.noise_shape = arguments["noise_shape"]
+        super().store(arguments)
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) != 3:
+            raise self.invalid(f"expected input (N, T, D), received shape {tuple(input_shape)}")
+        return tuple(input_shape)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["trainable"]  # Keras's does not take it
+        return config

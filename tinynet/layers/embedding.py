@@ -21,7 +21,8 @@ class Embedding(Penalized):
     Args:
         input_dim: V, how many ids there are: 0, ..., V - 1.
         output_dim: D.
-        embeddings_initializer, embeddings_regularizer, activity_regularizer: as for Dense.
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint,
+        activity_regularizer: as for Dense.
         mask_zero: id 0 is padding: GlobalAveragePooling1D leaves these steps out.
         weights: E to start with, (V, D), or a list of it.
 
@@ -31,12 +32,12 @@ class Embedding(Penalized):
     """
 
     config_keys = ("input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer",
-                   "mask_zero")  # fmt: skip
+                   "embeddings_constraint", "mask_zero")  # fmt: skip
 
     # input_length: the older Keras's, which then knew T
     def __init__(self, input_dim, output_dim, embeddings_initializer="uniform",
-                 embeddings_regularizer=None, mask_zero=False, weights=None, input_length=None,
-                 **options):  # fmt: skip
+                 embeddings_regularizer=None, embeddings_constraint=None, mask_zero=False,
+                 weights=None, input_length=None, **options):  # fmt: skip
         if input_length is not None and "input_shape" not in options:
             options["input_shape"] = (input_length,)
         super().__init__(**options)
@@ -65,6 +66,7 @@ class Embedding(Penalized):
             self.embeddings_initializer if self.start is None else "zeros",
             name="embeddings",
             regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
         )
         if self.start is not None:
             self.embeddings.assign(self.start)

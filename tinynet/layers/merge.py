@@ -194,3 +194,18 @@ class Concatenate(Merge):
             first += part.shape[1]
             gradients.append(dx)
         return gradients
+
+
+def _merging(cls):
+    """Return the function of a list of inputs that applies a new layer of this class to them."""
+
+    def merge(inputs, **options):
+        return cls(**options)(inputs)
+
+    merge.__name__ = merge.__qualname__ = cls.__name__.lower()
+    merge.__doc__ = f"{cls.__name__}(**options)(inputs), for a list of inputs."
+    return merge
+
+
+add, average, subtract, multiply = map(_merging, (Add, Average, Subtract, Multiply))
+maximum, minimum, concatenate = map(_merging, (Maximum, Minimum, Concatenate))

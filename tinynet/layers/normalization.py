@@ -25,7 +25,7 @@ class ScaledAndShifted(Layer):
 
     def scale_and_shift(self, kind="value"):
         """gamma and beta, or with "grad" their gradients, as vectors (D,); None where none is."""
-        found = [p and getattr(p, kind) for p in (self.gamma, self.beta)]
+        found = [getattr(p, kind, None) for p in (self.gamma, self.beta)]
         return [None if a is None else a.reshape(math.prod(a.shape)) for a in found]
 
 
@@ -55,7 +55,11 @@ class BatchNormalization(ScaledAndShifted):
                  beta_initializer="zeros", gamma_initializer="ones",
                  moving_mean_initializer="zeros", moving_variance_initializer="ones",
                  beta_regularizer=None, gamma_regularizer=None, beta_constraint=None,
-                 gamma_constraint=None, **options):  # fmt: skip
+                 gamma_constraint=None, *, renorm=False, renorm_clipping=None,
+                 renorm_momentum=0.99, synchronized=False, **options):  # fmt: skip
+        if renorm or synchronized:
+            kind = "renorm" if renorm else "synchronized"
+            raise ValueError(f"BatchNormalization: {kind} is not supported")
         super().__init__(**options)
         self.store(locals())
         self.momentum = check_number(f"layer {self.name!r}: momentum", momentum, 0, 1)

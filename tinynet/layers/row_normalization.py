@@ -54,14 +54,15 @@ class LayerNormalization(RowNormalization):
         axis: the axis, or axes, to normalize over.
         epsilon: keeps the root away from zero.
         center, scale: whether there is a beta, a gamma.
-        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer: as for Dense.
+        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
+        gamma_constraint: as for Dense.
     """
 
     kind = "layer"
 
     def __init__(self, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
                  gamma_initializer="ones", beta_regularizer=None, gamma_regularizer=None,
-                 **options):  # fmt: skip
+                 beta_constraint=None, gamma_constraint=None, **options):  # fmt: skip
         if options.pop("rms_scaling", False):
             raise ValueError("LayerNormalization(rms_scaling=True): use RMSNormalization")
         super().__init__(**options)

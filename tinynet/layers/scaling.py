@@ -70,7 +70,8 @@ class Normalization(Layer):
     `adapt(x)` measures mean and variance before training; or they are given.
 
     Args:
-        axis: the axis, or axes, with a mean of their own; None: one mean for all entries.
+        axis: the axis, or axes, with a mean of their own; None: one mean for all entries. Inputs
+            with more axes than the data to adapt to are scaled along their last axes.
         mean, variance: numbers or arrays, both or neither.
         invert: undo the normalization instead.
     """
@@ -94,12 +95,18 @@ class Normalization(Layer):
         self.invert = bool(invert)
         self.mean = self.variance = None
 
+    def _axes(self, shape):
+        """The axes with a mean of their own; in more axes than it was built for, from the right."""
+        built = self.input_shape
+        shift = len(built) if built is not None and len(shape) > len(built) else 0
+        return axes_of(self, tuple(a - shift if a >= 0 else a for a in self.axis), shape)
+
     def compute_output_shape(self, input_shape):
-        axes_of(self, self.axis, input_shape)
+        self._axes(input_shape)
         return tuple(input_shape)
 
     def build(self, input_shape):
-        kept = tuple(input_shape[a] for a in axes_of(self, self.axis, input_shape))
+        kept = tuple(input_shape[a] for a in self._axes(input_shape))
         if self.given is not None:
             try:
                 self.mean, self.variance = (
@@ -116,10 +123,9 @@ class Normalization(Layer):
         self.count = self.add_weight((), "zeros", name="count", trainable=False)  # Keras has one
 
     def accepts(self, shape):
-        axes = axes_of(self, self.axis, shape)
-        return len(shape) == len(self.input_shape) and all(
-            shape[a] == self.input_shape[a] for a in axes
-        )
+        axes = self._axes(shape)
+        more = len(shape) - len(self.input_shape)
+        return more >= 0 and all(shape[a] == self.input_shape[a - more] for a in axes)
 
     def adapt(self, data):
         """Measure mean and (population) variance.
@@ -138,7 +144,7 @@ class Normalization(Layer):
                 )
             self.build_once((None, *x.shape[1:]))
             self.check_input_shape(x.shape)
-            axes = axes_of(self, self.axis, x.shape)
+            axes = self._axes(x.shape)
             others = tuple(a for a in range(x.ndim) if a not in axes)
             x = x.astype(np.float64)
             n = math.prod(x.shape[a] for a in others)
@@ -154,7 +160,7 @@ class Normalization(Layer):
         self.variance.assign(np.asarray(squares / count, self.dtype))
 
     def forward(self, x, training=False):
-        axes = axes_of(self, self.axis, x.shape)
+        axes = self._axes(x.shape)
         rows, (mean, variance) = self._rows(x, axes), self._statistics()  # (R, D), (D,)
         if self.invert:
             deviation = self.empty(mean.shape)

@@ -4,10 +4,12 @@
 """
 
 from ..configs.arguments import absent as _absent
+from ..configs.custom_objects import find as _find
 from ..configs.custom_objects import function_config as _function_config
 from ..configs.naming import public_names as _public_names
 from .base import EPSILON, REDUCTIONS, ElementwiseLoss, Loss, _registry, register
 from .checks import check_class_ids, check_finite
+from .circle import Circle
 from .crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -17,6 +19,7 @@ from .crossentropy import (
 from .focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
 from .functions import *  # noqa: F403  Keras's functions and their short names
 from .hinges import CategoricalHinge, Hinge, SquaredHinge
+from .overlap import Dice, Tversky
 from .probabilistic import KLDivergence, Poisson
 from .regression import (
     CosineSimilarity,
@@ -27,6 +30,8 @@ from .regression import (
     MeanSquaredError,
     MeanSquaredLogarithmicError,
 )
+from .robust import CategoricalGeneralizedCrossEntropy
+from .wrapped import LossFunctionWrapper
 
 
 def get(identifier, custom_objects=None):
@@ -54,7 +59,13 @@ def deserialize(config, custom_objects=None):
         options = dict(config["config"])
         function = options.pop("fn")
         name = function["config"] if isinstance(function, dict) else function
-        return _registry.lookup(name, custom_objects).from_config(options)
+        found = _find((name,), custom_objects)
+        if found is None:
+            return _registry.lookup(name, custom_objects).from_config(options)
+        derivative = options.pop("derivative", None)
+        if derivative is not None:
+            derivative = _find((derivative["config"],), custom_objects)
+        return LossFunctionWrapper(found, derivative=derivative, **options)
     return _registry.deserialize(config, custom_objects)
 
 

@@ -19,7 +19,7 @@ from ..core.copying import Copied
 from ..core.devices import load_ops
 from ..core.locks import exclusive
 from ..core.versions import Versioned
-from .checks import check_finite, flatten_missing
+from .checks import check_finite, flatten_missing, same_rank
 
 EPSILON = 1e-7  # where probabilities are clipped
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
@@ -40,7 +40,9 @@ class Loss(Configurable, Copied, Versioned):
             def derivative(self, y, p):  # (N, C): of each row's value, by that row of p
                 return 4 * (p - y) ** 3 / p.shape[-1]
 
-    is used like any other, and `keras.gradcheck(Quartic(), y, p)` tells whether the two fit.
+    is used like any other, and `keras.gradcheck(Quartic(), y, p)` tells whether the two fit. Where
+    `call` returns more than one value a row, the row's value is their mean; where it returns a
+    single number, that is the value of the batch, and `derivative` is that number's by p.
     Weights, reduction and 1/N are the engine's business. Instead of the two it may define
     `forward`, which keeps the weighted gradient in `self.dp` and returns the weighted values.
 
@@ -60,6 +62,7 @@ class Loss(Configurable, Copied, Versioned):
     own_checks = frozenset({"axis"})
     of_probabilities = False  # whether outputs are probabilities, and targets shares, of classes
     integer_targets = False
+    on_host = False  # whether it computes with NumPy alone, on every device
     wants_gradient = True  # False where only the values are used, as in a metric
     for_class_ids = None  # what to use where class ids came for one-hot rows, for a message
     whole_rows = False  # whether a vector of predictions is one row, not N rows of one output
@@ -107,10 +110,15 @@ class Loss(Configurable, Copied, Versioned):
         """
         ops = self.context.ops
         y, p, w = map(ops.to_host, (y, p, w))  # what a user writes is NumPy, on every device
-        values, self.dp = self._fitting("call", self.call(y, p), p[:, 0]), None
+        values, self.dp = np.asarray(self.call(y, p), p.dtype), None
+        shares = w[:, None] if values.ndim else w.sum()  # of the rows, or of the batch
+        values = self._row_values(values, len(p))  # (N,)
         if self._has_derivative():
-            slopes = self._fitting("derivative", self.derivative(y, p), p)
-            self.dp = ops.from_host(w[:, None] * slopes)  # (N, C)
+            slopes = np.asarray(self.derivative(y, p), p.dtype)
+            if slopes.shape != p.shape:
+                raise ValueError(f"{self._label()}.derivative(y, p): expected an array of shape "
+                                 f"{p.shape}, received {slopes.shape}")  # fmt: skip
+            self.dp = ops.from_host(shares * slopes)  # (N, C)
         return ops.from_host(w * values)
 
     def backward(self):
@@ -122,7 +130,7 @@ class Loss(Configurable, Copied, Versioned):
         return self.dp
 
     def call(self, y, p):
-        """Return the value of each row (N,), for targets and predictions (N, C)."""
+        """Return the values of the rows, (N,) or (N, ...), for targets and predictions (N, C)."""
         raise NotImplementedError(f"{type(self).__name__} needs forward(y, p, w, logits), or "
                                   "call(y, "
                                   "p) and derivative(y, p); losses.Loss shows how")  # fmt: skip
@@ -136,13 +144,12 @@ class Loss(Configurable, Copied, Versioned):
     def _has_derivative(self):
         return type(self).derivative is not Loss.derivative
 
-    def _fitting(self, method, array, like):
-        """Return what a method of the user's returned, in the dtype and shape of `like`."""
-        array = np.asarray(array, like.dtype)
-        if array.shape != like.shape:
-            raise ValueError(f"{self._label()}.{method}(y, p): expected an array of shape "
-                             f"{like.shape}, received {array.shape}")  # fmt: skip
-        return array
+    def _row_values(self, values, rows):
+        """Return one value a row (N,) of what `call` returned."""
+        if values.ndim and len(values) != rows:
+            raise ValueError(f"{self._label()}.call(y, p): expected a number, or an array of "
+                             f"{rows} rows, received shape {values.shape}")  # fmt: skip
+        return np.broadcast_to(values.mean(axis=tuple(range(1, values.ndim))), (rows,))
 
     def row_weights(self, sample_weight, rows, dtype, valid=None):
         """Return w (N,): each row's share of the loss. Here, once, the sum becomes a mean.
@@ -220,7 +227,10 @@ class Loss(Configurable, Copied, Versioned):
     @exclusive
     def __call__(self, y_true, y_pred, sample_weight=None):
         """Return the loss as a number (an array of values with reduction "none")."""
-        values, _ = self._run(y_true, y_pred, sample_weight)
+        if type(self).forward is Loss.forward:
+            values = self._own_values(y_true, y_pred, sample_weight)
+        else:
+            values, _ = self._run(y_true, y_pred, sample_weight)
         return values if self.reduction in ("none", None) else values.sum(dtype=np.float64).item()
 
     @exclusive
@@ -229,11 +239,27 @@ class Loss(Configurable, Copied, Versioned):
         _, shape = self._run(y_true, y_pred, sample_weight)
         return self.backward().reshape(shape)
 
-    def _run(self, y_true, y_pred, sample_weight):
-        """Return `forward` on arrays of any fitting shape: the values, and the shape of y_pred."""
+    def _own_values(self, y_true, y_pred, sample_weight):
+        """Return what `call` returns for arrays of any shape, times the shares of the weights."""
+        y, p = same_rank(np.asarray(y_true), self._predictions(y_pred))
+        y = y.astype(p.dtype, copy=False)
+        values = np.asarray(self.call(y, p), p.dtype)
+        if sample_weight is None:
+            return values * self.row_weights(None, values.size, p.dtype).reshape(values.shape)
+        values, weight = same_rank(values, np.asarray(sample_weight, p.dtype))
+        weight = np.broadcast_to(weight, np.broadcast_shapes(values.shape, weight.shape))
+        shares = self.row_weights(weight.ravel(), weight.size, p.dtype)
+        return values * shares.reshape(weight.shape)
+
+    def _predictions(self, y_pred):
+        """Return predictions as an array of the dtype that the loss computes in."""
         p = np.asarray(y_pred)
         given = p.dtype if p.dtype in (np.float32, np.float64) else "float32"
-        p = p.astype(self.dtype or given, copy=False)
+        return p.astype(self.dtype or given, copy=False)
+
+    def _run(self, y_true, y_pred, sample_weight):
+        """Return `forward` on arrays of any fitting shape: the values, and the shape of y_pred."""
+        p = self._predictions(y_pred)
         if p.ndim == 0 or len(p) == 0:
             raise ValueError(f"y_pred: expected (N, ...) with N >= 1, received shape {p.shape}")
         y, rows, lead = np.asarray(y_true), p, p.shape[:-1]
@@ -246,6 +272,8 @@ class Loss(Configurable, Copied, Versioned):
         if len(y) != len(rows):
             raise ValueError(f"y_true has {len(y)} rows, y_pred {len(rows)}")
         y = self.check_targets(y, (None, *rows.shape[1:]), "y_true")
+        if sample_weight is not None and np.size(sample_weight) == 1:  # one for all rows
+            sample_weight = np.full(rows.shape[:-1], np.asarray(sample_weight).reshape(()))
         y, w = self.as_rows(y, rows.shape, rows.dtype, sample_weight)
         return self.forward(y, rows.reshape(len(w), -1), w).reshape(lead), p.shape
 

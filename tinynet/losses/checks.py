@@ -56,3 +56,14 @@ def check_signs(y, where, label):
         at, no = (tuple(map(int, np.argwhere(a)[0])) for a in (other, zero))
         raise ValueError(f"{where}: row {at[0]} holds {y[at]}, row {no[0]} holds {y[no]}: {label} "
                          "expects targets -1 and 1, or 0 and 1")  # fmt: skip
+
+
+def same_rank(a, b):
+    """Return arrays whose ranks differ by an axis of length 1 alike: (N,) beside (N, 1) as (N, 1),
+    (N, T) beside (N, T, 1) makes that (N, T); anything else stays as it is.
+    """
+    if a.ndim == b.ndim + 1 and a.shape[-1] == 1:
+        return (a, b[..., None]) if b.ndim == 1 else (a[..., 0], b)
+    if b.ndim == a.ndim + 1 and b.shape[-1] == 1:
+        return (a[..., None], b) if a.ndim == 1 else (a, b[..., 0])
+    return a, b

@@ -8,9 +8,11 @@ import inspect
 import numpy as np
 
 from ..configs.naming import snake_case
+from .circle import Circle
 from .crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 from .focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
 from .hinges import CategoricalHinge, Hinge, SquaredHinge
+from .overlap import Dice, Tversky
 from .probabilistic import KLDivergence, Poisson
 from .regression import (
     CosineSimilarity,
@@ -21,6 +23,7 @@ from .regression import (
     MeanSquaredError,
     MeanSquaredLogarithmicError,
 )
+from .robust import CategoricalGeneralizedCrossEntropy
 
 
 def _function(cls):
@@ -34,12 +37,13 @@ def _function(cls):
     def values(*args, **options):
         given = signature.bind(*args, **options).arguments
         y, p = np.asarray(given.pop("y_true")), np.asarray(given.pop("y_pred"))
-        axis = given.pop("axis", -1)  # losses want it last
+        own = "axis" in cls.config_keys  # the others want it last
+        axis = -1 if own else given.pop("axis", -1)
         loss = cls(**given, reduction="none")
         if axis != -1:
             p = np.moveaxis(p, axis, -1)
             y = y if loss.integer_targets else np.moveaxis(y, axis, -1)
-        if p.ndim == 1 and y.ndim < 2:
+        if p.ndim == 1 and y.ndim < 2 and not own:
             return loss(y[None], p[None])[0]  # two vectors are one row
         return loss(y, p)
 
@@ -55,8 +59,11 @@ binary_crossentropy = _function(BinaryCrossentropy)
 binary_focal_crossentropy = _function(BinaryFocalCrossentropy)
 categorical_crossentropy = _function(CategoricalCrossentropy)
 categorical_focal_crossentropy = _function(CategoricalFocalCrossentropy)
+categorical_generalized_cross_entropy = _function(CategoricalGeneralizedCrossEntropy)
 categorical_hinge = _function(CategoricalHinge)
+circle = _function(Circle)
 cosine_similarity = _function(CosineSimilarity)
+dice = _function(Dice)
 hinge = _function(Hinge)
 huber = _function(Huber)
 kl_divergence = _function(KLDivergence)
@@ -68,6 +75,7 @@ mean_squared_logarithmic_error = _function(MeanSquaredLogarithmicError)
 poisson = _function(Poisson)
 sparse_categorical_crossentropy = _function(SparseCategoricalCrossentropy)
 squared_hinge = _function(SquaredHinge)
+tversky = _function(Tversky)
 
 # Keras's short names
 bce = BCE = binary_crossentropy

@@ -4,9 +4,10 @@ import numpy as np
 
 from ..config import floatx
 from ..configs.checks import check_integer, check_number, is_number
+from ..losses.checks import same_rank
 from .base import register
 from .reduction import MeanMetric
-from .shapes import check_ids, class_ids, same_rank
+from .shapes import check_ids, class_ids
 
 # ------------------------------------------------------------------- functions: 1 is a hit, 0 none
 

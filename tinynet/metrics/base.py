@@ -9,7 +9,7 @@ from ..config import floatx
 from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from ..core.parameters import claim
-from .variable import Variable
+from ..core.variable import Variable
 
 _registry = Registry("metric", "metrics", "config_keys", takes_functions=True)
 register = _registry.register
@@ -68,7 +68,7 @@ class Metric(Configurable):
         claim(f"{self.name}/{name or 'variable'}", shape)
         initial = initializers.get("zeros" if initializer is None else initializer)(shape)
         dtype = self.dtype if dtype is None else dtype_name(dtype)
-        variable = Variable(np.asarray(initial).astype(dtype), name or "variable")
+        variable = Variable(initial, dtype=dtype, trainable=False, name=name or "variable")
         self._variables.append(variable)
         return variable
 

@@ -8,8 +8,9 @@ import math
 import numpy as np
 
 from ..configs.naming import snake_case
+from ..losses.checks import same_rank
 from .base import Metric, deserialize, functions, register, serialize
-from .shapes import pair, same_rank, spread
+from .shapes import pair, spread
 
 
 def _weighted(values, weights, reduce):

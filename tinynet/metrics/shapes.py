@@ -3,17 +3,7 @@
 import numpy as np
 
 from ..config import floatx
-
-
-def same_rank(a, b):
-    """Return arrays whose ranks differ by an axis of length 1 alike: (N,) beside (N, 1) as (N, 1),
-    (N, T) beside (N, T, 1) makes that (N, T); anything else stays as it is.
-    """
-    if a.ndim == b.ndim + 1 and a.shape[-1] == 1:
-        return (a, b[:, None]) if b.ndim == 1 else (a[..., 0], b)
-    if b.ndim == a.ndim + 1 and b.shape[-1] == 1:
-        return (a[:, None], b) if a.ndim == 1 else (a, b[..., 0])
-    return a, b
+from ..losses.checks import same_rank
 
 
 def pair(y_true, y_pred, name="y_true"):

@@ -196,13 +196,13 @@ class Model(Trainer, Layer):
     # ------------------------------------------------------------------------------ calling it
 
     @exclusive
-    def __call__(self, x, training=None):
+    def __call__(self, inputs, training=None):
         """Outputs for arrays, without batching; for symbolic tensors the symbolic output."""
-        if is_symbolic(x):
-            return self.connect(x, training)
+        if is_symbolic(inputs):
+            return self.connect(inputs, training)
         if self.context.within is not None:
-            return self.call_within(x, training)
-        x = self.as_input(x)
+            return self.call_within(inputs, training)
+        x = self.as_input(inputs)
         x = self.build_for(x)
         self.begin_call()
         ops = self.context.ops

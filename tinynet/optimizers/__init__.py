@@ -11,8 +11,10 @@ from .base import Optimizer, deserialize, get, serialize
 from .ftrl import Ftrl
 from .lamb import Lamb
 from .lion import Lion
+from .muon import Muon
 from .nadam import Nadam
 from .rmsprop import RMSprop
+from .schedule_free import ScheduleFreeAdamW
 from .sgd import SGD
 
 __all__ = ["schedules", *_public_names(globals())]

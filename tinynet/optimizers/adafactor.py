@@ -6,7 +6,7 @@ import numpy as np
 
 from ..configs.checks import check_number
 from .base import Optimizer, register
-from .variables import Variable, label, part
+from .variables import Part, label, part
 
 
 @register()
@@ -78,7 +78,7 @@ class Adafactor(Optimizer):
         for p, at, r_at, c_at in self._places():
             if r_at is None:
                 found += [
-                    Variable(self, p.name, lambda: np.zeros(()), lambda value: None, kind="nothing")
+                    Part(self, p.name, lambda: np.zeros(()), lambda value: None, kind="nothing")
                 ] * 2
             else:
                 shapes = (p.shape[:-1], (*p.shape[:-2], p.shape[-1]))
@@ -87,4 +87,6 @@ class Adafactor(Optimizer):
                     found.append(part(self, self.state[key], place, p.name, shape, kind=kind))
             found.append(part(self, self.state["v"], at, f"{label(p)}_velocity", p.shape,
                               kind=f"v/{p.path}"))  # fmt: skip
+            for variable in found[-3:]:
+                variable.belongs_to = p
         return found

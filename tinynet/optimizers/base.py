@@ -15,19 +15,21 @@ from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from ..core.context import StepContext
 from ..core.devices import load_ops
-from ..core.parameters import Parameter, slices_of
+from ..core.parameters import slices_of
+from ..core.variable import same
 from ..core.versions import Versioned
 from . import schedules, variables
 from .averaging import Averaging
 from .changes import Changing
-from .checks import check_gradients, check_options
+from .checks import check_options
+from .own_loop import OwnLoop
 from .vectors import Vectors
 
 _registry = Registry("optimizer", "optimizers", "rule_keys")
 register = _registry.register
 
 
-class Optimizer(Averaging, Changing, Vectors, Configurable, Versioned):
+class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
     """Base of all optimizers.
 
     One of your own is a class with its rule, which changes arrays in place entry by entry:
@@ -77,6 +79,7 @@ class Optimizer(Averaging, Changing, Vectors, Configurable, Versioned):
     """
 
     rule = None
+    on_host = False  # whether it computes with NumPy alone, on every device
     rule_keys: tuple = ()
     # what a class of the user's may bring along and still be recorded
     formula_names = frozenset(
@@ -128,8 +131,8 @@ class Optimizer(Averaging, Changing, Vectors, Configurable, Versioned):
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the coming step."""
-        return self.rate(self.step_number)
+        """The rate of the coming step, a float with Keras's `assign`, `numpy` and `value`."""
+        return variables.Rate(self, "learning_rate", self.rate(self.step_number))
 
     @property
     def schedule(self):
@@ -168,7 +171,9 @@ class Optimizer(Averaging, Changing, Vectors, Configurable, Versioned):
 
     @property
     def iterations(self) -> int:
-        return self.step_number // (self.gradient_accumulation_steps or 1)
+        """The number of updates so far, an int with Keras's `assign`, `numpy` and `value`."""
+        count = self.step_number // (self.gradient_accumulation_steps or 1)
+        return variables.Count(self, "iterations", count)
 
     @iterations.setter
     def iterations(self, count):
@@ -211,6 +216,10 @@ class Optimizer(Averaging, Changing, Vectors, Configurable, Versioned):
         self.total = self.ops.zeros(size, dtype) if self.gradient_accumulation_steps else None
         self.average_in_weights, self.resting = False, {}
         return self
+
+    def updates(self, parameters) -> bool:
+        """Return whether the moments are those of exactly these Parameters."""
+        return self.parameters is not None and same(self.parameters, parameters)
 
     def step(self, w, g, context=None):
         """One step for the flat weights w with their gradients g (not scaled), both (P,).
@@ -314,56 +323,18 @@ class Optimizer(Averaging, Changing, Vectors, Configurable, Versioned):
             for place in self.slices:
                 self.ops.clip_by_norm(self.clipnorm, g=g[place])
 
-    def _decayed(self):
+    def decays(self, p) -> bool:
+        """Return whether weight decay applies to a Parameter; see `exclude_from_weight_decay`."""
         excluded, names = self.no_decay
-        if not excluded and not names:
+        return not any(p is e or p.value is e for e in excluded) and not any(
+            name in p.path for name in names
+        )
+
+    def _decayed(self):
+        if not any(self.no_decay):
             return [slice(None)]
-        return [
-            place
-            for p, place in zip(self.parameters, self.slices, strict=True)
-            if not any(p is e or p.value is e for e in excluded)
-            and not any(name in p.path for name in names)
-        ]
-
-    # ------------------------------------------------------------------------ for one's own loop
-
-    def apply(self, grads, parameters=None):
-        """One step on any list of Parameters (or float arrays), with gradients of their shapes.
-
-        Args:
-            grads: list of arrays; left untouched.
-            parameters: the first call fixes the list; None means the same ones again.
-
-        Raises:
-            ValueError, TypeError: lengths or shapes that differ, something else than numbers, or
-                other parameters than before; nothing was changed.
-        """
-        parameters = self.parameters if parameters is None else list(parameters)
-        if not parameters:
-            raise ValueError(f"{self.name}: there are no parameters to update")
-        grads = [np.asarray(g) for g in grads]
-        check_gradients(self.name, grads, parameters)
-        if self.parameters is None:
-            self.build([p if isinstance(p, Parameter) else Parameter(p, f"array_{i}")
-                        for i, p in enumerate(parameters)])  # fmt: skip
-        elif len(parameters) != len(self.parameters) or any(
-            a is not b.value and a is not b
-            for a, b in zip(parameters, self.parameters, strict=True)
-        ):
-            raise ValueError(f"{self.name} already updates other parameters; make a new optimizer "
-                             "for these")  # fmt: skip
-        dtype = self.parameters[0].dtype
-        w = np.concatenate([np.asarray(p).ravel() for p in self.parameters]).astype(dtype)
-        g = np.concatenate([g.ravel() for g in grads]).astype(dtype)
-        self.unscale(g)
-        self.step(w, g)
-        for p, place in zip(self.parameters, self.slices, strict=True):
-            p.assign(w[place].reshape(p.shape))
-
-    def apply_gradients(self, grads_and_parameters):
-        """`apply` for pairs (gradient, Parameter), as in Keras."""
-        pairs = list(grads_and_parameters)
-        self.apply([g for g, _ in pairs], [p for _, p in pairs])
+        pairs = zip(self.parameters, self.slices, strict=True)
+        return [place for p, place in pairs if self.decays(p)]
 
     def moments(self):
         """This rule's share of `variables`: its moments, parameter by parameter."""
@@ -402,8 +373,9 @@ class Optimizer(Averaging, Changing, Vectors, Configurable, Versioned):
     def get_config(self) -> dict:
         keys = ("name", *self.option_keys, *self.rule_keys)
         config = {key: getattr(self, key) for key in keys}
-        if self._schedule is not None:
-            config["learning_rate"] = schedules.serialize(self._schedule)
+        scheduled = self._schedule is not None
+        rate = schedules.serialize(self._schedule) if scheduled else self._rate
+        config["learning_rate"] = rate
         return config
 
     def __repr__(self):

@@ -25,7 +25,11 @@ def check_gradients(name, grads, parameters):
     """Raise unless these arrays can be the gradients of these Parameters or float arrays."""
     if len(grads) != len(parameters):
         raise ValueError(f"{name}: {len(grads)} gradients for {len(parameters)} parameters")
+    if all(g is None for g in grads):
+        raise ValueError(f"{name}: there is no gradient for any of {len(grads)} parameters")
     for i, (g, p) in enumerate(zip(grads, parameters, strict=True)):
+        if g is None:
+            continue
         if g.dtype.kind not in "fiub":
             raise TypeError(f"{name}: gradient {i} has dtype {g.dtype}, expected numbers")
         dtype = getattr(p, "dtype", type(p).__name__)

@@ -6,7 +6,7 @@ import numpy as np
 
 from .adam import TwoMoments
 from .base import register
-from .variables import Variable
+from .variables import Part
 
 
 @register()
@@ -56,7 +56,7 @@ class Nadam(TwoMoments):
         def read():
             return np.asarray(self.product(self.iterations))
 
-        return [*super().moments(), Variable(self, "variable", read, self._check_u)]
+        return [*super().moments(), Part(self, "variable", read, self._check_u)]
 
     def _check_u(self, value):
         expected = self.product(self.iterations)

@@ -6,10 +6,10 @@ its own, which is how Keras stores them.
 
 import numpy as np
 
-from ..core.parameters import fitting
+from ..core.variable import Variable, fitting
 
 
-class Variable:
+class Part(Variable):
     """A number, or a part of a flat vector, that can be read and assigned.
 
     Args:
@@ -17,21 +17,20 @@ class Variable:
         name: as in Keras, e.g. "dense_kernel_momentum".
         read: returns the value.
         write: takes a new value of the same shape.
-        parameter: the Parameter that it belongs to, None for a number of the optimizer's own.
+        parameter: the Parameter whose name it bears, None for a number of the optimizer's own.
         kind: Keras's name of it without the parameter's: "momentum".
     """
 
     def __init__(self, owner, name, read, write, parameter=None, kind=None):
         self.name, self.path = name, f"{owner.name}/{name}"
         self.read, self.write = read, write
-        self.parameter, self.kind = parameter, kind or name
+        self.parameter = self.belongs_to = parameter
+        self.kind = kind or name
 
-    shape = property(lambda self: self.numpy().shape)
-    dtype = property(lambda self: self.numpy().dtype)
+    value = property(lambda self: self.array())
 
-    def numpy(self):
-        """A copy of the value."""
-        return np.array(self.read())
+    def array(self):
+        return self.read()
 
     def assign(self, value):
         """Overwrite the value.
@@ -40,12 +39,57 @@ class Variable:
             ValueError: another shape.
         """
         self.write(fitting(self.name, value, self.shape))
+        return self
 
-    def __array__(self, dtype=None, copy=None):
-        return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
-    def __repr__(self):
-        return f"<Variable {self.name} shape={self.shape} dtype={self.dtype}>"
+class Number:
+    """A number of an optimizer, as it was when it was read, that can be assigned to."""
+
+    shape, ndim, trainable = (), 0, False
+
+    def __new__(cls, owner, name, value):
+        number = super().__new__(cls, value)
+        number.owner, number.name, number.path = owner, name, f"{owner.name}/{name}"
+        return number
+
+    value = property(lambda self: self.kind(self), doc="The same as a plain number.")
+    dtype = property(lambda self: np.dtype(self.kind))
+
+    def numpy(self):
+        """Return the number as an array without axes."""
+        return np.asarray(self.value)
+
+    def assign(self, value):
+        """Set the optimizer's number, and return it.
+
+        Raises:
+            ValueError, TypeError: what can't be its value; nothing was changed.
+        """
+        setattr(self.owner, self.name, self.kind(fitting(self.name, value, ()).item()))
+        return getattr(self.owner, self.name)
+
+    def assign_add(self, value):
+        """Add a number to that of the optimizer, and return the sum."""
+        return self.assign(getattr(self.owner, self.name) + value)
+
+    def assign_sub(self, value):
+        """Subtract a number from that of the optimizer, and return the difference."""
+        return self.assign(getattr(self.owner, self.name) - value)
+
+    def __reduce__(self):
+        return self.kind, (self.value,)
+
+
+class Rate(Number, float):
+    """The learning rate: a float wherever it is used."""
+
+    kind = float
+
+
+class Count(Number, int):
+    """A number of steps: an int wherever it is used."""
+
+    kind = int
 
 
 def of(optimizer):
@@ -75,7 +119,7 @@ def parts(optimizer, groups):
 
 
 def _attribute(optimizer, name, attribute, kind):
-    return Variable(
+    return Part(
         optimizer,
         name,
         lambda: np.asarray(getattr(optimizer, attribute), kind),
@@ -98,7 +142,7 @@ def part(optimizer, vector, place, name, shape, parameter=None, kind=None):
     def read():
         return ops.to_host(vector[place]).reshape(shape)
 
-    return Variable(optimizer, name, read, write, parameter, kind)
+    return Part(optimizer, name, read, write, parameter, kind)
 
 
 def assign_all(optimizer, weights):

@@ -19,6 +19,7 @@ from .figures import COLOURS, new_figure
 from .gradients import plot_gradients, plot_histograms
 from .history import plot_history
 from .images import image_grid, misclassified, weight_images
+from .model import plot_model
 from .probes import plot_learning_rates, plot_loss_surface
 
 with _needs("plot", "tinynet.plotting draws with matplotlib"):

@@ -37,10 +37,10 @@ WHOLE = (".keras", ".h5", ".hdf5")
 WEIGHTS = (".weights.h5", ".h5", ".hdf5", ".npz", ".safetensors")
 
 __all__ = [
-    "CustomObjectScope", "custom_object_scope", "export", "get_custom_objects",
-    "get_registered_name", "get_registered_object", "load_model", "load_weights",
-    "model_from_json", "model_to_json", "register_keras_serializable", "save_model",
-    "save_weights",
+    "CustomObjectScope", "custom_object_scope", "deserialize_keras_object", "export",
+    "get_custom_objects", "get_registered_name", "get_registered_object", "load_model",
+    "load_weights", "model_from_json", "model_to_json", "register_keras_serializable",
+    "save_model", "save_weights", "serialize_keras_object",
 ]  # fmt: skip
 
 
@@ -277,3 +277,12 @@ def export(model, filepath, format=None, **options):
         raise ValueError(f"{filepath}: export writes ONNX, received format={format!r}")
     with atomic_write(filepath) as file:
         file.write(onnx.graph(model, **options).SerializeToString())
+
+
+def __getattr__(name):
+    # these need all kinds of objects, some of which import this module
+    if name in ("serialize_keras_object", "deserialize_keras_object"):
+        from . import objects
+
+        return getattr(objects, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -31,7 +31,7 @@ class AnotherOptimizer(ValueError):
 def built(model):
     """Return the model's optimizer, or a copy for its weights where it is not built for them."""
     optimizer, parameters = model.optimizer, model.trainable_weights
-    if optimizer.parameters == parameters:
+    if optimizer.updates(parameters):
         return optimizer
     return copy.copy(optimizer).change_to(parameters, model, model.context.ops)
 

@@ -1,0 +1,5 @@
+"""Keras's older names for the preparation of data."""
+
+from . import sequence
+
+__all__ = ["sequence"]

@@ -1,0 +1,5 @@
+"""Sequences of unequal length as one array."""
+
+from ..utils import pad_sequences
+
+__all__ = ["pad_sequences"]

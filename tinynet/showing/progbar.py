@@ -1,0 +1,50 @@
+"""Keras's Progbar: a progress line for a loop of one's own."""
+
+from .progress import ProgressBar
+
+
+class Progbar:
+    """A progress line with the means of named values.
+
+        bar = keras.utils.Progbar(100)
+        for step in range(100):
+            ...
+            bar.add(1, values=[("loss", loss)])
+
+    Args:
+        target: number of steps; None if it is not known.
+        verbose: 0 nothing, 1 a live line, 2 one line when finished.
+        stateful_metrics: names whose last value is shown, and not their mean over the steps.
+        width, interval, unit_name: accepted as in Keras.
+    """
+
+    def __init__(self, target, width=20, verbose=1, interval=0.05, stateful_metrics=None,
+                 unit_name="step"):  # fmt: skip
+        self.target, self.stateful = target, set(stateful_metrics or ())
+        self.bar = ProgressBar(target, verbose=verbose)
+        self.seen, self.sums, self.last = 0, {}, {}
+
+    def update(self, current, values=None, finalize=None):
+        """Say that `current` steps are done.
+
+        Args:
+            values: pairs (name, value) of the steps since the last call.
+            finalize: whether this is the end; None: where `target` is reached.
+        """
+        new = max(current - self.seen, 1)
+        for name, value in values or ():
+            total, count = self.sums.get(name, (0.0, 0))
+            self.sums[name], self.last[name] = (total + value * new, count + new), value
+        self.seen = current
+        if finalize is None:
+            finalize = self.target is not None and current >= self.target
+        (self.bar.finish if finalize else self.bar.update)(current, self.logs)
+
+    def add(self, n, values=None):
+        """Say that n more steps are done."""
+        self.update(self.seen + n, values)
+
+    def logs(self):
+        """Return name -> mean so far, or the last value of `stateful_metrics`."""
+        return {name: self.last[name] if name in self.stateful else total / count
+                for name, (total, count) in self.sums.items()}  # fmt: skip
