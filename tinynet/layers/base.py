@@ -113,9 +113,6 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
             hint = (f": layer {self.name!r} is not built yet, so it has no {name}; call it on "
                     "data, call build(input_shape), or put it into a model with an "
                     "Input")  # fmt: skip
-        elif name in ("input", "output"):
-            hint = (f": layer {self.name!r} was applied to symbolic tensors 0 times; begin with "
-                    "Input(shape)")  # fmt: skip
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}",
                              name=name, obj=self)  # fmt: skip
 

@@ -52,5 +52,6 @@ class Symbolic:
 
     def _first_node(self):
         if not self.nodes:
-            raise AttributeError  # `Layer.__getattr__` then says why
+            raise AttributeError(f"layer {self.name!r} was applied to symbolic tensors 0 times; "
+                                 "begin with Input(shape)")  # fmt: skip
         return self.nodes[0]
