@@ -151,6 +151,8 @@ def expression(name, modifiers, kind, given):
     if name in ("min", "max"):
         return (f"f{name}({a},{b})" if floating
                 else f"{a}{'<' if name == 'min' else '>'}{b}?{a}:{b}")  # fmt: skip
+    if name == "copysign":
+        return f"copysign({b},{a})"
     if name == "selp":
         return f"{cname(given[2])}?{a}:{b}"
     if name in ("shl", "shr"):
