@@ -44,9 +44,10 @@ def machine_of(rows):
         model.add(keras.layers.Dense(width, activation="relu"))
     model.add(keras.layers.Dense(WIDTHS[-1], activation="softmax"))
     model.compile("adam", "sparse_categorical_crossentropy", device="gpu")
-    model._prepare((rows,))
-    counted_there = model.execution._counted(np.zeros(rows, np.int64))
-    return model.execution.program("train", rows, counted_there).machine
+    data = model.dataset(np.zeros((rows, WIDTHS[0]), np.float32), np.zeros(rows, np.int64))
+    model._prepare(data.target_shape)
+    counted_there = model.execution._counted(data.y)
+    return model.execution.program("train", rows, data, counted_there).machine
 
 
 def seconds(launch, runtime, bandwidth, rate):
