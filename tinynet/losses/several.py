@@ -130,6 +130,8 @@ def of_outputs(loss, loss_weights, names, get):
             what is no loss or number.
     """
     names = names or ["the output"]
+    if isinstance(loss, dict) and not _is_config(loss) and len(names) == len(loss) == 1:
+        loss = list(loss.values())  # whatever it is called, there is one output
     one_for_all = not isinstance(loss, (list, tuple, dict)) or _is_config(loss)
     found = [loss] * len(names) if one_for_all else in_order(names, loss, "loss")
     made = []
@@ -138,7 +140,9 @@ def of_outputs(loss, loss_weights, names, get):
         if entry is not None and not isinstance(one, Loss):
             raise TypeError(f"loss: expected a name or a Loss, received {entry!r}; a function has "
                             "no derivative to train with: subclass losses.Loss with call(y, p) "
-                            "and derivative(y, p)")  # fmt: skip
+                            "and derivative(y, p), or give it its derivative, "
+                            "losses.LossFunctionWrapper(fn, derivative=...), or central "
+                            "differences, numeric=True")  # fmt: skip
         if one is not None and one.reduction in ("none", None):
             raise ValueError('a loss with reduction "none" gives no number to train on')
         made.append(copy.copy(one) if any(one is other for other in made if other) else one)
