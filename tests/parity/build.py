@@ -101,7 +101,8 @@ class Run:
             self.look_at_model(label)
         elif isinstance(result, dict):
             for name, value in result.items():
-                self.answers[f"{label}: {name}"] = np.asarray(value, float)
+                array = np.asarray(value, float)  # of one of several outputs, or a number
+                self.answers[f"{label}: {name}"] = array if array.ndim else float(array)
         elif result is not None:  # of several outputs of one shape: one array
             self.answers[label] = np.asarray(result, float)
 
