@@ -266,9 +266,9 @@ def test_a_small_step_takes_one_thread(monkeypatch):
     monkeypatch.setattr(threads._Limit, "__enter__", lambda self: limited.append(self))
     monkeypatch.setattr(threads._Limit, "__exit__", lambda *_: None)
     make = maker(small)
-    for batch_size, expected in ((8, 1), (600, 2)):
+    for batch_size, expected in ((8, 1), (2000, 2)):
         model = make(device="cpu")
-        model.fit(data(600), labels(600), batch_size=batch_size, epochs=1, verbose=0)
+        model.fit(data(2000), labels(2000), batch_size=batch_size, epochs=1, verbose=0)
         used = {program.machine.threads for _, program in model.execution.programs.values()}
         assert used == {expected}
         assert bool(limited) == (expected > 1)
