@@ -320,7 +320,8 @@ def test_a_model_without_layers():
     ({"metrics": ["acuracy"]}, ValueError, "unknown metric 'acuracy'; did you mean '[Aa]ccuracy'"),
     ({"metrics": ["accuracy", 5]}, TypeError, "metrics: expected .* received 5"),
     ({"weighted_metrics": ["maee"]}, ValueError, "unknown metric 'maee'; did you mean 'mae'"),
-    ({"loss_weights": [1.0]}, ValueError, "loss_weights"),
+    ({"loss_weights": [1.0, 2.0]}, ValueError, "loss_weights"),
+    ({"loss_weights": [float("nan")]}, ValueError, "loss_weights"),
     ({"device": "abacus"}, ValueError, "abacus"),
 ])  # fmt: skip
 def test_arguments_of_compile(arguments, error, message):

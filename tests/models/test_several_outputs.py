@@ -368,3 +368,22 @@ def test_what_does_not_fit(device):
     model.compile("sgd", [None, None])
     with pytest.raises(RuntimeError, match="fit needs a loss"):
         model.fit(X, BOTH, verbose=0)
+
+
+@pytest.mark.parametrize("weight", [2.0, [2.0], 0.5])
+def test_a_weight_for_the_only_output(device, weight, tmp_path):
+    """Twice the loss has twice the gradient, so SGD goes twice as far."""
+    x, y = np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([[1.0], [0.0]])
+    moves, losses = [], []
+    for given in (None, weight):
+        model = tinynet.Sequential([layers.Dense(1, kernel_initializer="ones", input_shape=(2,))])
+        model.compile(tinynet.optimizers.SGD(0.1), "mse", loss_weights=given, device=device)
+        history = model.fit(x, y, batch_size=2, verbose=0).history
+        losses.append(history["loss"][0])
+        moves.append(model.get_weights()[0] - 1)
+    factor = np.ravel(weight)[0]
+    assert losses[1] == pytest.approx(factor * losses[0])
+    np.testing.assert_allclose(moves[1], factor * moves[0], rtol=1e-5)
+    model.save(tmp_path / "m.keras")
+    again = tinynet.models.load_model(tmp_path / "m.keras")
+    assert again.evaluate(x, y, verbose=0) == pytest.approx(model.evaluate(x, y, verbose=0))

@@ -64,7 +64,8 @@ class Compiled:
                 TINYNET_DEVICE, else "cpu".
             distribute: a `distribution.DataParallel`, to train on all processes that mpiexec has
                 started. None: as the environment variable TINYNET_DISTRIBUTE says: "mpi", or not.
-            loss_weights: factors of the losses in their sum, a list or a dict; None: all 1.
+            loss_weights: factors of the losses in their sum, a list or a dict, for one output a
+                number, too; None: all 1.
             steps_per_execution: callbacks' hooks for batches are called around so many batches.
             jit_compile, auto_scale_loss: accepted as in Keras; they change nothing here.
 

@@ -63,6 +63,7 @@ class Loss(Configurable, Copied, Versioned):
     of_probabilities = False  # whether outputs are probabilities, and targets shares, of classes
     integer_targets = False
     on_host = False  # whether it computes with NumPy alone, on every device
+    weight = 1.0  # the factor that `compile(loss_weights=)` gave the loss of the only output
     wants_gradient = True  # False where only the values are used, as in a metric
     for_class_ids = None  # what to use where class ids came for one-hot rows, for a message
     whole_rows = False  # whether a vector of predictions is one row, not N rows of one output
@@ -166,6 +167,8 @@ class Loss(Configurable, Copied, Versioned):
             w /= self.context.total(w.sum()) or 1
         elif self.context.part.copies > 1:
             w /= self.context.part.copies
+        if self.weight != 1:
+            w *= self.weight
         return w
 
     def valid(self, y):

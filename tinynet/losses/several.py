@@ -118,7 +118,7 @@ def of_outputs(loss, loss_weights, names, get):
     Args:
         loss: one for all outputs; or a list or dict by the outputs' names, None for an output
             without a loss.
-        loss_weights: None: all 1; or numbers, as a list or a dict.
+        loss_weights: None: all 1; or numbers, as a list or a dict; for one output a number, too.
         names: of the outputs; None or one name where there is one output.
         get: function that makes a Loss of what stands for one.
 
@@ -146,12 +146,10 @@ def of_outputs(loss, loss_weights, names, get):
         if one is not None and one.reduction in ("none", None):
             raise ValueError('a loss with reduction "none" gives no number to train on')
         made.append(copy.copy(one) if any(one is other for other in made if other) else one)
-    if len(names) == 1:
-        if loss_weights is not None:
-            raise ValueError("loss_weights needs a model with several outputs")
-        return made[0]
     weights = [1.0] * len(names)
     if loss_weights is not None:
+        if len(names) == 1 and isinstance(loss_weights, numbers.Real):
+            loss_weights = [loss_weights]
         if not isinstance(loss_weights, (list, tuple, dict)):
             raise TypeError(f"loss_weights: expected a list or dict of {len(names)} numbers, for "
                             f"the outputs {names}, received {loss_weights!r}")  # fmt: skip
@@ -162,6 +160,11 @@ def of_outputs(loss, loss_weights, names, get):
         elif not isinstance(weight, numbers.Real) or not math.isfinite(weight):
             raise ValueError(f"loss_weights: expected a number for {name!r}, received {weight!r}")
     weights = [float(weight) for weight in weights]
+    if len(names) == 1:
+        if weights != [1.0] and made[0] is not None:
+            made[0] = copy.copy(made[0])
+            made[0].weight = weights[0]
+        return made[0]
     return SeveralLosses(made, weights, list(names)) if any(made) else None
 
 

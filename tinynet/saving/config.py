@@ -69,6 +69,8 @@ def compile_config(model) -> dict:
     loss, weights = model.loss, None
     if hasattr(loss, "losses"):  # of several outputs
         loss, weights = model.packed(loss.losses), model.packed(loss.weights)
+    elif loss is not None and loss.weight != 1:
+        weights = [loss.weight]
     return {
         "optimizer": optimizers.serialize(model.optimizer),
         "loss": each(loss, lambda loss: _serialize(losses, loss)),
