@@ -103,10 +103,10 @@ def _of_layer(layer, x, _, training, random):
         return y
 
     R = random.standard_normal(forward().shape)
-    needs_dx, layer.needs_dx = layer.needs_dx, True
+    needs_dx, vars(layer)["needs_dx"] = layer.needs_dx, True
     dx = layer.backward_pass(R)
     gradients = dict(zip(inputs, map(np.array, dx if isinstance(x, list) else [dx]), strict=True))
-    layer.needs_dx = needs_dx
+    vars(layer)["needs_dx"] = needs_dx
     arrays = {name: a for name, a in inputs.items() if a.dtype.kind == "f"}  # ids can't be moved
     for p in layer.trainable_weights:
         gradients[p.path], arrays[p.path] = p.grad.copy(), p.value

@@ -70,7 +70,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
     config_keys: tuple = ()
     preserves_values = False  # whether the output holds the very values of the input
     unversioned = frozenset(
-        {"saved", "context", "needs_dx", "known_layout", "recorded", "unchanged"}
+        {"saved", "context", "known_layout", "recorded", "unchanged"}
     )
     building = False  # whether `build` is running
     unchanged = None  # the version at which `check_unchanged` found the weights as it wants them
@@ -185,6 +185,10 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
 
     def backward_pass(self, dy, logits=False):
         """`backward` as a model calls it; with `logits`, dy is the gradient by the logits."""
+        if dy is None:
+            raise self.invalid("its backward was called without a gradient: the layer that reads it "
+                               "returned None, as one does whose needs_dx is False; backward(dy) "
+                               "returns the gradient by its input")  # fmt: skip
         return self.backward_from_logits(dy) if logits else self.backward(dy)
 
     def is_call_alone(self):
@@ -364,7 +368,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
 
     def plan_backward(self, needs_dx):
         """Before a step: whether the gradient by the input is needed."""
-        self.needs_dx = needs_dx
+        vars(self)["needs_dx"] = needs_dx  # no change of the user's, which would be planned anew
         self.plan_held(needs_dx)
 
     # ---------------------------------------------------------------------------------- state

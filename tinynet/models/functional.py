@@ -227,7 +227,7 @@ class Functional(Model):
                           if tensor is self.inputs[k]]  # fmt: skip
 
     def plan_backward(self, needs_dx):
-        self.needs_dx = needs_dx
+        vars(self)["needs_dx"] = needs_dx
         self.wanted = set(self.inputs) if needs_dx else set()  # tensors whose gradient is needed
         self.learning = []
         for node in self.nodes_in_order:

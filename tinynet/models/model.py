@@ -25,7 +25,7 @@ from ..layers import Layer
 from ..layers.holding import BESIDE_CALL
 
 # made from the layers
-PLANS = {"planned", "fitting_layout", "first_trained", "learning", "wanted", "taught"}
+PLANS = {"fitting_layout", "first_trained", "learning", "wanted", "taught"}
 
 
 def output_activation(layer, index=0):
@@ -64,7 +64,7 @@ class Model(Trainer, Layer):
     formula_names = BESIDE_CALL
     declared_input_shape = None
     derived = Layer.derived | dict.fromkeys(("flat", "execution", "course", "measured_for"))
-    planned = fitting_layout = None  # what `plan_backward` and `check_shapes` have seen
+    fitting_layout = None  # what `check_shapes` has seen
 
     def __new__(cls, *args, **kwargs):
         if cls is not Model:
@@ -305,16 +305,13 @@ class Model(Trainer, Layer):
                 layout = self.layout
         if any(one.context is not self.step_context for one in layout.parts):
             self.take_context(self.step_context)
-            self.planned = None
         if layout is not self.fitting_layout:
             for leaf in layout.leaves:
                 leaf.check_unchanged()
             self.check_shapes()
         if flat is None or flat.ops is not ops or not flat.holds(layout.parameters):
-            self.flat, self.planned = FlatParameters(layout.parameters, ops), None
-        if self.planned != layout.parts:
-            self.plan_backward(needs_dx=False)
-            self.planned = layout.parts
+            self.flat = FlatParameters(layout.parameters, ops)
+        self.plan_backward(needs_dx=False)
         self.fitting_layout, self.flat.checked = self.layout, latest_version()
 
     def check_still_fits(self, layer, input_shape, output_shape):

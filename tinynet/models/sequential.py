@@ -212,7 +212,7 @@ class Sequential(Model):
         self.first_trained = trained[0] if trained else len(self.inner_layers) - 1
         if needs_dx:
             self.first_trained = 0
-        self.needs_dx = needs_dx
+        vars(self)["needs_dx"] = needs_dx
         for i, layer in enumerate(self.inner_layers):
             layer.plan_backward(needs_dx or i > self.first_trained)
 

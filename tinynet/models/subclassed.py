@@ -113,7 +113,7 @@ class Subclassed(Model):
         return self.recall()[0].backward(dy, logits=logits)
 
     def plan_backward(self, needs_dx):
-        self.needs_dx = needs_dx
+        vars(self)["needs_dx"] = needs_dx
         self.plan_held(needs_dx)
 
     def check_shapes(self):

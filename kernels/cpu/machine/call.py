@@ -128,6 +128,8 @@ def called(op, arrays, numbers=(), flags=(), sizes=None):
     plain(*(a for a, kind in zip(arrays, kinds, strict=True) if kind not in INTEGERS))
     for kind in (Flat, Labels):
         some = [a for a, k in zip(arrays, kinds, strict=True) if k == kind and a is not None]
+        if kind == Flat and len(some) < kinds.count(Flat):
+            raise TypeError(f"{op}: expected an array, received None")
         if kind == Flat and len({a.shape for a in some}) > 1:
             raise Unsupported("a broadcast")
         if kind == Labels and not all(a.dtype == np.int64 and a.flags.c_contiguous for a in some):
