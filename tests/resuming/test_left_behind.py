@@ -58,6 +58,31 @@ def test_files_of_others_stay(tmp_path, monkeypatch):
     assert names == {".mine.keras.part", "slow.npz", "m.keras"}
 
 
+@pytest.mark.parametrize("about_to", [False, True])
+def test_cleared_by_another_process_before_it_was_locked(tmp_path, monkeypatch, about_to):
+    """A new file is begun; those that were in vain are closed."""
+    fcntl, make, made = pytest.importorskip("fcntl"), atomic.tempfile.mkstemp, []
+
+    def slow(*args):
+        made.append(make(*args))
+        if len(made) == 1 and about_to:
+            others.append(os.open(made[0][1], os.O_RDWR))
+            fcntl.flock(others[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        elif len(made) == 1:
+            os.unlink(made[0][1])
+        return made[-1]
+
+    others = []
+    monkeypatch.setattr(atomic.tempfile, "mkstemp", slow)
+    with atomic.atomic_path(tmp_path / "m.npz") as temporary:
+        assert temporary == made[1][1]
+    for descriptor, _ in made:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+    for other in others:
+        os.close(other)
+
+
 def test_no_room_for_the_first_snapshot(tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")

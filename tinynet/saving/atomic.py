@@ -21,11 +21,9 @@ def atomic_path(path):
     happens before the rename, a file of that name stays as it was. What killed processes have left
     half written in the folder is cleared away.
     """
-    path, temporary = pathlib.Path(path), None
+    path = pathlib.Path(path)
     _clear(path.parent)
-    while temporary is None or not os.path.exists(temporary):  # another process may clear it away
-        descriptor, temporary = tempfile.mkstemp(SUFFIX, f".{path.name}.", path.parent)
-        held = _hold(descriptor)
+    descriptor, temporary = _begin(path)
     try:
         yield temporary
         with open(temporary, "rb+") as file:
@@ -40,20 +38,40 @@ def atomic_path(path):
             os.unlink(temporary)
         raise
     finally:
-        if held:
+        if descriptor is not None:
             os.close(descriptor)
 
 
-def _hold(descriptor) -> bool:
-    """Lock a file until it is closed or this process ends; close it at once where that can't be."""
+def _begin(path):
+    """Make an empty file beside `path`; return what `_hold` does, and its name."""
+    while True:
+        descriptor, temporary = tempfile.mkstemp(SUFFIX, f".{path.name}.", path.parent)
+        try:
+            descriptor = _hold(descriptor)
+            if descriptor is None or os.fstat(descriptor).st_nlink:
+                return descriptor, temporary
+            os.close(descriptor)  # another process has cleared it away before it was locked
+        except BlockingIOError:
+            pass  # another process is about to
+
+
+def _hold(descriptor):
+    """Lock a file until it is closed or this process ends; return the descriptor.
+
+    Where there are no locks it is closed, and None is returned; a BlockingIOError, and it is
+    closed, where another process has the lock.
+    """
     try:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (ImportError, OSError):  # Windows; a file system without locks; another process has it
+    except BlockingIOError:
         os.close(descriptor)
-        return False
-    return True
+        raise
+    except (ImportError, OSError):  # Windows; a file system without locks
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _clear(folder):
@@ -62,10 +80,13 @@ def _clear(folder):
     if key in _cleared:
         return
     _cleared.add(key)
+    found = []
     with contextlib.suppress(OSError):
-        for left in [one.path for one in os.scandir(folder) if one.name.endswith(SUFFIX)]:
-            descriptor = os.open(left, os.O_RDWR)
-            if _hold(descriptor):
+        found = [one.path for one in os.scandir(folder) if one.name.endswith(SUFFIX)]
+    for left in found:
+        with contextlib.suppress(OSError):
+            descriptor = _hold(os.open(left, os.O_RDWR))
+            if descriptor is not None:
                 os.unlink(left)
                 os.close(descriptor)
 
