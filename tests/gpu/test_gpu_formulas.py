@@ -8,7 +8,7 @@ import cuda_kernels
 import fake_cupy
 import numpy as np
 import pytest
-from replay_runs import RECORDED
+from replay_runs import RECORDED, machine_of
 
 import tinynet
 from tinynet.kernels import gpu, reference
@@ -264,7 +264,7 @@ def test_taken_along_by_products(which):
     a = arrays(x=wide, W=(5, 7), b=(7,), z=narrow, y=narrow, dy=narrow, dz=narrow, db=(7,))
     launches = step(a, pair, params)
     expected = results(launches, a)
-    made = tiles.in_tiles(launches, 4, 1)
+    made = tiles.in_tiles(launches, tiles.Scalar(runtime.current()))
     first = ["product", "elementwise"] if which == "four" else ["product"]
     assert [one.name for one in made] == [*first, "elementwise_grad", "sum_rows"]
     for found, wanted in zip(results(made, a), expected, strict=True):
@@ -305,7 +305,7 @@ def test_a_model_of_own_formulas_trains_as_on_the_reference(which, persistent, m
         history = model.fit(x, y, batch_size=8, epochs=3, verbose=0, validation_data=(x, y)).history
         runs.append((history, model.get_weights()))
     assert model.explain_execution() == RECORDED
-    machine = model.execution.programs["train", 8][1].machine
+    machine = machine_of(model, "train", 8)
     assert (bool(machine.persistent), bool(machine.graphs)) == (
         persistent != "0",
         persistent == "0",

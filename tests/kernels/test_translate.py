@@ -79,7 +79,7 @@ RULE_OPTIONS = {
     "lr": 0.1, "momentum": 0.9, "nesterov": 1.0, "rho": 0.9, "epsilon": 1e-3, "alpha": 0.02,
     "beta_1": 0.9, "beta_2": 0.99, "m_rate": 0.02, "g_rate": 0.03, "v_root": 1.2, "power": -0.5,
     "l1": 0.2, "l2": 0.3, "shrinkage": 0.1, "c": 0.7, "factor": 0.3, "due": 1.0, "steps": 3.0,
-    "overwrite": 1.0,
+    "overwrite": 1.0, "share": 0.25,
 }  # fmt: skip
 OTHERS = [{"momentum": 0.0}, {"nesterov": 0.0}, {"power": -0.7}, {"power": -2.0}, {"due": 0.0},
           {"overwrite": 0.0}]  # fmt: skip
