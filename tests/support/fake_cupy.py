@@ -6,6 +6,7 @@ no operand: a transfer that was forgotten is an error here as well. What is here
 that CuPy's has, or fewer parameters; test_real_cupy.py compares them.
 """
 
+import atexit
 import contextlib
 import ctypes
 import operator
@@ -359,9 +360,12 @@ def in_place_of_a_card():
 
     cuda_on_cpu.compiler()
     before = card_runtime._current
-    card_runtime._current = card_runtime.Runtime(sys.modules[__name__], cublas, THREADS, WARP)
+    card = card_runtime._current = card_runtime.Runtime(
+        sys.modules[__name__], cublas, THREADS, WARP
+    )
     memory.limit = None
     try:
         yield
     finally:
         card_runtime._current = before
+        atexit.unregister(card.forget_graphs)  # it would keep the card's workspace
