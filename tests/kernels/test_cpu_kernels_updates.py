@@ -122,7 +122,8 @@ def test_a_rule_of_ones_own(dtype, rng):
 def test_every_kernel_was_compared(request):
     device = request.module.__name__[: len("test_cpu_kernels")]
     before = request.session.items[: request.session.items.index(request.node)]
-    if len({i.name for i in before if i.module.__name__.startswith(device)}) < 200:
+    some = hasattr(request.config, "workerinput")  # the other workers of xdist run the rest
+    if some or len({i.name for i in before if i.module.__name__.startswith(device)}) < 200:
         pytest.skip(f"only a run of all of {device}*.py can say whether every kernel was compared")
     makers = {"empty", "zeros", "from_host", "to_host"}
     assert set(public_functions()) - makers == COMPARED
