@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinynet import Input, Model, Sequential, layers, models
+from tinynet import Input, Model, Sequential, gradcheck, layers, models
 
 random = np.random.default_rng(5)
 X = random.normal(size=(24, 4)).astype("float32")
@@ -124,6 +124,38 @@ def test_layers_shared_between_stacks_train_for_all_of_them(device):
         assert not np.allclose(before, shared.get_weights()[0])
         expected = np.concatenate([stack.predict(X, verbose=0) for stack in stacks], axis=1)
         np.testing.assert_allclose(everything.predict(X, verbose=0), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_layer_inside_of_several_others_has_the_sum_of_their_gradients(order, device):
+    """Also beside itself, above and below others, in a model in a model and in a layer's call."""
+
+    class Held(layers.Layer):
+        def __init__(self, inner, **options):
+            super().__init__(**options)
+            self.inner = inner
+
+        def call(self, x):
+            return self.inner(self.inner(x))
+
+    shared = layers.Dense(4, "tanh", name="shared", dtype="float64")
+    drop = layers.Dropout(0.4, seed=3, name="drop", dtype="float64")
+    made = {"dtype": "float64"}
+    i = Input((4,), **made)
+    parts = [
+        Sequential([Input((4,), **made), shared, drop, layers.Dense(2, **made)]),
+        Sequential([Input((4,), **made), layers.Dense(4, **made), shared, drop]),
+        Model(i, Sequential([layers.Dense(4, **made), Sequential([shared])])(i)),
+        shared,
+        Held(shared, **made),
+    ][::order]
+    model = Model(i, layers.Concatenate(**made)([part(i) for part in parts]))
+    model.compile("sgd", "mse", device=device)
+    targets = random.normal(size=(24, model.output_shape[-1]))
+    gradcheck(model, X.astype(float), targets)
+    before = shared.get_weights()[0]
+    model.fit(X, np.ones((24, model.output_shape[-1])), verbose=0)
+    assert not np.allclose(before, shared.get_weights()[0])
 
 
 def test_input_shape_counts_in_the_first_layer_only():

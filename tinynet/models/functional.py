@@ -1,5 +1,7 @@
 """Functional models: any graph of layers without loops, with several inputs and outputs."""
 
+from collections import Counter
+
 from ..core import graph
 from ..core.graph import KerasTensor
 from ..core.locks import join
@@ -18,9 +20,9 @@ class Functional(Model):
         h = Concatenate()([Dense(8)(a), Dense(8)(b)])
         model = Model([a, b], Dense(1)(h))
 
-    A layer that is applied several times has one set of weights, whose gradient is the sum over
-    the applications. An input may be any tensor: the model then begins there, and shares its layers
-    with the one that the tensor is part of.
+    A layer that is applied several times, by itself or inside of others, has one set of weights,
+    whose gradient is the sum over the applications. An input may be any tensor: the model then
+    begins there, and shares its layers with the one that the tensor is part of.
 
     Args:
         inputs: what `Input` or a layer gave; a list, or a dict by name, where there are several.
@@ -52,13 +54,16 @@ class Functional(Model):
         self.uses = {}  # layer -> its nodes in this model
         for node in self.nodes_in_order:
             self.uses.setdefault(node.layer, []).append(node)
-        for layer, uses in self.uses.items():
-            if len(uses) > 1 and any(
-                getattr(leaf, "activity_regularizer", None) is not None for leaf in layer.leaves()
+        times = Counter(leaf for node in self.nodes_in_order for leaf in node.layer.leaves())
+        for layer in self.uses:
+            if any(
+                times[leaf] > 1 and getattr(leaf, "activity_regularizer", None) is not None
+                for leaf in layer.leaves()
             ):
                 raise ValueError(f"Model: layer {layer.name!r} has an activity_regularizer, so it "
                                  "can be applied only once; put ActivityRegularization after each "
                                  "application")  # fmt: skip
+        self.sharing = dict(self.uses)  # see `plan_backward`
         shapes = [tensor.shape for tensor in self.inputs]
         self.input_shape = shapes if len(shapes) > 1 else shapes[0]
         shapes = [tensor.shape for tensor in self.outputs]
@@ -148,17 +153,18 @@ class Functional(Model):
             logits: leave the last activation away; where there are several outputs a list.
         """
         values = dict(zip(self.inputs, _as_list(x), strict=True))
-        self.saved = {}  # node -> what its layer and those inside saved, where a layer has several
+        self.saved = {}  # node -> what its layer and those inside saved, where others share them
         bare = self._without_activation(logits)
         outer = self.context.use  # this model may be applied several times in another one
         for node in self.nodes_in_order:
             layer, inputs = node.layer, [values[tensor] for tensor in node.inputs]
-            self.context.use = outer * len(self.uses[layer]) + self.uses[layer].index(node)
+            sharing = self.sharing[layer]
+            self.context.use = outer * len(sharing) + sharing.index(node)
             inputs = inputs if node.many else inputs[0]
             mode = training if node.training is None else node.training
             y = layer.forward_pass(inputs, mode, _flags(node, bare))
             values.update(zip(node.outputs, _as_list(y), strict=True))
-            if len(self.uses[layer]) > 1:
+            if len(sharing) > 1:
                 self.saved[node] = [part.saved for part in layer.layout.parts]
         self.context.use = outer
         outputs = [values[tensor] for tensor in self.outputs]
@@ -168,32 +174,34 @@ class Functional(Model):
         """Write every parameter's gradient; dy is the gradient by what `forward` returned.
 
         What several nodes read has the sum of their gradients, and so has a layer that is used
-        several times. Parts below which nothing learns are left out. Of several outputs dy is a
-        list, with None for one that the loss does not depend on: what leads only there has the
-        gradient 0.
+        several times, or is inside of several others. Parts below which nothing learns are left
+        out. Of several outputs dy is a list, with None for one that the loss does not depend on:
+        what leads only there has the gradient 0.
         """
-        gradients, touched, bare = {}, set(), self._without_activation(logits)
+        gradients, bare = {}, self._without_activation(logits)
+        touched, summed = set(), set()  # layers; parameters of those that share some
         for tensor, d in zip(self.outputs, _as_list(dy), strict=True):
             self._add_gradient(gradients, tensor, d)
         for node in reversed(self.learning):
             layer, dys = node.layer, [gradients.pop(tensor, None) for tensor in node.outputs]
             if all(d is None for d in dys):
                 continue
-            if len(self.uses[layer]) > 1:
+            learning = ()
+            if len(self.sharing[layer]) > 1:
+                learning = layer.trainable_weights
                 for part, saved in zip(layer.layout.parts, self.saved[node], strict=True):
                     part.saved = saved
             dy, flags = dys if len(dys) > 1 else dys[0], _flags(node, bare)
-            if layer in touched:
-                dx = self._add_to_gradients(layer, dy, flags)
-            else:
-                dx = layer.backward_pass(dy, flags)
+            dx = self._add_to_gradients([p for p in learning if p in summed], layer, dy, flags)
             touched.add(layer)
+            summed.update(learning)
             for tensor, d in zip(node.inputs, dx if node.many else [dx], strict=True):
                 if tensor in self.wanted:
                     self._add_gradient(gradients, tensor, d)
         for layer in self.taught:
             for p in () if layer in touched else layer.trainable_weights:
-                self.ops.scale_(0.0, x=p.grad)
+                if p not in summed:
+                    self.ops.scale_(0.0, x=p.grad)
         dx = [gradients.get(tensor) for tensor in self.inputs]
         return dx if len(dx) > 1 else dx[0]
 
@@ -203,14 +211,13 @@ class Functional(Model):
             both = before is not None
             gradients[tensor] = self.result_of(self.ops.add, before, d) if both else d
 
-    def _add_to_gradients(self, layer, dy, logits):
-        """Backward of a layer whose parameters have got gradients before in this step."""
-        learning = layer.trainable_weights
-        before = [p.grad for p in learning]
-        for p in learning:
+    def _add_to_gradients(self, again, layer, dy, logits):
+        """Backward of a layer, of which some parameters have got gradients before in this step."""
+        before = [p.grad for p in again]
+        for p in again:
             p.grad = self.context.empty(p.shape, p.dtype)
         dx = layer.backward_pass(dy, logits)
-        for p, total in zip(learning, before, strict=True):
+        for p, total in zip(again, before, strict=True):
             self.context.ops.add_to(p.grad, total=total)
             p.grad = total
         return dx
@@ -238,8 +245,13 @@ class Functional(Model):
         self.taught = [layer for layer in self.uses if layer.trainable_weights]
         if not self.learning:  # everything is frozen: `backward` still begins at the output
             self.learning = [self.outputs[0].node]
+        times = Counter(p for node in self.nodes_in_order for p in node.layer.layout.parts)
         for layer, nodes in self.uses.items():
-            layer.plan_backward(any(t in self.wanted for node in nodes for t in node.inputs))
+            alone = all(times[part] == len(nodes) for part in layer.layout.parts)
+            # the nodes that use it; all, where other layers have parts of it
+            self.sharing[layer] = nodes if alone else self.nodes_in_order
+            below = any(tensor in self.wanted for node in nodes for tensor in node.inputs)
+            layer.plan_backward(below or not alone)  # one plan for all that have the part
 
     # ---------------------------------------------------------------------------------- inputs
 

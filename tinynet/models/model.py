@@ -225,18 +225,6 @@ class Model(Trainer, Layer):
                                   "applies layers kept as attributes, or call super().__init__("
                                   "inputs=..., outputs=...)")  # fmt: skip
 
-    def check_backward(self):
-        """Raise where two layers side by side hold the same one, and both would use its `grad`."""
-        owners = {}
-        for layer in self.layers:
-            for leaf in layer.leaves():
-                owner = owners.setdefault(leaf, layer)
-                if owner is not layer and leaf.weights:
-                    raise ValueError(f"{self.name}: layer {leaf.name!r} is inside {owner.name!r} "
-                                     f"and {layer.name!r}: one gradient would overwrite the other; "
-                                     "apply it several times in one Model(inputs, outputs), or in "
-                                     "one call")  # fmt: skip
-
     def accepts(self, shape):
         return fits(shape, self.input_shape)
 

@@ -204,6 +204,18 @@ class Sequential(Model):
             dy = layer.backward_pass(dy)  # (N, ...)
         return dy
 
+    def check_backward(self):
+        """Raise where two layers side by side hold the same one, and both would use its `grad`."""
+        owners = {}
+        for layer in self.inner_layers:
+            for leaf in layer.leaves():
+                owner = owners.setdefault(leaf, layer)
+                if owner is not layer and leaf.weights:
+                    raise ValueError(f"{self.name}: layer {leaf.name!r} is inside {owner.name!r} "
+                                     f"and {layer.name!r}: one gradient would overwrite the other; "
+                                     "apply it several times in one Model(inputs, outputs), or in "
+                                     "one call")  # fmt: skip
+
     def readers(self, k):
         return [(self.inner_layers[0], 0)]
 
