@@ -63,13 +63,11 @@ class Embedding(Penalized):
     def build(self, input_shape=None):
         self.embeddings = self.add_weight(
             (self.input_dim, self.output_dim),
-            self.embeddings_initializer if self.start is None else "zeros",
+            self.embeddings_initializer if self.start is None else self.start,
             name="embeddings",
             regularizer=self.embeddings_regularizer,
             constraint=self.embeddings_constraint,
         )
-        if self.start is not None:
-            self.embeddings.assign(self.start)
 
     def accepts(self, shape):
         return True
