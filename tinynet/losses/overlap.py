@@ -13,15 +13,12 @@ class _Overlap(PlainLoss):
     """
 
     config_keys = ("name", "reduction", "axis")
+    own_checks = frozenset()
     on_host = True
 
     def __init__(self, reduction="sum_over_batch_size", name=None, axis=None, dtype=None):
         super().__init__(reduction, name, dtype)
-        axes = (axis,) if is_integer(axis) else axis
-        if axes is not None and not all(is_integer(a) for a in axes):
-            raise ValueError(f"{type(self).__name__}: axis must be None, an int or several, "
-                             f"received {axis!r}")  # fmt: skip
-        self.axis = None if axes is None else tuple(axes)
+        self.axis = (axis,) if is_integer(axis) else None if axis is None else tuple(axis)
 
     def _parts(self, y, p):
         """Return a and b, and their derivatives by each entry of p."""
