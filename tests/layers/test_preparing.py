@@ -137,7 +137,7 @@ def test_adapting_takes_the_most_frequent(tmp_path):
         (lambda: layers.Dot(axes=0), "axes must be"),
         (lambda: layers.Dot(axes=1)([np.ones((2, 3)), np.ones((2, 4))]), "3 and 4 entries"),
         (lambda: layers.SpatialDropout1D(0.5)(np.ones((2, 3))), r"\(N, T, D\)"),
-        (lambda: layers.BatchNormalization(renorm=True), "renorm is not supported"),
+        (lambda: layers.BatchNormalization(renorm=True), "renorm=True is not supported"),
     ],
 )
 def test_what_is_refused(make, message):

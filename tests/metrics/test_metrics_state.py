@@ -12,7 +12,7 @@ from tinynet.metrics.collection import is_sum
 
 
 def test_a_variable_is_an_array_in_expressions():
-    v = Variable(np.array([1.0, 2.0], "float32"), "v")
+    v = Variable(np.array([1.0, 2.0], "float32"), name="v")
     assert (v.shape, v.dtype, v.ndim, len(v), v.name) == ((2,), np.float32, 1, 2, "v")
     for found, expected in (
         (v + 1, [2, 3]), (1 - v, [0, -1]), (v * v, [1, 4]), (v / 2, [0.5, 1]), (-v, [-1, -2]),
@@ -28,7 +28,7 @@ def test_a_variable_is_an_array_in_expressions():
 
 
 def test_a_variable_changes_by_assignment_only():
-    v = Variable(np.zeros(2, "float32"), "v")
+    v = Variable(np.zeros(2, "float32"), name="v")
     np.asarray(v)[0] = 7
     v.numpy()[0] = 7
     assert not v.value.any()

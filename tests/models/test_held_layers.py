@@ -15,6 +15,7 @@ from replay_runs import RECORDED
 import tinynet
 from tinynet import Model, Sequential, layers, models
 from tinynet.core.parameters import Parameter
+from tinynet.core.variable import same
 from tinynet.layers import Add, BatchNormalization, Dense, Dropout, Input, Layer
 
 KINDS = ["Attributes", "Lists", "Residual", "Net", "OfTensors"]
@@ -224,8 +225,8 @@ def test_lists_changed_in_place_and_attributes_replaced(device):
     for change in changes:
         change(stack)
         model.fit(X, Y, **FIT)
-        assert stack.weights == [p for layer in stack.hidden for p in layer.weights]
-        assert all(p in model.weights for p in stack.weights)
+        assert same(stack.weights, [p for layer in stack.hidden for p in layer.weights])
+        assert {*stack.weights} <= {*model.weights}
         assert len(model.optimizer.parameters) == len(model.weights)
         plain = Sequential([Input((D,)), model.layers[0], *stack.hidden, model.layers[2]])
         np.testing.assert_allclose(plain(X), model(X), rtol=1e-5)
@@ -302,7 +303,7 @@ def net(call):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda self, x: self.a(x) * 2, "call of Net is no graph of layers: unsupported operand"),
+        (lambda self, x: self.a(x) ** 2, "call of Net is no graph of layers: unsupported operand"),
         (lambda self, x: np.tanh(self.a(x)), "no graph of layers: .* holds no numbers yet"),
         (lambda self, x: None, "no graph of layers: call returned NoneType"),
         (lambda self, x: Dense(H)(self.a(x)), "call makes 'dense.*' .Dense. anew each time"),
@@ -338,24 +339,45 @@ def test_other_words_for_models():
 
 
 def test_a_held_call_with_arithmetic_predicts_and_says_why_it_does_not_train():
-    class Half(Layer):
+    class Square(Layer):
         def __init__(self, **options):
             super().__init__(**options)
             self.d = Dense(C)
 
         def call(self, x):
-            return self.d(x) / 2
+            return self.d(x) ** 2
 
-    layer = Half(name="half")
+    layer = Square(name="square")
     model = Sequential([Input((D,)), layer])
-    np.testing.assert_allclose(model.predict(X, verbose=0), layer.d(X) / 2, rtol=1e-6)
+    np.testing.assert_allclose(model.predict(X, verbose=0), layer.d(X) ** 2, rtol=1e-6)
     model.compile("sgd", "mse")
     with pytest.raises(
         NotImplementedError,
-        match=r"'half' \(Half\) needs a backward.*call is no "
+        match=r"'square' \(Square\) needs a backward.*call is no "
         "graph of layers: unsupported operand",
     ):
         model.fit(X, Y, verbose=0)  # fmt: skip
+
+
+@both_devices
+def test_a_held_call_with_operators_trains_as_the_layers_they_stand_for(device):
+    class Half(Layer):
+        def __init__(self, inner, **options):
+            super().__init__(**options)
+            self.inner = inner
+
+        def call(self, x):
+            return 3 - self.inner(x) / 2
+
+    inner = Dense(C, "tanh")
+    model = Sequential([Input((D,)), Half(inner)])
+    plain = Sequential([Input((D,)), Dense(C, "tanh"), layers.Rescaling(-0.5, 3)])
+    plain.set_weights(model.get_weights())
+    for one in (model, plain):
+        one.compile("sgd", "mse", device=device)
+        one.fit(X, Y, **FIT)
+    close(model.get_weights()[0], plain.get_weights()[0], 1e-5)
+    np.testing.assert_allclose(model(X), 3 - inner(X) / 2, rtol=1e-5)
 
 
 def test_several_inputs():

@@ -59,7 +59,7 @@ class BatchNormalization(ScaledAndShifted):
                  renorm_momentum=0.99, synchronized=False, **options):  # fmt: skip
         if renorm or synchronized:
             kind = "renorm" if renorm else "synchronized"
-            raise ValueError(f"BatchNormalization: {kind} is not supported")
+            raise ValueError(f"BatchNormalization: {kind}=True is not supported")
         super().__init__(**options)
         self.store(locals())
         self.momentum = check_number(f"layer {self.name!r}: momentum", momentum, 0, 1)
