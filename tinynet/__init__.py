@@ -17,6 +17,7 @@ if typing.TYPE_CHECKING:  # for editors; at run time a name is imported when it 
     from . import distribution, initializers, layers, losses, metrics  # isort: skip
     from . import models, ops, optimizers, preprocessing  # isort: skip
     from . import plotting as plotting, probes, random, regularizers, saving, utils  # isort: skip
+    from .config import version
     from .core.graph import KerasTensor
     from .core.parameters import Parameter
     from .core.variable import Variable

@@ -347,6 +347,9 @@ def test_an_embedding_is_built_without_a_shape():
     assert layer.embeddings.shape == (5, 2)
     kept = layer.embeddings.numpy()
     np.testing.assert_array_equal(layer(np.array([[1, 4]])), kept[[[1, 4]]])
+    layer.input_dim = 9
+    with pytest.raises(ValueError, match=r"was changed: .*\(5, 2\).* would be .*\(9, 2\)"):
+        layer(np.array([[1, 8]]))
     with pytest.raises(TypeError, match="input_shape"):
         Dense(2).build()
 

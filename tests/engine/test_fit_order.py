@@ -1,6 +1,7 @@
 """Our own promises about `fit`: a second one, seeds, the order of the rows."""
 
 import numpy as np
+import pytest
 from fit_models import IDS, SPARSE, Rows, X, classifier, inject, same
 
 import tinynet
@@ -39,11 +40,11 @@ def test_the_same_optimizer_object_keeps_its_state_as_in_keras():
         halves.compile(optimizer, **SPARSE)
         halves.fit(X, IDS, epochs=2, verbose=0, shuffle=False)
     same(whole, halves)
-    # for another model its moments and its count of steps start at zero
     other = inject(classifier(tinynet))
     other.compile(optimizer, **SPARSE)
-    other.fit(X, IDS, verbose=0)
-    assert optimizer.iterations == 2
+    with pytest.raises(ValueError, match="8 steps with the weights of another model"):
+        other.fit(X, IDS, verbose=0)
+    assert optimizer.iterations == 8
 
 
 # ---------------------------------------------------------------------------- random order

@@ -39,7 +39,7 @@ def test_it_is_refused_until_it_is_changed_back(case, device, tmp_path):
         lambda: model.fit(X, np.ones((6, 2)), verbose=0), lambda: model.save(tmp_path / "m.keras"),
     ]  # fmt: skip
     for use in uses:
-        with pytest.raises(ValueError, match=r"it was changed: its weights are .* would be"):
+        with pytest.raises(ValueError, match=r"was changed: its weights are .* would be"):
             use()
     setattr(layer, name, before)
     np.testing.assert_array_equal(model.predict(X, verbose=0), y)

@@ -166,7 +166,7 @@ def test_links_lead_to_the_line(which, tmp_path):
              for formula, path, n in formulas}  # fmt: skip
     expected = {"z = x W + b": "ops.linear(", "dW = xᵀ dz": "linear_dW(",
                 "dx = dz Wᵀ": "linear_dx(", "db = Σₙ dz[n]": "sum_rows(",
-                "L = Σₙ wₙ lₙ": "w /= rows",
+                "L = Σₙ wₙ lₙ": "w /= ",
                 "y = x ⊙ m": "ops.multiply, x", "dx = dy ⊙ m": "ops.multiply, dy",
                 "v ← v + (1 − β₂)(g² − v)": "v += (g * g - v)",
                 "w ← w + μ m − lr g": "w += momentum * m - lr * g",

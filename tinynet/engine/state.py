@@ -37,10 +37,10 @@ class Stateful:
             if self.compiled_metrics is None and state["metrics"] is not None:  # no step yet
                 self._prepare(state["metrics"]["target_shape"])
             before = self.get_state()
-            metrics = [known_of(metric) for _, metric, _ in self._items()]
+            metrics = {"metrics": [known_of(metric) for _, metric, _ in self._items()]}
             own = {"layers": [known_of(layer) for layer in self.leaves()],
                    "optimizer": self.optimizer and known_of(self.optimizer),
-                   "metrics": {"metrics": metrics}}  # fmt: skip
+                   "metrics": None if self.compiled_metrics is None else metrics}  # fmt: skip
             self._assign_state(state)
             check_like(state, before | own, self.name)
         except Exception as error:

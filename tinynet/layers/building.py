@@ -70,9 +70,10 @@ def check_unchanged(layer):
         return
     now = [(p.name, p.shape) for p in layer.own_parameters]
     wanted = _wanted_weights(layer)
-    if layer.built and layer.input_shape is not None and wanted != now:
-        raise layer.invalid(f"it was changed: its weights are {_words(now)}, and by its present "
-                            f"options would be {_words(wanted)}; make a new layer")  # fmt: skip
+    if wanted != now:
+        raise ValueError(f"layer {layer.name!r} was changed: its weights are {_words(now)}, and by "
+                         f"its present options would be {_words(wanted)}; make a new "
+                         "layer")  # fmt: skip
     layer.unchanged = layer.version
 
 
@@ -86,7 +87,8 @@ def _wanted_weights(layer):
 
     probe = object.__new__(type(layer))
     vars(probe).update(vars(layer), add_weight=add_weight, building=True)
-    probe.compute_output_shape(layer.input_shape)  # raises where they fit no input
+    if layer.input_shape is not None:  # an Embedding needs none
+        probe.compute_output_shape(layer.input_shape)  # raises where they fit no input
     type(layer).build(probe, layer.input_shape)
     return wanted
 

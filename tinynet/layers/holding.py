@@ -63,7 +63,9 @@ class Holding:
 
     def build_held(self, input_shape):
         """Record `call` as a graph of layers; else have the layers inside built by a trial."""
-        self.graphs, self.unrecorded, layers = None, None, held_layers(self)
+        layers = held_layers(self)
+        if (self.graphs, self.unrecorded) != (None, None):  # else it is no change of the layer
+            self.graphs = self.unrecorded = None
         for one in layers:
             if one.dtype != self.dtype:
                 raise self.invalid(f"it is {self.dtype}, and holds {one.name!r}, which is "
@@ -77,7 +79,7 @@ class Holding:
                 self.unrecorded = str(error)
         if self.graphs is None and any(not one.built for one in layers):
             own_shape(self, input_shape)
-        if not self.learns:
+        if not self.learns and (self.trainable or self.trainable_weights):
             self.trainable = False
 
     def refresh(self):
@@ -86,7 +88,9 @@ class Holding:
             return False
         self.build_held(self.input_shape)
         if self.shape_is_tried_out:
-            self.output_shape = tuple(self.compute_output_shape(self.input_shape))
+            output_shape = tuple(self.compute_output_shape(self.input_shape))
+            if output_shape != self.output_shape:
+                self.output_shape = output_shape
         self.recorded = self.recorded_now()
         return True
 

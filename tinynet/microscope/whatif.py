@@ -66,7 +66,7 @@ def _activation(model, batch, found):
     chosen = [c.layer for c in hidden if "relu" not in names or activation_of(c).name == "relu"]
     with untouched(model):
         for layer in chosen:
-            layer.__dict__["activation"] = other
+            layer.activation = other
         case = _case(other.name, run(model, batch, update=False))
     was = "relu" if "relu" in names else ", ".join(names)
     return [_case(was, found), case]

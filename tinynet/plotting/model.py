@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 
+from ..saving.atomic import atomic_write
 from .figures import new_figure
 
 
@@ -38,13 +39,14 @@ def plot_model(model, to_file="model.png", show_shapes=False, show_dtype=False,
     }  # fmt: skip
     path, dot = pathlib.Path(to_file), shutil.which("dot")
     text = _dot(labels, edges, rankdir, dpi)
-    if path.suffix == ".dot":
-        path.write_text(text, encoding="utf-8")
-    elif dot:
-        kind = path.suffix.lstrip(".") or "png"
-        subprocess.run([dot, f"-T{kind}", "-o", str(path)], input=text, text=True, check=True)
-    else:
-        _drawn(labels, edges, rankdir, dpi).savefig(path)
+    kind = path.suffix[1:] or "png"
+    with atomic_write(path) as file:
+        if kind == "dot":
+            file.write(text.encode())
+        elif dot:
+            subprocess.run([dot, f"-T{kind}"], input=text.encode(), stdout=file, check=True)
+        else:
+            _drawn(labels, edges, rankdir, dpi).savefig(file, format=kind)
     return path
 
 
