@@ -251,12 +251,12 @@ with Interrupts(terminate=True):
     child = os.fork()
     if not child:
         try:
-            print("ready", flush=True)
+            os.write(1, b"ready\\n")  # at once, whatever PYTHONUNBUFFERED says
             time.sleep(20)
             os._exit(1)
         except KeyboardInterrupt:
             os._exit(2)
-    print(child, flush=True)
+    os.write(1, b"%d\\n" % child)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
