@@ -112,7 +112,7 @@ def raw_idx(array, magic=None, shape=None):
 
 
 def idx(array, magic=None, shape=None):
-    return gzip.compress(raw_idx(array, magic, shape))
+    return gzip.compress(raw_idx(array, magic, shape), mtime=0)
 
 
 TRAIN_REVIEWS = [[1, 5, 2], [4, 4, 4, 9], [7], [3, 8, 1, 2, 6]]
