@@ -6,6 +6,7 @@ import json
 import struct
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 from damage_bounds import bounds
@@ -52,6 +53,19 @@ def self_linked(links, size):
 def test_links_to_themselves(tmp_path, links, size):
     model = tinynet.Sequential([layers.Input((3,)), layers.Dense(2)])
     (tmp_path / "w.weights.h5").write_bytes(self_linked(links, size))
+    assert "nothing for layer" in refused(model.load_weights, tmp_path / "w.weights.h5")
+
+
+def test_many_ways_to_the_same_groups(tmp_path):
+    """8 to the power of 12, without a loop."""
+    model = tinynet.Sequential([layers.Input((3,)), layers.Dense(2)])
+    with h5py.File(tmp_path / "w.weights.h5", "w") as file:
+        group = file.create_group("layers")
+        for _ in range(12):
+            inner = group.create_group("0")
+            for i in range(1, 8):
+                group[str(i)] = inner
+            group = inner
     assert "again and again" in refused(model.load_weights, tmp_path / "w.weights.h5")
 
 

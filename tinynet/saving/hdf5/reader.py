@@ -91,7 +91,7 @@ class Node:
     """A group or a data set: its attributes."""
 
     def __init__(self, reader, address, path):
-        self.reader, self.path = reader, path
+        self.reader, self.address, self.path = reader, address, path
         self.header = reader.messages(address)
 
     def one(self, kind):

@@ -70,17 +70,20 @@ def read(model, file, skip_mismatch=False, by_name=False) -> Plan:
     return plan
 
 
-def _groups(group, prefix="", depth=0):
-    """Return path -> the vars group of each layer in the file."""
+def _groups(group, prefix="", above=()):
+    """Return path -> the vars group of each layer in the file; links to groups `above` are passed
+    over.
+    """
+    above = (*above, group.address)
     found = {}
     for name in group.names():
-        inner = None if name in ("vars", "optimizer") or depth > 40 else group.get(name)
-        if not isinstance(inner, Group):
+        inner = None if name in ("vars", "optimizer") else group.get(name)
+        if not isinstance(inner, Group) or inner.address in above or len(above) > 40:
             continue
         path = prefix + ("layers" if name == OLDER_FOLDER else name)
         if "vars" in inner:
             found[path] = inner.get("vars")
-        found.update(_groups(inner, path + "/", depth + 1))
+        found.update(_groups(inner, path + "/", above))
     return found
 
 
