@@ -5,8 +5,12 @@ import pytest
 from tinynet.inspecting.coach import Coach
 
 MEANT = {  # what is a mistake, and meant to be one
-    "test_the_ways_to_validate_and_to_weigh": "the inputs reach",  # pixels as they are
-    "test_a_rate_too_small_is_slow_and_one_too_large_diverges": "learning rate 1000",
+    "test_the_ways_to_validate_and_to_weigh": ("the inputs reach",),  # pixels as they are
+    "test_a_rate_too_small_is_slow_and_one_too_large_diverges": ("learning rate 1000",),
+    "test_xor": ("stays at ln 2",),  # without a hidden layer
+    "test_vanishing_gradients": ("are flat for all rows", "stays at ln 10"),
+    "test_dying_relu": ("are flat for all rows",),
+    "test_overfitting": ("learns by heart",),
 }
 
 
@@ -19,4 +23,4 @@ def _no_false_alarm(request, monkeypatch):
     yield
     meant = MEANT.get(request.node.originalname)
     assert bool(said) == bool(meant)
-    assert all(meant in text for text in said)
+    assert all(any(words in text for words in meant) for text in said)

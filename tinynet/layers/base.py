@@ -186,9 +186,9 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
     def backward_pass(self, dy, logits=False):
         """`backward` as a model calls it; with `logits`, dy is the gradient by the logits."""
         if dy is None:
-            raise self.invalid("its backward was called without a gradient: the layer that reads it "
-                               "returned None, as one does whose needs_dx is False; backward(dy) "
-                               "returns the gradient by its input")  # fmt: skip
+            raise self.invalid("its backward was called without a gradient: the layer that reads "
+                               "it returned None, as one does whose needs_dx is False; "
+                               "backward(dy) returns the gradient by its input")  # fmt: skip
         return self.backward_from_logits(dy) if logits else self.backward(dy)
 
     def is_call_alone(self):
