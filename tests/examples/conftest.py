@@ -7,6 +7,7 @@ from tinynet.inspecting.coach import Coach
 MEANT = {  # what is a mistake, and meant to be one
     "test_the_ways_to_validate_and_to_weigh": ("the inputs reach",),  # pixels as they are
     "test_a_rate_too_small_is_slow_and_one_too_large_diverges": ("learning rate 1000",),
+    "test_batch_5000_of_55000_rows_is_11_steps": ("are flat for all rows",),  # zeros for pictures
     "test_xor": ("stays at ln 2",),  # without a hidden layer
     "test_vanishing_gradients": ("are flat for all rows", "stays at ln 10"),
     "test_dying_relu": ("are flat for all rows",),

@@ -331,6 +331,7 @@ def test_a_command_runs_with_its_variables(monkeypatch, tmp_path, capfd):
     assert "None b" in capfd.readouterr().out
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_what_runs_over_is_stopped_with_all_it_has_started(tmp_path):
     child = f"import time; time.sleep(0.5); open({str(tmp_path / 'late')!r}, 'w'); time.sleep(60)"
     code = (f"import subprocess, sys, time; open({str(tmp_path / 'begun')!r}, 'w'); "
@@ -345,6 +346,7 @@ def test_what_runs_over_is_stopped_with_all_it_has_started(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["begun", "log"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_tests_that_are_stopped_keep_what_they_found(tmp_path):
     """Also where they are killed at once, as by a time limit."""
     (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())

@@ -120,7 +120,7 @@ def text(value):
     if "code" in value:
         return value["code"]
     if "new" not in value:
-        return repr(value)
+        return "{" + ", ".join(f"{key!r}: {text(one)}" for key, one in value.items()) + "}"
     options = {name: v for name, v in value.items() if name != "new"}
     if value["new"] == "callbacks.Recorder":
         return f"recorder(k.callbacks.Callback, events, logs, {options['hooks']})"

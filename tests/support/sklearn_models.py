@@ -23,7 +23,11 @@ class _Made:
         return "made"
 
     def __reduce__(self):
-        return "made"
+        return _the_one, ()
+
+
+def _the_one():
+    return made
 
 
 made = _Made()

@@ -69,7 +69,7 @@ class BackupAndRestore(Callback):
             self.due = False
 
     def on_train_end(self, logs=None):
-        if self.delete_checkpoint and self.model.ranks.rank == 0:
+        if self.delete_checkpoint and (self.model is None or self.model.ranks.rank == 0):
             for path in (self.path, self.previous):
                 path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # not empty: it holds other files

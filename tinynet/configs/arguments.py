@@ -28,7 +28,7 @@ def check_arguments(cls, args, options):
     """Raise for arguments of a class of tinynet's that can't be meant: a constructor's first check.
 
     A class whose constructor takes arguments of any name has `any_keywords`; `own_checks` are the
-    arguments that it checks by itself.
+    arguments that it checks by itself, `may_be_empty` those that may be a list of nothing.
 
     Raises:
         TypeError: no constructor of the class, or of its bases, has an argument of this name.
@@ -47,6 +47,8 @@ def check_arguments(cls, args, options):
         if isinstance(defaults[name], bool):
             fits, expected = is_flag, "True or False"
         elif name in getattr(cls, "own_checks", ()):
+            continue
+        elif name in getattr(cls, "may_be_empty", ()) and value in ((), []):
             continue
         else:
             fits, expected = MEANT.get(name, (None, None))

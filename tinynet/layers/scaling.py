@@ -79,6 +79,8 @@ class Normalization(Layer):
     supports_masking = True
     config_keys = ()  # mean and variance may be measured: see `get_config`
 
+    may_be_empty = ("axis",)  # Keras writes None so
+
     def __init__(self, axis=-1, mean=None, variance=None, invert=False, **options):
         super().__init__(**options)
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
