@@ -46,9 +46,11 @@ def check_arguments(cls, args, options):
                             f"{_nearest(name, defaults)}")  # fmt: skip
         if isinstance(defaults[name], bool):
             fits, expected = is_flag, "True or False"
-        elif name in getattr(cls, "own_checks", ()):
-            continue
-        elif name in getattr(cls, "may_be_empty", ()) and value in ((), []):
+        elif name in getattr(cls, "own_checks", ()) or (
+            name in getattr(cls, "may_be_empty", ())
+            and isinstance(value, list | tuple)
+            and not value
+        ):
             continue
         else:
             fits, expected = MEANT.get(name, (None, None))

@@ -69,9 +69,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
 
     config_keys: tuple = ()
     preserves_values = False  # whether the output holds the very values of the input
-    unversioned = frozenset(
-        {"saved", "context", "known_layout", "recorded", "unchanged"}
-    )
+    unversioned = frozenset({"saved", "context", "known_layout", "recorded", "unchanged"})
     building = False  # whether `build` is running
     unchanged = None  # the version at which `check_unchanged` found the weights as it wants them
     check_unchanged = check_unchanged
