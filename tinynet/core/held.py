@@ -5,7 +5,7 @@ from .parameters import Parameter
 # Attributes of the base classes: what they hold is found elsewhere, or is not the layer's.
 OF_THE_BASE = frozenset({
     "context", "declared_input_shape", "graphs", "inner_layers", "input_shape", "known_layout",
-    "nodes", "output_shape", "own_parameters", "planned", "recorded", "saved",
+    "nodes", "output_shape", "own_parameters", "recorded", "saved",
 })  # fmt: skip
 
 

@@ -27,11 +27,12 @@ class Preparing(Layer):
 
     def encode(self, x):
         """Return the categories of an array."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs encode(x), which returns the "
+                                  "categories of an array")  # fmt: skip
 
     def depth(self):
         """Return the number of categories."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs depth(), the number of categories")
 
     def check_mode(self, modes=MODES):
         """Raise unless `output_mode` is one of these."""

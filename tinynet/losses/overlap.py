@@ -22,7 +22,8 @@ class _Overlap(PlainLoss):
 
     def _parts(self, y, p):
         """Return a and b, and their derivatives by each entry of p."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs _parts(y, p), which returns a, b "
+                                  "and their derivatives by p")  # fmt: skip
 
     def call(self, y, p):
         a, b, _, _ = self._parts(y, p)
