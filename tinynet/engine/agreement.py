@@ -2,13 +2,13 @@
 
 import platform
 import warnings
-import zlib
 
 import numpy as np
 
 from .. import random
 from ..core.ranks import ALONE
 from ..resuming import fingerprint
+from ..resuming.fingerprint import checksum
 
 
 def agree(course, arguments):
@@ -30,9 +30,9 @@ def agree(course, arguments):
         "device": model.device,
         "epochs": course.last,
         **found,
-        "weights": {f"number {i} ({p.name})": f"digest {_digest(p.numpy()):08x}"
+        "weights": {f"number {i} ({p.name})": f"digest {checksum(p.numpy()):08x}"
                     for i, p in enumerate(model.parameters)},
-        "optimizer": [f"digest {_digest(v.numpy()):08x}" for v in model.optimizer.variables],
+        "optimizer": [f"digest {checksum(v.numpy()):08x}" for v in model.optimizer.variables],
     }  # fmt: skip
     _compare(ranks, mine)
     model.set_state(ranks.first(model.get_state))
@@ -73,8 +73,8 @@ def keep_equal(model):
                 array = p.numpy().reshape(-1)
                 ranks.mean(1, array)
                 p.assign(array.reshape(p.shape))
-    own = _digest(*(p.numpy() for p in model.parameters),
-                  *(v.numpy() for v in model.optimizer.variables))  # fmt: skip
+    variables = (*model.parameters, *model.optimizer.variables)
+    own = checksum(*(variable.numpy() for variable in variables))
     high, low = ranks.most(own, -own)
     if high != -low:
         state = ranks.first(model.get_state)
@@ -84,10 +84,3 @@ def keep_equal(model):
                           stacklevel=4)  # fmt: skip
         else:
             model.set_state(state)
-
-
-def _digest(*arrays):
-    value = 0
-    for array in arrays:
-        value = zlib.crc32(np.ascontiguousarray(array).tobytes(), value)
-    return value

@@ -106,7 +106,7 @@ def _of_rows(rows):
         "shape": rows.shape,
         "dtype": str(getattr(rows, "dtype", "")),
         f"{SAMPLED} rows": digest.hexdigest(),
-        **(_of_file(rows.array) if mapped else {"checksum": _checksum(rows)}),
+        **(_of_file(rows.array) if mapped else {"checksum": f"{checksum(*_arrays(rows)):08x}"}),
     }
 
 
@@ -114,14 +114,15 @@ def _arrays(rows):
     return (rows.starts, *rows.own()) if isinstance(rows, SparseRows) else (rows,)
 
 
-def _checksum(rows):
-    """Return the CRC-32 of all rows; a second for each GB or so."""
+def checksum(*arrays):
+    """Return the CRC-32 of arrays, end to end; a second for each GB or so."""
     crc = 0
-    for array in _arrays(rows):
+    for array in arrays:
+        array = array if array.ndim else array[None]
         at_once = max(1, AT_ONCE // max(1, array[:1].nbytes))
         for first in range(0, len(array), at_once):  # a part that is not contiguous is copied
             crc = zlib.crc32(np.ascontiguousarray(array[first : first + at_once]).data, crc)
-    return f"{crc:08x}"
+    return crc
 
 
 def _of_file(array):
