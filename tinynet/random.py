@@ -38,10 +38,20 @@ def own_stream(seed):
         _own.reset(token)
 
 
+def root_state() -> dict:
+    """Return where the root stream is."""
+    return _root.bit_generator.state
+
+
+def set_root_state(state: dict) -> None:
+    """Let the root stream go on from a state that `root_state` returned."""
+    _root.bit_generator.state = state
+
+
 def get_state() -> dict:
     """Return where all global streams are: tinynet's root, Python's `random`, NumPy's global."""
     return {
-        "root": _root.bit_generator.state,
+        "root": root_state(),
         "python": python_random.getstate(),
         "numpy": np.random.get_state(),  # noqa: NPY002  users draw from it
     }
@@ -49,7 +59,7 @@ def get_state() -> dict:
 
 def set_state(state: dict) -> None:
     """Let the global streams go on from a state that `get_state` returned."""
-    _root.bit_generator.state = state["root"]
+    set_root_state(state["root"])
     python_random.setstate(state["python"])
     np.random.set_state(state["numpy"])  # noqa: NPY002
 

@@ -14,7 +14,7 @@ def undone_on_error(*things):
     """
     parts = [part for one in things for part in (one.layout.parts if is_layer(one) else [one])]
     kept = [(one, dict(vars(one)), list(getattr(one, "nodes", ()))) for one in parts]
-    stream = random.get_state()["root"]
+    stream = random.root_state()
     try:
         yield
     except BaseException:
@@ -25,6 +25,6 @@ def undone_on_error(*things):
             now.update(attributes)
             if is_layer(one):
                 one.nodes[:] = nodes
-        random.set_state({**random.get_state(), "root": stream})
+        random.set_root_state(stream)
         new_version()
         raise

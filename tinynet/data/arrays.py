@@ -10,6 +10,7 @@ import numpy as np
 from .sparse import SparseRows, is_sparse
 
 NUMBERS = "fiub"  # kinds of dtype that count as numbers
+FEW = 4096  # numbers of which a temporary costs less than to have warnings ignored
 READ_AT_ONCE = 1 << 26  # bytes of a mapped file that are read and checked before the first step
 
 
@@ -41,6 +42,8 @@ def as_array(data, where):
 
 
 def _converted(data, where):
+    if type(data) is np.ndarray:
+        return data
     kind = type(data).__name__
     if is_sparse(data):
         raise TypeError(f"{where}: a {kind} is taken for x only; use {where}.toarray()")
@@ -103,6 +106,8 @@ def check_finite(array, where, rows=None, dtype=None):
         return
     dtype = None if dtype is None or np.dtype(dtype).itemsize >= values.itemsize else dtype
     wide = np.float32 if values.itemsize == 2 else dtype  # float16 ends at 65504
+    if wide is None and values.size <= FEW and np.isfinite(values).all():
+        return
     with np.errstate(over="ignore", invalid="ignore"):
         # one pass without a temporary; only failures look closer
         if np.isfinite(values.sum(dtype=wide)):

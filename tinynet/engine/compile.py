@@ -113,9 +113,13 @@ class Compiled:
         """Whether `compile` was called."""
         return self.optimizer is not None
 
-    def first_use(self):
-        """Context manager: where the first use of the model fails, it stays as it was."""
-        prepared = self.optimizer is None or self.compiled_metrics is not None
+    def first_use(self, measures=True):
+        """Context manager: where the first use of the model fails, it stays as it was.
+
+        Args:
+            measures: whether it takes the loss and the metrics.
+        """
+        prepared = not measures or self.optimizer is None or self.compiled_metrics is not None
         if prepared and self.built and self.execution is not None:
             return contextlib.nullcontext()
         others = [one for one in (self.optimizer, self.loss) if one is not None]

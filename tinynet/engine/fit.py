@@ -175,7 +175,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         self._require_compiled(f"{kind}_on_batch")
         if y is None:
             raise ValueError(f"{kind}_on_batch needs y")
-        with self.first_use():
+        with self.first_use(measures=False):
             data = self.dataset(x, y, sample_weight, class_weight)
             self._prepare(data.target_shape)
         self.measure_for(None)
@@ -188,7 +188,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
     @exclusive
     def predict_on_batch(self, x):
         """Return the outputs for these rows."""
-        with self.first_use():
+        with self.first_use(measures=False):
             data = self.dataset(x)
             self._prepare_execution()
         return self._as_given(self.execution.predict(data, [slice(0, len(data))]))

@@ -193,4 +193,5 @@ class Replay(Eager):
 def _index(batches):
     """The row numbers of the batches, in order."""
     parts = [np.arange(r.start, r.stop) if isinstance(r, slice) else r for r in batches]
-    return np.ascontiguousarray(np.concatenate(parts), np.int64)
+    together = np.concatenate(parts) if len(parts) > 1 else parts[0]
+    return np.ascontiguousarray(together, np.int64)

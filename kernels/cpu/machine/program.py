@@ -342,7 +342,7 @@ class Machine:
 
         run_together(work, self.threads)
         del kept
-        return losses.sum(axis=0)
+        return losses.sum(axis=0) if self.threads > 1 else losses[0]
 
     def chunk(self):
         return 256
