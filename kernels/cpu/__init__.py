@@ -26,7 +26,7 @@ from .exchange import exchange_instruction
 from .losses import add_loss_instruction
 from .machine.call import Instruction, empty, plain, zeros
 from .machine.loop import COLUMNS, FLAT, ROWS
-from .machine.operands import INSTRUCTIONS
+from .machine.operands import INSTRUCTIONS, prepare
 from .machine.program import Machine
 from .machine.threads import single_threaded_blas
 from .products import sum_rows
@@ -73,6 +73,5 @@ def linear_dW(x, dy, *, dW):
 
 def warmup(dtype):
     """Compile all instructions for a dtype; returns their number."""
-    for one in INSTRUCTIONS.values():
-        one.address(np.dtype(dtype))
+    prepare(INSTRUCTIONS.values(), np.dtype(dtype))
     return len(INSTRUCTIONS)

@@ -37,27 +37,55 @@ INSTRUCTIONS = {}  # name -> Compiled
 class Compiled:
     """An instruction, compiled lazily, once per dtype; the machine calls `address(dtype)`."""
 
-    said_so = False  # that something is being compiled; once per process
-
     def __init__(self, function, operands):
         self.dispatcher = kept_on_disk(function)
         self.addresses = {}
         self.operands = operands  # annotations of the arrays, in order; of a raw one ()
 
     def address(self, dtype):
-        if dtype not in self.addresses and config.DISABLE_JIT:
-            self.addresses[dtype] = address_of_function(self.dispatcher)
-        if dtype not in self.addresses:
-            like = types.float32 if dtype == np.float32 else types.float64
-            signature = types.void(*[types.int64] * 6, like)
-            self.dispatcher.compile(signature)
-            if self.dispatcher.stats.cache_misses and not Compiled.said_so:
-                Compiled.said_so = True
-                print("tinynet compiles its CPU kernels (some seconds, once)", file=sys.stderr)
-            compiled = self.dispatcher.overloads[signature.args]
-            name = compiled.fndesc.llvm_cfunc_wrapper_name
-            self.addresses[dtype] = compiled.library.get_pointer_to_function(name)
+        prepare([self], dtype)
         return self.addresses[dtype]
+
+    def compile(self, dtype):
+        """Compile it, or read what was kept on disk; return whether there was nothing."""
+        if config.DISABLE_JIT:
+            self.addresses[dtype] = address_of_function(self.dispatcher)
+            return False
+        like = types.float32 if dtype == np.float32 else types.float64
+        signature = types.void(*[types.int64] * 6, like)
+        before = self.dispatcher.stats.cache_misses.total()
+        self.dispatcher.compile(signature)
+        compiled = self.dispatcher.overloads[signature.args]
+        name = compiled.fndesc.llvm_cfunc_wrapper_name
+        self.addresses[dtype] = compiled.library.get_pointer_to_function(name)
+        return self.dispatcher.stats.cache_misses.total() > before
+
+
+SENTENCE = "tinynet compiles its CPU kernels (some seconds, once)"
+_said = []  # that something is compiled; once per process, where there is no terminal
+
+
+def prepare(instructions, dtype):
+    """Compile what is not compiled yet; a line on stderr says so, on a terminal also how far it is,
+    and goes when all is done.
+    """
+    missing = [one for one in dict.fromkeys(instructions) if dtype not in one.addresses]
+    terminal, fresh = sys.stderr.isatty(), False
+    try:
+        for number, one in enumerate(missing, 1):
+            fresh = one.compile(dtype) or fresh
+            if fresh and terminal:
+                _say(f"\r{SENTENCE}: {number} of {len(missing)}")
+            elif fresh and not _said:
+                _said.append(SENTENCE)
+                _say(SENTENCE + "\n")
+    finally:
+        if fresh and terminal:
+            _say("\r\x1b[K")  # back to its beginning, and erase it
+
+
+def _say(text):
+    print(text, end="", file=sys.stderr, flush=True)
 
 
 def instruction(function):

@@ -10,7 +10,7 @@ from ...recording import Unsupported
 from . import loop as machine
 from .call import Instruction, Scratch, address_of, zeros
 from .loop import COLUMNS, DTYPES, FEW_ROWS, FLAT, HEAD, ROWS, WORDS
-from .operands import INSTRUCTIONS
+from .operands import INSTRUCTIONS, prepare
 from .threads import run_together, small_products, threads
 
 # Share of entries of x that are not zero: measured with zeros anywhere, 784-300-200-100-10 gains 8
@@ -93,8 +93,9 @@ class Machine:
                 instructions = list(self._in_parts(instructions))
         for one in instructions:
             self._check(one)
-            if one.op in ZEROS and one.count <= FEW_ROWS:
-                one = dataclasses.replace(one, op=ZEROS[one.op])
+        instructions = [self._for_few_rows(one) for one in instructions]
+        prepare([INSTRUCTIONS[one.op] for one in instructions], self.dtype)
+        for one in instructions:
             encoded.append(one.encode(rows, self._start(one, flat) if one.mode == FLAT else 0))
         self.words = np.array([words for words, _ in encoded])
         self.numbers = np.array([numbers for _, numbers in encoded])
@@ -106,6 +107,11 @@ class Machine:
         self.room = 0  # entries of a batch of a sparse matrix for which there is room
         self.has_room = False  # whether there is room for those of a batch of an array
         self._make_threads(flat)
+
+    def _for_few_rows(self, one):
+        """Return the instruction, or its twin for so few rows that BLAS would only pack W."""
+        few = one.op in ZEROS and one.count <= FEW_ROWS
+        return dataclasses.replace(one, op=ZEROS[one.op]) if few else one
 
     def _start(self, one, flat):
         """Where a FLAT instruction's range begins: its first array is part of a flat vector."""
