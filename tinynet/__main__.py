@@ -136,7 +136,9 @@ def main(arguments=None):
     look.add_argument("--seed", type=integer(0), default=1, help="of weights, masks, order (1)")
     look.add_argument("--no-keras", action="store_true", help="no comparison with Keras")
     new = look.add_argument_group("without a script")
-    new.add_argument("--data", default="digits", choices=["digits", "mnist", "fashion_mnist"])
+    new.add_argument(
+        "--data", default="digits", choices=["digits", "mnist_small", "mnist", "fashion_mnist"]
+    )
     new.add_argument("--layers", default="32,16", help="units of the hidden layers (32,16)")
     new.add_argument("--activation", default="relu")
     new.add_argument("--optimizer", default="adam")
