@@ -106,13 +106,13 @@ def _download(url: str, known_hash: str, path: Path) -> Path:
     log = pooch.get_logger()
     level = log.level
     columns = (TextColumn(path.name), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = _Bar(Progress(*columns, console=Console(stderr=True), transient=True))
     try:
         log.setLevel(logging.ERROR)  # what it has to say the bar and the error say
-        downloader = pooch.HTTPDownloader(progressbar=_Bar(progress), chunk_size=1 << 16)
+        downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16)
         pooch.retrieve(url, known_hash, path.name, path.parent, downloader=downloader)
     finally:
-        progress.stop()
+        bar.close()
         log.setLevel(level)
     return path
 
@@ -139,7 +139,8 @@ class _Bar:
         self.progress.reset(self.task)
 
     def close(self):
-        self.progress.stop()
+        if self.progress.live.is_started:  # else it would print an empty line
+            self.progress.stop()
 
 
 def _advice(file: DataFile, places: list, failures: list) -> str:
