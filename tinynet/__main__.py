@@ -13,6 +13,7 @@ the script leaves behind under the names `model`, `x` and `y`, or of a new one o
 """
 
 import argparse
+import os
 import pathlib
 import sys
 import time
@@ -175,8 +176,12 @@ def main(arguments=None):
            "microscope": microscope, "playground": playground}  # fmt: skip
     try:
         run[args.command](args)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # as shells have it
+    except BrokenPipeError:  # `| head` has seen enough; at its end Python would flush once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
     except (Mistake, ImportError, MemoryError, OSError, TypeError, ValueError) as error:
         mistake = error if isinstance(error, Mistake) else Mistake(error or type(error).__name__)
         print(f"{parser.prog} {args.command}: {mistake}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import configparser
 import importlib
+import os
 import pathlib
 import re
 import subprocess
@@ -362,6 +363,15 @@ def test_ctrl_c_ends_a_command_in_silence(capsys, monkeypatch):
         main(["doctor"])
     assert caught.value.code == 130
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_in_silence():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "tinynet", "doctor"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_the_console_command(capsys, monkeypatch):
