@@ -27,7 +27,7 @@ from products import WIDTHS
 
 from tinynet.kernels import DEVICES, usable
 from tinynet.measuring import plot, results
-from tinynet.measuring.machine import card_line
+from tinynet.measuring.machine import card_line, load_average, under_load
 
 BATCHES = (1, 8, 32, 128, 512, 2048, 5000, 8192, 16384)
 PILOT = 20_000  # rows of the stretch from which an engine's speed is guessed, at most 100 steps
@@ -146,9 +146,8 @@ def sweep(options, console):
     too_large = [b for b in options.batches if b > rows]
     if too_large:
         raise SystemExit(f"--batches {too_large[0]}: {options.data} has {rows} rows")
-    if (load() or [0])[0] > 0.5:
-        console.print(f"other processes are at work (load {load()[0]:.1f}): don't publish",
-                      style="yellow")  # fmt: skip
+    if under_load():
+        console.print(under_load(), style="yellow")
     workers, about, excluded = {}, {}, {}
     try:
         start(options, workers, about, excluded, console)
@@ -356,12 +355,7 @@ def environment():
              "TINYNET_TF32", "TINYNET_CUBLASLT", "TINYNET_PERSISTENT")  # fmt: skip
     kept = {k: v for k, v in os.environ.items() if k.startswith(parts)}
     kept.pop("OPENBLAS_CORETYPE", None)  # no engine sees it (turns.py)
-    return {**kept, "platform": platform.platform(), "load": load()}
-
-
-def load():
-    """Return the machine's load over 1, 5 and 15 minutes; None where it is not known (Windows)."""
-    return list(os.getloadavg()) if hasattr(os, "getloadavg") else None
+    return {**kept, "platform": platform.platform(), "load": load_average()}
 
 
 def git_revision():

@@ -1,4 +1,6 @@
-"""`python -m tinynet warmup`: compile the CPU kernels ahead of the first fit.
+"""`tinynet`, or `python -m tinynet`.
+
+`python -m tinynet warmup`: compile the CPU kernels ahead of the first fit.
 
 `python -m tinynet doctor`: what this machine has for each device, and what is missing.
 
@@ -11,8 +13,11 @@ the script leaves behind under the names `model`, `x` and `y`, or of a new one o
 """
 
 import argparse
+import os
+import pathlib
 import sys
 import time
+import traceback
 
 from .commands import Mistake, integer, output_file
 
@@ -70,14 +75,17 @@ def playground(args):
 
 
 def _from_script(path):
-    import pathlib
     import runpy
 
     from .models import Model
 
     if not pathlib.Path(path).is_file():
         raise Mistake(f"{path}: there is no such file; expected a script that defines model, x, y")
-    names = runpy.run_path(path)
+    try:
+        names = runpy.run_path(path)
+    except Exception as error:
+        raise Mistake(f"{path}{_line_of(error, path)}: {type(error).__name__}: "
+                      f"{getattr(error, 'msg', error)}") from error  # fmt: skip
     missing = [name for name in ("model", "x", "y") if name not in names]
     if missing:
         raise Mistake(f"{path}: expected it to define model, x and y; there is no "
@@ -87,6 +95,15 @@ def _from_script(path):
         raise Mistake(f"{path}: expected model to be a compiled model of tinynet's, received "
                       f"{model!r}")  # fmt: skip
     return model, names["x"], names["y"]
+
+
+def _line_of(error, path):
+    """Return where in a script an error came up."""
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in frames if frame.f_code.co_filename == path]
+    if isinstance(error, SyntaxError):
+        lines.append(error.lineno)
+    return f", line {lines[-1]}" if lines else ""
 
 
 def _new_model(args):
@@ -114,11 +131,17 @@ def _new_model(args):
     return model, x, y
 
 
+def program():
+    """Return what was typed to start it."""
+    return "tinynet" if pathlib.Path(sys.argv[0]).stem == "tinynet" else "python -m tinynet"
+
+
 def main(arguments=None):
+    """Run a command; what goes wrong is a sentence on the error output and exit status 2."""
     from .commands import bench as bench_options
 
     parser = argparse.ArgumentParser(
-        prog="python -m tinynet", description=__doc__,
+        prog=program(), description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True)
@@ -136,23 +159,33 @@ def main(arguments=None):
     look.add_argument("--seed", type=integer(0), default=1, help="of weights, masks, order (1)")
     look.add_argument("--no-keras", action="store_true", help="no comparison with Keras")
     new = look.add_argument_group("without a script")
-    new.add_argument("--data", default="digits", choices=["digits", "mnist", "fashion_mnist"])
+    new.add_argument(
+        "--data", default="digits", choices=["digits", "mnist_small", "mnist", "fashion_mnist"]
+    )
     new.add_argument("--layers", default="32,16", help="units of the hidden layers (32,16)")
     new.add_argument("--activation", default="relu")
     new.add_argument("--optimizer", default="adam")
     new.add_argument("--epochs", type=integer(0), default=0,
                      help="train so long before the look (0)")  # fmt: skip
     play = commands.add_parser("playground", help="a page on which small networks train")
-    play.add_argument("--out", default="playground.html", help="where to write (playground.html)")
+    play.add_argument("--out", default="playground.html", type=output_file,
+                      help="where to write (playground.html)")  # fmt: skip
     play.add_argument("--no-open", action="store_true", help="write it, and open no browser")
     args = parser.parse_args(arguments)
     run = {"warmup": lambda _: warmup(), "doctor": doctor, "bench": bench,
            "microscope": microscope, "playground": playground}  # fmt: skip
     try:
         run[args.command](args)
-    except Mistake as mistake:
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # as shells have it
+    except BrokenPipeError:  # `| head` has seen enough; at its end Python would flush once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+    except (Mistake, ImportError, MemoryError, OSError, TypeError, ValueError) as error:
+        mistake = error if isinstance(error, Mistake) else Mistake(error or type(error).__name__)
         print(f"{parser.prog} {args.command}: {mistake}", file=sys.stderr)
-        raise
+        raise mistake from error
 
 
 if __name__ == "__main__":

@@ -11,23 +11,30 @@ import zipfile
 import numpy as np
 import pytest
 from damage_bounds import damaged
-from dataset_files import TRAIN_REVIEWS, idx, ragged, tiny_mnist, write_imdb
+from dataset_files import (
+    TRAIN_REVIEWS,
+    cifar_members,
+    folders,
+    idx,
+    ragged,
+    tiny,
+    tiny_mnist,
+    write_imdb,
+    write_reuters,
+    write_table,
+    write_tar,
+)
 
-from tinynet.datasets import _arrays, fashion_mnist, imdb, mnist
+from tinynet.datasets import _arrays, california_housing, cifar100, imdb, mnist, reuters
 
-KINDS = ["mnist", "mnist compressed", "idx", "imdb", "words"]
+KINDS = ["mnist", "mnist compressed", "idx", "imdb", "words", "reuters", "cifar", "table"]
+PACKED = ["mnist", "idx", "imdb", "reuters", "cifar", "table"]  # their content has no checksum
 
 
 @pytest.fixture(autouse=True)
-def tiny(tmp_path, monkeypatch):
-    """Small data sets; no folder of a user's."""
-    monkeypatch.setenv("TINYNET_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("TINYNET_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    for module in (mnist, fashion_mnist):
-        monkeypatch.setattr(module, "TRAIN", 3)
-        monkeypatch.setattr(module, "TEST", 2)
-    monkeypatch.setattr(imdb, "COUNT", 4)
+def small(folders, tiny, monkeypatch):
+    """Small data sets, in a folder of the user's."""
+    monkeypatch.setenv("TINYNET_DATA_DIR", str(folders))
 
 
 def made(kind, folder):
@@ -43,6 +50,15 @@ def made(kind, folder):
         path = folder / "imdb_word_index.json"
         path.write_text(json.dumps({f"word{i}": i for i in range(200)}))
         return path, lambda: [np.array(sorted(imdb.get_word_index().items()))]
+    if kind == "reuters":
+        path = write_reuters(folder / "reuters.npz")
+        return path, lambda: flat(reuters.load_data(str(path)))
+    if kind == "cifar":
+        path = write_tar(folder / "cifar-100-python.tar.gz", cifar_members(100))
+        return path, lambda: list(sum(cifar100.load_data(), ()))
+    if kind == "table":
+        path = write_table(folder / "california_housing.npz", 8)
+        return path, lambda: list(sum(california_housing.load_data(), ()))
     path = folder / "mnist.npz"
     save = np.savez_compressed if "compressed" in kind else np.savez
     save(path, **tiny_mnist())
@@ -95,7 +111,7 @@ def check_contents(kind, folder, count, seed):
     """What is packed is damaged, and packed again with the right checksums."""
     path, read = made(kind, folder)
     right, rng, refused = read(), random.Random(seed), 0
-    if kind == "idx":
+    if kind in ("idx", "cifar"):
         members = {"": gzip.decompress(path.read_bytes())}
     else:
         with zipfile.ZipFile(path) as archive:
@@ -104,7 +120,7 @@ def check_contents(kind, folder, count, seed):
     for _ in range(count):
         name = rng.choice(list(members))
         changed = {**members, name: damaged(members[name], rng)}
-        if kind == "idx":
+        if kind in ("idx", "cifar"):
             path.write_bytes(gzip.compress(changed[""]))
         else:
             with zipfile.ZipFile(path, "w") as archive:
@@ -118,7 +134,7 @@ def check_contents(kind, folder, count, seed):
             continue
         # other numbers, of the right kind and at the right places
         assert [a.ndim for a in found] == [a.ndim for a in right]
-        if kind != "imdb":
+        if kind not in ("imdb", "reuters"):
             assert [(a.shape, a.dtype) for a in found] == [(a.shape, a.dtype) for a in right]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -126,13 +142,13 @@ def check_contents(kind, folder, count, seed):
     assert refused > count / 10
 
 
-@pytest.mark.parametrize("kind", ["mnist", "idx", "imdb"])
+@pytest.mark.parametrize("kind", PACKED)
 def test_mutated_contents(tmp_path, kind):
     check_contents(kind, tmp_path, 300, seed=3)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["mnist", "idx", "imdb"])
+@pytest.mark.parametrize("kind", PACKED)
 def test_many_mutated_contents(tmp_path, kind):
     check_contents(kind, tmp_path, 2000, seed=4)
 

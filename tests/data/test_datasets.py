@@ -87,7 +87,7 @@ def test_absolute_path_is_that_file(server, folders):
     assert _files.find(_files.DataFile(str(path), "sha256:0", ())) == path
 
 
-def test_no_network_says_what_to_put_where(folders, monkeypatch):
+def test_no_network_says_what_to_put_where(folders, monkeypatch, capfd):
     closed = "http://127.0.0.1:9/mnist.npz"
     monkeypatch.setattr(
         mnist, "FILE", _files.DataFile("mnist.npz", mnist.FILE.hash, (closed, closed + "2"))
@@ -96,15 +96,16 @@ def test_no_network_says_what_to_put_where(folders, monkeypatch):
     with pytest.raises(OSError, match=r"mnist\.npz is not on this machine") as caught:
         mnist.load_data()
     for part in (
-        closed + "\n",
-        closed + "2\n",
+        f"  {closed}: can't be reached (ConnectionError)\n",
+        f"  {closed}2: can't be reached (ConnectionError)\n",
         mnist.FILE.hash,
         f"  {folders}/mine/mnist.npz\n",
         f"  {folders}/keras/datasets/mnist.npz\n",
         f"  {folders}/cache/mnist.npz\n",
-        "tinynet.datasets.digits needs no network",
+        "tinynet.datasets.mnist_small and digits need no network",
     ):
         assert part in str(caught.value)
+    assert capfd.readouterr() == ("", "")  # nothing of pooch's
 
 
 def test_import_pulls_in_nothing_heavy():

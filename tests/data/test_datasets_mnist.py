@@ -21,7 +21,7 @@ from dataset_files import (
     write,
 )
 
-from tinynet.datasets import _arrays, fashion_mnist, mnist
+from tinynet.datasets import _arrays, fashion_mnist, mnist, mnist_small
 
 MNIST_FILE = Path(os.environ.get("TINYNET_DATA_DIR") or "", "mnist.npz").absolute()
 HAVE_MNIST = bool(os.environ.get("TINYNET_DATA_DIR")) and MNIST_FILE.is_file()
@@ -37,6 +37,10 @@ def test_mnist_values(folders, tiny):
     assert (y_train.tolist(), y_test.tolist()) == ([3, 1, 4], [1, 9])
     assert x_train[1, 0, 0] == 784 % 256
     x_train[0] = 0  # writable
+    np.savez(folders / "tiny.npz", **arrays | {"x_train": np.asfortranarray(arrays["x_train"])})
+    (x_train, _), _ = mnist.load_data(str(folders / "tiny.npz"))
+    np.testing.assert_array_equal(x_train, arrays["x_train"])
+    assert x_train.flags.c_contiguous
 
 
 @pytest.mark.parametrize(
@@ -45,7 +49,6 @@ def test_mnist_values(folders, tiny):
         ({"y_test": None}, "no item named 'y_test.npy'"),
         ({"x_train": np.zeros((3, 28, 27), np.uint8)}, r"shape \(3, 28, 27\)"),
         ({"x_train": np.zeros((3, 28, 28), np.float32)}, "dtype float32"),
-        ({"x_train": np.zeros((28, 28, 3), np.uint8).T}, "Fortran"),
         ({"x_train": np.array([1, "a", None], object)}, "dtype object"),
         ({"y_train": np.array([3, 1, 10], np.uint8)}, "from 1 to 10, expected 0 to 9"),
     ],
@@ -130,7 +133,7 @@ IMAGES = tiny_mnist()["x_train"]
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "IDX header is"),
+        (b"", "Not a gzipped file"),
         (b"plain text", "Not a gzipped file"),
         (idx(IMAGES)[:-5], "end-of-stream"),
         (idx(IMAGES)[:40], "end-of-stream"),
@@ -167,3 +170,58 @@ def test_real_mnist(monkeypatch):
         assert array.dtype == np.uint8
         assert hashlib.sha256(raw_idx(array)).hexdigest() == digest
     assert (x_train.shape, x_test.shape) == ((60_000, 28, 28), (10_000, 28, 28))
+
+
+# --- the digits that come with tinynet ----------------------------------------------------------
+
+
+def test_mnist_small_is_there_without_a_network(folders):
+    train, test = mnist_small.load_data()
+    for (x, y), count, digest in (
+        (train, 200, "ea0e322c69f69ea731626064067ff1fb5cc20376802aa7148c7615704ba95dfc"),
+        (test, 50, "cf0164dcc95dc54b8197436b41b3449418f6890ee29ad192a1e0a05816d0364d"),
+    ):
+        assert (x.shape, y.shape) == ((10 * count, 28, 28), (10 * count,))
+        assert x.dtype == y.dtype == np.uint8
+        assert np.bincount(y).tolist() == [count] * 10
+        assert hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest() == digest
+    assert train[1][:10].tolist() == [5, 0, 4, 1, 9, 2, 3, 6, 7, 8]  # as MNIST begins, each once
+    assert mnist_small.FILE.stat().st_size < 400_000
+    assert "Yann LeCun" in mnist_small.FILE.with_suffix(".txt").read_text()
+    assert files_below(folders) == []
+
+
+@pytest.mark.skipif(not HAVE_MNIST, reason="TINYNET_DATA_DIR is not set or has no mnist.npz")
+def test_mnist_small_has_the_first_images_of_mnist(monkeypatch):
+    monkeypatch.setenv("TINYNET_DATA_DIR", str(MNIST_FILE.parent))
+    for (x, y), (x_all, y_all) in zip(mnist_small.load_data(), mnist.load_data(), strict=True):
+        for digit in range(10):
+            first = np.flatnonzero(y_all == digit)[: len(y) // 10]
+            np.testing.assert_array_equal(x[y == digit], x_all[first])
+
+
+def test_mnist_small_is_made_the_same_again(folders, monkeypatch):
+    random = np.random.default_rng(0)
+    arrays = {}
+    for name, count in (("train", 40), ("test", 20)):
+        arrays[f"x_{name}"] = random.integers(0, 256, (count, 28, 28), np.uint8)
+        arrays[f"y_{name}"] = random.permutation(np.arange(count) % 10).astype(np.uint8)
+    np.savez(folders / "mnist.npz", **arrays)
+    monkeypatch.setenv("TINYNET_DATA_DIR", str(folders))
+    for module, train, test in ((mnist, 40, 20), (mnist_small, 3, 1)):
+        monkeypatch.setattr(module, "TRAIN", train)
+        monkeypatch.setattr(module, "TEST", test)
+    mnist_small.make(folders / "once.npz")
+    mnist_small.make(folders / "twice.npz")
+    assert (folders / "once.npz").read_bytes() == (folders / "twice.npz").read_bytes()
+    monkeypatch.setattr(mnist_small, "FILE", folders / "once.npz")
+    (x, y), (_, y_test) = mnist_small.load_data()
+    assert (len(y), len(y_test)) == (30, 10)
+    rows = [int(np.flatnonzero((arrays["x_train"] == image).all(axis=(1, 2)))[0]) for image in x]
+    for k in range(0, 30, 10):
+        assert sorted(y[k : k + 10].tolist()) == list(range(10))
+        assert rows[k : k + 10] == sorted(rows[k : k + 10])
+    for digit in range(10):
+        assert [r for r in rows if arrays["y_train"][r] == digit] == np.flatnonzero(
+            arrays["y_train"] == digit
+        ).tolist()[:3]

@@ -242,7 +242,7 @@ def test_damaged_matrices():
 
 
 def test_sparse_targets():
-    with pytest.raises(TypeError, match=r"y: a csr_matrix is taken for x only; use y.toarray\(\)"):
+    with pytest.raises(TypeError, match=r"^y: a csr_matrix is taken for x only; use y.toarray\(\)"):
         stack().fit(X, scipy.sparse.csr_matrix(Y[:, None]), verbose=0)
 
 

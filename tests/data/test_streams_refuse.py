@@ -106,3 +106,17 @@ def test_the_first_batch_builds_the_model():
     with pytest.raises(ValueError, match="batch 0: x: row 1 holds nan"):
         model.fit(iter([(np.array([[1.0], [np.nan]]), [0, 1])]), verbose=0)
     assert not model.built
+
+
+def test_a_dict_of_a_loader_says_how_it_becomes_a_pair():
+    """Keras takes it for the inputs of a model, by name; which entry is y nobody has said."""
+    batches = [{"pixels": X[:8], "labels": Y[:8]}]
+    message = (r"batch 0: expected \(x, y\) or .*a dict of \['pixels', 'labels'\]; make a pair of "
+               r"its entries, \(d\['pixels'\], d\['labels'\]\)")  # fmt: skip
+    for call in (lambda m: m.fit(iter(batches), verbose=0), lambda m: m.evaluate(iter(batches))):
+        with pytest.raises(TypeError, match=message):
+            call(build())
+    with pytest.raises(TypeError, match=r"validation_data: expected .*\(d\['x'\], d\['y'\]\)"):
+        build().fit(X, Y, validation_data={"x": X, "y": Y}, verbose=0)
+    with pytest.raises(TypeError, match=r"x: expected numbers, .*take the array out of it, by its"):
+        tinynet.Sequential([layers.Dense(3, input_shape=(D,))]).predict({"pixels": X})

@@ -123,7 +123,11 @@ INPUTS = [
     (1.5, ValueError, r"x: .*single number"),
     (np.full((12, 4), "a"), TypeError, r"x: expected numbers, received ndarray of dtype <U1"),
     ([["a"] * 4] * 12, TypeError, r"x: expected numbers, received list of dtype <U1"),
-    (X.astype(object), TypeError, r"x: expected numbers, received ndarray of dtype object"),
+    (
+        changed(X.astype(object), (6, 2), "a"),
+        TypeError,
+        r"x: expected numbers, received an array of dtype object, row 6 holds 'a' .*\(6, 2\)",
+    ),
     (X.astype(complex), TypeError, r"x: expected numbers, received .*complex"),
     ([[1.0, 2, 3, 4], [1.0, 2, 3]], ValueError, r"x: expected rows of the same length"),
     ({"a": 1}, TypeError, r"x: expected numbers, received dict"),

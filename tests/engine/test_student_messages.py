@@ -1,5 +1,9 @@
 """What students do wrong before training begins: what was probably meant, and what to type."""
 
+import configparser
+import importlib
+import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -258,9 +262,13 @@ def test_what_needs_compile_says_so_by_its_own_name(tmp_path):
         ("bench --layers 5 x", "expected an integer >= 1, received 'x'"),
         ("bench --model nothing.keras", "there is no file nothing.keras"),
         ("bench --layers 5 3 --devices tpu", "unknown device 'tpu'"),
-        ("bench --layers 5 3 --batch-sizes 0", "expected an integer >= 1"),
+        ("bench --layers 5 3 --batches 0", "expected an integer >= 1"),
         ("bench --layers 5 3 --json no/such/a.json", "--json: expected a file in a folder"),
         ("bench --layers 5 3 --plot no/such/a.png", "--plot: expected a file in a folder"),
+        ("bench --layers 5 3 --plot a.txt", "--plot: expected one of .png, .svg, .pdf, received"),
+        ("bench --layers 5 3 --model m.keras", "--model: not allowed with argument --layers"),
+        ("bench --model .", "a file name that ends in .keras"),
+        ("playground --out no/such/a.html", "--out: expected a file in a folder"),
         ("doctor now", "unrecognized arguments"),
         ("warmup --fast", "unrecognized arguments"),
         ("microskope", "invalid choice"),
@@ -288,7 +296,11 @@ def test_the_command_line(arguments, words, capsys):
      ("x = 3", "there is no model, y"),
      ("import numpy as np, tinynet\nmodel = tinynet.Sequential([tinynet.layers.Dense(2)])\n"
       "model.compile('sgd', 'mse')\nx, y = np.ones((4, 3)), np.ones((4, 5))",
-      "expects targets of shape")],
+      "expects targets of shape"),
+     ("x = 3\nx.nothing", ", line 2: AttributeError: 'int' object has no attribute 'nothing'"),
+     ("x = 3\n\nx = = 4", ", line 3: SyntaxError: invalid syntax"),
+     ("import json\ndef f():\n    json.loads('')\nf()", ", line 3: JSONDecodeError: Expecting"),
+     ("import not_there_at_all", ", line 1: ModuleNotFoundError: No module named")],
 )  # fmt: skip
 def test_a_script_that_does_not_fit(tmp_path, capsys, text, words):
     from tinynet.__main__ import main
@@ -301,6 +313,76 @@ def test_a_script_that_does_not_fit(tmp_path, capsys, text, words):
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert words in line
     assert line.startswith(f"python -m tinynet microscope: {script}")
+
+
+def refused(capsys, *arguments):
+    """What a command says before it ends with status 2."""
+    from tinynet.__main__ import main
+
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_files_that_are_no_models(tmp_path, capsys):
+    for name in ("m.keras", "m.h5", "m.txt"):
+        (tmp_path / name).write_text("this is no model")
+        said = refused(capsys, "bench", "--model", str(tmp_path / name))
+        assert said.startswith(f"python -m tinynet bench: {tmp_path / name}")
+        assert len(said.splitlines()) == 1
+
+
+def test_what_a_command_needs_and_is_not_there(tmp_path, capsys, monkeypatch):
+    for variable in ("TINYNET_DATA_DIR", "TINYNET_CACHE_DIR", "KERAS_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    out = ("--out", str(tmp_path / "a.html"))
+    said = refused(capsys, "microscope", "--data", "mnist", *out)
+    assert said.startswith("python -m tinynet microscope: mnist.npz is not on this machine")
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    assert 'pip install "tinynet[examples]"' in refused(capsys, "microscope", *out)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    said = refused(capsys, "bench", "--layers", "5", "3", "--plot", "a.png")
+    assert 'needs matplotlib: pip install "tinynet[plot]"' in said
+    monkeypatch.setenv("TINYNET_DEVICE", "tpu")
+    said = refused(capsys, "microscope", "--data", "mnist_small", *out)
+    assert re.search("python -m tinynet microscope: .*'tpu'", said)
+
+
+def test_ctrl_c_ends_a_command_in_silence(capsys, monkeypatch):
+    from tinynet.__main__ import main
+    from tinynet.commands import doctor
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "report", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        main(["doctor"])
+    assert caught.value.code == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_in_silence():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "tinynet", "doctor"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_the_console_command(capsys, monkeypatch):
+    config = configparser.ConfigParser()
+    config.read(pathlib.Path(keras.__file__).parents[1] / "setup.cfg")
+    name, target = config["options.entry_points"]["console_scripts"].split("=")
+    module, function = target.strip().split(":")
+    monkeypatch.setattr(sys, "argv", [f"/usr/bin/{name.strip()}", "doctor", "now"])
+    with pytest.raises(SystemExit):
+        getattr(importlib.import_module(module), function)()
+    assert capsys.readouterr().err.splitlines()[-1].startswith("tinynet: error: unrecognized")
 
 
 def test_the_exit_status_of_the_process(tmp_path):

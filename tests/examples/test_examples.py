@@ -38,10 +38,12 @@ def offline(tmp_path):
 
 def test_mnist_example_offline(tmp_path):
     out = run([ROOT / "examples/mnist.py"], tmp_path, **offline(tmp_path))
-    assert "No MNIST, so this run trains on the 8x8 digits" in out
-    assert "Total params: 100,810" in out  # 64*300+300 + 300*200+200 + 200*100+100 + 1010
+    assert out.startswith("No MNIST here, no network: training on the 2,000 images that come with "
+                          "tinynet.\n")  # fmt: skip
+    assert "http" not in out  # one line, and the model
+    assert "Total params: 316,810" in out  # 784*300+300 + 300*200+200 + 200*100+100 + 1010
     last = out.strip().splitlines()[-1]
-    assert float(re.fullmatch(r"test accuracy: (0\.\d{4})", last)[1]) >= 0.93
+    assert float(re.fullmatch(r"test accuracy: (0\.\d{4})", last)[1]) >= 0.88
     for picture in ("mnist-history.png", "mnist-errors.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 

@@ -4,6 +4,7 @@ import gzip
 import http.server
 import io
 import struct
+import tarfile
 import threading
 import time
 import tracemalloc
@@ -11,7 +12,17 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tinynet.datasets import fashion_mnist, imdb, mnist
+from tinynet.datasets import (
+    _cifar,
+    boston_housing,
+    california_housing,
+    cifar10,
+    cifar100,
+    fashion_mnist,
+    imdb,
+    mnist,
+    reuters,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -79,11 +90,16 @@ def tiny_mnist():
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """The image sets with 3 + 2 images, IMDB with 4 + 4 reviews."""
-    for module in (mnist, fashion_mnist):
+    """The image sets with 3 + 2 images, IMDB with 4 + 4 reviews, tables of some rows."""
+    for module in (mnist, fashion_mnist, cifar100):
         monkeypatch.setattr(module, "TRAIN", 3)
         monkeypatch.setattr(module, "TEST", 2)
-    monkeypatch.setattr(imdb, "COUNT", 4)
+    for module, count in ((imdb, 4), (reuters, 8), (cifar10, 1)):
+        monkeypatch.setattr(module, "COUNT", count)
+    monkeypatch.setattr(boston_housing, "SHAPE", (11, 13))
+    monkeypatch.setattr(california_housing, "SHAPE", (11, 8))
+    monkeypatch.setattr(california_housing, "SMALL", 7)
+    monkeypatch.setattr(_cifar, "MOST", 1 << 20)
 
 
 def npy_header(shape, descr="|u1"):
@@ -130,4 +146,73 @@ def write_imdb(path, x_train=None, y_train=(0, 1, 1, 0)):
     x_train = ragged(TRAIN_REVIEWS) if x_train is None else x_train
     labels = {"y_train": np.array(y_train), "y_test": np.array([1, 0, 0, 1])}
     np.savez(path, x_train=x_train, x_test=ragged(TEST_REVIEWS), **labels)
+    return path
+
+
+def write_reuters(path, x=None, y=(0, 45, 3, 1, 3, 20, 1, 0)):
+    x = ragged(TRAIN_REVIEWS + TEST_REVIEWS) if x is None else x
+    np.savez(path, x=x, y=np.array(y))
+    return path
+
+
+def write_table(path, columns, rows=11, **change):
+    random = np.random.default_rng(0)
+    arrays = {"x": random.normal(size=(rows, columns)), "y": random.normal(size=rows)}
+    np.savez(path, **(arrays | change))
+    return path
+
+
+def python_2_pickle(dictionary):
+    """A dict of texts, lists and arrays of bytes (N, M), as Python 2 pickled it in 2009."""
+
+    def pickled(value):
+        if isinstance(value, str):
+            return b"U" + bytes([len(value)]) + value.encode() + b"q\x01"
+        if isinstance(value, int):
+            return b"K" + bytes([value]) if value < 256 else b"M" + struct.pack("<H", value)
+        if isinstance(value, list):
+            return b"]q\x02(" + b"".join(map(pickled, value)) + b"e"
+        raw, (n, m) = value.tobytes(), map(pickled, value.shape)
+        return (b"cnumpy.core.multiarray\n_reconstruct\nq\x03cnumpy\nndarray\nq\x04K\x00\x85U\x01b"
+                b"\x87Rq\x05(K\x01" + n + m + b"\x86cnumpy\ndtype\nq\x06U\x02u1K\x00K\x01\x87Rq\x07"
+                b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T"
+                + struct.pack("<I", len(raw)) + raw + b"tb")  # fmt: skip
+
+    entries = b"".join(pickled(key) + pickled(value) for key, value in dictionary.items())
+    return b"\x80\x02}q\x00(" + entries + b"u."
+
+
+def cifar_batch(count, seed, **change):
+    """The dict of a file of `count` images, of CIFAR-10 and CIFAR-100 alike."""
+    random = np.random.default_rng(seed)
+    batch = {
+        "batch_label": f"batch {seed}",
+        "labels": random.integers(0, 10, count).tolist(),
+        "fine_labels": random.integers(0, 100, count).tolist(),
+        "coarse_labels": random.integers(0, 20, count).tolist(),
+        "data": random.integers(0, 256, (count, 3072), np.uint8),
+        "filenames": [f"image_{i}.png" for i in range(count)],
+    }
+    return {**batch, **change}
+
+
+def cifar_members(kind):
+    """name -> content of the files of an archive of CIFAR-10 or CIFAR-100, as `tiny` makes them."""
+    counts = {"train": 3, "test": 2, "meta": 1}
+    if kind == 10:
+        names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"]
+        counts = dict.fromkeys(names, 1)
+    folder = cifar10.FOLDER if kind == 10 else cifar100.FOLDER
+    return {f"{folder}/{name}": python_2_pickle(cifar_batch(count, seed))
+            for seed, (name, count) in enumerate(counts.items())}  # fmt: skip
+
+
+def write_tar(path, members, **options):
+    """A .tar.gz of name -> bytes, or of pairs, in this order."""
+    pairs = members.items() if isinstance(members, dict) else members
+    with tarfile.open(path, "w:gz", **options) as archive:
+        for name, content in pairs:
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = len(content), 1e9 + 0.5
+            archive.addfile(info, io.BytesIO(content))
     return path

@@ -10,19 +10,21 @@ quartiles. What was found is kept: `compile(device="auto")` uses it.
 import argparse
 import contextlib
 import datetime
+import importlib.util
 import pathlib
 import statistics
 
 from ..core.devices import kernels
 from ..layers import Dense, Input
 from ..measuring import choice, results, store, sweep
-from ..measuring.machine import blas, forced_blas
+from ..measuring.machine import blas, forced_blas, under_load
 from ..measuring.subject import NotMeasurable, compiled, row_shapes
 from ..models import Sequential
 from ..saving import load_model
 from . import Mistake, integer, output_file
 
 BATCHES = (1, 8, 32, 128, 512, 2048)
+PICTURES = (".png", ".svg", ".pdf")
 
 
 def add_arguments(parser):
@@ -33,7 +35,7 @@ def add_arguments(parser):
                        "layers, the input's first: 784 300 200 100 10")  # fmt: skip
     add("--devices", nargs="+", metavar="DEVICE",
         help="of reference, cpu, gpu (default: all that can be used)")  # fmt: skip
-    add("--batch-sizes", nargs="+", type=integer(1), default=list(BATCHES), metavar="N",
+    add("--batches", nargs="+", type=integer(1), default=list(BATCHES), metavar="N",
         help=f"rows of a step ({' '.join(map(str, BATCHES))})")  # fmt: skip
     add("--rounds", type=integer(1), default=5, help="of turns (5)")
     add("--seconds", type=up_to(3600, "seconds > 0"), default=0.3,
@@ -41,9 +43,20 @@ def add_arguments(parser):
     add("--density", type=up_to(1, "a number in (0, 1]"), default=1.0,
         help="share of the inputs that are not 0; MNIST's is 0.19 (1)")  # fmt: skip
     add("--json", metavar="FILE", type=output_file, help="write the result to this file")
-    add(
-        "--plot", metavar="FILE", type=output_file, help="draw it into this file (.png, .svg, .pdf)"
-    )
+    add("--plot", metavar="FILE", type=picture_file,
+        help="draw it into this file (.png, .svg, .pdf)")  # fmt: skip
+
+
+def picture_file(text):
+    """Return the path of a picture that can be drawn: this is known before anything is measured."""
+    suffix = pathlib.Path(text).suffix
+    if suffix not in PICTURES:
+        raise argparse.ArgumentTypeError(
+            f"expected one of {', '.join(PICTURES)}, received {text!r}"
+        )
+    if importlib.util.find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError('it needs matplotlib: pip install "tinynet[plot]"')
+    return output_file(text)
 
 
 def up_to(most, expected):
@@ -67,12 +80,12 @@ def main(options):
     devices = _devices(options.devices)
     model = _model(options)
     console = Console(highlight=False)
-    forced = forced_blas()
-    if forced:
-        console.print(forced, style="yellow")
+    for warning in filter(None, (forced_blas(), under_load())):
+        console.print(warning, style="yellow")
     result = run(model, devices, options, console.print)
     console.print(f"\n{result['net']}\n{result['machine']}, {result['date']}", markup=False)
-    for table in filter(None, (tables.speed_table(result), tables.device_table(result))):
+    shown = tables.speed_table(result, upright=True), tables.device_table(result)
+    for table in filter(None, shown):
         console.print(table)
     if {"cpu", "gpu"} <= set(devices):
         console.print(results.crossing_in_words(result))
@@ -89,7 +102,7 @@ def run(model, devices, options, say=print):
     """Return the result for all batch sizes."""
     measurements, skipped, errors = [], {}, dict.fromkeys(devices, 0.0)
     shapes, density = row_shapes(model), options.density
-    for batch in options.batch_sizes:
+    for batch in options.batches:
         try:
             found = sweep.measure(
                 model, devices, batch, judge="reference", rounds=options.rounds,
@@ -121,7 +134,7 @@ def run(model, devices, options, say=print):
         "net": describe(model, density), "unit": "rows", "engines": kinds, "excluded": skipped,
         "machine": f"{blas()}, {store.machine('gpu' in devices)}", "measurements": measurements,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "options": {"batch_sizes": options.batch_sizes, "rounds": options.rounds,
+        "options": {"batches": options.batches, "rounds": options.rounds,
                     "seconds": options.seconds, "density": density},
     }  # fmt: skip
 

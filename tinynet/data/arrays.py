@@ -7,9 +7,9 @@ import mmap
 
 import numpy as np
 
+from .objects import NUMBERS, from_pandas, numbers_of, words_as_numbers
 from .sparse import SparseRows, is_sparse
 
-NUMBERS = "fiub"  # kinds of dtype that count as numbers
 FEW = 4096  # numbers of which a temporary costs less than to have warnings ignored
 READ_AT_ONCE = 1 << 26  # bytes of a mapped file that are read and checked before the first step
 
@@ -24,14 +24,16 @@ def as_rows(data, where):
 def as_array(data, where):
     """Return `data` as an array with rows, or raise an error that says what is wrong with it."""
     array = _converted(data, where)
+    if array.dtype.kind == "O" and array.ndim:
+        array = numbers_of(array, where)
     if array.dtype.kind not in NUMBERS:
         hint = ""
         if callable(data):
             hint = "; call it, if it is a function that makes batches"
-        elif _holds_text(array):
-            hint = _ids_of(where)
-        elif array.dtype == object:
-            hint = "; do all rows have the same length?"
+        elif isinstance(data, dict):
+            hint = "; take the array out of it, by its name"
+        elif array.dtype.kind in "US":
+            hint = words_as_numbers(where)
         raise TypeError(f"{where}: expected numbers, received {type(data).__name__} of dtype "
                         f"{array.dtype}{hint}")  # fmt: skip
     if array.ndim == 0:
@@ -46,9 +48,9 @@ def _converted(data, where):
         return data
     kind = type(data).__name__
     if is_sparse(data):
-        raise TypeError(f"{where}: a {kind} is taken for x only; use {where}.toarray()")
+        raise TypeError(f"{where}: a {kind} is taken for x only; use {where.split()[-1]}.toarray()")
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "to_numpy"):
-        return _from_pandas(data, where)
+        return from_pandas(data, where)
     if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
         row = np.argwhere(np.ma.getmaskarray(data))[0][0]
         raise ValueError(f"{where}: row {row} holds a masked value; fill it first")
@@ -63,32 +65,6 @@ def _converted(data, where):
                          f"of the same length, received {kind}: {error}") from None  # fmt: skip
     except (TypeError, RuntimeError, BufferError) as error:
         raise TypeError(f"{where}: {kind} can't be read as an array: {error}") from None
-
-
-def _from_pandas(data, where):
-    columns = zip(data.columns, data.dtypes) if data.ndim == 2 else [(data.name, data.dtype)]  # noqa: B905
-    for name, dtype in columns:
-        if dtype.kind not in NUMBERS:
-            raise TypeError(f"{where}: column {name!r} is of dtype {dtype}, expected numbers; "
-                            "convert it or leave it out"
-                            f"{_ids_of(where) if _holds_text(data) else ''}")  # fmt: skip
-    array = data.to_numpy()
-    if array.dtype.kind not in NUMBERS:  # columns of several dtypes, or of pandas's own
-        array = data.to_numpy(dtype=np.float64, na_value=np.nan)
-    return array
-
-
-def _holds_text(array):
-    """Return whether the first entry is a string."""
-    values = np.asarray(array).ravel()
-    return values.size > 0 and isinstance(values[0], (str, bytes))
-
-
-def _ids_of(where):
-    """Return how names of classes become numbers, where targets were asked for."""
-    if not where.endswith("y"):
-        return ""
-    return "; names of classes become numbers by names, y = np.unique(y, return_inverse=True)"
 
 
 def check_finite(array, where, rows=None, dtype=None):

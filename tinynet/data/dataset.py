@@ -10,6 +10,10 @@ from .several import SeveralRows, as_inputs, as_targets, as_weights, in_order
 
 def unpack(data, where):
     """Return (x, y) or (x, y, sample_weight) as three."""
+    if isinstance(data, dict):
+        entries = ", ".join(f"d[{name!r}]" for name in [*data, "x", "y"][:2])
+        raise TypeError(f"{where}: expected (x, y) or (x, y, sample_weight), received a dict of "
+                        f"{list(data)}; make a pair of its entries, ({entries})")  # fmt: skip
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         kind = type(data).__name__ + (f" of {len(data)}" if hasattr(data, "__len__") else "")
         raise ValueError(f"{where}: expected (x, y) or (x, y, sample_weight), received {kind}")

@@ -7,11 +7,11 @@ allocated, and no more than that is read.
 import contextlib
 import math
 import zipfile
-import zlib
 
 import numpy as np
 
 from ..saving import atomic
+from ._archives import Gzip
 
 LARGEST = 24 << 20  # bytes of an array of objects; IMDB's take some 20 million
 
@@ -29,17 +29,20 @@ def open_npz(path):
 
 
 def member_bytes(archive, key: str, shape: tuple, dtypes: tuple):
-    """Return the data of `key`.npy and their dtype, if its header has what is expected."""
+    """Return the data of `key`.npy and their header, if that has what is expected.
+
+    Returns:
+        (bytes, (dtype, whether they are in Fortran order))
+    """
     name = f"{key}.npy"
     with archive.open(name) as file:
         version = np.lib.format.read_magic(file)
         if version != (1, 0):  # later versions allow headers of 4 GB
             raise ValueError(f"{name} has format version {version}, expected (1, 0)")
         found, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-        if found != shape or fortran_order or dtype not in [np.dtype(d) for d in dtypes]:
-            order = " in Fortran order" if fortran_order else ""
-            raise ValueError(f"{name} has shape {found} and dtype {dtype}{order}, expected {shape} "
-                             f"and {' or '.join(dtypes)}")  # fmt: skip
+        if found != shape or dtype not in [np.dtype(d) for d in dtypes]:
+            raise ValueError(f"{name} has shape {found} and dtype {dtype}, expected {shape} and "
+                             f"{' or '.join(dtypes)}")  # fmt: skip
         size = archive.getinfo(name).file_size - file.tell()
         if dtype.hasobject and size > LARGEST:
             raise ValueError(f"{name} declares {size} bytes of objects, at most {LARGEST} are read")
@@ -48,13 +51,13 @@ def member_bytes(archive, key: str, shape: tuple, dtypes: tuple):
         data = file.read(size)  # to the end, where zipfile checks the CRC
     if len(data) != size:
         raise ValueError(f"{name} ends after {len(data)} of {size} bytes")
-    return data, dtype
+    return data, (dtype, fortran_order)
 
 
 def member(archive, key: str, shape: tuple, *dtypes: str) -> np.ndarray:
     """Return the array `key` of an open archive, of exactly this shape and one of `dtypes`."""
-    data, dtype = member_bytes(archive, key, shape, dtypes)
-    return np.frombuffer(data, dtype).reshape(shape).copy()
+    data, (dtype, fortran_order) = member_bytes(archive, key, shape, dtypes)
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C").copy()
 
 
 def read_idx(path, shape: tuple, classes: int) -> np.ndarray:
@@ -68,7 +71,8 @@ def read_idx(path, shape: tuple, classes: int) -> np.ndarray:
     expected, size = [0x800 + len(shape), *shape], math.prod(shape)
     with open(path, "rb") as file, refusing(path):
         start = 4 * len(expected)
-        content = _unpacked(file, start + size + 1)  # one byte more, which there should not be
+        most = start + size + 1  # one byte more, which there should not be
+        content = Gzip(file, most).read(most)
         header = np.frombuffer(content[:start], ">u4").tolist()
         if header != expected:
             raise ValueError(f"its IDX header is {header}, expected {expected}")
@@ -77,25 +81,6 @@ def read_idx(path, shape: tuple, classes: int) -> np.ndarray:
             found = len(data) if len(data) < size else "more"
             raise ValueError(f"expected {size} bytes after the header, found {found}")
         return check_labels(np.frombuffer(data, np.uint8).reshape(shape).copy(), classes)
-
-
-def _unpacked(file, most: int) -> bytes:
-    """Return the first bytes, `most` at most, of what a gzip file holds, which has one member."""
-    packed = file.read(most + most // 100 + 4096)  # packing can make it that much longer
-    if not packed:
-        return b""
-    if packed[:2] != b"\x1f\x8b":
-        raise ValueError(f"Not a gzipped file ({packed[:2]!r})")
-    stream = zlib.decompressobj(wbits=31)
-    try:
-        data = stream.decompress(packed, most)
-    except zlib.error as error:
-        raise ValueError(f"its packed data, or their CRC, are damaged: {error}") from error
-    if len(data) < most and not stream.eof:
-        raise ValueError("it ends before the end-of-stream marker")
-    if stream.unused_data.strip(b"\0"):
-        raise ValueError("more follows its one gzip member")
-    return data
 
 
 def check_labels(y: np.ndarray, classes: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import logging
 import os
 import textwrap
 from pathlib import Path
@@ -16,22 +17,25 @@ class DataFile:
         hash: "sha256:<hex>", or "md5:<hex>" where nothing better was ever published.
         urls: mirrors in the order in which they are tried.
         folder: folder below the data folders, as Keras names it.
+        keras_name: its name in Keras's cache, where that is another.
     """
 
     name: str
     hash: str
     urls: tuple
     folder: str = ""
+    keras_name: str = ""
 
     def below(self, folder) -> Path:
         """Return where this file lies in `folder`."""
         return Path(folder).expanduser() / self.folder / self.name
 
 
-def of_keras(name: str, known_hash: str, bucket: str) -> DataFile:
-    """Return a file that Keras publishes: on its own server and in a bucket of Amazon's."""
-    urls = ("https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
-            f"https://s3.amazonaws.com/{bucket}/")  # fmt: skip
+def of_keras(name: str, known_hash: str, bucket: str | None = None) -> DataFile:
+    """Return a file that Keras publishes: on its own server, maybe in a bucket of Amazon's, too."""
+    urls = ["https://storage.googleapis.com/tensorflow/tf-keras-datasets/"]
+    if bucket is not None:
+        urls.append(f"https://s3.amazonaws.com/{bucket}/")
     return DataFile(name, known_hash, tuple(url + name for url in urls))
 
 
@@ -49,7 +53,8 @@ def find(file: DataFile) -> Path:
     if own and own[0].is_file():
         return own[0]
     keras_home = os.environ.get("KERAS_HOME") or "~/.keras"
-    places = [file.below(Path(keras_home) / "datasets"), file.below(cache_folder())]
+    in_keras = dataclasses.replace(file, name=file.keras_name or file.name)
+    places = [in_keras.below(Path(keras_home) / "datasets"), file.below(cache_folder())]
     for path in places:
         if matches(path, file.hash):
             return path
@@ -59,7 +64,7 @@ def find(file: DataFile) -> Path:
             return _download(url, file.hash, places[-1])
         # pooch: OSError when a mirror can't be reached, ValueError when the hash is wrong.
         except (OSError, ValueError) as error:
-            failures.append(f"{url}\n    {textwrap.shorten(str(error), 240)}")
+            failures.append(f"{url}: {_reason(error)}")
     raise OSError(_advice(file, own + places, failures))
 
 
@@ -82,19 +87,33 @@ def matches(path: Path, known_hash: str) -> bool:
         return False
 
 
+def _reason(error) -> str:
+    """Return in a few words why a mirror did not deliver."""
+    answer = getattr(error, "response", None)
+    if answer is not None:
+        return f"{answer.status_code} {answer.reason}"
+    if type(error).__module__.startswith("requests"):
+        return f"can't be reached ({type(error).__name__})"
+    return textwrap.shorten(str(error), 160)
+
+
 def _download(url: str, known_hash: str, path: Path) -> Path:
     """Download to `path` and return it; pooch renames its temporary file once verified."""
     import pooch
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+    log = pooch.get_logger()
+    level = log.level
     columns = (TextColumn(path.name), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = _Bar(Progress(*columns, console=Console(stderr=True), transient=True))
     try:
-        downloader = pooch.HTTPDownloader(progressbar=_Bar(progress), chunk_size=1 << 16)
+        log.setLevel(logging.ERROR)  # what it has to say the bar and the error say
+        downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16)
         pooch.retrieve(url, known_hash, path.name, path.parent, downloader=downloader)
     finally:
-        progress.stop()
+        bar.close()
+        log.setLevel(level)
     return path
 
 
@@ -111,7 +130,7 @@ class _Bar:
     @total.setter
     def total(self, size):  # 0 where the server did not say: rich then shows a pulse
         self.progress.update(self.task, total=size or None)
-        self.progress.start()  # not before: pooch prints a line of its own first
+        self.progress.start()  # not before: a mirror that can't be reached leaves no bar
 
     def update(self, size):
         self.progress.advance(self.task, size)
@@ -120,7 +139,8 @@ class _Bar:
         self.progress.reset(self.task)
 
     def close(self):
-        self.progress.stop()
+        if self.progress.live.is_started:  # else it would print an empty line
+            self.progress.stop()
 
 
 def _advice(file: DataFile, places: list, failures: list) -> str:
@@ -133,6 +153,6 @@ def _advice(file: DataFile, places: list, failures: list) -> str:
             *(f"  {path}" for path in dict.fromkeys(places)),
             "or set TINYNET_DATA_DIR to a folder and put it there"
             + (f", in its subfolder {file.folder}." if file.folder else "."),
-            "tinynet.datasets.digits needs no network.",
+            "tinynet.datasets.mnist_small and digits need no network.",
         ]
     )

@@ -24,10 +24,11 @@ def load_data(path="mnist.npz"):
         ValueError: the file is not MNIST; names it and the reason.
     """
     with _arrays.open_npz(_files.find(dataclasses.replace(FILE, name=path))) as archive:
-        return _part(archive, "train", TRAIN), _part(archive, "test", TEST)
+        return part(archive, "train", TRAIN), part(archive, "test", TEST)
 
 
-def _part(archive, part: str, count: int):
-    x = _arrays.member(archive, f"x_{part}", (count, 28, 28), "uint8")
-    y = _arrays.member(archive, f"y_{part}", (count,), "uint8")
+def part(archive, name: str, count: int):
+    """Return x and y of "train" or "test", `count` images, out of an open .npz."""
+    x = _arrays.member(archive, f"x_{name}", (count, 28, 28), "uint8")
+    y = _arrays.member(archive, f"y_{name}", (count,), "uint8")
     return x, _arrays.check_labels(y, 10)

@@ -6,6 +6,8 @@ import subprocess
 
 import numpy as np
 
+BUSY = 0.5  # load from which on other processes disturb a measurement
+
 
 def processor() -> str:
     """Return the processor's name, as the system gives it."""
@@ -52,6 +54,20 @@ def card_line() -> str:
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return "a card that nvidia-smi does not show"
     return f"{name}, driver {driver}, SM at {clock} of at most {most}, power limit {power}"
+
+
+def load_average():
+    """Return the machine's load over 1, 5 and 15 minutes; None where it is not known (Windows)."""
+    return list(os.getloadavg()) if hasattr(os, "getloadavg") else None
+
+
+def under_load():
+    """Return a warning if other processes are at work, else None."""
+    load = (load_average() or [0])[0]
+    if load > BUSY:
+        return (f"other processes are at work (load {load:.1f}): these times are not those of a "
+                "machine at rest, nor their ratios")  # fmt: skip
+    return None
 
 
 def forced_blas():

@@ -7,10 +7,15 @@ from ..showing.encoding import printable
 from . import results
 
 
-def speed_table(result):
-    """Return median speed of each engine and batch size; below it ms/step, and its spread."""
+def speed_table(result, upright=False):
+    """Return median speed of each engine and batch size; below it ms/step, and its spread.
+
+    Args:
+        upright: whether engines stand side by side, as is right for few of them.
+    """
     sign = printable("±")
-    table = _empty(f"{results.unit(result)}/s, ms/step, {sign} half the quartile range", result)
+    title = f"{results.unit(result)}/s, ms/step, {sign} half the quartile range"
+    columns = []
     for name in result["engines"]:
         cells = []
         for batch in results.batches(result):
@@ -18,6 +23,11 @@ def speed_table(result):
             spread = (high - low) / 2 / median
             ms = f"{batch / median * 1e3:.3g} ms {sign}{spread:.0%}"
             cells.append(f"{median:,.0f}\n[dim]{ms}[/dim]")
+        columns.append(cells)
+    if upright:
+        return _upright(title, result, list(result["engines"]), columns)
+    table = _empty(title, result)
+    for name, cells in zip(result["engines"], columns, strict=True):
         table.add_row(name, *cells)
     return table
 
@@ -42,11 +52,12 @@ def device_table(result):
     """Return each device's speed by that of the cpu (or the first): median and quartiles."""
     devices = results.of_kind(result, "device")
     base = "cpu" if "cpu" in devices else devices[0]
-    table = _empty(f"speed by that of {base} (paired by round)", result)
-    for device in devices:
-        if device != base:
-            table.add_row(f"{device} / {base}", *_ratios(result, device, base))
-    return table if table.rows else None
+    others = [device for device in devices if device != base]
+    if not others:
+        return None
+    return _upright(f"speed by that of {base}", result,
+                    [f"{device} / {base}" for device in others],
+                    [_ratios(result, device, base) for device in others])  # fmt: skip
 
 
 def accuracy_table(result):
@@ -113,6 +124,16 @@ def _ratios(result, device, other):
 def _ratio(values):
     low, median, high = results.quartiles(values)
     return f"{median:.2f}x\n[dim]{low:.2f}-{high:.2f}[/dim]"
+
+
+def _upright(title, result, names, columns):
+    """Return a table with a line for each batch size and a column for each name."""
+    table = Table(title=title, title_justify="left")
+    for heading in ("batch size", *names):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for batch, *cells in zip(results.batches(result), *columns, strict=True):
+        table.add_row(f"{batch:,}", *cells)
+    return table
 
 
 def _empty(title, result):
