@@ -16,7 +16,7 @@ The plot's dashed lines are a model and no measurement: the time of one rank's p
 """
 
 import argparse
-import importlib
+import importlib.util
 import itertools
 import json
 import math

@@ -6,7 +6,7 @@ A program is a function of this file; what it returns on the first rank is print
 JSON, after the others have been found to have the same.
 """
 
-import importlib
+import importlib.util
 import json
 import os
 import pathlib
