@@ -11,8 +11,9 @@ in `reference` (`card.formulas`). The others are in `products`, `layers`, `activ
 `machine/`: `program` (a recorded step as a graph), `call` and `launches` (a call as launches),
 `order` (which launches wait for which), `options` (the environment). `passes/` make fewer launches
 of a step: `fusion`, `epilogues`, `tiles`, and `persistent` (one kernel that stays). `card/`:
-`runtime` (CuPy, cuBLAS, streams), `cublaslt`, `data` (data sets on the card), `feed` (larger ones
-in pieces), `survey` (is there a card, and what is missing), `sources`; `cuda/` is the arithmetic.
+`runtime` (CuPy, cuBLAS, streams), `cublaslt`, `nccl` (sums over several cards), `data` (data sets
+on the card), `feed` (larger ones in pieces), `survey` (is there a card, and what is missing),
+`sources`; `cuda/` is the arithmetic.
 Importing this needs neither CuPy nor a card; `require()` says whether both are there.
 """
 
@@ -26,6 +27,7 @@ from . import activations, layers, products, updates
 from .card import data as card_data
 from .card import runtime as card_runtime
 from .card import sources
+from .card.nccl import sum_instruction
 from .card.runtime import OutOfMemory, empty, to_host, zeros
 from .card.runtime import to_card as from_host
 from .card.survey import Unusable
@@ -39,7 +41,7 @@ IDLE_BYTES = 64 << 20  # that may lie idle between calls: to ask for memory take
 __all__ = [
     "Machine", "OutOfMemory", "RunningStep", "Slot", "Unsupported", "Unusable", "activations",
     "add_loss_instruction", "announce", "count_matches_instructions", "empty", "from_host",
-    "layers", "products", "to_host", "updates", "zeros",
+    "layers", "products", "sum_instruction", "to_host", "updates", "zeros",
 ]  # fmt: skip
 
 

@@ -152,6 +152,40 @@ def test_ranks_that_round_differently_go_on_from_the_first_ones_weights():
         np.testing.assert_array_equal(a, b)
 
 
+class Batches(tinynet.utils.PyDataset):
+    def __len__(self):
+        return 11
+
+    def __getitem__(self, i):
+        return X[3 * i : 3 * i + 3], Y[3 * i : 3 * i + 3]
+
+
+@pytest.mark.parametrize("steps", [None, 2])
+def test_a_pydataset_goes_on_with_the_same_number_of_ranks_only(steps, tmp_path):
+    """A step is of a batch from each rank: with more of them it would be another training."""
+
+    def trained(folder, size, epochs):
+        made = [model("reference") for _ in range(size)]
+
+        def of_rank(ranks):
+            one = made[ranks.rank]
+            one.ranks = ranks
+            with tinynet.random.own_stream(2):
+                one.fit(Batches(workers=0), epochs=epochs, steps_per_epoch=steps, verbose=0,
+                        resume=tmp_path / folder)  # fmt: skip
+            return one.get_weights()
+
+        return threads_as_ranks.together(size, of_rank)
+
+    trained("a", 3, 1)
+    said = r"training data batches of a PyDataset in a step \(one from each rank\) was 3, is now 4"
+    with pytest.raises(ValueError, match=said):
+        trained("a", 4, 2)
+    for own, whole in zip(trained("a", 3, 2), trained("b", 3, 2), strict=True):
+        for a, b in zip(own, whole, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_the_choice_is_checked(monkeypatch):
     for wrong in ("mpi", True, distribution.DataParallel):
         with pytest.raises(TypeError, match=r"^distribute: expected "):

@@ -70,22 +70,30 @@ def test_only_the_first_rank_prints_and_writes(tmp_path):
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 1 + 8
 
 
-def begin(ranks, folder):
-    """The run in the background; returns it once it trains."""
+def begin(ranks, folder, **environment):
+    """The run in the background, once all ranks have their numbers in the folder."""
+    numbers = [folder / f"pid-{rank}" for rank in range(ranks)]
+    for number in numbers:
+        number.unlink(missing_ok=True)  # of a process that has ended
     program = rank_runs.command(ranks, rank_runs.__file__, "train", folder)
-    environment = {**os.environ, "TINYNET_NUM_THREADS": "1"}
+    environment = {**os.environ, **environment, "TINYNET_NUM_THREADS": "1"}
     running = subprocess.Popen(
         program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True,
         start_new_session=True,
     )  # fmt: skip
-    first = folder / "run" / "snapshot-a.npz"
-    while not first.exists() and running.poll() is None:
+    while not all(map(written, numbers)) and running.poll() is None:
         time.sleep(0.01)
     return running
 
 
+def written(path):
+    return path.exists() and path.read_text()
+
+
 def test_ctrl_c_ends_all_ranks_after_the_same_step(whole, tmp_path):
     running = begin(2, tmp_path)
+    while not (tmp_path / "run" / "snapshot-a.npz").exists() and running.poll() is None:
+        time.sleep(0.01)
     for rank in (1, 0):  # as a terminal does, but not at the same moment
         os.kill(int((tmp_path / f"pid-{rank}").read_text()), signal.SIGINT)
         time.sleep(0.05)
@@ -97,26 +105,46 @@ def test_ctrl_c_ends_all_ranks_after_the_same_step(whole, tmp_path):
     assert rank_runs.result(2, "train", tmp_path) == whole
 
 
-def killed_and_restarted(folder, chance):
-    """Kill a rank at a random moment, start again, until the run has come to its end."""
-    running = begin(2, folder)
-    time.sleep(chance.uniform(0, 0.6))
-    victim = int((folder / f"pid-{chance.choice([0, 1])}").read_text())
+def killed_until_the_end(folder, chance, seconds, most, **environment):
+    """Start a run and kill one of its ranks, at a random moment of so many seconds, again and
+    again, `most` times or until it has come to its end; with what, and how often it was killed.
+    """
+    for kills in range(most):
+        running = begin(2, folder, **environment)
+        time.sleep(chance.uniform(0, seconds))
+        victim = int((folder / f"pid-{chance.choice([0, 1])}").read_text())
+        begun = time.monotonic()
+        if running.poll() is None:
+            os.kill(victim, signal.SIGKILL)
+        output, errors = running.communicate(timeout=SECONDS)
+        assert time.monotonic() - begun < SECONDS
+        if running.returncode == 0:
+            return json.loads(output.splitlines()[-1]), kills
+        assert "Traceback" not in errors
+    return rank_runs.result(2, "train", folder, **environment), most
+
+
+@pytest.mark.parametrize(
+    ("times", "device"), [(1, "cpu"), pytest.param(50, "reference", marks=pytest.mark.slow)]
+)
+def test_a_killed_rank_ends_all_and_the_restart_has_the_same_bits(times, device, tmp_path):
+    """Again and again, so that a run goes on from what another one that was killed has left."""
+    chance, options = random.Random(times), {"TINYNET_DEVICE": device}
+    running = begin(2, folder_of(tmp_path, "whole"), **options)
     begun = time.monotonic()
-    if running.poll() is None:
-        os.kill(victim, signal.SIGKILL)
-    running.communicate(timeout=SECONDS)
-    assert time.monotonic() - begun < SECONDS
-    return rank_runs.result(2, "train", folder)
+    whole = json.loads(running.communicate()[0].splitlines()[-1])
+    seconds, kills = time.monotonic() - begun, 0
+    while kills < times:
+        folder, most = folder_of(tmp_path, kills), min(5, times - kills)
+        ended, count = killed_until_the_end(folder, chance, seconds, most, **options)
+        assert ended == whole
+        kills += count
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(50, marks=pytest.mark.slow)])
-def test_a_killed_rank_ends_all_and_the_restart_has_the_same_bits(times, whole, tmp_path):
-    chance = random.Random(times)
-    for i in range(times):
-        folder = tmp_path / str(i)
-        folder.mkdir()
-        assert killed_and_restarted(folder, chance) == whole
+def folder_of(tmp_path, name):
+    folder = tmp_path / str(name)
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.mark.parametrize("ranks", [1, 3])

@@ -23,10 +23,11 @@ def test_batches_made_elsewhere(ranks):
 
 
 @pytest.mark.parametrize(
-    ("ranks", "first", "last"), [(2, 0, 12), pytest.param(3, 12, 90, marks=pytest.mark.slow)]
+    ("ranks", "first", "last"),
+    [(2, 0, 12), *(pytest.param(n, 12, 92, marks=pytest.mark.slow) for n in (2, 3))],
 )
 def test_random_cases(ranks, first, last):
     """What the generator of cases for Keras draws."""
-    found = rank_runs.result(ranks, "cases", 5, first, last, timeout=900)
+    found = rank_runs.result(ranks, "cases", 5, first, last, timeout=1800)
     assert len(found) >= (60 if last - first > 60 else 8)
     assert not {number: lines for number, lines in found.items() if lines}

@@ -12,12 +12,14 @@ import re
 import struct
 
 import fake_cupy
+import fake_nccl
 import fake_streams
 import numpy as np
 import pytest
 
 from tinynet import kernels
 from tinynet.kernels import gpu
+from tinynet.kernels.gpu.card import survey
 from tinynet.kernels.gpu.machine import call as card_call
 
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
@@ -162,6 +164,25 @@ def test_pools_have_what_is_asked_of_them():
         assert signature(getattr(cupy.cuda.MemoryPool, name)) is not None, name
     assert isinstance(cupy.get_default_memory_pool(), cupy.cuda.MemoryPool)
     assert hasattr(cupy.get_default_pinned_memory_pool(), "free_all_blocks")
+
+
+def test_nccl_of_the_stand_in_is_that_of_cupy():
+    """NCCL itself is a wheel of its own; without it CuPy has nothing to hold this against."""
+    real = survey.nccl()
+    if not real.available:
+        pytest.skip(survey.without(real))
+    assert survey.without(real) is None
+    for name in ("NCCL_FLOAT32", "NCCL_FLOAT64", "NCCL_SUM"):
+        assert getattr(fake_nccl, name) == getattr(real, name), name
+    assert issubclass(real.NcclError, RuntimeError)
+    assert real.get_version() >= 20900  # the first that can be captured
+    unique = real.get_unique_id()
+    assert (type(unique), len(unique)) == (type(fake_nccl.ID), len(fake_nccl.ID))
+    ours, theirs = fake_nccl.NcclCommunicator, real.NcclCommunicator
+    assert misfit(inspect.signature(ours), signature(theirs)) is None
+    for name, method in public(vars(ours)).items():
+        reason = misfit(inspect.signature(method), signature(getattr(theirs, name)))
+        assert reason is None, f"{name}: {reason}"
 
 
 # -------------------------------------------------------------------------- what tinynet uses

@@ -194,6 +194,73 @@ def several_inputs(where):
     return seen(model, model.fit(x, REAL, batch_size=10, epochs=2, verbose=0))
 
 
+def two_outputs(where, y=None, inside=(), x=X, fit=None, **options):
+    """One output of numbers and one of classes, which share their first layers."""
+    i = L.Input((5,))
+    h = L.Dense(8, "tanh", kernel_regularizer="l2")(i)
+    for layer in inside:
+        h = layer(h)
+    outputs = [L.Dense(2, name="real")(h), L.Dense(3, "softmax", name="id")(h)]
+    model = tinynet.Model(i, outputs)
+    model.compile(
+        "adam", **{"loss": ["mse", "sparse_categorical_crossentropy"], **options}, **where
+    )
+    fit = {"batch_size": 10, "epochs": 2, "verbose": 0, **(fit or {})}
+    history = model.fit(x, [REAL, IDS] if y is None else y, **fit)
+    return np.concatenate(
+        [
+            seen(model, history),
+            np.ravel(
+                model.evaluate(
+                    X, [REAL, IDS], batch_size=9, verbose=0, sample_weight=[WEIGHTS, WEIGHTS[::-1]]
+                )
+            ),
+        ]
+    )
+
+
+@run
+def outputs_with_losses_metrics_and_weights_of_their_own(where):
+    return two_outputs(
+        where, inside=[L.BatchNormalization(), L.Dropout(0.2)], loss_weights=[0.3, 2.0],
+        metrics=[["mae", metrics.R2Score()], ["accuracy", Largest()]],
+        weighted_metrics=[["mse"], ["accuracy"]],
+        fit={"sample_weight": [WEIGHTS, WEIGHTS[::-1]],
+             "validation_data": (VX, [REAL[::-1], VIDS], [WEIGHTS, WEIGHTS])},
+    )  # fmt: skip
+
+
+@run
+def outputs_by_name(where):
+    return two_outputs(
+        where, {"id": IDS, "real": REAL}, loss_weights={"real": 0.5, "id": 1.0},
+        loss={"id": "sparse_categorical_crossentropy", "real": losses.Huber(reduction="sum")},
+        metrics={"id": ["accuracy"]},
+        fit={"class_weight": {"id": {0: 0.5, 2: 3.0}}, "batch_size": 2},
+    )  # fmt: skip
+
+
+@run
+def one_of_two_outputs_trained(where):
+    return two_outputs(
+        where, loss=["mse", None], metrics=[None, ["accuracy"]],
+        fit={"sample_weight": [WEIGHTS, WEIGHTS], "batch_size": 1, "epochs": 1},
+    )  # fmt: skip
+
+
+@run
+def two_outputs_with_several_inputs_step_by_step(where):
+    a, b = L.Input((2,)), L.Input((3,))
+    h = L.BatchNormalization()(L.Concatenate()([L.Dense(4)(a), L.Dense(4)(b)]))
+    model = tinynet.Model([a, b], {"real": L.Dense(2)(h), "id": L.Dense(3, "softmax")(h)})
+    weighted = losses.SparseCategoricalCrossentropy(reduction="mean_with_sample_weight")
+    model.compile("adam", {"real": "mae", "id": weighted}, loss_weights={"real": 2.0, "id": 0.5},
+                  weighted_metrics={"id": ["accuracy"]}, device="reference", **where)  # fmt: skip
+    y = {"real": REAL, "id": IDS}
+    return seen(model, model.fit([X[:, :2], X[:, 2:]], y, verbose=0, batch_size=9,
+                                 sample_weight={"real": WEIGHTS, "id": WEIGHTS[::-1]}))  # fmt: skip
+
+
 @run
 def callbacks_that_decide(where):
     stop = cb.EarlyStopping("val_loss", patience=1, restore_best_weights=True)

@@ -6,7 +6,7 @@ A program is a function of this file; what it returns on the first rank is print
 JSON, after the others have been found to have the same.
 """
 
-import importlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -64,7 +64,7 @@ def cases(seed, first, last):
 
     found = {}
     for number in range(int(first), int(last)):
-        case = cases.draw(int(seed), number)
+        case = cases.draw(int(seed), number, later=True)
         if "source" in json.dumps(case["calls"]):  # a step is of several batches then
             continue
         answers = []
@@ -78,12 +78,19 @@ def cases(seed, first, last):
 def shared(case):
     """The answers of all ranks, which use one folder."""
     import tempfile
+    from unittest import mock
 
     import tinynet
     from tests.parity import build
 
     comm = world()
-    with tempfile.TemporaryDirectory() as folder:
+
+    class Run(build.Run):
+        def note_callbacks(self, *args):
+            super().note_callbacks(*args)
+            comm.Barrier()  # none goes on to write files while another one looks at them
+
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(build, "Run", Run):
         return build.run(tinynet, case, comm.bcast(folder))
 
 
@@ -93,6 +100,34 @@ def matrix(kind):
     from tinynet.distribution import DataParallel
 
     return getattr(rank_matrix, kind)(DataParallel(), world())
+
+
+def cards():
+    """A fit on the stand-in for a card, one for each rank: its error, and how it was run."""
+    import fake_cupy
+    import fake_nccl
+    from mpi4py import MPI
+
+    import tinynet
+    from tinynet import layers
+
+    comm = world().Dup()
+    tinynet.config.set_floatx("float64")
+    x = np.random.default_rng(4).normal(size=(53, 4))
+    found = []
+    with fake_cupy.in_place_of_a_card(), fake_nccl.sums(lambda a: comm.Allreduce(MPI.IN_PLACE, a)):
+        for distribute in (None, tinynet.distribution.DataParallel()):
+            tinynet.utils.set_random_seed(3)
+            model = tinynet.Sequential([
+                layers.Input((4,)), layers.Dense(6, "relu", kernel_regularizer="l2"),
+                layers.Dropout(0.2), layers.Dense(2),
+            ])  # fmt: skip
+            model.compile("adam", "mse", device="gpu", distribute=distribute)
+            model.fit(x, x[:, :2] ** 2, batch_size=10, epochs=3, verbose=0)
+            found.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+    return float(np.abs(found[0] - found[1]).max()), model.explain_execution().replace(
+        f"rank {comm.rank} of", "rank 0 of"
+    )
 
 
 def train(folder, trouble="", when=0):

@@ -116,6 +116,11 @@ class Stream:
         """
         self.ranks = ranks if ranks.size > 1 else None
 
+    @property
+    def together(self):
+        """How many batches of a PyDataset are in a step: one from each rank."""
+        return 1 if self.ranks is None else self.ranks.size
+
     def _shared_order(self, order):
         """Return the numbers of this rank's batches, and of those that all ranks take."""
         if self.ranks is None:

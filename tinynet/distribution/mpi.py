@@ -48,8 +48,8 @@ class MpiRanks(Alone):
         library = self.mpi.Get_library_version().split("\n")[0].replace("\t", " ").strip("\0 ")
         statistics = "of all ranks" if self.synchronize else "of each rank"
         return (f"rank {self.rank} of {self.size}, {self.threads} "
-                f"{'thread' if self.threads == 1 else 'threads'} each, gradients summed once per "
-                f"step by {library}, batch statistics {statistics}")  # fmt: skip
+                f"{'thread' if self.threads == 1 else 'threads'} each, connected by {library}, "
+                f"gradients summed once per step, batch statistics {statistics}")  # fmt: skip
 
     # --------------------------------------------------------------------------- rows of a batch
 

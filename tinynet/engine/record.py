@@ -81,6 +81,17 @@ class RecordingContext(StepContext):
         flat = any(array is self.flat.grads for array in arrays)
         self.ops.instructions.append(make(function, arrays, flat))
 
+    def sum_over_ranks(self, array):
+        """Record the sum over all ranks, made by the device itself where it can."""
+        make, ranks = getattr(self.device, "sum_instruction", None), self.part.ranks
+        if make is None or ranks.size == 1:
+            super().sum_over_ranks(array)
+            return
+        try:
+            self.ops.instructions.append(make(ranks, array))
+        except self.device.Unsupported as reason:
+            raise NotRecordable(f"the sum over ranks is made on the host: {reason}") from None
+
     def scalars(self, values):
         self.scalar_names = list(values)
         slots = enumerate(values.items())

@@ -82,7 +82,9 @@ def _of_source(source):
     if data is None:
         first = source.waiting  # the first batch, if it was looked at
         shape = None if first is None else [first.x.shape[1:], each(_row, first.target_shape)]
-        return {"kind": source.kind, "batches": source.steps, "rows of the first": shape}
+        found = {"kind": source.kind, "batches": source.steps, "rows of the first": shape}
+        dealt = {"batches of a PyDataset in a step (one from each rank)": source.together}
+        return dealt | found if source.pydataset else found
     return {
         name: None if rows is None else _of_rows(rows)
         for name, rows in (("x", data.x), ("y", data.y), ("sample_weight", data.sample_weight))

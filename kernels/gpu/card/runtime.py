@@ -17,6 +17,7 @@ from ..machine import options as gpu_options
 from . import cublaslt as cublaslt_api
 from . import sources
 from .survey import Unusable, explain
+from .survey import nccl as cupy_nccl
 
 THREADS, WARP = 256, 32  # of a block, of a warp
 MOST_BLOCKS = 4096  # of a launch over entries; threads take several entries beyond
@@ -92,7 +93,7 @@ class Runtime:
         self.cupy, self.cublas, self.threads, self.warp = cupy, cublas, threads, warp
         self.side = math.isqrt(threads)  # of the smallest tile of products.cu
         self.functions, self.handles, self.programs = {}, {}, {}
-        self.load_cublaslt = cublaslt_api.load
+        self.load_cublaslt, self.load_nccl = cublaslt_api.load, cupy_nccl
         self.graphs = weakref.WeakSet()  # dictionaries of captured graphs, see `forget_graphs`
         atexit.register(self.forget_graphs)
         self.lock = threading.RLock()  # what one thread launches must not get into another's graph
@@ -296,6 +297,11 @@ class Runtime:
     def _cublaslt(self):
         with contextlib.suppress(cublaslt_api.NotSupported):  # `doctor` says why
             return cublaslt_api.CublasLt(self.load_cublaslt())
+
+    @functools.cached_property
+    def nccl(self):
+        """CuPy's module of NCCL."""
+        return self.load_nccl()
 
     def start_plan(self, plan):
         """Launch a product of cuBLASLt on the current stream, in the same room as cuBLAS."""

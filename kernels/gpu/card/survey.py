@@ -107,6 +107,22 @@ def explain():
     return None
 
 
+def nccl():
+    """Return CuPy's module of NCCL, which sums over several cards; it may not be `available`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from cupy.cuda import nccl
+    return nccl
+
+
+def without(nccl):
+    """Return why NCCL can't be used, and what to type; None where it can."""
+    if nccl.available:
+        return None
+    return ("CuPy finds no NCCL: pip install nvidia-nccl-cu12 (with cupy-cuda13x: "
+            "nvidia-nccl-cu13)")  # fmt: skip
+
+
 def survey():
     """What there is: name -> text."""
     driver, installed = driver_version(), wheels()
@@ -123,5 +139,6 @@ def survey():
         found["card"] = f"{card['name'].decode()}, sm_{card['major']}{card['minor']}"
         found["memory"] = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
         found["CUDA runtime"] = str(cupy.cuda.runtime.runtimeGetVersion())
+        found["NCCL"] = without(nccl()) or str(nccl().get_version())
         found |= {"cuBLASLt": cublaslt.describe(), **options.described()}
     return {**found, "usable": "yes" if reason is None else f"no: {reason}"}

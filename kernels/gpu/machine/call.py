@@ -109,6 +109,10 @@ class Product:
     name, own, recorded_only, when = "gemm", (), False, None
 
     @property
+    def inputs(self):
+        return [self.A, self.B]
+
+    @property
     def arrays(self):
         return [self.A, self.B, self.C]
 

@@ -1,6 +1,6 @@
 """Which launches of a step must wait for which: what one writes and another reads or writes."""
 
-from .call import Product, address_of
+from .call import address_of
 
 
 def accesses(launch):
@@ -8,8 +8,8 @@ def accesses(launch):
 
     What a launch writes it may read as well.
     """
-    if isinstance(launch, Product):
-        return _spans([launch.A, launch.B]), _spans([launch.C])
+    if not hasattr(launch, "kernel"):  # of a library
+        return _spans(launch.inputs), _spans(launch.outputs())
     reads, writes = [], []
     for value, kind in zip(launch.args, launch.kernel.declared.values(), strict=True):
         if kind.endswith("Control*"):

@@ -218,8 +218,9 @@ class Machine:
         return lambda: [graph.launch(self.runtime.stream) for graph in graphs]
 
     def _persistent(self, sparse):
-        """The step as a program of the persistent kernel; None where it goes into graphs."""
-        if self.rows > persistent_rows():
+        """The step as a program of the persistent kernel; None where it goes into graphs, as with
+        a sum over ranks, which only the host can start."""
+        if self.rows > persistent_rows() or any(one.name == "all_reduce" for one in self.bare):
             return None
         if sparse not in self.persistent:
             launches = [self._gather(sparse), *self.bare]
