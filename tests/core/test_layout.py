@@ -216,6 +216,22 @@ def test_layers_can_not_be_set(model):
     assert model.layers == before
 
 
+@pytest.mark.parametrize("make", [lambda: Dense(3), lambda: Sequential([Dense(3), Dense(2)])])
+@pytest.mark.parametrize("built", [False, True])
+def test_a_dtype_can_not_be_set(make, built, tmp_path):
+    """Layers of two dtypes could be saved, and their file not be loaded."""
+    layer = make()
+    if built:
+        layer(data())
+    with pytest.raises(AttributeError, match="dtype"):
+        layer.dtype = "float64"
+    assert layer.dtype == "float32"
+    model = Sequential([layer, Dense(3)])
+    model.save(tmp_path / "m.keras")
+    again = models.load_model(tmp_path / "m.keras")
+    assert again.predict(data(), verbose=0).dtype == "float32"
+
+
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("device", DEVICES)
 def test_layers_come_and_go_between_fits(device):

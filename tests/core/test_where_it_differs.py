@@ -144,6 +144,7 @@ TESTED = {
     "A layer with an `activity_regularizer`": [
         "parity/purpose::a_penalized_layer_is_not_shared",
         "parity/purpose::padding_that_reaches_the_loss",
+        "saving/test_masks_in_files::test_other_operations_are_refused",
     ],
     "Files keep the options": [
         "parity/purpose::a_saved_loss_keeps_its_options",
