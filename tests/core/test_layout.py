@@ -7,7 +7,7 @@ import pytest
 from replay_runs import RECORDED, C, D, data, labels
 
 import tinynet
-from tinynet import Model, Sequential, activations, constraints, regularizers
+from tinynet import Model, Sequential, activations, constraints, models, regularizers
 from tinynet.core import layout
 from tinynet.layers import Add, BatchNormalization, Dense, Dropout, Input, Layer
 
@@ -216,6 +216,22 @@ def test_layers_can_not_be_set(model):
     assert model.layers == before
 
 
+@pytest.mark.parametrize("make", [lambda: Dense(3), lambda: Sequential([Dense(3), Dense(2)])])
+@pytest.mark.parametrize("built", [False, True])
+def test_a_dtype_can_not_be_set(make, built, tmp_path):
+    """Layers of two dtypes could be saved, and their file not be loaded."""
+    layer = make()
+    if built:
+        layer(data())
+    with pytest.raises(AttributeError, match="dtype"):
+        layer.dtype = "float64"
+    assert layer.dtype == "float32"
+    model = Sequential([layer, Dense(3)])
+    model.save(tmp_path / "m.keras")
+    again = models.load_model(tmp_path / "m.keras")
+    assert again.predict(data(), verbose=0).dtype == "float32"
+
+
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("device", DEVICES)
 def test_layers_come_and_go_between_fits(device):
@@ -233,6 +249,27 @@ def test_layers_come_and_go_between_fits(device):
     np.testing.assert_allclose(model.predict(data(), verbose=0), expected, rtol=1e-4, atol=1e-6)
     assert top not in model.layers
     assert [p.shape[-1] for p in model.flat.trained] == [8, 8, 5, 5, 7, 7, 2, 2]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_stack_without_layers_is_as_if_it_never_had_some(declared, compiled, tmp_path):
+    model = Sequential([Input((D,)), Dense(8)] if declared else [Dense(8)])
+    if compiled:
+        model.compile("sgd", "mse")
+    model.predict(data(), verbose=0)
+    model.pop()
+    assert (model.built, model.input_shape, model.output_shape) == (False, None, None)
+    assert model.get_config()["build_input_shape"] is None
+    for suffix in (".keras", ".h5"):
+        model.save(tmp_path / f"empty{suffix}")
+        models.load_model(tmp_path / f"empty{suffix}").add(Dense(1))
+    for one in (model, models.clone_model(model), copy.deepcopy(model)):
+        assert one.layers == []
+        one.add(Dense(2))
+        assert one.built == declared
+        columns = D if declared else D + 1
+        assert one.predict(np.ones((3, columns)), verbose=0).shape == (3, 2)
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinynet
-from tinynet import Model, Sequential, layers
+from tinynet import Model, Sequential, layers, losses, metrics
 from tinynet.layers import Dense, Dropout, Input
 
 X, Y = np.random.default_rng(0).random((20, 8)), np.arange(20) % 3
@@ -90,3 +90,76 @@ def test_build_and_add():
         built.add(wrong)
     assert (built.output_shape, wrong.built, len(built.layers)) == ((None, 4), False, 1)
     assert built.predict(X, verbose=0).shape == (20, 4)
+
+
+# -------------------------------------------------------------- what fails in the first step
+
+
+class Breaks(metrics.Metric):
+    """A metric of one's own that counts something, and fails then."""
+
+    def __init__(self):
+        super().__init__(name="breaks")
+        self.total = self.add_weight(shape=(), initializer="zeros", name="total")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.total.assign(self.total + 1.0)
+        raise ZeroDivisionError("of its own")
+
+    def result(self):
+        return self.total
+
+
+def breaks(y_true, y_pred):
+    raise KeyError("of its own")
+
+
+class BreaksLater(losses.MeanSquaredError):
+    """A loss whose derivative fails, when BatchNormalization has moved its statistics."""
+
+    def backward(self):
+        raise ArithmeticError("of its own")
+
+
+ONE_HOT = np.eye(3)[Y]
+FIRST_STEPS = {  # metrics, loss, what is said
+    "class_id": (lambda: metrics.Recall(class_id=7), "mse", "class_id must be in"),
+    "not in [0, 1]": (lambda: metrics.AUC(), "mse", "must be probabilities"),
+    "a class": (Breaks, "mse", "of its own"),
+    "a function": (lambda: breaks, "mse", "of its own"),
+    "the loss": (lambda: "mae", BreaksLater(), "of its own"),
+}
+WAYS = {
+    "fit": lambda m: m.fit(X, ONE_HOT, batch_size=6, epochs=2, verbose=0).history["loss"],
+    "one batch": lambda m: [m.train_on_batch(X, ONE_HOT)[0] for _ in range(3)],
+}
+
+
+@pytest.mark.parametrize("device", ["reference", "cpu"])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("failure", FIRST_STEPS)
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_first_step_that_fails_has_changed_nothing(device, way, failure, trained):
+    make_metric, loss, words = FIRST_STEPS[failure]
+    results = []
+    for fails in (True, False):
+        tinynet.utils.set_random_seed(5)
+        model = Sequential([Input((8,)), Dense(4), layers.BatchNormalization(), Dropout(0.3),
+                            Dense(3)])  # fmt: skip
+        adam = tinynet.optimizers.Adam(0.01)
+        model.compile(adam, "mse", metrics=["mae"], device=device)
+        if trained:
+            WAYS[way](model)
+        if fails:
+            model.compile(adam, loss, metrics=[make_metric()], device=device)
+            before, steps = model.get_weights(), adam.iterations
+            for _ in range(2):
+                with pytest.raises((ValueError, ArithmeticError, KeyError), match=words):
+                    WAYS[way](model)
+            for a, b in zip(model.get_weights(), before, strict=True):
+                np.testing.assert_array_equal(a, b)
+            assert adam.iterations == steps
+        model.compile(adam, "mse", metrics=["mae"], device=device)
+        results.append((WAYS[way](model), *model.get_weights()))
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -24,7 +24,18 @@ class Eager:
         return 1
 
     def train(self, data, batches):
-        """A training step for each batch."""
+        """A training step for each batch; where the first ones fail, the model is as before."""
+        metrics = self.model.compiled_metrics
+        before = None if metrics.have_counted else self.model.get_state()
+        try:
+            self.take_steps(data, batches)
+        except Exception:
+            if before is not None:
+                self.model.set_state(before)
+            raise
+        metrics.have_counted = True
+
+    def take_steps(self, data, batches):
         with self.parted(data, batches) as batches:
             for rows in batches:
                 self.model.begin_step()

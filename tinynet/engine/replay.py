@@ -87,9 +87,9 @@ class Replay(Eager):
             return state
         return (*state, model.loss.version, model.optimizer.version)
 
-    def train(self, data, batches):
+    def take_steps(self, data, batches):
         if not self._measured("train", data, batches):
-            super().train(data, batches)
+            super().take_steps(data, batches)
 
     def test(self, data, batches):
         if not self._measured("test", data, batches):

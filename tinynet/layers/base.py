@@ -85,7 +85,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
 
     def __init__(self, *, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None):
         self.name = unique_name(type(self).__name__) if name is None else str(name)
-        self.dtype = float_dtype(dtype)
+        self.own_dtype = float_dtype(dtype)
         self.learns = bool(trainable)  # whether parameters that can learn do
         self.own_parameters = []
         self.nodes = []  # where it was applied to symbolic tensors
@@ -119,6 +119,16 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
         cls.may_hold = cls.__module__.partition(".")[0] != "tinynet"
         if "build" in vars(cls):
             cls.build = built_once(cls.build)
+
+    @property
+    def dtype(self):
+        """The dtype of weights and outputs, "float32" or "float64"."""
+        return self.own_dtype
+
+    @dtype.setter
+    def dtype(self, value):
+        raise AttributeError(f"layer {self.name!r}: the dtype can't be set; make a new layer with "
+                             f"dtype={value!r}")  # fmt: skip
 
     def store(self, arguments):
         """Keep the constructor's arguments, `locals()`, that `config_keys` names as attributes.

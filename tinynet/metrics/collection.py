@@ -31,7 +31,10 @@ class Collection:
         items: (name, metric, whether it is weighted) of each.
         of: the number of the output that each is for; LOSS for the means of several losses.
         losses: number of the output -> the mean of its loss, where there are several.
+        have_counted: whether a training step went through: what then fails is not of their making.
     """
+
+    have_counted = False
 
     def __init__(self, metrics, weighted_metrics, target_shape, output_shape, logits=False,
                  outputs=None):  # fmt: skip

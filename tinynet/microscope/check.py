@@ -76,7 +76,7 @@ def in_float64(model, batch):
         p.__dict__.update(value=p.numpy().astype(np.float64), home=None)
         p.__dict__["grad"] = np.zeros_like(p.value) if p.trainable else None
     for layer in model.layers:
-        layer.__dict__["dtype"] = "float64"
+        layer.__dict__["own_dtype"] = "float64"
     to_host = model.context.ops.to_host
     model.context.ops = load_ops("reference")
     model.flat = None

@@ -4,6 +4,7 @@ from ..core import graph
 from ..layers import InputLayer
 from ..layers import deserialize as deserialize_layer
 from ..layers import serialize as serialize_layer
+from .graph_masks import without_masks
 
 
 def written(model) -> dict:
@@ -50,14 +51,15 @@ def read(config, custom_objects=None):
     Raises:
         ValueError: a call that reads what no layer gives.
     """
-    made = {c["config"]["name"]: deserialize_layer(c, custom_objects) for c in config["layers"]}
+    entries = without_masks(config["layers"])
+    made = {c["config"]["name"]: deserialize_layer(c, custom_objects) for c in entries}
     tensors = {}  # (layer, number of the call) -> outputs
     for name, layer in made.items():
         if isinstance(layer, InputLayer):
             tensors[name, 0] = layer.nodes[0].outputs
     waiting = [
         (c["config"]["name"], number, call)
-        for c in config["layers"]
+        for c in entries
         for number, call in enumerate(c["inbound_nodes"])
         if call["args"]
     ]

@@ -91,7 +91,7 @@ class Sequential(Model):
         self.flat = self.compiled_metrics = None
         if not self.inner_layers:
             self._unchain()
-            self.built = False
+            self._stack_changed()
         elif self.built:
             layer.nodes.remove(self.chain.pop())
             self.output_shape = self.chain[-1].outputs[0].shape
