@@ -64,6 +64,7 @@ ON_DEVICES = (
     "test_inputs",
     "test_loss_fit",
     "test_metrics_fit",
+    "test_objects",
     "test_open_lengths",
     "test_optimizer_fit",
     "test_pieces",
