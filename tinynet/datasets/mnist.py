@@ -1,15 +1,23 @@
 """MNIST: 70,000 handwritten digits (LeCun, Cortes, Burges 1998; CC BY-SA 3.0)."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 from . import _arrays, _files
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Path
 
 SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 FILE = _files.of_keras("mnist.npz", f"sha256:{SHA256}", "img-datasets")
 TRAIN, TEST = 60_000, 10_000
 
 
-def load_data(path="mnist.npz"):
+def load_data(path: Path = "mnist.npz") -> Any:
     """Return the digits with their labels 0..9; downloaded once, see `tinynet.datasets`.
 
     Args:
