@@ -1,5 +1,6 @@
 """What type checkers know of the public names: pyright's count, and a user's strict script."""
 
+import importlib
 import importlib.util
 import inspect
 import json
@@ -64,12 +65,14 @@ def installed(tmp_path):
 
 def public_names():
     """Full names of the classes and functions that users can name, base classes among them."""
-    found, modules = set(), [tinynet]
+    extras = [importlib.import_module(f"tinynet.{name}") for name in ("plotting", "sklearn")]
+    found, modules = set(), [tinynet, *extras]
     for module in modules:
-        for name in getattr(module, "__all__", ()):
+        public = [name for name in vars(module) if not name.startswith("_")]
+        for name in getattr(module, "__all__", public):
             value = getattr(module, name)
             if isinstance(value, types.ModuleType):
-                modules.append(value)
+                modules += [value] if value.__name__.startswith(f"{module.__name__}.") else []
             elif inspect.isclass(value):
                 found |= {f"{c.__module__}.{c.__qualname__}" for c in value.__mro__}
             elif inspect.isfunction(value):

@@ -24,6 +24,8 @@ class SwapEMAWeights(Callback):
         ValueError: the optimizer keeps no average.
     """
 
+    get_state: Any
+    set_state: Any
     get_state, set_state = attributes("measuring")
 
     def __init__(self, swap_on_epoch: bool = False) -> None:

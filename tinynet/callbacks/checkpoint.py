@@ -51,6 +51,8 @@ class ModelCheckpoint(Monitor):
     verbose: int
     written: list[Any]
 
+    get_state: Any
+    set_state: Any
     get_state, set_state = attributes("best", "batches", "epoch", "written")
 
     def __init__(self, filepath: Path, monitor: str = "val_loss", verbose: int = 0,

@@ -27,6 +27,8 @@ class History(Callback):
     history: dict[str, list[Any]]
     kept_epoch: Any
 
+    get_state: Any
+    _set_state: Any
     get_state, _set_state = attributes("history", "epoch")
 
     def set_state(self, state: State) -> None:

@@ -126,6 +126,8 @@ class EarlyStopping(Monitor):
     verbose: int
     wait: int
 
+    get_state: Any
+    set_state: Any
     get_state, set_state = attributes("best", "best_weights", "wait", "stopped_epoch", "best_epoch")
 
     def __init__(self, monitor: str = "val_loss", min_delta: float = 0, patience: int = 0,
@@ -203,6 +205,8 @@ class ReduceLROnPlateau(Monitor):
     verbose: int
     wait: int
 
+    get_state: Any
+    set_state: Any
     get_state, set_state = attributes("best", "wait", "cooldown_counter")
 
     def __init__(self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10,
