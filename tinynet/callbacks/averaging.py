@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from .base import Callback, attributes
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..configs.types import Logs
 
 

@@ -35,7 +35,7 @@ def load_data(path: Path = "mnist.npz") -> Any:
         return part(archive, "train", TRAIN), part(archive, "test", TEST)
 
 
-def part(archive, name: str, count: int):
+def part(archive: dict[str, Any], name: str, count: int) -> tuple[Any, Any]:
     """Return x and y of "train" or "test", `count` images, out of an open .npz."""
     x = _arrays.member(archive, f"x_{name}", (count, 28, 28), "uint8")
     y = _arrays.member(archive, f"y_{name}", (count,), "uint8")

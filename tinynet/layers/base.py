@@ -44,6 +44,7 @@ from ..core.versions import Versioned
 from ..core.weights import Weights
 from .building import built_once, check_unchanged
 from .config import own_shape, takes_training
+from .fixed_dtype import FixedDtype
 from .holding import Holding
 from .input_spec import check_spec
 from .symbolic import Symbolic
@@ -62,7 +63,7 @@ OBJECTS = {"activation": activations, "initializer": initializers, "regularizer"
            "constraint": constraints}  # fmt: skip
 
 
-class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
+class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
     """Base of all layers.
 
     Args:
@@ -80,8 +81,6 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
     may_hold: bool
     input_shape: Any
     output_shape: Any
-    compute_dtype: Any
-    variable_dtype: Any
     config_keys: tuple[str, ...] = ()
     preserves_values = False  # whether the output holds the very values of the input
     unversioned: Any = frozenset({"saved", "context", "known_layout", "recorded", "unchanged"})
@@ -91,7 +90,6 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
     on_host = False  # whether it computes with NumPy alone, on every device
     input_spec = None  # an InputSpec, or a list of one for each input
     path: Any = property(lambda self: self.name, doc="The name, as in Keras.")
-    compute_dtype = variable_dtype = property(lambda self: self.dtype, doc="The layer's dtype.")
     derived: dict[str, Any] = {"saved": None, "known_layout": None}  # noqa: RUF012
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
@@ -102,7 +100,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
                  dtype: DType | None = None, input_shape: Shape | None = None,
                  input_dim: int | None = None) -> None:  # fmt: skip
         self.name: str = unique_name(type(self).__name__) if name is None else str(name)
-        self.own_dtype: str = float_dtype(dtype)
+        self.own_dtype = float_dtype(dtype)
         self.learns: bool = bool(trainable)  # whether parameters that can learn do
         self.own_parameters: Any = []
         self.nodes: list[Any] = []  # where it was applied to symbolic tensors
@@ -136,16 +134,6 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
         cls.may_hold = cls.__module__.partition(".")[0] != "tinynet"
         if "build" in vars(cls):
             cls.build = built_once(cls.build)
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of weights and outputs, "float32" or "float64"."""
-        return self.own_dtype
-
-    @dtype.setter
-    def dtype(self, value: Any) -> None:
-        raise AttributeError(f"layer {self.name!r}: the dtype can't be set; make a new layer with "
-                             f"dtype={value!r}")  # fmt: skip
 
     def store(self, arguments: dict[str, Any]) -> None:
         """Keep the constructor's arguments, `locals()`, that `config_keys` names as attributes.
