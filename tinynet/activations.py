@@ -5,8 +5,11 @@ options: `relu(x, negative_slope=0.1)`), or hand it, or its name, to a layer. Th
 derivatives are kernels: `kernels/reference/activations.py` for the reference.
 """
 
+from __future__ import annotations
+
 import copy
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +18,12 @@ from .configs.arguments import absent as _absent
 from .configs.custom_objects import get_registered_name
 from .configs.registry import Registry, is_custom
 from .core.devices import load_ops
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .configs.types import Array, ArrayLike, Config, Named, Ops, Shape
 
 _registry = Registry("activation", "activations")
 
@@ -25,29 +34,29 @@ REQUIRED = "required"  # the value of an option that has no default
 class Activation:
     """An activation with options; the base for a user's own (write `forward` and `backward`)."""
 
-    name = None
-    options: dict = {}  # noqa: RUF012  replaced, never changed
+    name: str | None = None
+    options: dict[str, Any] = {}  # noqa: RUF012  replaced, never changed
 
-    def __init_subclass__(cls):
+    def __init_subclass__(cls) -> None:
         cls.name = cls.name or cls.__name__
 
-    def forward(self, ops, x, *, y):
+    def forward(self, ops: Ops, x: Array, *, y: Array) -> None:
         """Write y = f(x)."""
         raise NotImplementedError(f"{type(self).__name__} needs forward(ops, x, *, y)")
 
-    def backward(self, ops, x, y, dy, *, dx):
+    def backward(self, ops: Ops, x: Array, y: Array, dy: Array, *, dx: Array) -> None:
         """Write dx = dy f'(x); y is what `forward` wrote."""
         raise NotImplementedError(f"{type(self).__name__} needs backward(ops, x, y, dy, *, dx)")
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         """Shape of y for an x of `shape`."""
         return tuple(shape)
 
-    def with_options(self, **options):
+    def with_options(self, **options: Any) -> Activation:
         """The same function with other options."""
         return type(self)(self.name, **{**self.options, **options}) if options else self
 
-    def __call__(self, x, *args, **options):
+    def __call__(self, x: ArrayLike, *args: Any, **options: Any) -> Any:
         """f(x) for a NumPy array (or anything like one) of any shape; options as in Keras."""
         if len(args) > len(self.options):
             raise TypeError(f"{self.name} takes {len(self.options)} options, received {len(args)}")
@@ -62,7 +71,7 @@ class Activation:
         f.forward(load_ops("reference"), x, y=y)
         return y
 
-    def gradient(self, x, dy, **options):
+    def gradient(self, x: ArrayLike, dy: ArrayLike, **options: Any) -> Array:
         """dx = dy f'(x) for NumPy arrays of one shape."""
         f, ops = self.with_options(**options), load_ops("reference")
         x = _float_array(x)
@@ -71,7 +80,7 @@ class Activation:
         f.backward(ops, x, y, np.asarray(dy, x.dtype), dx=dx)
         return dx
 
-    def require_options(self):
+    def require_options(self) -> None:
         """Raise unless every option has a value."""
         missing = [name for name, value in self.options.items() if value is REQUIRED]
         if missing:
@@ -80,7 +89,7 @@ class Activation:
                 f"activations.{self.name}.with_options({', '.join(f'{n}=...' for n in missing)})"
             )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         options = "".join(f", {k}={v!r}" for k, v in self.options.items())
         return f"<activation {self.name}{options}>"
 
@@ -108,9 +117,17 @@ class Elementwise(Activation):
         **options: numbers, handed to both by position.
     """
 
-    formula_names = frozenset({"name"})  # what a user's subclass may bring and still be recorded
+    name: str
+    options: dict[str, Any]
 
-    def __init__(self, f, df, name=None, **options):
+    __name__: str
+    kind: Any
+
+    # what a user's subclass may bring and still be recorded
+    formula_names: frozenset[str] = frozenset({"name"})
+
+    def __init__(self, f: Callable[..., Any], df: Callable[..., Any], name: str | None = None,
+                 **options: Any) -> None:  # fmt: skip
         for option, value in options.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise TypeError(f"{option} must be a number, received {value!r}")
@@ -118,88 +135,95 @@ class Elementwise(Activation):
         self.kind, self.options, self.origin = (f, df), options, self
 
     @property
-    def params(self):
+    def params(self) -> tuple[float, ...]:
         """The numbers of the formula."""
         return tuple(self.options.values())
 
-    def with_options(self, **options):
+    def with_options(self, **options: Any) -> Activation:
         if not options:
             return self
         changed = copy.copy(self)
         changed.options = {**self.options, **options}
         return changed
 
-    def forward(self, ops, x, *, y):
+    def forward(self, ops: Ops, x: Array, *, y: Array) -> None:
         ops.elementwise(self.kind, x, self.params, y=y)
 
-    def backward(self, ops, x, y, dy, *, dx):
+    def backward(self, ops: Ops, x: Array, y: Array, dy: Array, *, dx: Array) -> None:
         ops.elementwise_grad(self.kind, x, y, dy, self.params, dx=dx)
 
 
 class _Known(Elementwise):
     """An activation whose formula is the reference's `kind`."""
 
-    def __init__(self, name, kind=None, **options):
+    def __init__(self, name: str, kind: str | None = None, **options: Any) -> None:
         self.name, self.kind, self.options = name, kind or name, options
 
 
 class Relu(_Known):
     """max(x, 0); with options: slope below the threshold, ceiling above."""
 
-    def __init__(self, name, negative_slope=0.0, max_value=None, threshold=0.0):
+    def __init__(self, name: str, negative_slope: float = 0.0, max_value: float | None = None,
+                 threshold: float = 0.0) -> None:  # fmt: skip
         plain = negative_slope == 0 and max_value is None and threshold == 0
         super().__init__(name, "relu" if plain else "clipped_relu", negative_slope=negative_slope,
                          max_value=max_value, threshold=threshold)  # fmt: skip
 
     @property
-    def params(self):
+    def params(self) -> tuple[float, ...]:
         slope, ceiling, threshold = self.options.values()
         ceiling = math.inf if ceiling is None else float(ceiling)
         return () if self.kind == "relu" else (float(slope), ceiling, float(threshold))
 
-    def with_options(self, **options):
+    def with_options(self, **options: Any) -> Activation:
         return Relu(self.name, **{**self.options, **options})
 
 
 class Relu6(_Known):
     """min(max(x, 0), 6)."""
 
-    params = (0.0, 6.0, 0.0)
+    params: tuple[float, ...] = (0.0, 6.0, 0.0)
 
 
 class Gelu(_Known):
     """x Phi(x), or its approximation by tanh (Hendrycks and Gimpel 2016)."""
 
-    params = ()
+    params: tuple[float, ...] = ()
 
-    def __init__(self, name, approximate=False):
+    def __init__(self, name: str, approximate: bool = False) -> None:
         kind = "gelu_tanh" if approximate else "gelu"
         super().__init__(name, kind, approximate=approximate)
 
-    def with_options(self, **options):
+    def with_options(self, **options: Any) -> Activation:
         return Gelu(self.name, **{**self.options, **options})
 
 
 class Rowwise(Activation):
     """softmax, log_softmax, sparsemax: every entry of y depends on its whole row."""
 
-    def __init__(self, name, axis=-1):
+    name: str
+    options: dict[str, Any]
+
+    def __init__(self, name: str, axis: int = -1) -> None:
         self.name, self.options = name, {"axis": axis}
 
-    def forward(self, ops, x, *, y):
+    def forward(self, ops: Ops, x: Array, *, y: Array) -> None:
         getattr(ops, self.name)(x, self.options["axis"], y=y)
 
-    def backward(self, ops, x, y, dy, *, dx):
+    def backward(self, ops: Ops, x: Array, y: Array, dy: Array, *, dx: Array) -> None:
         getattr(ops, self.name + "_grad")(y, dy, self.options["axis"], dx=dx)
 
 
 class Glu(Activation):
     """y = a sigmoid(b), x = (a, b) split in halves along `axis` (Dauphin et al. 2017)."""
 
-    def __init__(self, name, axis=-1):
+    name: str
+    options: dict[str, Any]
+
+    def __init__(self, name: str, axis: int = -1) -> None:
         self.name, self.options = name, {"axis": axis}
 
-    def output_shape(self, shape):
+    def output_shape(self, shape: Shape) -> Shape:
         axis = self.options["axis"]
         if not -len(shape) <= axis < len(shape):
             raise ValueError(f"glu: axis {axis} does not exist in shape {tuple(shape)}")
@@ -209,10 +233,10 @@ class Glu(Activation):
         halved[axis] //= 2
         return tuple(halved)
 
-    def forward(self, ops, x, *, y):
+    def forward(self, ops: Ops, x: Array, *, y: Array) -> None:
         ops.glu(self._halves(x, x.ndim), y=self._halves(y, x.ndim))
 
-    def backward(self, ops, x, y, dy, *, dx):
+    def backward(self, ops: Ops, x: Array, y: Array, dy: Array, *, dx: Array) -> None:
         ops.glu_grad(self._halves(x, x.ndim), self._halves(dy, x.ndim), dx=self._halves(dx, x.ndim))
 
     def _halves(self, x, rank):
@@ -263,12 +287,12 @@ for _name, _f in list(globals().items()):
 AS_LAYERS = {"ReLU": relu, "LeakyReLU": leaky_relu, "ELU": elu, "Softmax": softmax}
 
 
-def named() -> dict:
+def named() -> dict[str, Any]:
     """All activations of this module: name -> activation."""
     return {name: f for name, f in _registry.objects.items() if isinstance(f, Activation)}
 
 
-def get(identifier) -> Activation:
+def get(identifier: Named) -> Activation:
     """An activation from a name, an activation, a config, or None (linear).
 
     Raises:
@@ -297,7 +321,7 @@ def get(identifier) -> Activation:
     return f
 
 
-def serialize(activation):
+def serialize(activation: Named) -> Any:
     """The name, or a config dict where an option differs from the default."""
     options, origin = dict(activation.options), getattr(activation, "origin", None)
     if origin is not None:  # a formula of the user's
@@ -313,7 +337,7 @@ def serialize(activation):
     return {"class_name": activation.name, "config": options}
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(config: Config, custom_objects: dict[str, Any] | None = None) -> Any:
     """An activation from what `serialize` returned."""
     if isinstance(config, dict) and config.get("class_name") == "function":
         return _registry.deserialize(config, custom_objects)

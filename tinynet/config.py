@@ -1,8 +1,15 @@
 """Settings, as in Keras: the default dtype, float32 unless told otherwise; progress lines."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .configs.naming import reset_names
+
+if TYPE_CHECKING:
+    from .configs.types import DType
 
 _floatx, _interactive = "float32", True
 
@@ -12,13 +19,13 @@ def floatx() -> str:
     return _floatx
 
 
-def set_floatx(dtype) -> None:
+def set_floatx(dtype: DType) -> None:
     """Set the dtype of layers that are made after this call."""
     global _floatx
     _floatx = float_dtype(dtype)
 
 
-def float_dtype(dtype=None) -> str:
+def float_dtype(dtype: DType | None = None) -> str:
     """`dtype` (None: the default) as "float32" or "float64", or an error."""
     if dtype is None:
         return _floatx
@@ -46,7 +53,7 @@ def image_data_format() -> str:
     return "channels_last"
 
 
-def clear_session(free_memory=True) -> None:
+def clear_session(free_memory: bool = True) -> None:
     """Let automatic names count from the beginning again."""
     reset_names()
 

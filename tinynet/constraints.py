@@ -4,11 +4,21 @@ Names, defaults and arithmetic are Keras's. Norms are taken along `axis`: with a
 columns of W (D, H), which are the weights that lead to one unit.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .configs.checks import check_number, is_integer
 from .configs.registry import Configurable, Registry
 from .core.versions import Versioned
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .configs.types import Array, ArrayLike, Named, Ops, Shape
 
 registry = Registry("constraint", "constraints", "config_keys", takes_functions=True)
 
@@ -21,7 +31,7 @@ class Constraint(Configurable, Versioned):
     A subclass of your own works on NumPy arrays; its steps are done one by one, not replayed.
     """
 
-    def __call__(self, w):
+    def __call__(self, w: ArrayLike) -> Array:
         return w
 
 
@@ -31,28 +41,28 @@ class _NormConstraint(Constraint):
     w *= (rate clip(|w|, low, high) + (1 - rate) |w|) / (1e-7 + |w|)
     """
 
-    def limits(self):
+    def limits(self) -> tuple[Any, Any, float]:
         """(low, high, rate): a subclass defines them."""
         raise NotImplementedError(f"{type(self).__name__} must define limits(), which returns "
                                   "(low, high, rate): norms move into [low, high] by a share "
                                   "`rate` of the way")  # fmt: skip
 
     @property
-    def axes(self):
+    def axes(self) -> tuple[int, ...]:
         """`axis` as a tuple."""
         return tuple(self.axis) if isinstance(self.axis, (list, tuple)) else (self.axis,)
 
-    def __call__(self, w):
+    def __call__(self, w: ArrayLike) -> Array:
         w = np.asarray(w)
         low, high, rate = self.limits()
         norm = np.sqrt(np.sum(np.square(w), axis=self.axes, keepdims=True))
         return w * ((rate * np.clip(norm, low, high) + (1 - rate) * norm) / (EPSILON + norm))
 
-    def apply(self, ops, w):
+    def apply(self, ops: Ops, w: Array) -> None:
         """The same in place, on the device."""
         ops.limit_norm(*self.limits(), EPSILON, self.axes, w=w)
 
-    def check(self, label, shape):
+    def check(self, label: str, shape: Shape) -> None:
         """Raise unless weights of this shape have the axis."""
         for axis in self.axes:
             if not -len(shape) <= axis < len(shape):
@@ -71,11 +81,14 @@ class MaxNorm(_NormConstraint):
         ValueError: an argument outside these bounds.
     """
 
-    def __init__(self, max_value=2, axis=0):
+    axis: Any
+    max_value: float
+
+    def __init__(self, max_value: float = 2, axis: int | Sequence[int] = 0) -> None:
         check_number("max_value", max_value, low=0)
         self.max_value, self.axis = max_value, _check_axis(axis)
 
-    def limits(self):
+    def limits(self) -> tuple[Any, Any, float]:
         return 0.0, float(self.max_value), 1.0
 
 
@@ -83,10 +96,10 @@ class MaxNorm(_NormConstraint):
 class UnitNorm(_NormConstraint):
     """Norms of 1; a zero stays zero. `axis`: an axis or several."""
 
-    def __init__(self, axis=0):
-        self.axis = _check_axis(axis)
+    def __init__(self, axis: int | Sequence[int] = 0) -> None:
+        self.axis: Any = _check_axis(axis)
 
-    def limits(self):
+    def limits(self) -> tuple[Any, Any, float]:
         return 1.0, 1.0, 1.0
 
 
@@ -103,14 +116,19 @@ class MinMaxNorm(_NormConstraint):
         ValueError: an argument outside these bounds.
     """
 
-    def __init__(self, min_value=0.0, max_value=1.0, rate=1.0, axis=0):
+    max_value: float
+    min_value: float
+    rate: float
+
+    def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0,
+                 axis: int | Sequence[int] = 0) -> None:  # fmt: skip
         check_number("min_value", min_value, low=0)
         check_number("max_value", max_value, low=min_value)
         check_number("rate", rate, low=0)
         self.min_value, self.max_value, self.rate = min_value, max_value, rate
-        self.axis = _check_axis(axis)
+        self.axis: Any = _check_axis(axis)
 
-    def limits(self):
+    def limits(self) -> tuple[Any, Any, float]:
         return float(self.min_value), float(self.max_value), float(self.rate)
 
 
@@ -118,10 +136,10 @@ class MinMaxNorm(_NormConstraint):
 class NonNeg(Constraint):
     """max(w, 0)."""
 
-    def __call__(self, w):
+    def __call__(self, w: ArrayLike) -> Array:
         return np.maximum(w, 0)
 
-    def apply(self, ops, w):
+    def apply(self, ops: Ops, w: Array) -> None:
         """The same in place, on the device."""
         ops.not_negative(w=w)
 
@@ -137,7 +155,7 @@ def _check_axis(axis):
     return list(axis) if isinstance(axis, (list, tuple)) else int(axis)
 
 
-def apply(constraint, ops, w):
+def apply(constraint: Named, ops: Ops, w: Array) -> None:
     """Make w, a view of a device's array, satisfy the constraint."""
     if hasattr(constraint, "apply"):
         constraint.apply(ops, w)
@@ -149,13 +167,13 @@ def apply(constraint, ops, w):
         w[...] = ops.from_host(result.astype(w.dtype))
 
 
-def check(constraint, label, shape):
+def check(constraint: Named, label: str, shape: Shape) -> None:
     """Raise unless weights of this shape can satisfy the constraint."""
     if hasattr(constraint, "check"):
         constraint.check(label, shape)
 
 
-def get(identifier, custom_objects=None):
+def get(identifier: Named, custom_objects: dict[str, Any] | None = None) -> Any:
     """A constraint from a name, config dict, class, object or function; None stays None."""
     constraint = registry.get(identifier, custom_objects)
     if constraint is not None and not callable(constraint):

@@ -7,7 +7,10 @@ gets the same values on every call. Without a seed every call draws a fresh one 
 object start with equal weights, a symmetry that training can't break.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +19,12 @@ from .configs.arguments import absent as _absent
 from .configs.checks import check_number, is_integer
 from .configs.registry import Configurable, Registry
 from .random import check_seed, draw_seed, generator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from .configs.types import Array, Config, DType, Named
 
 registry = Registry("initializer", "initializers", "config_keys", takes_functions=True)
 
@@ -28,7 +37,8 @@ def _check_shape(shape) -> tuple:
     return tuple(map(int, sizes))
 
 
-def compute_fans(shape, input_axes=None, output_axes=None) -> tuple:
+def compute_fans(shape: int | Sequence[int], input_axes: Any = None,
+                 output_axes: Any = None) -> tuple[Any, ...]:  # fmt: skip
     """How many inputs feed one output of a weight, and how many outputs one input feeds.
 
         (D,): D, D        (D, H): D, H        (*window, D, H): |window| D, |window| H
@@ -60,10 +70,10 @@ def compute_fans(shape, input_axes=None, output_axes=None) -> tuple:
 class Initializer(Configurable):
     """Base class: a subclass defines `__call__(shape, dtype=None)`, which returns an array."""
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: int | Sequence[int], dtype: DType | None = None) -> Array:
         raise NotImplementedError(f"{type(self).__name__} must define __call__(shape, dtype=None)")
 
-    def clone(self):
+    def clone(self) -> Self:
         """An equal initializer."""
         return self.from_config(self.get_config())
 
@@ -72,7 +82,7 @@ class Initializer(Configurable):
 class Zeros(Initializer):
     """All zeros: the usual start of a bias."""
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: int | Sequence[int], dtype: DType | None = None) -> Array:
         return np.zeros(_check_shape(shape), float_dtype(dtype))
 
 
@@ -80,7 +90,7 @@ class Zeros(Initializer):
 class Ones(Initializer):
     """All ones: the usual start of a scale (BatchNormalization's gamma)."""
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: int | Sequence[int], dtype: DType | None = None) -> Array:
         return np.ones(_check_shape(shape), float_dtype(dtype))
 
 
@@ -95,20 +105,20 @@ class Constant(Initializer):
         ValueError: `value` isn't numeric, or (on the call) its shape isn't the one asked for.
     """
 
-    def __init__(self, value=0.0):
+    def __init__(self, value: float = 0.0) -> None:
         array = np.array(value)  # a copy: later changes to the caller's array don't reach us
         if array.dtype.kind not in "biuf":
             raise ValueError(f"value must be a real number or an array of them, received {value!r}")
-        self.value = float(array) if array.ndim == 0 else array
+        self.value: float | Array = float(array) if array.ndim == 0 else array
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: int | Sequence[int], dtype: DType | None = None) -> Array:
         shape, dtype = _check_shape(shape), float_dtype(dtype)
         if np.ndim(self.value) and np.shape(self.value) != shape:
             raise ValueError(f"the constant has shape {np.shape(self.value)}, but shape {shape} "
                              "was asked for")  # fmt: skip
         return np.full(shape, self.value, dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"value": self.value.tolist() if np.ndim(self.value) else self.value}
 
 
@@ -123,10 +133,10 @@ class Identity(Initializer):
         ValueError: the shape isn't of rank 2.
     """
 
-    def __init__(self, gain=1.0):
-        self.gain = check_number("gain", gain)
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain: float = check_number("gain", gain)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: int | Sequence[int], dtype: DType | None = None) -> Array:
         shape, dtype = _check_shape(shape), float_dtype(dtype)
         if len(shape) != 2:
             raise ValueError(f"Identity needs a shape of rank 2, received {shape}")
@@ -141,15 +151,15 @@ class RandomInitializer(Initializer):
             None: every call draws a fresh seed from `tinynet.random`.
     """
 
-    def __init__(self, seed=None):
-        self.seed = None if seed is None else check_seed(seed)
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed: int | None = None if seed is None else check_seed(seed)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: int | Sequence[int], dtype: DType | None = None) -> Array:
         shape, dtype = _check_shape(shape), float_dtype(dtype)
         rng = generator(draw_seed() if self.seed is None else self.seed)
         return self.draw(rng, shape).astype(dtype, copy=False)
 
-    def draw(self, rng, shape):
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         """A float64 array of `shape` from the generator `rng`."""
         raise NotImplementedError(f"{type(self).__name__} must define draw(rng, shape)")
 
@@ -173,12 +183,12 @@ class RandomNormal(RandomInitializer):
         seed: see `RandomInitializer`.
     """
 
-    def __init__(self, mean=0.0, stddev=0.05, seed=None):
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.mean = check_number("mean", mean)
-        self.stddev = check_number("stddev", stddev, low=0)
+        self.mean: float = check_number("mean", mean)
+        self.stddev: float = check_number("stddev", stddev, low=0)
 
-    def draw(self, rng, shape):
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return self.mean + self.stddev * rng.standard_normal(shape)
 
 
@@ -189,7 +199,7 @@ class TruncatedNormal(RandomNormal):
     The result's own standard deviation is 0.8796 stddev. Args: as for `RandomNormal`.
     """
 
-    def draw(self, rng, shape):
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return self.mean + self.stddev * _truncated(rng, shape)
 
 
@@ -202,14 +212,15 @@ class RandomUniform(RandomInitializer):
         seed: see `RandomInitializer`.
     """
 
-    def __init__(self, minval=-0.05, maxval=0.05, seed=None):
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05,
+                 seed: int | None = None) -> None:  # fmt: skip
         super().__init__(seed)
-        self.minval = check_number("minval", minval)
-        self.maxval = check_number("maxval", maxval)
+        self.minval: float = check_number("minval", minval)
+        self.maxval: float = check_number("maxval", maxval)
         if self.minval > self.maxval:
             raise ValueError(f"minval must be <= maxval, received {minval!r} and {maxval!r}")
 
-    def draw(self, rng, shape):
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return rng.uniform(self.minval, self.maxval, shape)
 
 
@@ -237,13 +248,19 @@ class VarianceScaling(RandomInitializer):
     Source: LeCun et al. 1998, "Efficient BackProp"; Glorot & Bengio 2010; He et al. 2015.
     """
 
-    modes = ("fan_in", "fan_out", "fan_avg")
-    distributions = ("truncated_normal", "untruncated_normal", "uniform")
+    distribution: str
+    input_axes: Any
+    mode: str
+    output_axes: Any
 
-    def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None,
-                 input_axes=None, output_axes=None):  # fmt: skip
+    modes: tuple[str, ...] = ("fan_in", "fan_out", "fan_avg")
+    distributions: tuple[str, ...] = ("truncated_normal", "untruncated_normal", "uniform")
+
+    def __init__(self, scale: float = 1.0, mode: str = "fan_in",
+                 distribution: str = "truncated_normal", seed: int | None = None,
+                 input_axes: Any = None, output_axes: Any = None) -> None:  # fmt: skip
         super().__init__(seed)
-        self.scale = check_number("scale", scale, above=0)
+        self.scale: float = check_number("scale", scale, above=0)
         distribution = "truncated_normal" if distribution == "normal" else distribution
         for label, value in (("mode", mode), ("distribution", distribution)):
             if value not in (known := getattr(self, f"{label}s")):
@@ -251,7 +268,7 @@ class VarianceScaling(RandomInitializer):
         self.mode, self.distribution = mode, distribution
         self.input_axes, self.output_axes = input_axes, output_axes
 
-    def draw(self, rng, shape):
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         stddev = math.sqrt(self.scale / max(1.0, n))
@@ -268,7 +285,8 @@ class _Preset(VarianceScaling):
 
     preset: tuple
 
-    def __init__(self, seed=None, input_axes=None, output_axes=None):
+    def __init__(self, seed: int | None = None, input_axes: Any = None,
+                 output_axes: Any = None) -> None:  # fmt: skip
         super().__init__(*self.preset, seed, input_axes, output_axes)
 
 
@@ -276,42 +294,42 @@ class _Preset(VarianceScaling):
 class GlorotUniform(_Preset):
     """Xavier: U(-a, a) with a = √(6 / (fan_in + fan_out)). Source: Glorot & Bengio 2010."""
 
-    preset = (1.0, "fan_avg", "uniform")
+    preset: tuple[Any, ...] = (1.0, "fan_avg", "uniform")
 
 
 @registry.register("glorot_normal", "xavier_normal")
 class GlorotNormal(_Preset):
     """Xavier: truncated normal, variance 2 / (fan_in + fan_out). Source: Glorot & Bengio 2010."""
 
-    preset = (1.0, "fan_avg", "truncated_normal")
+    preset: tuple[Any, ...] = (1.0, "fan_avg", "truncated_normal")
 
 
 @registry.register("he_uniform")
 class HeUniform(_Preset):
     """U(-a, a) with a = √(6 / fan_in), made for ReLU. Source: He et al. 2015."""
 
-    preset = (2.0, "fan_in", "uniform")
+    preset: tuple[Any, ...] = (2.0, "fan_in", "uniform")
 
 
 @registry.register("he_normal")
 class HeNormal(_Preset):
     """Truncated normal with variance 2 / fan_in, made for ReLU. Source: He et al. 2015."""
 
-    preset = (2.0, "fan_in", "truncated_normal")
+    preset: tuple[Any, ...] = (2.0, "fan_in", "truncated_normal")
 
 
 @registry.register("lecun_uniform")
 class LecunUniform(_Preset):
     """U(-a, a) with a = √(3 / fan_in). Source: LeCun et al. 1998, "Efficient BackProp"."""
 
-    preset = (1.0, "fan_in", "uniform")
+    preset: tuple[Any, ...] = (1.0, "fan_in", "uniform")
 
 
 @registry.register("lecun_normal")
 class LecunNormal(_Preset):
     """Truncated normal with variance 1 / fan_in, made for SELU. Source: LeCun et al. 1998."""
 
-    preset = (1.0, "fan_in", "truncated_normal")
+    preset: tuple[Any, ...] = (1.0, "fan_in", "truncated_normal")
 
 
 @registry.register("orthogonal", "OrthogonalInitializer")
@@ -334,11 +352,11 @@ class Orthogonal(RandomInitializer):
     linear neural networks".
     """
 
-    def __init__(self, gain=1.0, seed=None):
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.gain = check_number("gain", gain)
+        self.gain: float = check_number("gain", gain)
 
-    def draw(self, rng, shape):
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         if len(shape) < 2:
             raise ValueError(f"Orthogonal needs a shape of rank 2 or more, received {shape}")
         D, H = math.prod(shape[:-1]), shape[-1]
@@ -357,7 +375,7 @@ he_uniform, he_normal = HeUniform, HeNormal
 lecun_uniform, lecun_normal = LecunUniform, LecunNormal
 
 
-def get(identifier):
+def get(identifier: Named) -> Any:
     """An initializer from a name, config dict, class, array (see `Constant`) or callable.
 
     A plain function `f(shape, dtype)` and None are returned as they are.

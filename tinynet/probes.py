@@ -3,8 +3,11 @@
 Both return numbers; `plotting.plot_learning_rates` and `plotting.plot_loss_surface` draw them.
 """
 
+from __future__ import annotations
+
 import collections
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +15,19 @@ from .inspecting.observing import take
 from .inspecting.untouched import untouched
 from .random import generator
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .configs.types import ArrayLike
+    from .models import Model
+
 LearningRates = collections.namedtuple("LearningRates", "rates losses smooth steepest")
 LossSurface = collections.namedtuple("LossSurface", "a b losses")
 
 
-def learning_rate_range(model, x, y, *, low=1e-6, high=10.0, steps=100, batch_size=32,
-                        smoothing=0.8, seed=0):  # fmt: skip
+def learning_rate_range(model: Model, x: ArrayLike, y: ArrayLike, *, low: float = 1e-6,
+                        high: float = 10.0, steps: int = 100, batch_size: int = 32,
+                        smoothing: float = 0.8, seed: int = 0) -> Any:  # fmt: skip
     """Train with a rate that grows from step to step, and write the losses down (Smith 2017).
 
     It ends early when the loss has become four times its smallest. Weights, moments and counters
@@ -81,7 +91,8 @@ def _steepest(rates, smooth):
     return float(rates[slopes.argmin()])
 
 
-def loss_surface(model, x, y, *, radius=1.0, points=21, directions=None, seed=0):
+def loss_surface(model: Model, x: ArrayLike, y: ArrayLike, *, radius: float = 1.0, points: int = 21,
+                 directions: Any = None, seed: int = 0) -> Any:  # fmt: skip
     """Measure the loss on a plane through the weights: L(w + a u + b v) (Li et al. 2018).
 
     u and v are random; each column of a matrix in them is as long as the column of the weights it

@@ -6,13 +6,20 @@ stream, so one call of `set_random_seed` fixes initial weights, data order and d
 Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox).
 """
 
+from __future__ import annotations
+
 import contextlib
 import contextvars
 import random as python_random
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .configs.checks import is_integer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 _root = np.random.Generator(np.random.Philox())
 
@@ -26,7 +33,7 @@ def draw_seed() -> int:
 
 
 @contextlib.contextmanager
-def own_stream(seed):
+def own_stream(seed: int) -> Iterator[Any]:
     """Within the block, seeds are drawn from a stream of their own; the root stream stays as it is.
 
     A model that is built and trained in such a block depends on this seed alone.
@@ -38,17 +45,17 @@ def own_stream(seed):
         _own.reset(token)
 
 
-def root_state() -> dict:
+def root_state() -> dict[str, Any]:
     """Return where the root stream is."""
     return _root.bit_generator.state
 
 
-def set_root_state(state: dict) -> None:
+def set_root_state(state: dict[str, Any]) -> None:
     """Let the root stream go on from a state that `root_state` returned."""
     _root.bit_generator.state = state
 
 
-def get_state() -> dict:
+def get_state() -> dict[str, Any]:
     """Return where all global streams are: tinynet's root, Python's `random`, NumPy's global."""
     return {
         "root": root_state(),
@@ -57,7 +64,7 @@ def get_state() -> dict:
     }
 
 
-def set_state(state: dict) -> None:
+def set_state(state: dict[str, Any]) -> None:
     """Let the global streams go on from a state that `get_state` returned."""
     set_root_state(state["root"])
     python_random.setstate(state["python"])
@@ -69,7 +76,7 @@ def generator(seed: int, stream: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, stream]))
 
 
-def check_seed(seed) -> int:
+def check_seed(seed: int) -> int:
     """`seed` as an int in [0, 2^63), or an error that says what was expected."""
     if not (is_integer(seed, 0) and seed < 2**63):
         raise ValueError(f"seed must be an integer in [0, 2**63), received {seed!r}")

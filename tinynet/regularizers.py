@@ -3,11 +3,20 @@
 There is no factor 1/2: L2 with factor l2 shrinks a weight by 2 l2 w. Names are Keras's.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .configs.checks import check_number
 from .configs.registry import Configurable, Registry
 from .core.versions import Versioned
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .configs.types import Array, Named
 
 registry = Registry("regularizer", "regularizers", "config_keys")
 
@@ -17,10 +26,10 @@ class Regularizer(Configurable, Versioned):
 
     on_host = False  # whether it computes with NumPy alone, on every device
 
-    def __call__(self, w):
+    def __call__(self, w: Array) -> float:
         raise NotImplementedError(f"{type(self).__name__} must define __call__(w)")
 
-    def gradient(self, w):
+    def gradient(self, w: Array) -> Array:
         raise NotImplementedError(f"{type(self).__name__} must define gradient(w)")
 
 
@@ -39,11 +48,11 @@ class L1L2(Regularizer):
     Source: Zou & Hastie 2005, "Regularization and variable selection via the elastic net".
     """
 
-    def __init__(self, l1=0.0, l2=0.0):
-        self.l1 = check_number("l1", l1, low=0)
-        self.l2 = check_number("l2", l2, low=0)
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
+        self.l1: float = check_number("l1", l1, low=0)
+        self.l2: float = check_number("l2", l2, low=0)
 
-    def __call__(self, w) -> float:
+    def __call__(self, w: Array) -> float:
         """The penalty, summed in float64 over a weight of any shape."""
         w = np.asarray(w)
         return float(
@@ -51,7 +60,7 @@ class L1L2(Regularizer):
             + self.l2 * np.square(w, dtype=np.float64).sum()
         )
 
-    def gradient(self, w):
+    def gradient(self, w: Array) -> Array:
         """d penalty / dw, with the shape and dtype of w."""
         w = np.asarray(w)
         return self.l1 * np.sign(w) + 2.0 * self.l2 * w
@@ -61,7 +70,7 @@ class L1L2(Regularizer):
 class L1(L1L2):
     """l1 Σ|w|, l1 >= 0: pushes weights towards exactly zero. Source: Tibshirani 1996 (lasso)."""
 
-    def __init__(self, l1=0.01):
+    def __init__(self, l1: float = 0.01) -> None:
         super().__init__(l1=l1)
 
 
@@ -69,7 +78,7 @@ class L1(L1L2):
 class L2(L1L2):
     """l2 Σw², l2 >= 0: shrinks large weights most. Source: Hoerl & Kennard 1970 (ridge)."""
 
-    def __init__(self, l2=0.01):
+    def __init__(self, l2: float = 0.01) -> None:
         super().__init__(l2=l2)
 
 
@@ -89,18 +98,20 @@ class OrthogonalRegularizer(Regularizer):
         ValueError: another factor or mode; a weight that is no matrix.
     """
 
+    factor: float
+
     on_host = True
 
-    def __init__(self, factor=0.01, mode="rows"):
+    def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         if mode not in ("rows", "columns"):
             raise ValueError(f'mode must be "rows" or "columns", received {mode!r}')
         self.factor, self.mode = check_number("factor", factor, low=0), mode
 
-    def __call__(self, w) -> float:
+    def __call__(self, w: Array) -> float:
         _, _, products, share = self._products(w)
         return float(share * np.abs(products).sum())
 
-    def gradient(self, w):
+    def gradient(self, w: Array) -> Array:
         u, lengths, products, share = self._products(w)
         v = 2 * share * np.sign(products) @ u
         dw = (v - (v * u).sum(axis=1, keepdims=True) * u) / lengths
@@ -122,7 +133,7 @@ class OrthogonalRegularizer(Regularizer):
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 
-def get(identifier):
+def get(identifier: Named) -> Any:
     """A regularizer from a name, config dict, class or object; None stays None.
 
     Raises:

@@ -1,5 +1,9 @@
 """Preparation of data: one-hot classes, scaling, padding; Keras's and scikit-learn's names."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .config import (
@@ -25,6 +29,13 @@ from .random import set_random_seed
 from .saving.objects import deserialize_keras_object, serialize_keras_object
 from .showing.progbar import Progbar
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Self
+
+    from .configs.types import Array, ArrayLike, DType, Path
+    from .models import Model
+
 Sequence = PyDataset  # its older name
 
 __all__ = [
@@ -37,14 +48,14 @@ __all__ = [
 ]  # fmt: skip
 
 
-def plot_model(model, to_file="model.png", **options):
+def plot_model(model: Model, to_file: Path = "model.png", **options: Any) -> Any:
     """Draw the layers of a built model into a file, see `plotting.plot_model`."""
     from .plotting.model import plot_model
 
     return plot_model(model, to_file, **options)
 
 
-def to_categorical(x, num_classes=None):
+def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Array:
     """One-hot rows from class ids.
 
         y[..., c] = 1 if c == x[...] else 0
@@ -87,7 +98,7 @@ def to_categorical(x, num_classes=None):
     return y.reshape(*x.shape, C)
 
 
-def normalize(x, axis=-1, order=2):
+def normalize(x: ArrayLike, axis: int | tuple[int, ...] = -1, order: int = 2) -> Array:
     """Vectors of norm 1; a zero vector stays zero.
 
         y = x / ‖x‖,   ‖x‖ = (Σ|x|^order)^(1/order) along `axis`
@@ -112,8 +123,9 @@ def normalize(x, axis=-1, order=2):
     return x / np.where(norm == 0, norm.dtype.type(1), norm)
 
 
-def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre",
-                  value=0.0):  # fmt: skip
+def pad_sequences(sequences: Iterable[Any], maxlen: int | None = None,
+                  dtype: DType = "int32", padding: str = "pre", truncating: str = "pre",
+                  value: float = 0.0) -> Array:  # fmt: skip
     """Sequences of different lengths as the rows of one array.
 
     Args:
@@ -169,7 +181,7 @@ class _Scaler(Configurable):
 
     own_checks = frozenset({"axis"})
 
-    def __init__(self, axis=0):
+    def __init__(self, axis: int | tuple[int, ...] = 0) -> None:
         if axis is not None and (isinstance(axis, bool) or axis != 0):
             raise ValueError("axis must be 0 (per feature) or None (over everything), received "
                              f"{axis!r}")  # fmt: skip
@@ -201,7 +213,7 @@ class _Scaler(Configurable):
                              f"{self._features}")  # fmt: skip
         return x.astype(np.result_type(x.dtype, np.float32))
 
-    def fit(self, x):
+    def fit(self, x: ArrayLike) -> Self:
         """Learn from the training set x (N, ...), and from nothing else; returns self."""
         x = self._check(x)
         if not x.size:
@@ -210,17 +222,17 @@ class _Scaler(Configurable):
         self._features, self.n_samples_seen_ = x.shape[1:], x.shape[0]
         return self
 
-    def transform(self, x):
+    def transform(self, x: ArrayLike) -> Array:
         """x (N, ...) scaled by what `fit` learned; dtype `result_type(x, float32)`."""
         y = self._copied(x)
         self._forward(y)
         return y
 
-    def fit_transform(self, x):
+    def fit_transform(self, x: ArrayLike) -> Array:
         """`fit(x)`, then `transform(x)`."""
         return self.fit(x).transform(x)
 
-    def inverse_transform(self, x):
+    def inverse_transform(self, x: ArrayLike) -> Array:
         """The original values from scaled ones; dtype as for `transform`."""
         y = self._copied(x)
         self._backward(y)
@@ -248,14 +260,21 @@ class MinMaxScaler(_Scaler):
             rows), empty training data.
     """
 
-    config_keys = ("feature_range", "axis")
+    data_max_: Array
+    data_min_: Array
+    data_range_: Array
+    min_: Array
+    scale_: Array
 
-    def __init__(self, feature_range=(0, 1), axis=0):
+    config_keys: tuple[str, ...] = ("feature_range", "axis")
+
+    def __init__(self, feature_range: tuple[float, float] = (0, 1),
+                 axis: int | tuple[int, ...] = 0) -> None:  # fmt: skip
         super().__init__(axis)
         low, high = (check_number("feature_range", bound) for bound in feature_range)
         if not low < high:
             raise ValueError(f"feature_range must be (low, high), low < high, received {low, high}")
-        self.feature_range = (low, high)
+        self.feature_range: tuple[float, float] = (low, high)
 
     def _fit(self, x):
         low, high = self.feature_range
@@ -290,7 +309,11 @@ class StandardScaler(_Scaler):
     Attributes after `fit`: mean_, var_, scale_, n_samples_seen_.
     """
 
-    config_keys = ("axis",)
+    mean_: Array
+    scale_: Array
+    var_: Array
+
+    config_keys: tuple[str, ...] = ("axis",)
 
     def _fit(self, x):
         N = x.shape[0] if self.axis == 0 else x.size

@@ -15,12 +15,20 @@ HEAVY = ("numba", "cupy", "scipy", "h5py", "matplotlib", "rich", "pooch", "sklea
          "tensorboard")  # fmt: skip
 
 
+def statements(node):
+    """All nodes of a tree, but for what only type checkers read."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
+            yield from statements(child)
+
+
 def imported_modules(path):
     """Dotted names of everything a file of tinynet or kernels imports, at any depth."""
     folders = path.relative_to(ROOT).parts[:-1]
     package = ["tinynet", *(folders if folders[0] == "kernels" else folders[1:])]
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in statements(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

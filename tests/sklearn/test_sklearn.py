@@ -4,10 +4,12 @@ import pickle
 import random
 import warnings
 
+import joblib
 import numpy as np
 import pytest
 import scipy.sparse
 from sklearn import set_config
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris, make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning
@@ -80,6 +82,19 @@ def test_grid_search_on_two_processes_gives_the_scores_of_one():
         np.testing.assert_array_equal(*[f.best_estimator_.predict_proba(X) for f in found])
 
 
+@pytest.mark.slow
+def test_grid_search_on_a_dask_cluster_gives_the_scores_of_one_process():
+    distributed = pytest.importorskip("dask.distributed")
+    search = GridSearchCV(MLPClassifier(**QUICK), {"alpha": [0, 0.1], "dropout": [0, 0.2]}, cv=3)
+    alone = clone(search).fit(X, Y)
+    cluster = distributed.Client(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    with cluster, joblib.parallel_backend("dask"):
+        together = clone(search).fit(X, Y)
+    for name in ("mean_test_score", "std_test_score"):
+        np.testing.assert_array_equal(together.cv_results_[name], alone.cv_results_[name])
+    np.testing.assert_array_equal(together.predict_proba(X), alone.predict_proba(X))
+
+
 def test_as_good_as_their_mlp():
     """Not the same numbers, but as good: means over folds, on two sets and both kinds."""
     for data in (load_iris, load_breast_cancer):
@@ -109,21 +124,61 @@ def test_first_steps_are_those_of_their_mlp(rule):
         "random_state": 0, "n_iter_no_change": 2, "max_iter": 1, "warm_start": False,
     }  # fmt: skip
     x, y = X[:, :4], Y
-    ours, theirs = MLPClassifier(**options), TheirClassifier(**options)
-    theirs.fit(x, y)
+    ours, theirs = from_one_start(MLPClassifier(**options), TheirClassifier(**options), x, y, 8)
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_[-8:], rtol=2e-4)
+
+
+def from_one_start(ours, theirs, x, y, max_iter, scale=0.1):
+    """Both, trained from the same first weights."""
+    for estimator in (ours, theirs):
+        estimator.fit(x, y)
     shapes = [a.shape for pair in zip(theirs.coefs_, theirs.intercepts_, strict=True) for a in pair]
-    start = [0.1 * np.cos(np.arange(np.prod(shape))).reshape(shape) for shape in shapes]
+    start = [scale * np.cos(np.arange(np.prod(shape))).reshape(shape) for shape in shapes]
     copies = [a.copy() for a in start]
     theirs.coefs_, theirs.intercepts_ = copies[0::2], copies[1::2]
-    theirs.set_params(warm_start=True, max_iter=8)
-    theirs.t_, theirs.loss_curve_, theirs.n_iter_ = 0, [], 0
-    theirs.fit(x, y)
-    ours.fit(x, y)
     ours.model_.set_weights(start)
-    ours.set_params(warm_start=True, max_iter=8)
-    ours.t_, ours.loss_curve_, ours.n_iter_ = 0, [], 0
-    ours.fit(x, y)
-    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_[-8:], rtol=2e-4)
+    for estimator in (ours, theirs):
+        estimator.set_params(warm_start=True, max_iter=max_iter)
+        estimator.t_, estimator.loss_curve_, estimator.n_iter_ = 0, [], 0
+        estimator.fit(x, y)
+    return ours, theirs
+
+
+def test_lbfgs_is_that_of_their_mlp():
+    """In float64 from the same start: loss, weights and predictions after 15 iterations."""
+    options = {"hidden_layer_sizes": (6,), "activation": "tanh", "solver": "lbfgs", "alpha": 0.3,
+               "random_state": 0, "max_iter": 1}  # fmt: skip
+    lengths, height = make_regression(100, 5, random_state=0)
+    for kinds, x, y in (
+        ((MLPClassifier, TheirClassifier), X, Y),
+        ((MLPClassifier, TheirClassifier), X, Y > 0),
+        ((MLPRegressor, TheirRegressor), lengths, height / height.std()),
+    ):
+        ours, theirs = from_one_start(*(kind(**options) for kind in kinds), x, y, 15, scale=0.3)
+        assert ours.n_iter_ == theirs.n_iter_ == 15
+        np.testing.assert_allclose(ours.loss_, theirs.loss_, rtol=1e-9)
+        for name in ("coefs_", "intercepts_"):
+            for a, b in zip(getattr(ours, name), getattr(theirs, name), strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
+        np.testing.assert_allclose(ours.predict(x), theirs.predict(x), rtol=1e-6)
+
+
+def test_lbfgs_ends_when_there_is_nothing_to_gain():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        found = MLPClassifier((8,), solver="lbfgs", alpha=1, random_state=0, max_iter=500).fit(X, Y)
+    assert found.n_iter_ < 500
+    assert found.score(X, Y) > 0.7
+    assert not hasattr(found, "partial_fit")
+    with pytest.warns(ConvergenceWarning, match="not converged after 2 iterations"):
+        MLPClassifier((8,), solver="lbfgs", random_state=0, max_iter=2).fit(X, Y)
+    heavy = MLPClassifier((8,), solver="lbfgs", alpha=1, random_state=0, max_iter=500)
+    weight = np.where(Y == 2, 0.0, 3.0)  # rows of weight 0 are as if they were not there
+    heavy.fit(X, Y, sample_weight=weight)
+    alone = MLPClassifier((8,), solver="lbfgs", alpha=1, random_state=0, max_iter=500)
+    alone.fit(X[Y < 2], Y[Y < 2])
+    assert (heavy.predict(X) == 2).mean() == 0
+    assert (heavy.predict(X) == alone.predict(X)).mean() > 0.9
 
 
 def test_random_state_touches_no_stream():
@@ -206,7 +261,8 @@ def test_early_stopping_keeps_the_best():
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"solver": "lbfgs"}, 'solver="lbfgs" is not here'), ({"batch_size": 0}, "batch_size must be"),
+    ({"solver": "lbfgs", "dropout": 0.1}, "no steps of batches, which dropout would need"),
+    ({"batch_size": 0}, "batch_size must be"),
     ({"hidden_layer_sizes": (3, 0)}, "hidden_layer_sizes must be"), ({"max_iter": 0}, "max_iter"),
     ({"learning_rate": "fast"}, "learning_rate must be"), ({"solver": "adamm"}, "did you mean"),
 ])  # fmt: skip

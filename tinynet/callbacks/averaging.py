@@ -1,6 +1,15 @@
 """SwapEMAWeights: measure with the averaged weights, train with the others."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .base import Callback, attributes
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Logs
 
 
 class SwapEMAWeights(Callback):
@@ -17,12 +26,14 @@ class SwapEMAWeights(Callback):
         ValueError: the optimizer keeps no average.
     """
 
+    get_state: Any
+    set_state: Any
     get_state, set_state = attributes("measuring")
 
-    def __init__(self, swap_on_epoch=False):
+    def __init__(self, swap_on_epoch: bool = False) -> None:
         super().__init__()
         self.swap_on_epoch = swap_on_epoch
-        self.measuring = False  # whether the average is in place for a measurement
+        self.measuring: bool = False  # whether the average is in place for a measurement
 
     def _put(self, average):
         """Put the average (or the weights) in the model; return whether they were exchanged."""
@@ -37,20 +48,20 @@ class SwapEMAWeights(Callback):
         optimizer.swap_average()
         return optimizer.average_in_weights == average
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._put(average=False)  # an interrupted measurement may have left it
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._put(average=False)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.swap_on_epoch:
             self._put(average=True)
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: Logs | None = None) -> None:
         self.measuring = self._put(average=True)
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: Logs | None = None) -> None:
         if self.measuring:
             self._put(average=False)
 

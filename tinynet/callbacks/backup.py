@@ -1,14 +1,20 @@
 """BackupAndRestore: go on with a fit that was interrupted."""
 
+from __future__ import annotations
+
 import contextlib
 import pathlib
 import shutil
+from typing import TYPE_CHECKING
 
 from ..configs.checks import check_integer, is_integer
 from ..core.state import check_like, pack
 from ..saving import state_files
 from ..saving.atomic import refusing, replace
 from .base import Callback
+
+if TYPE_CHECKING:
+    from ..configs.types import Logs, Path
 
 
 class BackupAndRestore(Callback):
@@ -30,8 +36,15 @@ class BackupAndRestore(Callback):
             another model: then nothing was changed.
     """
 
-    def __init__(self, backup_dir, save_freq="epoch", double_checkpoint=False,
-                 delete_checkpoint=True):  # fmt: skip
+    backup_dir: pathlib.Path
+    batches: int
+    delete_checkpoint: bool
+    double_checkpoint: bool
+    due: bool
+    save_freq: str
+
+    def __init__(self, backup_dir: Path, save_freq: str = "epoch", double_checkpoint: bool = False,
+                 delete_checkpoint: bool = True) -> None:  # fmt: skip
         super().__init__()
         if not backup_dir:
             raise ValueError("BackupAndRestore: backup_dir must not be empty")
@@ -39,13 +52,13 @@ class BackupAndRestore(Callback):
             raise ValueError(f'save_freq must be "epoch" or an int >= 1, received {save_freq!r}')
         self.backup_dir, self.save_freq = pathlib.Path(backup_dir), save_freq
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
-        self.path = self.backup_dir / "backup.npz"
-        self.previous = self.backup_dir / "previous.npz"
+        self.path: pathlib.Path = self.backup_dir / "backup.npz"
+        self.previous: pathlib.Path = self.backup_dir / "previous.npz"
         self.batches, self.due = 0, False
         if save_freq != "epoch":  # else batches may be carried out together
             self.on_train_batch_end = self._count_batch
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.batches, self.due = 0, False
         if not self.path.exists():
             return
@@ -63,12 +76,12 @@ class BackupAndRestore(Callback):
             if not self.due:
                 self._save(self.model.course.epoch, batch + 1)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.save_freq == "epoch" or self.due:
             self._save(epoch + 1, 0)
             self.due = False
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self.delete_checkpoint and (self.model is None or self.model.ranks.rank == 0):
             for path in (self.path, self.previous):
                 path.unlink(missing_ok=True)

@@ -1,7 +1,18 @@
 """Callbacks: hooks that `fit`, `evaluate` and `predict` call, and the list that calls them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..configs.arguments import check_arguments
 from ..core.state import check_like
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from ..configs.types import Logs, State
+    from ..models import Model
 
 
 class Callback:
@@ -18,15 +29,15 @@ class Callback:
 
     writes = False  # whether it does nothing but write: then only the first of several ranks has it
 
-    def __new__(cls, *args, **options):
+    def __new__(cls, *args: Any, **options: Any) -> Self:
         check_arguments(cls, args, options)
         return super().__new__(cls)
 
-    def __init__(self):
-        self.model = None
-        self.params = {}
+    def __init__(self) -> None:
+        self.model: Any = None
+        self.params: dict[str, Any] = {}
 
-    def __copy__(self):
+    def __copy__(self) -> Self:
         copied = object.__new__(type(self))
         for name, value in vars(self).items():
             if getattr(value, "__self__", None) is self:  # a hook set on the object: the copy's own
@@ -34,13 +45,13 @@ class Callback:
             setattr(copied, name, value)
         return copied
 
-    def set_model(self, model):
+    def set_model(self, model: Model) -> None:
         self.model = model
 
-    def set_params(self, params):
+    def set_params(self, params: dict[str, Any]) -> None:
         self.params = params
 
-    def get_state(self):
+    def get_state(self) -> State:
         """Return what a snapshot keeps: numbers, strings, arrays, lists, dicts of them.
 
         `set_state` gets it back in the process that goes on, after `on_train_begin` (and, within an
@@ -48,57 +59,57 @@ class Callback:
         """
         return None
 
-    def set_state(self, state):
+    def set_state(self, state: State) -> None:
         """Go on from what `get_state` returned."""
 
-    def on_batch_begin(self, batch, logs=None):
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called at on_train_batch_begin; its older name."""
 
-    def on_batch_end(self, batch, logs=None):
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called at on_train_batch_end; its older name."""
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before training batch number `batch` of the epoch, from 0."""
         self.on_batch_begin(batch, logs)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """After it; logs: running loss and metrics of the epoch."""
         self.on_batch_end(batch, logs)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Before epoch number `epoch`, from 0."""
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """After its validation; logs: loss, metrics, val_loss, val_metrics."""
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before the first epoch."""
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """After the last epoch; logs: those of the last epoch."""
 
-    def on_test_batch_begin(self, batch, logs=None):
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before a batch of `evaluate` or of validation."""
 
-    def on_test_batch_end(self, batch, logs=None):
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """After it; logs: running loss and metrics."""
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: Logs | None = None) -> None:
         """Before the first batch of `evaluate` or of validation."""
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: Logs | None = None) -> None:
         """After the last one."""
 
-    def on_predict_batch_begin(self, batch, logs=None):
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before a batch of `predict`."""
 
-    def on_predict_batch_end(self, batch, logs=None):
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """After it; logs: {"outputs": the batch's predictions}."""
 
-    def on_predict_begin(self, logs=None):
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
         """Before the first batch of `predict`."""
 
-    def on_predict_end(self, logs=None):
+    def on_predict_end(self, logs: Logs | None = None) -> None:
         """After the last one."""
 
 
@@ -148,7 +159,12 @@ class CallbackList:
         **params: what they see as `self.params`.
     """
 
-    def __init__(self, callbacks, model, progress=None, writing=True, **params):
+    bar: bool | None
+    callbacks: list[Callback]
+    receivers: dict[Any, Any]
+
+    def __init__(self, callbacks: Sequence[Callback], model: Model, progress: bool | None = None,
+                 writing: bool = True, **params: Any) -> None:  # fmt: skip
         self.callbacks, self.bar, self.receivers = list(callbacks), progress, {}
         self.writing = writing
         for callback in self.callbacks:
@@ -159,7 +175,7 @@ class CallbackList:
                 )
                 raise TypeError(f"callbacks: expected Callback objects, received {callback!r} of "
                                 f"type {type(callback).__name__}{hint}")  # fmt: skip
-        self.called = self.callbacks if progress is None else [*self.callbacks, progress]
+        self.called: Any = self.callbacks if progress is None else [*self.callbacks, progress]
         for callback in self.called:
             callback.set_model(model)
             callback.set_params(params)
@@ -172,11 +188,11 @@ class CallbackList:
             ]  # fmt: skip
         return self.receivers[hook]
 
-    def wants(self, hook) -> bool:
+    def wants(self, hook: str) -> bool:
         """Return whether a callback does something at this hook."""
         return bool(self._receivers(hook))
 
-    def call(self, hook, *args):
+    def call(self, hook: str, *args: Any) -> None:
         """Call a hook on all callbacks that do something at it."""
         for receiver in self._receivers(hook):
             receiver(*args)
@@ -184,12 +200,12 @@ class CallbackList:
     def _silent(self, callback):
         return callback.writes and not self.writing
 
-    def progress(self, step, logs=None):
+    def progress(self, step: int, logs: Logs | None = None) -> None:
         """Show that a batch is done; `logs` is a function, called only if something is drawn."""
         if self.bar is not None:
             self.bar.batch_done(step, logs)
 
-    def close(self):
+    def close(self) -> None:
         """End a progress line that an exception left open."""
         if self.bar is not None:
             self.bar.close()

@@ -1,13 +1,21 @@
 """ModelCheckpoint: files while the model trains."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import pathlib
+from typing import TYPE_CHECKING
 
 from ..configs.checks import check_number, is_integer
 from ..saving import WEIGHTS, WHOLE, format_of
 from .base import attributes
 from .monitor import Monitor
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Logs, Path
 
 
 class ModelCheckpoint(Monitor):
@@ -31,11 +39,26 @@ class ModelCheckpoint(Monitor):
             once the new one is on disk; None: all.
     """
 
+    best: Any
+
+    batches: int
+    epoch: int
+    filepath: str
+    keep_last: int | None
+    save_best_only: bool
+    save_freq: str
+    save_weights_only: bool
+    verbose: int
+    written: list[Any]
+
+    get_state: Any
+    set_state: Any
     get_state, set_state = attributes("best", "batches", "epoch", "written")
 
-    def __init__(self, filepath, monitor="val_loss", verbose=0, save_best_only=False,
-                 save_weights_only=False, mode="auto", save_freq="epoch",
-                 initial_value_threshold=None, keep_last=None):  # fmt: skip
+    def __init__(self, filepath: Path, monitor: str = "val_loss", verbose: int = 0,
+                 save_best_only: bool = False, save_weights_only: bool = False, mode: str = "auto",
+                 save_freq: str = "epoch", initial_value_threshold: float | None = None,
+                 keep_last: int | None = None) -> None:  # fmt: skip
         super().__init__(monitor, mode)
         suffix = format_of(filepath, (*WEIGHTS, *WHOLE), "ModelCheckpoint")
         if save_weights_only and suffix == ".keras":
@@ -51,14 +74,14 @@ class ModelCheckpoint(Monitor):
             check_number("ModelCheckpoint: initial_value_threshold", initial_value_threshold)
         self.filepath, self.verbose = str(pathlib.Path(filepath)), verbose
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
-        self.whole = suffix in WHOLE and not save_weights_only
+        self.whole: bool = suffix in WHOLE and not save_weights_only
         self.save_freq, self.best = save_freq, initial_value_threshold
         self.keep_last, self.written = keep_last, []
         self.batches, self.epoch = 0, 0
         if save_freq != "epoch":  # "epoch" needs no hook for batches
             self.on_train_batch_end = self._count_batch
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         if not self.save_best_only:
             return
         self.check_monitor()
@@ -67,7 +90,7 @@ class ModelCheckpoint(Monitor):
                              "can't "
                              f"be looked at every save_freq={self.save_freq} batches")  # fmt: skip
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch = epoch
 
     def _count_batch(self, batch, logs=None):
@@ -75,7 +98,7 @@ class ModelCheckpoint(Monitor):
         if self.batches % self.save_freq == 0:
             self._save(logs, batch)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.save_freq == "epoch":
             self._save(logs)
 

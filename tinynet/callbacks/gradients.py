@@ -1,10 +1,22 @@
 """GradientMonitor: after each epoch, how large the gradients and the updates are."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..configs.checks import check_integer
 from ..inspecting.observing import Histogram, histogram, layer_outputs, sample, step_changes
 from .base import Callback
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from matplotlib.figure import Figure
+
+    from ..configs.types import ArrayLike, Logs, State
 
 
 class GradientMonitor(Callback):
@@ -36,12 +48,17 @@ class GradientMonitor(Callback):
         epoch: the numbers of the epochs, from 0.
     """
 
-    def __init__(self, x, y, sample_weight=None, *, rows=256, seed=0, bins=60):
+    epoch: Any
+    histograms: Any
+    history: Any
+
+    def __init__(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike = None, *,
+                 rows: int = 256, seed: int = 0, bins: int = 60) -> None:  # fmt: skip
         super().__init__()
         check_integer("GradientMonitor: rows", rows, kind="an int")
         if x is None or y is None:
             raise ValueError("GradientMonitor needs data to look at: GradientMonitor(x, y)")
-        self.batch = sample(x, y, sample_weight, rows=rows, seed=seed)
+        self.batch: Any = sample(x, y, sample_weight, rows=rows, seed=seed)
         self.bins = bins
         self._clear()
 
@@ -49,23 +66,23 @@ class GradientMonitor(Callback):
         self.history, self.epoch = {}, []
         self.histograms = {"gradients": {}, "outputs": {}}
 
-    def get_state(self):
+    def get_state(self) -> State:
         return {"history": self.history, "epoch": self.epoch,
                 "histograms": _each(self.histograms, tuple)}  # fmt: skip
 
-    def set_state(self, state):
+    def set_state(self, state: State) -> None:
         self.history, self.epoch = state["history"], state["epoch"]
         self.histograms = _each(state["histograms"], Histogram._make)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._clear()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.look(epoch)
         # not by the logs: a progress line has no room for them
         self.model.history.history.update({n: list(v) for n, v in self.history.items()})
 
-    def look(self, epoch):
+    def look(self, epoch: int) -> None:
         """Record gradients, updates, outputs and dead units after this epoch."""
         x, y, weight = self.batch
         outputs, dead = layer_outputs(self.model, x)
@@ -87,18 +104,19 @@ class GradientMonitor(Callback):
                     kept = self.histograms[kind].setdefault(name, [])
                     kept.append(histogram(array, self.bins))
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         history = self.model.history.history  # loss and metrics come first
         for name in self.history:
             history[name] = history.pop(name)
 
-    def plot(self, axes=None):
+    def plot(self, axes: int | Sequence[int] | None = None) -> Figure:
         """Return a figure: gradient norms, update ratios and dead units against the epoch."""
         from ..plotting import plot_gradients
 
         return plot_gradients(self, axes=axes)
 
-    def plot_histograms(self, kind="gradients", names=None, axes=None):
+    def plot_histograms(self, kind: str = "gradients", names: Sequence[str] | None = None,
+                        axes: int | Sequence[int] | None = None) -> Figure:  # fmt: skip
         """Return how gradients (or "outputs") are spread, epoch by epoch: a figure."""
         from ..plotting import plot_histograms
 

@@ -2,21 +2,35 @@
 LearningRateScheduler.
 """
 
+from __future__ import annotations
+
 import csv
 import inspect
 import pathlib
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..showing.progress import ProgressBar
 from .base import Callback
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..configs.types import Logs, Path, State
+
 
 class ProgbarLogger(Callback):
     """The progress line of `fit`, `evaluate` and `predict`; validation within `fit` has none."""
 
-    def __init__(self):
+    params: dict[str, Any]
+
+    bar: Any
+    done: int
+
+    def __init__(self) -> None:
         super().__init__()
         self.bar, self.done = None, 0
 
@@ -25,45 +39,45 @@ class ProgbarLogger(Callback):
         self.done = 0
         self.bar = ProgressBar(self.params["steps"], title=title, verbose=self.params["verbose"])
 
-    def batch_done(self, step, logs=None):
+    def batch_done(self, step: int, logs: Logs | None = None) -> None:
         """After every batch; `logs` is a function that is called only if something is drawn."""
         if self.params["validating"]:
             return
         self.done = step + 1
         self.bar.update(self.done, logs)
 
-    def close(self):
+    def close(self) -> None:
         """End a line that is not finished, e.g. after an exception."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
 
-    def set_params(self, params):
+    def set_params(self, params: dict[str, Any]) -> None:
         # a copy: `params` belongs to all callbacks, "validating" to this one
         self.params = {"validating": False, **params}
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._open(f"Epoch {epoch + 1}/{self.params['epochs']}")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.bar.finish(self.done, logs)
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: Logs | None = None) -> None:
         if "epochs" in self.params:
             self.params["validating"] = True
         else:
             self._open()
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: Logs | None = None) -> None:
         if self.params["validating"]:
             self.params["validating"] = False
         else:
             self.bar.finish(self.done, logs)
 
-    def on_predict_begin(self, logs=None):
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
         self._open()
 
-    def on_predict_end(self, logs=None):
+    def on_predict_end(self, logs: Logs | None = None) -> None:
         self.bar.finish(self.done)
 
 
@@ -76,13 +90,18 @@ class CSVLogger(Callback):
         append: go on after what the file holds, without a second header.
     """
 
+    append: bool
+    filename: pathlib.Path
+    header: Any
+    separator: str
+
     writes = True
 
-    def get_state(self):
+    def get_state(self) -> State:
         size = self.filename.stat().st_size if self.filename.exists() else 0
         return {"fields": self.fields, "header": self.header, "size": size}
 
-    def set_state(self, state):
+    def set_state(self, state: State) -> None:
         self.fields, self.header = state["fields"], state["header"]
         size = self.filename.stat().st_size if self.filename.exists() else 0
         if size < state["size"]:
@@ -92,14 +111,14 @@ class CSVLogger(Callback):
         with self.filename.open("ab") as file:  # lines after it are written anew
             file.truncate(state["size"])
 
-    def __init__(self, filename, separator=",", append=False):
+    def __init__(self, filename: Path, separator: str = ",", append: bool = False) -> None:
         super().__init__()
         if not isinstance(separator, str) or len(separator) != 1:
             raise ValueError(f"CSVLogger: separator must be one character, received {separator!r}")
         self.filename, self.separator, self.append = pathlib.Path(filename), separator, append
-        self.fields = None
+        self.fields: Any = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         going_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
         self.fields, self.header = None, not going_on
         if self.model.resumed:
@@ -107,7 +126,7 @@ class CSVLogger(Callback):
         elif not going_on:
             self.filename.write_text("")  # and fail now, not after the first epoch
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
         with self.filename.open("a", newline="") as file:  # closed again, whatever comes
             writer = csv.writer(file, delimiter=self.separator)
@@ -131,7 +150,7 @@ class LambdaCallback(Callback):
 
     any_keywords = True
 
-    def __init__(self, **hooks):
+    def __init__(self, **hooks: Any) -> None:
         super().__init__()
         for name, function in hooks.items():
             if not (name.startswith("on_") and hasattr(Callback, name)):
@@ -149,7 +168,11 @@ class LearningRateScheduler(Callback):
         verbose: 1 prints a line per epoch.
     """
 
-    def __init__(self, schedule, verbose=0):
+    takes_rate: bool
+    verbose: int
+
+    def __init__(self, schedule: Callable[[int, float], float] | Callable[[int], float],
+                 verbose: int = 0) -> None:  # fmt: skip
         super().__init__()
         self.schedule, self.verbose = schedule, verbose
         try:
@@ -158,7 +181,7 @@ class LearningRateScheduler(Callback):
         except (TypeError, ValueError):
             self.takes_rate = False
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         optimizer = self.model.optimizer
         args = (epoch, optimizer.learning_rate) if self.takes_rate else (epoch,)
         rate = self.schedule(*args)
@@ -169,6 +192,6 @@ class LearningRateScheduler(Callback):
         if self.verbose > 0:
             print(f"Epoch {epoch + 1}: learning rate set to {optimizer.learning_rate}")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs is not None:
             logs["learning_rate"] = self.model.optimizer.learning_rate

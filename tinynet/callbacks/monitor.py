@@ -1,11 +1,19 @@
 """Callbacks that follow one value: EarlyStopping and ReduceLROnPlateau."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..configs.checks import check_number
 from .base import Callback, attributes
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Logs
 
 
 class Monitor(Callback):
@@ -17,7 +25,13 @@ class Monitor(Callback):
         min_delta: a change below this is no improvement.
     """
 
-    def __init__(self, monitor="val_loss", mode="auto", min_delta=0.0):
+    best: Any
+    min_delta: float
+    monitor: str
+    sign: Any
+
+    def __init__(self, monitor: str = "val_loss", mode: str = "auto",
+                 min_delta: float = 0.0) -> None:  # fmt: skip
         super().__init__()
         if mode not in ("auto", "min", "max"):
             raise ValueError(f'mode must be "auto", "min" or "max", received {mode!r}')
@@ -25,7 +39,7 @@ class Monitor(Callback):
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
         self.best, self.sign = None, None
 
-    def check_monitor(self):
+    def check_monitor(self) -> None:
         """Raise if training will not log the monitored value."""
         names = self.model.log_names
         if self.monitor not in names and not self.model.log_names_may_grow:
@@ -40,7 +54,7 @@ class Monitor(Callback):
             f"There is: {', '.join(names)}"
         )
 
-    def value(self, logs):
+    def value(self, logs: Logs) -> float | None:
         """Return the monitored value, or None in an epoch without validation."""
         if self.monitor in (logs or {}):
             value = logs[self.monitor]
@@ -53,7 +67,7 @@ class Monitor(Callback):
             raise ValueError(self._missing(list(logs or {})))
         return None
 
-    def improves(self, value, best) -> bool:
+    def improves(self, value: float, best: float) -> bool:
         """Return whether `value` beats `best` by more than min_delta; NaN never does."""
         if math.isnan(value):
             return False
@@ -99,10 +113,27 @@ class EarlyStopping(Monitor):
         best_epoch: number of the best epoch.
     """
 
+    best: Any
+    sign: Any
+
+    baseline: float | None
+    best_epoch: int
+    best_weights: Any
+    patience: bool | int
+    restore_best_weights: bool
+    start_from_epoch: int
+    stopped_epoch: int
+    verbose: int
+    wait: int
+
+    get_state: Any
+    set_state: Any
     get_state, set_state = attributes("best", "best_weights", "wait", "stopped_epoch", "best_epoch")
 
-    def __init__(self, monitor="val_loss", min_delta=0, patience=0, verbose=0, mode="auto",
-                 baseline=None, restore_best_weights=False, start_from_epoch=0):  # fmt: skip
+    def __init__(self, monitor: str = "val_loss", min_delta: float = 0, patience: int = 0,
+                 verbose: int = 0, mode: str = "auto", baseline: float | None = None,
+                 restore_best_weights: bool = False,
+                 start_from_epoch: int = 0) -> None:  # fmt: skip
         super().__init__(monitor, mode, min_delta)
         number = isinstance(patience, int | float | np.number) and not isinstance(patience, bool)
         if not (number and patience >= 0):  # infinity: only to restore the best weights
@@ -117,11 +148,11 @@ class EarlyStopping(Monitor):
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = self.best_weights = self.sign = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._reset()
         self.check_monitor()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         current = self.value(logs)
         if current is None or epoch < self.start_from_epoch:
             return
@@ -137,7 +168,7 @@ class EarlyStopping(Monitor):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self.stopped_epoch > 0 and self.verbose > 0:
             print(
                 f"Epoch {self.stopped_epoch + 1}: early stopping, {self.monitor} has not improved "
@@ -165,22 +196,34 @@ class ReduceLROnPlateau(Monitor):
         min_lr: floor of the rate.
     """
 
+    best: Any
+    sign: Any
+
+    cooldown_counter: int
+    factor: float
+    patience: int
+    verbose: int
+    wait: int
+
+    get_state: Any
+    set_state: Any
     get_state, set_state = attributes("best", "wait", "cooldown_counter")
 
-    def __init__(self, monitor="val_loss", factor=0.1, patience=10, verbose=0, mode="auto",
-                 min_delta=1e-4, cooldown=0, min_lr=0.0):  # fmt: skip
+    def __init__(self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10,
+                 verbose: int = 0, mode: str = "auto", min_delta: float = 1e-4, cooldown: int = 0,
+                 min_lr: float = 0.0) -> None:  # fmt: skip
         super().__init__(monitor, mode, min_delta)
         check_number("ReduceLROnPlateau: factor", factor, above=0, below=1)
         check_number("ReduceLROnPlateau: patience", patience, 0, kind="")
         self.factor, self.patience, self.verbose = factor, patience, verbose
-        self.cooldown = check_number("ReduceLROnPlateau: cooldown", cooldown, 0)
-        self.min_lr = check_number("ReduceLROnPlateau: min_lr", min_lr, 0)
+        self.cooldown: float = check_number("ReduceLROnPlateau: cooldown", cooldown, 0)
+        self.min_lr: float = check_number("ReduceLROnPlateau: min_lr", min_lr, 0)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.check_monitor()
         self.best, self.sign, self.wait, self.cooldown_counter = None, None, 0, 0
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         optimizer = self.model.optimizer
         current = self.value(logs)
         if logs is not None:

@@ -1,11 +1,19 @@
 """TerminateOnNaN: training ends when the loss is NaN or infinite, and says where that began."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..inspecting.untouched import untouched
 from .base import Callback
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Logs, State
 
 
 class TerminateOnNaN(Callback):
@@ -22,19 +30,24 @@ class TerminateOnNaN(Callback):
         found: with `explain`, the nan_search.NotFinite that was found, or None.
     """
 
-    def __init__(self, raise_error=False, explain=False):
+    before: Any
+    explain: bool
+    found: Any
+    raise_error: bool
+
+    def __init__(self, raise_error: bool = False, explain: bool = False) -> None:
         super().__init__()
         self.raise_error, self.explain = raise_error, explain
         self.before = self.found = None
 
-    def get_state(self):
+    def get_state(self) -> State:
         return {}
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         if self.explain:
             self.before = self.model.get_state()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         loss = (logs or {}).get("loss")
         reason = None if loss is None or math.isfinite(loss) else f"the loss is {loss}"
         if reason is None and self.explain:

@@ -1,9 +1,15 @@
 """Snapshot: where, and how often, a run is written down so that it can go on after a crash."""
 
+from __future__ import annotations
+
 import pathlib
+from typing import TYPE_CHECKING
 
 from ..configs.checks import check_integer, check_number
 from .base import Callback
+
+if TYPE_CHECKING:
+    from ..configs.types import Path
 
 
 class Snapshot(Callback):
@@ -29,7 +35,11 @@ class Snapshot(Callback):
         ValueError: an argument is none of these.
     """
 
-    def __init__(self, folder, seconds=30, batches=None):
+    batches: int | None
+    folder: pathlib.Path
+    seconds: float
+
+    def __init__(self, folder: Path, seconds: float = 30, batches: int | None = None) -> None:
         super().__init__()
         if not isinstance(folder, (str, pathlib.PurePath)) or not str(folder):
             raise ValueError(f"Snapshot: folder must be a path, received {folder!r}")

@@ -1,9 +1,12 @@
 """TensorBoard: the logs of a training as event files, written by the tensorboard package."""
 
+from __future__ import annotations
+
 import json
 import os
 import time
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +14,12 @@ from ..configs.checks import is_integer
 from ..configs.extras import needs
 from .base import Callback
 from .gradients import GradientMonitor
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike, Logs, Path, State
+    from ..models import Model
 
 
 class TensorBoard(Callback):
@@ -40,12 +49,23 @@ class TensorBoard(Callback):
         ValueError: an argument that is not one of these.
     """
 
+    first_step: int
+    histogram_freq: int
+    log_dir: str
+    started: float
+    steps: int
+    update_freq: str
+    write_steps_per_second: bool
+    writers: dict[Any, Any]
+
     writes = True
 
-    def __init__(self, log_dir="logs", histogram_freq=0, write_graph=True, write_images=False,
-                 write_steps_per_second=False, update_freq="epoch", profile_batch=0,
-                 embeddings_freq=0, embeddings_metadata=None, *, sample=None, rows=256,
-                 seed=0):  # fmt: skip
+    def __init__(self, log_dir: Path = "logs", histogram_freq: int = 0, write_graph: bool = True,
+                 write_images: bool = False, write_steps_per_second: bool = False,
+                 update_freq: str = "epoch", profile_batch: int = 0, embeddings_freq: int = 0,
+                 embeddings_metadata: Any = None, *,
+                 sample: tuple[ArrayLike, ArrayLike] | None = None, rows: int = 256,
+                 seed: int = 0) -> None:  # fmt: skip
         super().__init__()
         for name, value in (("write_images", write_images), ("profile_batch", profile_batch),
                             ("embeddings_freq", embeddings_freq),
@@ -64,7 +84,7 @@ class TensorBoard(Callback):
         self.log_dir, self.histogram_freq = os.fspath(log_dir), histogram_freq
         self.update_freq, self.write_steps_per_second = update_freq, write_steps_per_second
         self.write_graph = write_graph
-        self.monitor = None
+        self.monitor: Any = None
         if sample is not None:
             if not isinstance(sample, (tuple, list)) or len(sample) not in (2, 3):
                 raise ValueError("sample: expected (x, y) or (x, y, sample_weight), received "
@@ -75,21 +95,21 @@ class TensorBoard(Callback):
         if update_freq != "epoch":  # "epoch" needs no hook for batches
             self.on_train_batch_end = self._write_batch
 
-    def get_state(self):
+    def get_state(self) -> State:
         watched = None if self.monitor is None else self.monitor.get_state()
         return {"steps": self.steps, "monitor": watched}
 
-    def set_state(self, state):
+    def set_state(self, state: State) -> None:
         self.steps, self.first_step = state["steps"], self.model.steps_taken
         if self.monitor is not None:
             self.monitor.set_state(state["monitor"])
 
-    def set_model(self, model):
+    def set_model(self, model: Model) -> None:
         super().set_model(model)
         if self.monitor is not None:
             self.monitor.set_model(model)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         if self.monitor is not None:
             self.monitor.on_train_begin(logs)
         self.steps = self.model.steps_taken
@@ -97,7 +117,7 @@ class TensorBoard(Callback):
         if self.write_graph:
             self._graph()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.started, self.first_step = time.perf_counter(), self.model.steps_taken
 
     def _write_batch(self, batch, logs=None):
@@ -105,7 +125,7 @@ class TensorBoard(Callback):
         if self.steps % self.update_freq == 0:
             self._scalars("train", {f"batch_{k}": v for k, v in (logs or {}).items()}, self.steps)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = dict(logs or {})
         logs.setdefault("learning_rate", float(self.model.optimizer.learning_rate))
         if self.write_steps_per_second:
@@ -131,7 +151,7 @@ class TensorBoard(Callback):
         for writer in self.writers.values():
             writer.flush()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         for writer in self.writers.values():
             writer.close()
         self.writers = {}

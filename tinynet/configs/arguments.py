@@ -3,15 +3,22 @@
 The errors say what was probably meant.
 """
 
+from __future__ import annotations
+
 import difflib
 import functools
 import inspect
 import opcode
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .checks import is_flag, is_integer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 OTHER_NAMES = {  # of Keras 1 and 2, and of others -> ours
     "lr": "learning_rate", "decay": "weight_decay, or a schedule as learning_rate",
@@ -110,7 +117,7 @@ def _nearest(name, known):
     return f"; it is called {meant}" if meant else ""
 
 
-def absent(module):
+def absent(module: str) -> Callable[[str], Any]:
     """Return the `__getattr__` of the module of this name: an error that says what to do."""
 
     def __getattr__(name):

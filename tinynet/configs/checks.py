@@ -1,12 +1,18 @@
 """Checks of arguments: each returns the value, or raises an error that names it and what came."""
 
+from __future__ import annotations
+
 import math
 from operator import ge, gt, le, lt
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def is_integer(value, least=None):
+
+def is_integer(value: Any, least: int | None = None) -> bool:
     """Return whether `value` is an integer (bool is none) and not below `least`."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     return whole and (least is None or value >= least)
@@ -41,8 +47,9 @@ def is_number(value) -> bool:
         return False
 
 
-def check_number(name, value, low=None, high=None, *, above=None, below=None,
-                 kind="a finite number") -> float:  # fmt: skip
+def check_number(name: str, value: Any, low: float | None = None, high: float | None = None, *,
+                 above: float | None = None, below: float | None = None,
+                 kind: str = "a finite number") -> float:  # fmt: skip
     """Return `value` as a float, if low <= value <= high and above < value < below; else raise.
 
     NaN, infinity, bools and what is no number are refused; `kind` is what the message calls it.

@@ -4,15 +4,25 @@ A file holds names and numbers only. What a name means is looked up here; nothin
 or unpickled because a file says so.
 """
 
+from __future__ import annotations
+
 import contextlib
 import contextvars
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from ..configs.types import T
 
 _registered = {}  # "package>Name" -> class or function
 _names = {}  # class or function -> "package>Name"
 _scope = contextvars.ContextVar("custom_objects", default={})  # noqa: B039  never written to
 
 
-def register_keras_serializable(package="Custom", name=None):
+def register_keras_serializable(package: str = "Custom",
+                                name: str | None = None) -> Callable[[T], T]:  # fmt: skip
     """Decorator: files may name this class (or function) without `custom_objects`.
 
     Args:
@@ -34,12 +44,12 @@ def register_keras_serializable(package="Custom", name=None):
     return decorate
 
 
-def get_custom_objects() -> dict:
+def get_custom_objects() -> dict[str, Any]:
     """Return what is registered; changes to this dict count."""
     return _registered
 
 
-def get_registered_name(obj) -> str:
+def get_registered_name(obj: Any) -> str:
     """Return the name that files know a class or function by."""
     return _names.get(obj, obj.__name__)
 
@@ -49,14 +59,15 @@ def is_registered(obj) -> bool:
     return callable(obj) and obj in _names
 
 
-def get_registered_object(name, custom_objects=None, module_objects=None):
+def get_registered_object(name: str, custom_objects: dict[str, Any] | None = None,
+                          module_objects: Any = None) -> Any:  # fmt: skip
     """Return the class or function of that name, or None."""
     found = find((name,), custom_objects)
     return found if found is not None else (module_objects or {}).get(name)
 
 
 @contextlib.contextmanager
-def custom_object_scope(custom_objects):
+def custom_object_scope(custom_objects: dict[str, Any]) -> Iterator[Any]:
     """Within the block, files may name the objects of this dict: name -> class or function."""
     token = _scope.set({**_scope.get(), **(custom_objects or {})})
     try:

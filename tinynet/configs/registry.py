@@ -5,12 +5,21 @@ that Keras knows them by. Case and underscores in a name do not count; an unknow
 that suggests the nearest one.
 """
 
+from __future__ import annotations
+
 import difflib
 import inspect
+from typing import TYPE_CHECKING
 
 from . import custom_objects as custom
 from .arguments import check_arguments
 from .keras import adapt, constructor_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Self
+
+    from ..configs.types import Config, Named, T
 
 SHARED = {"name", "trainable", "dtype", "input_shape", "input_dim"}  # arguments of all layers
 
@@ -40,19 +49,24 @@ class Registry:
         takes_functions: whether a plain function, which goes by its name, is such an object, too.
     """
 
-    def __init__(self, kind: str, module: str, arguments=None, takes_functions=False):
+    arguments: Any
+    kind: str
+    module: str
+
+    def __init__(self, kind: str, module: str, arguments: Any = None,
+                 takes_functions: bool = False) -> None:  # fmt: skip
         self.kind, self.module, self.arguments = kind, module, arguments
         self.takes_functions = takes_functions
-        self.objects = {}  # name as shown -> class or object
-        self.keys = {}  # name without case and underscores -> class or object
-        self.functions = {}  # name -> function, for configs whose class is "function"
+        self.objects: dict[Any, Any] = {}  # name as shown -> class or object
+        self.keys: dict[Any, Any] = {}  # name without case and underscores -> class or object
+        self.functions: dict[Any, Any] = {}  # name -> function, for configs of class "function"
 
-    def add(self, name, obj):
+    def add(self, name: str, obj: Any) -> None:
         """Let `name` stand for `obj`, a class or an object."""
         self.objects[name] = obj
         self.keys[_key(name)] = obj
 
-    def register(self, *aliases):
+    def register(self, *aliases: Any) -> Callable[[T], T]:
         """Return a class decorator: the class's name and the aliases stand for it."""
 
         def decorate(cls):
@@ -64,7 +78,7 @@ class Registry:
 
         return decorate
 
-    def lookup(self, name: str, custom_objects=None):
+    def lookup(self, name: str, custom_objects: dict[str, Any] | None = None) -> Any:
         """Return the class (or object) registered under `name`."""
         found = custom.find((name, name.rpartition(">")[2]), custom_objects)
         if found is not None:
@@ -77,7 +91,7 @@ class Registry:
         raise ValueError(f"unknown {self.kind} {name!r}{hint} (known: "
                          f"{', '.join(sorted(self.objects))})")  # fmt: skip
 
-    def get(self, identifier, custom_objects=None):
+    def get(self, identifier: Named, custom_objects: dict[str, Any] | None = None) -> Any:
         """Return the object that a name, config dict or class stands for; None for None."""
         if identifier is None:
             return None
@@ -93,7 +107,7 @@ class Registry:
         raise TypeError(f"{self.kind} must be a name, a config dict, a class or an object, "
                         f"received {identifier!r} of type {type(identifier).__name__}")  # fmt: skip
 
-    def serialize(self, obj):
+    def serialize(self, obj: Any) -> Any:
         """Return the config dict that `deserialize` turns back into an equal object.
 
         A class that is not tinynet's own goes by its module and by its name as `registered_name`;
@@ -117,7 +131,7 @@ class Registry:
             "registered_name": None if own else custom.get_registered_name(cls),
         }
 
-    def deserialize(self, config, custom_objects=None):
+    def deserialize(self, config: Config, custom_objects: dict[str, Any] | None = None) -> Any:
         """Return an object from what `serialize` returned (or from a name)."""
         if config is None or isinstance(config, str):
             return self.get(config, custom_objects)
@@ -157,7 +171,8 @@ class Registry:
                              f"custom_objects={{{name!r}: ...}}")  # fmt: skip
         return self.functions.get(name) or self.get(name)
 
-    def custom(self, name, config, custom_objects=None):
+    def custom(self, name: str, config: Config,
+               custom_objects: dict[str, Any] | None = None) -> Any:  # fmt: skip
         """Return the user's class that `config` was made from."""
         registered = config.get("registered_name")
         cls = custom.find((registered, name), custom_objects)
@@ -209,7 +224,7 @@ def _module_of(thing):
     return str(getattr(thing, "__module__", None)).partition(".")[0]
 
 
-def is_custom(config):
+def is_custom(config: Config) -> bool:
     """Return whether a config's class is a user's, going by its module and its registered name.
 
     Keras registers a few classes of its own, "Functional" for one, under their plain names.
@@ -227,21 +242,21 @@ class Configurable:
     `config_keys` names them; each is stored under the attribute of the same name.
     """
 
-    config_keys: tuple = ()
+    config_keys: tuple[str, ...] = ()
 
-    def __new__(cls, *args, **options):
+    def __new__(cls, *args: Any, **options: Any) -> Self:
         check_arguments(cls, args, options)
         return super().__new__(cls)
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         """Return the constructor's arguments as plain values."""
         return {key: getattr(self, key) for key in self.config_keys}
 
     @classmethod
-    def from_config(cls, config: dict):
+    def from_config(cls, config: Config) -> Self:
         """Return an equal object from `get_config()`'s dict."""
         return cls(**config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         inside = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
         return f"{type(self).__name__}({inside})"

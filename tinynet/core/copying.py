@@ -5,9 +5,15 @@ belongs to a step (flat vectors, recorded steps, what `forward` saved), is left 
 it anew. Kernels go by the name of their device.
 """
 
+from __future__ import annotations
+
 import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 
 class Copied:
@@ -17,9 +23,9 @@ class Copied:
         derived: attribute -> what a copy has in its place.
     """
 
-    derived: dict = {}  # noqa: RUF012  replaced, never changed
+    derived: dict[str, Any] = {}  # noqa: RUF012  replaced, never changed
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Return the attributes of a copy."""
         own = vars(self)
         return own | {name: value for name, value in self.derived.items() if name in own}
@@ -28,7 +34,7 @@ class Copied:
 class CopiedWhole(Copied):
     """Base of what has parts: `copy.copy`, too, copies them."""
 
-    def __copy__(self):
+    def __copy__(self) -> Self:
         return copy.deepcopy(self)
 
 

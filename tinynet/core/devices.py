@@ -4,9 +4,15 @@ Only this module imports kernels. Layers, losses and optimizers are handed a dev
 and never learn which device it is.
 """
 
+from __future__ import annotations
+
 import importlib
 import os
 import pathlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 kernels = importlib.import_module("tinynet.kernels")
 
@@ -45,7 +51,7 @@ def kernel_sources() -> list:
     return sorted([*folder.rglob("*.py"), *folder.rglob("*.cu*")])
 
 
-def load_ops(device: str = "reference"):
+def load_ops(device: str = "reference") -> Any:
     """The kernel module of `device` (see `resolve`)."""
     return kernels.load(resolve(device))
 

@@ -5,6 +5,15 @@ a KerasTensor, the promise of the node's output. `Model(inputs, outputs)` follow
 from its outputs; `order` says in which order they are then carried out.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import DType, Shape
+
 
 class KerasTensor:
     """The output of a node before there is data: a shape and a dtype.
@@ -16,26 +25,32 @@ class KerasTensor:
         index: which of the node's outputs it is.
     """
 
-    def __init__(self, shape, dtype, node, index=0):
+    dtype: DType
+
+    index: int
+    node: Any
+    shape: Shape
+
+    def __init__(self, shape: Shape, dtype: DType, node: Any, index: int = 0) -> None:
         self.shape, self.dtype, self.node, self.index = tuple(shape), dtype, node, index
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The name of the layer that computes it."""
         return self.node.layer.name
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         return len(self.shape)
 
-    def __array__(self, *args, **kwargs):
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"{self!r} holds no numbers yet: make a model of it, Model(inputs, "
                         "outputs), and call the model on arrays")  # fmt: skip
 
-    def __bool__(self):
+    def __bool__(self) -> Any:
         raise TypeError(f"{self!r} holds no numbers yet, so it is neither true nor false")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape} dtype={self.dtype} of {self.name!r}>"
 
 

@@ -4,11 +4,17 @@ Parts that compute together (a model, its layers, its loss and optimizer; anothe
 a layer) have one lock. Models that share nothing run side by side.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import os
 import threading
 import weakref
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..configs.types import T
 
 _all = weakref.WeakSet()
 
@@ -105,7 +111,7 @@ def locked(*parts):
             lock.give()
 
 
-def exclusive(function):
+def exclusive(function: T) -> T:
     """A method or function during which no other thread computes with its first argument."""
 
     @functools.wraps(function)

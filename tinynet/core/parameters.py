@@ -4,11 +4,14 @@ A `Parameter` made by a layer owns its array. A model moves the parameters of al
 one `FlatParameters`, so that an optimizer updates the whole network with one pass over one vector.
 """
 
+from __future__ import annotations
+
 import contextlib
 import contextvars
 import itertools
 import math
 import operator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +19,11 @@ from ..configs.checks import check_flag
 from .copying import own
 from .variable import Variable, fitting
 from .versions import Versioned, new_version
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from ..configs.types import Array, ArrayLike, Named, Path, State
 
 _allowance = contextvars.ContextVar("allowance", default=None)
 
@@ -74,23 +82,32 @@ class Parameter(Variable, Versioned):
         constraint: applied to the value after each update; None for none.
     """
 
-    unversioned = frozenset({"value", "grad", "home"})
+    constraint: Named
+    path: str
+    regularizer: Named
+    value: Array
 
-    def __init__(self, value, name="parameter", trainable=True, regularizer=None, path=None,
-                 constraint=None):  # fmt: skip
+    grad: Any
+    name: str
+
+    unversioned: frozenset[str] = frozenset({"value", "grad", "home"})
+
+    def __init__(self, value: Array, name: str = "parameter", trainable: bool = True,
+                 regularizer: Named = None, path: Path | None = None,
+                 constraint: Named = None) -> None:  # fmt: skip
         self.name, self.path = name, path or name
         self.regularizer, self.constraint = regularizer, constraint
         self.value, self.grad = value, None
-        self.home = None  # the FlatParameters whose vectors we are views of
+        self.home: Any = None  # the FlatParameters whose vectors we are views of
         self.learnable = True
         self.trainable = trainable
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         return self._trainable
 
     @trainable.setter
-    def trainable(self, value):
+    def trainable(self, value: bool) -> None:
         self._trainable = check_flag("trainable", value)
         if self.home is None:  # else the model gives and takes it, when it lays out its vectors
             if not self._trainable:
@@ -98,11 +115,11 @@ class Parameter(Variable, Versioned):
             elif self.grad is None:
                 self.grad = np.zeros(self.value.shape, self.value.dtype)  # takes no memory yet
 
-    shape = property(operator.attrgetter("value.shape"))
-    dtype = property(operator.attrgetter("value.dtype"))
-    size = property(operator.attrgetter("value.size"))
+    shape: Any = property(operator.attrgetter("value.shape"))
+    dtype: Any = property(operator.attrgetter("value.dtype"))
+    size: Any = property(operator.attrgetter("value.size"))
 
-    def assign(self, value):
+    def assign(self, value: ArrayLike) -> Self:
         """Overwrite the value in place.
 
         Raises:
@@ -113,18 +130,18 @@ class Parameter(Variable, Versioned):
         self.value[...] = value if self.home is None else self.home.ops.from_host(value)
         return self
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"value": self.numpy(), "grad": None, "home": None}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: State) -> None:
         vars(self).update(state)
         self.value = own(self.value)
         self.trainable = self.trainable  # makes the gradient
 
-    def array(self):
+    def array(self) -> Array:
         return self.value if self.home is None else self.home.ops.to_host(self.value)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"<Parameter {self.path} shape={self.shape} dtype={self.dtype} "
             f"trainable={self.trainable}>"

@@ -4,11 +4,21 @@ Arithmetic, comparisons, indexing and NumPy's functions take a variable as they 
 array, and give plain arrays. Only `assign` and its kin change it.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .. import initializers
 from ..config import floatx
 from .copying import own
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Self
+
+    from ..configs.types import Array, ArrayLike, DType, Named, Shape, State
 
 
 def fitting(name, value, shape):
@@ -43,11 +53,14 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         value: the live array.
     """
 
-    __hash__ = object.__hash__
-    trainable = False
+    path: str
 
-    def __init__(self, initializer, shape=None, dtype=None, trainable=True, autocast=True,
-                 aggregation="none", synchronization="auto", name="variable"):  # fmt: skip
+    __hash__ = object.__hash__
+    trainable: bool = False
+
+    def __init__(self, initializer: Named, shape: Shape | None = None, dtype: DType | None = None,
+                 trainable: bool = True, autocast: bool = True, aggregation: str = "none",
+                 synchronization: str = "auto", name: str = "variable") -> None:  # fmt: skip
         self.name = self.path = name
         self.trainable = bool(trainable)
         if isinstance(initializer, str):
@@ -57,17 +70,17 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         elif dtype is None and not hasattr(initializer, "dtype"):
             dtype = floatx()
         value = np.array(initializer, dtype)
-        self.value = value if shape is None else fitting(name, value, tuple(shape))
+        self.value: Array = value if shape is None else fitting(name, value, tuple(shape))
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: State) -> None:
         vars(self).update(state)
         self.value = own(self.value)
 
-    def array(self):
+    def array(self) -> Array:
         """Return the live array, or a copy of it, on the host."""
         return self.value
 
-    def assign(self, value):
+    def assign(self, value: ArrayLike) -> Self:
         """Overwrite the array and return the variable.
 
         Raises:
@@ -76,32 +89,32 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         self.value[...] = fitting(self.path, value, self.shape)
         return self
 
-    shape = property(lambda self: self.array().shape)
-    dtype = property(lambda self: self.array().dtype)
-    ndim = property(lambda self: len(self.shape))
-    size = property(lambda self: self.array().size)
+    shape: Any = property(lambda self: self.array().shape)
+    dtype: Any = property(lambda self: self.array().dtype)
+    ndim: Any = property(lambda self: len(self.shape))
+    size: Any = property(lambda self: self.array().size)
     T = property(lambda self: self.numpy().T, doc="A transposed copy.")
 
-    def numpy(self):
+    def numpy(self) -> Array:
         """Return a copy of the array."""
         return np.array(self.array())
 
-    def item(self, *index):
+    def item(self, *index: Any) -> Any:
         """Return one entry, the only one without an index, as a Python number."""
         return self.array().item(*index)
 
-    def assign_add(self, value):
+    def assign_add(self, value: ArrayLike) -> Self:
         """Add an array, or a number."""
         return self.assign(self.array() + np.asarray(value))
 
-    def assign_sub(self, value):
+    def assign_sub(self, value: ArrayLike) -> Self:
         """Subtract an array, or a number."""
         return self.assign(self.array() - np.asarray(value))
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DType | None = None, copy: bool | None = None) -> Array:
         return np.array(self.array(), dtype=dtype)  # a copy: only `assign` changes the variable
 
-    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         inputs = [x.array() if isinstance(x, Variable) else x for x in inputs]
         if "out" not in options:
             return getattr(ufunc, method)(*inputs, **options)
@@ -112,29 +125,29 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         out[...] = result
         return out
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return self.numpy()[key]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return iter(self.numpy())
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.array())
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.item())
 
-    def __int__(self):
+    def __int__(self) -> int:
         return int(self.item())
 
-    def __index__(self):
+    def __index__(self) -> int:
         return self.numpy().__index__()
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self.array())
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         return format(self.numpy() if self.ndim else self.item(), spec) if spec else str(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} shape={self.shape} dtype={self.dtype}>"

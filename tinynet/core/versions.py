@@ -8,6 +8,13 @@ A version is an object of its own, equal to nothing else: it can't be mistaken f
 after copying or pickling neither.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
 _latest = object()
 
 
@@ -32,13 +39,13 @@ class Versioned:
     """
 
     version = None
-    unversioned = frozenset()
+    unversioned: frozenset[str] = frozenset()
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
         if name not in self.unversioned:
             object.__setattr__(self, "version", new_version())
 
-    def __delattr__(self, name):
+    def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
         object.__setattr__(self, "version", new_version())

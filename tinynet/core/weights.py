@@ -1,5 +1,9 @@
 """The weights of a layer or a model: lists of them, reading, writing, freezing."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..configs.checks import check_flag
@@ -8,6 +12,14 @@ from .layout import current_layout
 from .locks import exclusive
 from .parameters import assign_all
 from .versions import new_version
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike
+    from ..core.parameters import Parameter
+    from ..layers.base import Layer
 
 
 class Weights:
@@ -20,46 +32,52 @@ class Weights:
         graphs: training mode -> the functional model that its `call` was recorded as, or None.
     """
 
+    graphs: Any
+    may_hold: bool
+    non_trainable_variables: Any
+    trainable_variables: Any
+    variables: Any
+
     inner_layers = None
-    own_parameters = ()
+    own_parameters: Any = ()
     known_layout = None  # see `layout`
     may_hold, graphs = False, None
 
     @property
-    def layout(self):
+    def layout(self) -> Any:
         """The layers and parameters inside, see `core.layout`."""
         return current_layout(self)
 
-    def leaves(self):
+    def leaves(self) -> list[Layer]:
         """All layers that do the work, at any depth, each once."""
         return list(self.layout.leaves)
 
     @property
-    def parameters(self):
+    def parameters(self) -> list[Parameter]:
         """All Parameters, layer by layer, those that can learn first; freezing keeps the order."""
         return list(self.layout.parameters)
 
     weights = variables = parameters
 
     @property
-    def trainable_weights(self):
+    def trainable_weights(self) -> list[Parameter]:
         """The parameters that an optimizer updates."""
         return list(self.layout.trainable)
 
     @property
-    def non_trainable_weights(self):
+    def non_trainable_weights(self) -> list[Parameter]:
         """The others: frozen ones and moving statistics."""
         return list(self.layout.frozen)
 
     trainable_variables, non_trainable_variables = trainable_weights, non_trainable_weights
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         """False freezes the parameters, in all layers inside; True thaws all that can learn."""
         return any(leaf.learns for leaf in self.layout.leaves)
 
     @trainable.setter
-    def trainable(self, value):
+    def trainable(self, value: bool) -> None:
         learns = check_flag("trainable", value)
         for leaf in self.layout.leaves:
             leaf.learns = learns
@@ -67,13 +85,13 @@ class Weights:
                 p.trainable = leaf.learns and p.learnable
 
     @property
-    def losses(self):
+    def losses(self) -> list[float]:
         """The penalties as numbers: on what layers put out when called last, then on weights."""
         made = [leaf.activity_losses for leaf in self.layout.penalized]
         on_outputs = [float(np.sum(values)) for values in made if isinstance(values, np.ndarray)]
         return on_outputs + [float(p.regularizer(p.numpy())) for p in self.layout.regularized]
 
-    def take_context(self, context):
+    def take_context(self, context: Any) -> None:
         """Compute with these arrays and kernels from now on, as do all layers inside."""
         for part in self.layout.parts:
             part.context = context
@@ -85,12 +103,12 @@ class Weights:
         return sum(p.size for p in self.parameters)
 
     @exclusive
-    def get_weights(self):
+    def get_weights(self) -> list[Array]:
         """Copies of all parameters as arrays, in the order of `weights`."""
         return [p.numpy() for p in self.parameters]
 
     @exclusive
-    def set_weights(self, weights):
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Overwrite all parameters with arrays in the order of `weights`.
 
         Raises:
@@ -99,5 +117,5 @@ class Weights:
         self.require_built("set_weights")
         assign_all(self.parameters, weights, repr(self.name))
 
-    def require_built(self, doing):
+    def require_built(self, doing: str) -> None:
         """Raise where `doing` needs weights that are not there yet; a layer may have none."""

@@ -3,12 +3,20 @@
 Arrays keep their dtype and layout (a uint8 image stays uint8): rows are cast batch by batch.
 """
 
+from __future__ import annotations
+
 import mmap
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .objects import NUMBERS, from_pandas, numbers_of, words_as_numbers
 from .sparse import SparseRows, is_sparse
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike, DType
 
 FEW = 4096  # numbers of which a temporary costs less than to have warnings ignored
 READ_AT_ONCE = 1 << 26  # bytes of a mapped file that are read and checked before the first step
@@ -67,7 +75,7 @@ def _converted(data, where):
         raise TypeError(f"{where}: {kind} can't be read as an array: {error}") from None
 
 
-def check_finite(array, where, rows=None, dtype=None):
+def check_finite(array: ArrayLike, where: str, rows: Any = None, dtype: DType | None = None) -> Any:
     """Raise with the row of the first NaN or infinity.
 
     Args:

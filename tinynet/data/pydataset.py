@@ -1,8 +1,15 @@
 """PyDataset: a data set that makes its batches itself, by number; with Keras's names."""
 
+from __future__ import annotations
+
 import collections
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 
 class PyDataset:
@@ -22,30 +29,34 @@ class PyDataset:
         max_queue_size: how many batches may be prepared ahead.
     """
 
+    use_multiprocessing: bool
+    workers: int
+
     workers, use_multiprocessing, max_queue_size = 1, False, 10
 
-    def __init__(self, workers=1, use_multiprocessing=False, max_queue_size=10):
+    def __init__(self, workers: int = 1, use_multiprocessing: bool = False,
+                 max_queue_size: int = 10) -> None:  # fmt: skip
         self.workers, self.use_multiprocessing = workers, use_multiprocessing
-        self.max_queue_size = max_queue_size
+        self.max_queue_size: int = max_queue_size
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         """Return batch number `index`, from 0."""
         raise NotImplementedError(f"{type(self).__name__} needs __getitem__(index)")
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int:
         """Batches of an epoch; None: there is no end."""
         if hasattr(self, "__len__"):
             return len(self)
         raise NotImplementedError(f"{type(self).__name__} needs __len__, or num_batches")
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         """Called before the first batch of every epoch."""
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         """Called after the last batch of every epoch."""
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         """Iterate over all batches in order."""
         count = self.num_batches
         return (self[i] for i in (itertools.count() if count is None else range(count)))

@@ -1,7 +1,10 @@
 """split_dataset: arrays cut in two, with the names and the order of Keras."""
 
+from __future__ import annotations
+
 import numbers
 import random
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,8 +12,12 @@ from ..random import draw_seed
 from .arrays import as_rows
 from .dataset import same_length
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def split_dataset(dataset, left_size=None, right_size=None, shuffle=False, seed=None):
+
+def split_dataset(dataset: Any, left_size: float | None = None, right_size: float | None = None,
+                  shuffle: bool = False, seed: int | None = None) -> tuple[Any, Any]:  # fmt: skip
     """Cut arrays into a left and a right part, along their rows.
 
     Args:

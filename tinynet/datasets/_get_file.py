@@ -1,5 +1,7 @@
 """`utils.get_file`: a file of one's own from the network, kept in the cache."""
 
+from __future__ import annotations
+
 import tarfile
 import zipfile
 from pathlib import Path
@@ -7,9 +9,11 @@ from pathlib import Path
 from ._files import cache_folder
 
 
-def get_file(fname=None, origin=None, untar=False, md5_hash=None, file_hash=None,
-             cache_subdir="datasets", hash_algorithm="auto", extract=False, archive_format="auto",
-             cache_dir=None, force_download=False):  # fmt: skip
+def get_file(fname: str | None = None, origin: str | None = None, untar: bool = False,
+             md5_hash: str | None = None, file_hash: str | None = None,
+             cache_subdir: str = "datasets", hash_algorithm: str = "auto", extract: bool = False,
+             archive_format: str = "auto", cache_dir: Path | None = None,
+             force_download: bool = False) -> str:  # fmt: skip
     """Return the path of a file, downloaded unless it is in the cache.
 
     Args:

@@ -6,14 +6,23 @@ their skin, sets the prices. It is a subject for what can be wrong with data; fo
 `california_housing`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from . import _files, _splits
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Path
 
 SHA256 = "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5"
 FILE = _files.of_keras("boston_housing.npz", f"sha256:{SHA256}", "keras-datasets")
 SHAPE = (506, 13)
 
 
-def load_data(path="boston_housing.npz", test_split=0.2, seed=113):
+def load_data(path: Path = "boston_housing.npz", test_split: float = 0.2, seed: int = 113) -> Any:
     """Return 13 numbers about each suburb, and the median price in thousands of dollars.
 
     Args:

@@ -1,7 +1,16 @@
 """California housing: 20,640 districts of 1990 with the median price of their houses (Pace, Barry
 1997)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from . import _files, _splits
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Path
 
 SHA256 = "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f"
 FILE = _files.of_keras("california_housing.npz", f"sha256:{SHA256}")
@@ -9,7 +18,8 @@ SHAPE = (20_640, 8)
 SMALL = 600  # rows of the small version
 
 
-def load_data(version="large", path="california_housing.npz", test_split=0.2, seed=113):
+def load_data(version: str = "large", path: Path = "california_housing.npz",
+              test_split: float = 0.2, seed: int = 113) -> Any:  # fmt: skip
     """Return 8 numbers about each district, and the median price in dollars.
 
     The columns: median income, age of the houses, rooms and bedrooms of a household, people, people

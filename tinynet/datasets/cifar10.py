@@ -1,8 +1,15 @@
 """CIFAR-10: 60,000 photographs of 32x32 pixels, of ten kinds of things (Krizhevsky 2009)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from . import _cifar
+
+if TYPE_CHECKING:
+    from typing import Any
 
 FILE = _cifar.published(
     "cifar-10-python.tar.gz", "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
@@ -12,7 +19,7 @@ FOLDER = "cifar-10-batches-py"
 COUNT = 10_000  # images in each of the six files
 
 
-def load_data():
+def load_data() -> Any:
     """Return the photographs with their labels; downloaded once, see `tinynet.datasets`.
 
     Labels: 0 airplane, 1 automobile, 2 bird, 3 cat, 4 deer, 5 dog, 6 frog, 7 horse, 8 ship,

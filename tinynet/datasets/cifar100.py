@@ -1,7 +1,14 @@
 """CIFAR-100: 60,000 photographs of 32x32 pixels, of 100 kinds of things in 20 groups (Krizhevsky
 2009)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from . import _cifar
+
+if TYPE_CHECKING:
+    from typing import Any
 
 FILE = _cifar.published(
     "cifar-100-python.tar.gz", "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
@@ -12,7 +19,7 @@ TRAIN, TEST = 50_000, 10_000
 CLASSES = {"fine": 100, "coarse": 20}
 
 
-def load_data(label_mode="fine"):
+def load_data(label_mode: str = "fine") -> Any:
     """Return the photographs with their labels; downloaded once, see `tinynet.datasets`.
 
     The file is `cifar-100-python.tar.gz`, as it is published (169 MB).

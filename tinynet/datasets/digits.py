@@ -3,14 +3,20 @@
 Source: Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (UCI; CC BY 4.0).
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..configs.extras import needs
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def load_data(test_split=0.2, seed=113):
+
+def load_data(test_split: float = 0.2, seed: int = 113) -> Any:
     """Return the digits with their labels 0..9, without any network.
 
     The images are put in the order `numpy.random.RandomState(seed).permutation(1797)`; the last

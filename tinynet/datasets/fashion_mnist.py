@@ -1,6 +1,13 @@
 """Fashion-MNIST: 70,000 pictures of clothing (Xiao, Rasul, Vollgraf 2017; MIT license)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from . import _arrays, _files
+
+if TYPE_CHECKING:
+    from typing import Any
 
 MIRRORS = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
@@ -16,7 +23,7 @@ HASHES = {
 TRAIN, TEST = 60_000, 10_000
 
 
-def load_data():
+def load_data() -> Any:
     """Return the pictures with their labels; downloaded once, see `tinynet.datasets`.
 
     Labels: 0 T-shirt/top, 1 Trouser, 2 Pullover, 3 Dress, 4 Coat, 5 Sandal, 6 Shirt, 7 Sneaker,

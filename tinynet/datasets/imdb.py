@@ -1,10 +1,18 @@
 """IMDB: 50,000 film reviews as word ranks, good or bad (Maas et al. 2011)."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import _arrays, _files, _splits, _words
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Path
 
 SHA256 = "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"
 FILE = _files.of_keras("imdb.npz", f"sha256:{SHA256}", "text-datasets")
@@ -14,8 +22,9 @@ WORD_INDEX = _files.of_keras(  # Keras never published a SHA-256 of this one
 COUNT = 25_000  # reviews to train on, and as many to test
 
 
-def load_data(path="imdb.npz", num_words=None, skip_top=0, maxlen=None, seed=113, start_char=1,
-              oov_char=2, index_from=3):  # fmt: skip
+def load_data(path: Path = "imdb.npz", num_words: int | None = None, skip_top: int = 0,
+              maxlen: int | None = None, seed: int = 113, start_char: int = 1, oov_char: int = 2,
+              index_from: int = 3) -> Any:  # fmt: skip
     """Return reviews as lists of word ids, the most frequent word lowest; labels 0 bad, 1 good.
 
     A word of rank r becomes r + index_from; each review begins with start_char. As in Keras, an
@@ -49,7 +58,7 @@ def load_data(path="imdb.npz", num_words=None, skip_top=0, maxlen=None, seed=113
     )
 
 
-def get_word_index(path="imdb_word_index.json"):
+def get_word_index(path: Path = "imdb_word_index.json") -> dict[str, int]:
     """Return the rank of each word: {"the": 1, "and": 2, ...}; an id of `load_data` is 3 more.
 
     Raises:

@@ -1,15 +1,23 @@
 """MNIST: 70,000 handwritten digits (LeCun, Cortes, Burges 1998; CC BY-SA 3.0)."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 from . import _arrays, _files
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Path
 
 SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 FILE = _files.of_keras("mnist.npz", f"sha256:{SHA256}", "img-datasets")
 TRAIN, TEST = 60_000, 10_000
 
 
-def load_data(path="mnist.npz"):
+def load_data(path: Path = "mnist.npz") -> Any:
     """Return the digits with their labels 0..9; downloaded once, see `tinynet.datasets`.
 
     Args:
@@ -27,7 +35,7 @@ def load_data(path="mnist.npz"):
         return part(archive, "train", TRAIN), part(archive, "test", TEST)
 
 
-def part(archive, name: str, count: int):
+def part(archive: dict[str, Any], name: str, count: int) -> tuple[Any, Any]:
     """Return x and y of "train" or "test", `count` images, out of an open .npz."""
     x = _arrays.member(archive, f"x_{name}", (count, 28, 28), "uint8")
     y = _arrays.member(archive, f"y_{name}", (count,), "uint8")

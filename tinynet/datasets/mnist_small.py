@@ -5,20 +5,28 @@ among its 10,000. Every ten images in a row are one of each digit, so that all p
 balanced. `make()` made the file, of `mnist.load_data()`.
 """
 
+from __future__ import annotations
+
 import io
 import pathlib
 import zipfile
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..saving.atomic import atomic_path
 from . import _arrays, mnist
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike, Path
+
 FILE = pathlib.Path(__file__).with_name("mnist_small.npz")
 TRAIN, TEST = 200, 50  # images of each digit
 
 
-def load_data():
+def load_data() -> Any:
     """Return 2,000 digits to train on and 500 to test, without any network.
 
     A network of dense layers that learns from them alone reads about nine digits in ten.
@@ -34,14 +42,14 @@ def load_data():
         return mnist.part(archive, "train", 10 * TRAIN), mnist.part(archive, "test", 10 * TEST)
 
 
-def first_of_each(x, y, count: int):
+def first_of_each(x: ArrayLike, y: ArrayLike, count: int) -> tuple[Any, Any]:
     """Return the first image of each of ten digits, the second of each, ...; and their labels."""
     rows = np.stack([np.flatnonzero(y == digit)[:count] for digit in range(10)])  # (10, count)
     rows = np.sort(rows, axis=0).T.ravel()  # ten in a row are in their order in x
     return x[rows], y[rows]
 
 
-def make(path=FILE):
+def make(path: Path = FILE) -> None:
     """Write the file, packed with LZMA; the same bytes in every call."""
     train, test = mnist.load_data()
     parts = {"train": first_of_each(*train, TRAIN), "test": first_of_each(*test, TEST)}

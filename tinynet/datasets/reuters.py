@@ -1,10 +1,18 @@
 """Reuters: 11,228 newswires as word ranks, of 46 topics (Lewis 1987; Reuters-21578)."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import _arrays, _files, _splits, _words
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Path
 
 SHA256 = "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916"
 FILE = _files.of_keras("reuters.npz", f"sha256:{SHA256}", "text-datasets")
@@ -19,8 +27,9 @@ LABELS = """
     dlr gas silver wpi hog lead"""
 
 
-def load_data(path="reuters.npz", num_words=None, skip_top=0, maxlen=None, test_split=0.2,
-              seed=113, start_char=1, oov_char=2, index_from=3):  # fmt: skip
+def load_data(path: Path = "reuters.npz", num_words: int | None = None, skip_top: int = 0,
+              maxlen: int | None = None, test_split: float = 0.2, seed: int = 113,
+              start_char: int = 1, oov_char: int = 2, index_from: int = 3) -> Any:  # fmt: skip
     """Return newswires as lists of word ids, the most frequent word lowest, and their topics.
 
     Args:
@@ -47,7 +56,7 @@ def load_data(path="reuters.npz", num_words=None, skip_top=0, maxlen=None, test_
     return _splits.cut(x, y, test_split)
 
 
-def get_word_index(path="reuters_word_index.json"):
+def get_word_index(path: Path = "reuters_word_index.json") -> Any:
     """Return the rank of each word; an id of `load_data` is 3 more.
 
     Raises:
@@ -57,7 +66,7 @@ def get_word_index(path="reuters_word_index.json"):
     return _words.word_index(WORD_INDEX, path)
 
 
-def get_label_names():
+def get_label_names() -> Any:
     """Return the names of the 46 topics; the one of label k is at place k."""
     return tuple(LABELS.split())
 

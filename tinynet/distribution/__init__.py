@@ -5,11 +5,17 @@ model.compile(..., distribute=keras.distribution.DataParallel())
 mpiexec -n 4 python train.py
 """
 
+from __future__ import annotations
+
 import functools
 import os
+from typing import TYPE_CHECKING
 
 from ..core.ranks import ALONE
 from .launch import found_launcher, import_mpi
+
+if TYPE_CHECKING:
+    from typing import Any
 
 OUTPUTS = ("first", "all")
 
@@ -30,14 +36,16 @@ class DataParallel:
             dropped; "all".
     """
 
-    def __init__(self, synchronize=True, output="first"):
+    synchronize: bool
+
+    def __init__(self, synchronize: bool = True, output: str = "first") -> None:
         if not isinstance(synchronize, bool):
             raise TypeError(f"DataParallel: synchronize must be a bool, received {synchronize!r}")
         if output not in OUTPUTS:
             raise ValueError(f'DataParallel: output must be "first" or "all", received {output!r}')
         self.synchronize, self.output = synchronize, output
 
-    def ranks(self):
+    def ranks(self) -> Any:
         """Return the ranks of this run, see `core.ranks`.
 
         Raises:
@@ -57,7 +65,7 @@ def _ranks(*options):
     return MpiRanks(mpi, *options)
 
 
-def ranks_for(distribute):
+def ranks_for(distribute: Any) -> Any:
     """Return the ranks that compile(distribute=...) names; None: as TINYNET_DISTRIBUTE says.
 
     Raises:
@@ -74,7 +82,7 @@ def ranks_for(distribute):
     return distribute.ranks()
 
 
-def survey():
+def survey() -> dict[str, Any]:
     """Describe what there is for several processes: name -> text."""
     try:
         mpi = import_mpi()

@@ -1,6 +1,12 @@
 """How this process was started, and MPI, if it is there."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # what launchers tell a process about how many there are
 SIZES = {
@@ -10,7 +16,7 @@ SIZES = {
 }
 
 
-def found_launcher():
+def found_launcher() -> str | None:
     """Return the launcher that started this process with others, or None."""
     for name, launcher in SIZES.items():
         if os.environ.get(name, "1") not in ("", "0", "1"):
@@ -18,7 +24,7 @@ def found_launcher():
     return None
 
 
-def import_mpi():
+def import_mpi() -> Any:
     """Return mpi4py's MPI; None where it is missing and nothing has started several processes.
 
     Raises:

@@ -1,17 +1,29 @@
 """From what a user hands over to the arrays of a step on the model's device."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..core.graph import each, is_list_of_shapes
 from ..core.locks import exclusive
 from ..data import Dataset, SeveralRows, SparseRows, rows_of
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike, Shape
+
 
 class BatchLoading:
     """How a model checks rows, and brings a batch to its device."""
 
+    loss: Any
+
     @exclusive
-    def dataset(self, x, y=None, sample_weight=None, class_weight=None, where=""):
+    def dataset(self, x: ArrayLike, y: ArrayLike = None, sample_weight: ArrayLike = None,
+                class_weight: dict[Any, float] | None = None, where: str = "") -> Any:  # fmt: skip
         """Return the user's rows as a Dataset, checked for this model.
 
         The model is built for their shape, and its loss made one for the targets' shape, unless
@@ -27,11 +39,11 @@ class BatchLoading:
         self.loss = loss or self.loss
         return data
 
-    def rows_of(self, x, y, sample_weight):
+    def rows_of(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike) -> Any:
         """Return x, targets and weights as rows, which may be cut."""
         return rows_of(self.names_of_inputs, self.outputs_and_losses(), x, y, sample_weight)
 
-    def outputs_and_losses(self):
+    def outputs_and_losses(self) -> list[Any] | None:
         """Return (name, whether it has a loss) of each output; None where there are no names."""
         names = self.names_of_outputs
         if names is None:
@@ -39,17 +51,17 @@ class BatchLoading:
         losses = getattr(self.loss, "losses", [self.loss] * len(names))
         return [(name, loss is not None) for name, loss in zip(names, losses, strict=True)]
 
-    def output_shape_for(self, rows):
+    def output_shape_for(self, rows: Any) -> Any:
         """Return the output shape for such inputs, which may have open lengths."""
         given = each(_any_rows, _parts(rows))
         return self.output_shape if given == self.input_shape else self.output_shape_of(given)
 
-    def batch(self, data, rows):
+    def batch(self, data: ArrayLike, rows: Any) -> tuple[Any, ...]:
         """(x, y, w) for `train_step`: some rows of a Dataset, as arrays of the device."""
         y, weight = targets(data, rows)
         return (self.input_rows(data.x, rows), *self.target_rows(y, weight, data.output_shape))
 
-    def input_rows(self, x, rows, k=0):
+    def input_rows(self, x: ArrayLike, rows: Any, k: int = 0) -> Any:
         """Some rows of x, input number k, in the model's dtype; a list for several inputs.
 
         Sparse ones are SciPy's matrix, if it can be used.
@@ -67,7 +79,8 @@ class BatchLoading:
             part = part.dense(self.dtype)
         return self.context.ops.from_host(np.ascontiguousarray(part, self.dtype))
 
-    def target_rows(self, y, sample_weight, output_shape):
+    def target_rows(self, y: ArrayLike, sample_weight: ArrayLike,
+                    output_shape: Shape) -> tuple[Any, Any]:  # fmt: skip
         """Targets (R,) or (R, C), and each row's share of the loss (R,), on the device.
 
         For several outputs two lists of them; y and sample_weight then are SeveralRows.

@@ -1,6 +1,9 @@
 """`compile`: optimizer, loss, metrics, device; and preparation before the first step."""
 
+from __future__ import annotations
+
 import contextlib
+from typing import TYPE_CHECKING
 
 from .. import distribution, losses, optimizers
 from ..configs.checks import check_flag, check_integer
@@ -17,33 +20,57 @@ from ..metrics.collection import Collection, as_list, by_output, check_names
 from .eager import Eager
 from .replay import Replay
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Config
+    from ..optimizers.base import Optimizer
+
 PARTS = losses.Loss, optimizers.Optimizer, Metric  # what several models may be compiled with
 
 
 class Compiled:
     """Base of Trainer: the optimizer, loss, metrics and device, and how steps are carried out."""
 
-    def __init__(self):
+    choice: Any
+    choosing: bool
+    compiled_metrics: Any
+    device: str
+    execution: Any
+    flat: Any
+    fused: bool
+    jit_compile: str
+    log_names: list[Any]
+    log_names_may_grow: bool
+    loss: Any
+    metrics_given: Any
+    optimizer: Any
+    run_eagerly: bool
+    steps_per_execution: int
+    weighted_metrics_given: Any
+
+    def __init__(self) -> None:
         super().__init__()
         self.optimizer = self.loss = self.flat = self.execution = None
         self.device, self.run_eagerly, self.fused = resolve(), False, False
         self.jit_compile, self.steps_per_execution = "auto", 1
         self.choosing, self.choice = False, None  # device="auto": whether, and what was taken
-        self.ranks = ALONE  # the processes that train it together
-        self.history = None
+        self.ranks: Any = ALONE  # the processes that train it together
+        self.history: dict[str, list[Any]] = None
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
-        self.course = None  # of the `fit` that goes on
-        self.fit_lock = Lock()  # taken as long as `fit` lasts
+        self.course: Any = None  # of the `fit` that goes on
+        self.fit_lock: Any = Lock()  # taken as long as `fit` lasts
         self.steps_taken = 0  # training steps since the model was made: keys the dropout masks
         self.passes_taken = 0  # shuffled passes over data: keys the permutations
-        self.shuffle_seed = None
+        self.shuffle_seed: Any = None
         self.log_names, self.log_names_may_grow = [], True  # what fit's logs will hold
 
     @exclusive
-    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None,
-                weighted_metrics=None, run_eagerly=False, steps_per_execution=1,
-                jit_compile="auto", auto_scale_loss=True, device=None,
-                distribute=None):  # fmt: skip
+    def compile(self, optimizer: str | Optimizer | Config = "rmsprop", loss: Any = None,
+                loss_weights: Any = None, metrics: Any = None, weighted_metrics: Any = None,
+                run_eagerly: bool = False, steps_per_execution: int = 1, jit_compile: str = "auto",
+                auto_scale_loss: bool = True, device: str | None = None,
+                distribute: Any = None) -> None:  # fmt: skip
         """Choose optimizer, loss, metrics and device; the same optimizer object keeps its state.
 
         Args:
@@ -109,11 +136,11 @@ class Compiled:
         self._take_device(device, ops)
 
     @property
-    def compiled(self):
+    def compiled(self) -> bool:
         """Whether `compile` was called."""
         return self.optimizer is not None
 
-    def first_use(self, measures=True):
+    def first_use(self, measures: bool = True) -> Any:
         """Context manager: where the first use of the model fails, it stays as it was.
 
         Args:
@@ -125,7 +152,7 @@ class Compiled:
         others = [one for one in (self.optimizer, self.loss) if one is not None]
         return undone_on_error(self, *others)
 
-    def check_not_training(self, doing):
+    def check_not_training(self, doing: str) -> None:
         """Raise RuntimeError while another thread is in the model's `fit`."""
         if self.fit_lock.is_taken():
             raise RuntimeError(f"{doing}: {self.name} is being trained by the fit of another "

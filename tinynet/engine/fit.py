@@ -1,6 +1,9 @@
 """The training loop: `fit`, `evaluate`, `predict`; `fit` reads as the algorithm."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 from ..core.graph import flat
 from ..core.locks import exclusive
@@ -15,16 +18,29 @@ from .logs import Logs
 from .state import Stateful
 from .step import Step
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..callbacks.base import Callback
+    from ..callbacks.history import History
+    from ..configs.types import ArrayLike, Path
+
 
 class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
     """What a model can do with data; `Sequential` adds the layers."""
 
-    def fit(
-        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None,
-        validation_split=0.0, validation_data=None, shuffle=True, class_weight=None,
-        sample_weight=None, initial_epoch=0, steps_per_epoch=None, validation_steps=None,
-        validation_batch_size=None, validation_freq=1, resume=None, coach=True,
-    ):  # fmt: skip
+    shuffle_seed: Any
+
+    def fit(self, x: ArrayLike = None, y: ArrayLike = None, batch_size: int | None = None,
+            epochs: int = 1, verbose: int | str = "auto",
+            callbacks: Callback | Sequence[Callback] | None = None, validation_split: float = 0.0,
+            validation_data: Any = None, shuffle: bool = True,
+            class_weight: dict[Any, Any] | None = None, sample_weight: ArrayLike = None,
+            initial_epoch: int = 0, steps_per_epoch: int | None = None,
+            validation_steps: int | None = None, validation_batch_size: int | None = None,
+            validation_freq: int = 1, resume: Path | None = None,
+            coach: bool = True) -> History:  # fmt: skip
         """Train for some epochs; everything is checked before the first step.
 
         Args:
@@ -87,12 +103,12 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         return self.history
 
     @property
-    def resumed(self):
+    def resumed(self) -> Any:
         """Whether `fit`, while it lasts, goes on from a snapshot."""
         return self.course is not None and self.course.resumed
 
     @exclusive
-    def order(self):
+    def order(self) -> dict[str, Any]:
         """Return what the permutations of the next pass over the data are drawn with."""
         seed = draw_seed() if self.shuffle_seed is None else self.shuffle_seed
         self.shuffle_seed = self.ranks.first(lambda: seed)
@@ -100,8 +116,10 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
 
     # ---------------------------------------------------------------------- evaluate and predict
 
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None,
-                 steps=None, callbacks=None, return_dict=False):  # fmt: skip
+    def evaluate(self, x: ArrayLike = None, y: ArrayLike = None, batch_size: int | None = None,
+                 verbose: int | str = "auto", sample_weight: ArrayLike = None,
+                 steps: int | None = None, callbacks: Callback | Sequence[Callback] | None = None,
+                 return_dict: bool = False) -> Any:  # fmt: skip
         """Return loss and metrics on data, without dropout, with moving statistics.
 
         Args:
@@ -139,7 +157,9 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         course.call("on_test_end", logs)
         return logs
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+    def predict(self, x: ArrayLike, batch_size: int | None = None, verbose: int | str = "auto",
+                steps: int | None = None,
+                callbacks: Callback | Sequence[Callback] | None = None) -> Any:  # fmt: skip
         """Return the outputs for all rows of x, a NumPy array (N, ...); needs no `compile`.
 
         Args:
@@ -162,11 +182,14 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
 
     # ------------------------------------------------------------------------------ one batch
 
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+    def train_on_batch(self, x: ArrayLike, y: ArrayLike = None, sample_weight: ArrayLike = None,
+                       class_weight: dict[Any, float] | None = None,
+                       return_dict: bool = False) -> Any:  # fmt: skip
         """Take one training step on exactly these rows; returns like `evaluate`."""
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
 
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+    def test_on_batch(self, x: ArrayLike, y: ArrayLike = None, sample_weight: ArrayLike = None,
+                      return_dict: bool = False) -> Any:  # fmt: skip
         """Return loss and metrics of exactly these rows; nothing is trained."""
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
@@ -186,7 +209,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
         return logs if return_dict else _flat(logs)
 
     @exclusive
-    def predict_on_batch(self, x):
+    def predict_on_batch(self, x: ArrayLike) -> Any:
         """Return the outputs for these rows."""
         with self.first_use(measures=False):
             data = self.dataset(x)

@@ -1,14 +1,24 @@
 """Inspection of one step without an update: gradients, all intermediate values, the first NaN."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..core.locks import exclusive
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike
 
 
 class Gradients:
     """Base of Trainer: gradients and traces of a step that is not taken."""
 
-    def gradients(self, x, y, sample_weight=None, training=True):
+    def gradients(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike = None,
+                  training: bool = True) -> Any:  # fmt: skip
         """The gradient of the loss, penalties included: parameter's path -> array of its shape.
 
         Nothing is updated, and moving statistics stay as they were.
@@ -16,7 +26,8 @@ class Gradients:
         return self.loss_and_gradients(x, y, sample_weight, training)[1]
 
     @exclusive
-    def loss_and_gradients(self, x, y, sample_weight=None, training=True):
+    def loss_and_gradients(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike = None,
+                           training: bool = True) -> tuple[Any, Any]:  # fmt: skip
         """Return the loss of a batch, and its gradients as in `gradients`."""
         self._require_compiled("gradients")
         with self.first_use():
@@ -31,7 +42,8 @@ class Gradients:
         grads = {p.path: np.array(to_host(p.grad)) for p in self.trainable_weights}
         return self.context.loss, grads
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(self, x: ArrayLike = None, y: ArrayLike = None, y_pred: ArrayLike = None,
+                     sample_weight: ArrayLike = None, training: bool = True) -> float:  # fmt: skip
         """Return the loss of predictions that were made before, with the penalties in `losses`.
 
         Args:
@@ -43,7 +55,7 @@ class Gradients:
             raise ValueError("compute_loss needs y and y_pred")
         return self.loss(y, y_pred, sample_weight) + sum(self.losses)
 
-    def trace(self, x, y, sample_weight=None):
+    def trace(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike = None) -> Any:
         """Return all values of a training step on (x, y); the model stays as it is.
 
         The result is a `tinynet.microscope.trace.Trace`; print it for tables.
@@ -53,7 +65,7 @@ class Gradients:
         return trace(self, x, y, sample_weight)
 
     @exclusive
-    def find_nan(self, x, y, sample_weight=None):
+    def find_nan(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike = None) -> Any:
         """Where the training step that (x, y) would cause first has NaN or infinity.
 
         Returns:

@@ -1,5 +1,9 @@
 """The loss and the metrics of the batches since the last reset: the logs of an epoch."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .. import metrics
@@ -7,6 +11,11 @@ from ..core.graph import each
 from ..core.ranks import ALONE
 from ..data import SeveralRows
 from ..metrics.collection import added_states, is_sum
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike
 
 
 class Logs:
@@ -18,12 +27,16 @@ class Logs:
         measured_for: the Course whose batches these have counted, or None.
     """
 
-    def __init__(self):
+    compiled_metrics: Any
+    loss_tracker: Any
+    measured_for: Any
+
+    def __init__(self) -> None:
         self.measured_for = None
         self.loss_tracker, self.compiled_metrics = metrics.Mean(name="loss"), None
         self.measured_for = None
 
-    def measure_for(self, course):
+    def measure_for(self, course: Any) -> None:
         """Have the metrics count for another call of `fit` or `evaluate`, or for none (None).
 
         What they have counted for a Course is `set_aside` there until it measures again.
@@ -40,12 +53,13 @@ class Logs:
                 self.loss_tracker.set_state(loss)
                 metrics.set_state(kept)
 
-    def counts_here(self):
+    def counts_here(self) -> Any:
         """Whether rows of the running batch count here: those that all ranks have, on the first."""
         part = self.step_context.part
         return part.copies == 1 or part.ranks.rank == 0
 
-    def update_metrics(self, y, predictions, weight, rows=None):
+    def update_metrics(self, y: ArrayLike, predictions: ArrayLike, weight: Any,
+                       rows: Any = None) -> None:  # fmt: skip
         """Count this rank's rows of some batches, see `Collection.update`.
 
         Metrics that are no sums over rows see the rows of all ranks, on each of them.
@@ -62,7 +76,7 @@ class Logs:
                 given = map(_of_all_ranks, zip(*part.ranks.gather(given), strict=True))
             metrics.update(*given, which=lambda metric: not is_sum(metric))
 
-    def collect_metrics(self):
+    def collect_metrics(self) -> None:
         """Have the first rank's metrics hold what all ranks have counted; others begin anew."""
         if self.ranks is ALONE:
             return
@@ -74,21 +88,21 @@ class Logs:
             else:
                 metric.reset_state()
 
-    def logs(self) -> dict:
+    def logs(self) -> dict[str, Any]:
         """Loss and metrics since the last reset, of the rows of all ranks."""
         self.collect_metrics()
         return self.ranks.first(self.logs_here)
 
-    def logs_here(self) -> dict:
+    def logs_here(self) -> dict[str, Any]:
         """Loss and metrics since the last reset, of this rank's rows."""
         return {"loss": self.loss_tracker.result(), **self.compiled_metrics.results()}
 
-    def get_metrics_result(self) -> dict:
+    def get_metrics_result(self) -> dict[str, Any]:
         """Loss and metrics of the batches since the last reset, name -> value."""
         loss = {"loss": self.loss_tracker.result()}
         return loss if self.compiled_metrics is None else self.logs()
 
-    def reset_metrics(self):
+    def reset_metrics(self) -> None:
         """Forget the batches measured so far."""
         self.loss_tracker.reset_state()
         if self.compiled_metrics is not None:
@@ -98,21 +112,21 @@ class Logs:
         """(name, metric, whether it is weighted) of each compiled metric."""
         return [] if self.compiled_metrics is None else self.compiled_metrics.items
 
-    def metrics_are_sums(self):
+    def metrics_are_sums(self) -> Any:
         """Whether all metrics give for several batches at once what they give one by one."""
         return all(is_sum(metric) for _, metric, _ in self._items())
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[Any]:
         """The loss's mean and the compiled metrics."""
         return [self.loss_tracker, *(metric for _, metric, _ in self._items())]
 
     @property
-    def metrics_names(self):
+    def metrics_names(self) -> list[Any]:
         """Names of what `evaluate` returns."""
         return ["loss", *(name for name, *_ in self._items())]
 
-    def metric_direction(self, name):
+    def metric_direction(self, name: str) -> Any:
         """True: higher is better, False: lower, None: there is no metric of this name."""
         for known, metric, _ in self._items():
             if known == name:

@@ -1,16 +1,24 @@
 """What a model remembers: all that its next training step depends on."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..core.locks import exclusive
 from ..core.state import check_like, known_of
+
+if TYPE_CHECKING:
+    from ..configs.types import State
 
 
 class Stateful:
     """`get_state` and `set_state` of a model: its layers, optimizer, metrics and counters."""
 
-    counters = ("steps_taken", "passes_taken", "shuffle_seed")  # they key masks and permutations
+    # they key masks and permutations
+    counters: tuple[str, ...] = ("steps_taken", "passes_taken", "shuffle_seed")
 
     @exclusive
-    def get_state(self):
+    def get_state(self) -> State:
         """Return all that later steps depend on, as plain values; see `core.state`.
 
         An equal model that gets it by `set_state` goes on to the same bits.
@@ -26,7 +34,7 @@ class Stateful:
         }
 
     @exclusive
-    def set_state(self, state):
+    def set_state(self, state: State) -> None:
         """Go on from what `get_state` returned, in this process or another.
 
         Raises:

@@ -5,7 +5,16 @@ lines are executed as they stand; for `cpu` and `gpu`, `record.py` runs the same
 `Recorder` in place of the kernels and replays what they called.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..core.graph import each, flat
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike
 
 
 class Step:
@@ -17,12 +26,13 @@ class Step:
     y, w, the outputs and their gradients are lists.
     """
 
-    def train_step(self, x, y, w):
+    def train_step(self, x: ArrayLike, y: ArrayLike, w: Array) -> None:
         """Take one step of gradient descent: compute the gradients, then update the weights."""
         self.compute_gradients(x, y, w)  # flat.grads (P,)
         self.update()  # flat.trainable (P,)
 
-    def compute_gradients(self, x, y, w, training=True):
+    def compute_gradients(self, x: ArrayLike, y: ArrayLike, w: Array,
+                          training: bool = True) -> None:  # fmt: skip
         """Forward, loss, backward: write the gradient of the loss by each trainable weight."""
         outputs = self.forward(x, training=training, logits=self.fused)  # (N, ..., C)
         self.measure(y, outputs, w)
@@ -32,31 +42,31 @@ class Step:
         self.add_penalties(with_gradient=True)
         self.context.sum_over_ranks(self.flat.grads)  # (P,)
 
-    def update(self):
+    def update(self) -> None:
         """Change the trainable weights by what the optimizer makes of their gradients."""
         self.optimizer.step(self.flat.trainable, self.flat.grads, self.context)
 
-    def test_step(self, x, y, w):
+    def test_step(self, x: ArrayLike, y: ArrayLike, w: Array) -> None:
         """Compute the loss and the outputs of a batch; nothing is trained."""
         outputs = self.forward(x, training=False, logits=self.fused)  # (N, ..., C)
         self.measure(y, outputs, w)
         self.add_penalties(with_gradient=False)
 
-    def predict_step(self, x):
+    def predict_step(self, x: ArrayLike) -> Any:
         """Return the outputs for a batch."""
         return self.forward(x, training=False)  # (N, ..., C)
 
-    def begin_step(self):
+    def begin_step(self) -> None:
         """Start a training step: its arrays are this model's, also where layers are shared."""
         self.ensure_flat()
         self.context.begin(self.steps_taken)
 
-    def begin_call(self):
+    def begin_call(self) -> None:
         """Start to compute a batch without training; what is drawn for it is drawn only once."""
         self.ensure_flat()
         self.context.begin(self.context.next_call())
 
-    def measure(self, y, outputs, w):
+    def measure(self, y: ArrayLike, outputs: Any, w: Array) -> None:
         """Compute the loss of a batch; the context keeps it and the outputs."""
         self._check_unmasked(outputs)
         self.context.outputs = outputs
@@ -71,7 +81,7 @@ class Step:
             return None
         return self.optimizer.scaled(dy, self.context).reshape(outputs.shape)  # (N, ..., C)
 
-    def add_penalties(self, with_gradient):
+    def add_penalties(self, with_gradient: Any) -> None:
         """Add the regularizers' penalties to the loss, and their gradients to the gradient.
 
         They are terms of the loss like a row's: one rank has them, the first.
@@ -87,7 +97,7 @@ class Step:
             elif with_gradient:
                 dw += ops.from_host(r.gradient(p.numpy()))
 
-    def predictions(self):
+    def predictions(self) -> Any:
         """Return the outputs of the step, the last activation included (R, C): metrics use them."""
         outputs = self.context.outputs
         if isinstance(outputs, list):

@@ -6,12 +6,22 @@ random: with R = 1 a softmax has no gradient, and a wrong one passes. Where the 
 and right of v differ, v lies on a kink (ReLU at 0): there a gradient between the two is right.
 """
 
+from __future__ import annotations
+
 import collections
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.locks import exclusive
 from ..losses import Loss
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike
+    from ..layers.base import Layer
+    from ..models import Model
 
 H = 1e-5  # a central difference is wrong by about h^2 plus 1e-16 / h
 GradientCheck = collections.namedtuple("GradientCheck", "errors kinks")
@@ -22,7 +32,8 @@ class GradientError(AssertionError):
 
 
 @exclusive
-def gradcheck(target, x, y=None, *, training=True, tolerance=1e-6, entries=200, seed=0):
+def gradcheck(target: Layer | Model, x: ArrayLike, y: ArrayLike = None, *, training: bool = True,
+              tolerance: float = 1e-6, entries: int = 200, seed: int = 0) -> Any:  # fmt: skip
     """Compare backward with central differences, for `entries` random entries of each array.
 
     Returns a GradientCheck: the largest relative error of each array, and the number of kinks.

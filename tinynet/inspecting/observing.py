@@ -4,8 +4,11 @@ All of this computes on the model's own device with the model's own arrays; afte
 on as if nothing had been asked, to the last bit.
 """
 
+from __future__ import annotations
+
 import collections
 import contextlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +18,11 @@ from ..layers import Activation, Dense
 from ..random import generator
 from .listen import copied, replaced
 from .untouched import untouched
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike
 
 # counts (bins,) over edges (bins + 1,) of the entries that are not 0; how many are 0; all of them
 Histogram = collections.namedtuple("Histogram", "counts edges zeros total")
@@ -28,7 +36,7 @@ def sample(x, y, sample_weight=None, *, rows=256, seed=0):
     return take(x, chosen), take(y, chosen), take(sample_weight, chosen)
 
 
-def take(data, rows):
+def take(data: ArrayLike, rows: Any) -> Any:
     """Return some rows of what `fit` takes: arrays, tables, sparse matrices, several inputs."""
     if data is None:
         return None

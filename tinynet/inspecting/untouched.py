@@ -6,9 +6,12 @@ and arrays within reach, so that gradients, too, and activations of a step are w
 next `fit` comes out bit-equal to one without a look.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import types
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +20,10 @@ from ..configs import naming
 from ..core.locks import locked
 from .listen import replaced
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
 ATOMS = (
     str, bytes, int, float, complex, bool, type(None), np.generic, np.dtype, type,
     types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType,
@@ -24,7 +31,7 @@ ATOMS = (
 
 
 @contextlib.contextmanager
-def untouched(*models):
+def untouched(*models: Any) -> Iterator[Any]:
     """Put models, all random streams and the counters of names back at the end of the block.
 
     Recorded steps are set aside for the time. Other threads wait.

@@ -1,9 +1,20 @@
 """Activations as layers: Activation, ReLU, LeakyReLU, ELU, Softmax, and PReLU with its slopes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .. import activations
 from ..configs.checks import check_number
 from .axes import axes_of, from_rows, to_rows
 from .base import Layer, register
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, Named, Shape
+    from ..core.parameters import Parameter
 
 
 @register()
@@ -14,23 +25,25 @@ class Activation(Layer):
         activation: f: a name or an Activation.
     """
 
+    saved: Any
+
     supports_masking = True
     stands_for_activation = True  # in Dense(10, activation=LeakyReLU(0.1))
 
-    def __init__(self, activation, **options):
+    def __init__(self, activation: Named, **options: Any) -> None:
         super().__init__(**options)
-        self.activation = activations.get(activation)
+        self.activation: Any = activations.get(activation)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.activation.output_shape(tuple(input_shape))
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         y = self.empty(self.activation.output_shape(x.shape))
         self.activation.forward(self.ops, x, y=y)
         self.saved = (x, y)
         return y
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         x, y = self.recall()
         if not self.needs_dx:
             return None
@@ -38,11 +51,11 @@ class Activation(Layer):
         self.activation.backward(self.ops, x, y, dy, dx=dx)  # reverses y = f(x)
         return dx
 
-    def logits(self, x):
+    def logits(self, x: ArrayLike) -> Any:
         """Return x, to which the activation is applied."""
         return x
 
-    def backward_from_logits(self, dx):
+    def backward_from_logits(self, dx: Array) -> Any:
         return dx
 
 
@@ -50,7 +63,8 @@ class Activation(Layer):
 class ReLU(Activation):
     """y = max(x, 0); below `threshold` negative_slope (x - threshold), never above `max_value`."""
 
-    def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **options):
+    def __init__(self, max_value: float | None = None, negative_slope: float = 0.0,
+                 threshold: float = 0.0, **options: Any) -> None:  # fmt: skip
         given = {"max_value": max_value, "negative_slope": negative_slope, "threshold": threshold}
         for label, value in given.items():
             if value is not None or label != "max_value":
@@ -63,10 +77,11 @@ class ReLU(Activation):
 class LeakyReLU(Activation):
     """y = x where x > 0, else negative_slope x (Maas et al. 2013); `alpha` is the older name."""
 
-    config_keys = ("negative_slope",)
+    config_keys: tuple[str, ...] = ("negative_slope",)
 
-    def __init__(self, negative_slope=0.3, alpha=None, **options):
-        self.negative_slope = negative_slope if alpha is None else alpha
+    def __init__(self, negative_slope: float = 0.3, alpha: float | None = None,
+                 **options: Any) -> None:  # fmt: skip
+        self.negative_slope: float = negative_slope if alpha is None else alpha
         slope = check_number("LeakyReLU: negative_slope", self.negative_slope, 0, kind="")
         super().__init__(activations.leaky_relu.with_options(negative_slope=slope), **options)
 
@@ -75,7 +90,7 @@ class LeakyReLU(Activation):
 class ELU(Activation):
     """y = x where x > 0, else alpha (e^x - 1) (Clevert et al. 2016)."""
 
-    def __init__(self, alpha=1.0, **options):
+    def __init__(self, alpha: float = 1.0, **options: Any) -> None:
         self.alpha = alpha
         super().__init__(activations.elu.with_options(alpha=float(alpha)), **options)
 
@@ -84,14 +99,16 @@ class ELU(Activation):
 class Softmax(Activation):
     """y = e^x / sum e^x along `axis`, an int, or a list of ints: over all these axes together."""
 
-    def __init__(self, axis=-1, **options):
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
-        self.several = isinstance(self.axis, list) and len(self.axis) > 1
+    saved: Any
+
+    def __init__(self, axis: int | Sequence[int] = -1, **options: Any) -> None:
+        self.axis: Any = list(axis) if isinstance(axis, (list, tuple)) else axis
+        self.several: bool = isinstance(self.axis, list) and len(self.axis) > 1
         along = self.axis[0] if isinstance(self.axis, list) and not self.several else self.axis
         super().__init__(activations.softmax.with_options(axis=along), **options)
-        self.stands_for_activation = not self.several
+        self.stands_for_activation: bool = not self.several
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         if self.context.masks.of(x) is not None:
             raise self.invalid(
                 "a softmax that leaves out padding (mask_zero=True) is not "
@@ -105,7 +122,7 @@ class Softmax(Activation):
         self.saved = (axes, y)
         return from_rows(self, y, axes, x.shape)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         if not self.several:
             return super().backward(dy)
         axes, y = self.recall()
@@ -123,26 +140,32 @@ class PReLU(Layer):
         shared_axes: axes (counted from 1) along which one slope is shared.
     """
 
+    saved: Any
+
+    alpha: Parameter
+    shared_axes: list[int]
+
     supports_masking = True
 
-    def __init__(self, alpha_initializer="zeros", alpha_regularizer=None, alpha_constraint=None,
-                 shared_axes=None, **options):  # fmt: skip
+    def __init__(self, alpha_initializer: Named = "zeros", alpha_regularizer: Named = None,
+                 alpha_constraint: Named = None, shared_axes: int | Sequence[int] | None = None,
+                 **options: Any) -> None:  # fmt: skip
         super().__init__(**options)
         self.store(locals())
         if shared_axes is not None:
             self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else list(shared_axes)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         shape = list(input_shape[1:])
         for axis in self.shared_axes or ():
             shape[axis - 1] = 1
         self.alpha = self.named_weight("alpha", shape)
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         self.saved = (x,)
         return self.result_of(self.ops.prelu, x, self.alpha.value)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         (x,) = self.recall()
         dx = self.empty(x.shape) if self.needs_dx else None
         self.ops.prelu_grad(x, self.alpha.value, dy, dx=dx, da=self.alpha.grad)

@@ -1,7 +1,16 @@
 """Penalties on the outputs of a layer: `activity_regularizer=` and ActivityRegularization."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .. import regularizers
 from .base import Layer, register
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, Config, Named
 
 
 class Penalized(Layer):
@@ -19,20 +28,23 @@ class Penalized(Layer):
         activity_losses: R(y_i) / N of each row of the last forward (N,), or None.
     """
 
-    unversioned = Layer.unversioned | {"activity_losses", "activity"}
-    derived = Layer.derived | {"activity_losses": None, "activity": None}
+    activity: Any
+    activity_losses: Any
 
-    def __init__(self, *, activity_regularizer=None, **options):
+    unversioned: frozenset[str] = Layer.unversioned | {"activity_losses", "activity"}
+    derived: dict[str, Any] = Layer.derived | {"activity_losses": None, "activity": None}
+
+    def __init__(self, *, activity_regularizer: Named = None, **options: Any) -> None:
         super().__init__(**options)
         regularizer = regularizers.get(activity_regularizer)
         if regularizer is not None and not isinstance(regularizer, regularizers.L1L2):
             raise self.invalid(
                 f"activity_regularizer must be L1, L2 or L1L2, received {regularizer!r}"
             )
-        self.activity_regularizer = regularizer
+        self.activity_regularizer: Any = regularizer
         self.activity_losses = self.activity = None
 
-    def forward_pass(self, x, training=False, logits=False):
+    def forward_pass(self, x: ArrayLike, training: bool = False, logits: bool = False) -> Any:
         y, r = super().forward_pass(x, training, logits), self.activity_regularizer
         if r is not None:
             N, self.activity = self.context.rows_of_batch(len(y)), y
@@ -40,7 +52,7 @@ class Penalized(Layer):
             self.ops.activity_penalty(y, r.l1 / N, r.l2 / N, losses=self.activity_losses)
         return y
 
-    def backward_pass(self, dy, logits=False):
+    def backward_pass(self, dy: Array, logits: bool = False) -> Any:
         r = self.activity_regularizer
         if r is not None:
             N, total = self.context.rows_of_batch(len(dy)), self.empty(dy.shape)
@@ -50,7 +62,7 @@ class Penalized(Layer):
             dy = total
         return super().backward_pass(dy, logits)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         r = self.activity_regularizer
         mine = {} if r is None else {"activity_regularizer": regularizers.serialize(r)}
         return {**super().get_config(), **mine}
@@ -64,15 +76,18 @@ class ActivityRegularization(Penalized):
         l1, l2: factors >= 0.
     """
 
-    def __init__(self, l1=0.0, l2=0.0, **options):
+    l1: float
+    l2: float
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **options: Any) -> None:
         super().__init__(activity_regularizer=regularizers.L1L2(l1, l2), **options)
         self.l1, self.l2 = l1, l2
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         return x
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         return dy
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return Layer.get_config(self)  # l1 and l2 are the regularizer

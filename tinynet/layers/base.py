@@ -19,6 +19,10 @@ at once:
 Check it with `tinynet.gradcheck(Scale(), x)`. As in Keras, `forward` may also be called `call`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .. import activations, constraints, initializers, regularizers
@@ -40,9 +44,16 @@ from ..core.versions import Versioned
 from ..core.weights import Weights
 from .building import built_once, check_unchanged
 from .config import own_shape, takes_training
+from .fixed_dtype import FixedDtype
 from .holding import Holding
 from .input_spec import check_spec
 from .symbolic import Symbolic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Self
+
+    from ..configs.types import Array, ArrayLike, Config, DType, Named, Shape, State
 
 _registry = Registry("layer", "layers", "config_keys")
 register = _registry.register
@@ -52,7 +63,7 @@ OBJECTS = {"activation": activations, "initializer": initializers, "regularizer"
            "constraint": constraints}  # fmt: skip
 
 
-class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
+class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
     """Base of all layers.
 
     Args:
@@ -67,32 +78,36 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
         needs_dx: whether the gradient by the input is needed; not by a model's first layer.
     """
 
-    config_keys: tuple = ()
+    may_hold: bool
+    input_shape: Any
+    output_shape: Any
+    config_keys: tuple[str, ...] = ()
     preserves_values = False  # whether the output holds the very values of the input
-    unversioned = frozenset({"saved", "context", "known_layout", "recorded", "unchanged"})
+    unversioned: Any = frozenset({"saved", "context", "known_layout", "recorded", "unchanged"})
     building = False  # whether `build` is running
     unchanged = None  # the version at which `check_unchanged` found the weights as it wants them
-    check_unchanged = check_unchanged
+    check_unchanged: Any = check_unchanged
     on_host = False  # whether it computes with NumPy alone, on every device
     input_spec = None  # an InputSpec, or a list of one for each input
-    path = property(lambda self: self.name, doc="The name, as in Keras.")
-    compute_dtype = variable_dtype = property(lambda self: self.dtype, doc="The layer's dtype.")
-    derived = {"saved": None, "known_layout": None}  # noqa: RUF012
+    path: Any = property(lambda self: self.name, doc="The name, as in Keras.")
+    derived: dict[str, Any] = {"saved": None, "known_layout": None}  # noqa: RUF012
 
-    def __new__(cls, *args, **options):
+    def __new__(cls, *args: Any, **options: Any) -> Self:
         check_arguments(cls, args, options)
         return super().__new__(cls)
 
-    def __init__(self, *, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None):
-        self.name = unique_name(type(self).__name__) if name is None else str(name)
+    def __init__(self, *, name: str | None = None, trainable: bool = True,
+                 dtype: DType | None = None, input_shape: Shape | None = None,
+                 input_dim: int | None = None) -> None:  # fmt: skip
+        self.name: str = unique_name(type(self).__name__) if name is None else str(name)
         self.own_dtype = float_dtype(dtype)
-        self.learns = bool(trainable)  # whether parameters that can learn do
-        self.own_parameters = []
-        self.nodes = []  # where it was applied to symbolic tensors
+        self.learns: bool = bool(trainable)  # whether parameters that can learn do
+        self.own_parameters: Any = []
+        self.nodes: list[Any] = []  # where it was applied to symbolic tensors
         self.built = False
         self.input_shape = self.output_shape = None  # with None for the number of rows
-        self.context = StepContext(load_ops("reference"))
-        self.saved = None
+        self.context: Any = StepContext(load_ops("reference"))
+        self.saved: Any = None
         self.needs_dx = True
         if input_dim is not None:
             input_shape = (input_dim,)
@@ -102,7 +117,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
                 raise self.invalid(f"input_shape must hold integers, received {input_shape!r}")
         self.declared_input_shape = input_shape
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         """Called for what is not there: weights, say, before they are made."""
         if hasattr(type(self), name):  # a property that has raised an AttributeError of its own
             return object.__getattribute__(self, name)
@@ -114,23 +129,13 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}",
                              name=name, obj=self)  # fmt: skip
 
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         cls.may_hold = cls.__module__.partition(".")[0] != "tinynet"
         if "build" in vars(cls):
             cls.build = built_once(cls.build)
 
-    @property
-    def dtype(self):
-        """The dtype of weights and outputs, "float32" or "float64"."""
-        return self.own_dtype
-
-    @dtype.setter
-    def dtype(self, value):
-        raise AttributeError(f"layer {self.name!r}: the dtype can't be set; make a new layer with "
-                             f"dtype={value!r}")  # fmt: skip
-
-    def store(self, arguments):
+    def store(self, arguments: dict[str, Any]) -> None:
         """Keep the constructor's arguments, `locals()`, that `config_keys` names as attributes.
 
         Names of activations, initializers, regularizers and constraints become objects.
@@ -142,14 +147,14 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
     # -------------------------------------------------------------------- what a layer defines
 
     @built_once
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Create the parameters for inputs of `input_shape` (its first entry, None, is N)."""
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Shape:
         """Shape of the output, None for N; without a rule it is found by `own_shape`."""
         return own_shape(self, input_shape)
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         """The output for a batch x (N, ...); Keras's name for it, `call`, serves as well."""
         if self.graphs is not None:
             graph = self.graphs[bool(training)]
@@ -162,7 +167,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
                                       "training=False)")  # fmt: skip
         return call(x, training=training) if takes_training(type(self)) else call(x)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         """Write the gradients of the parameters, return dx; dy is the gradient by the output."""
         if self.graphs is not None:
             return self.recall()[0].backward(dy)
@@ -174,11 +179,11 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
 
     supports_masking = False  # whether the output has padding where the input has
 
-    def compute_mask(self, inputs, previous_mask):
+    def compute_mask(self, inputs: Any, previous_mask: ArrayLike) -> Any:
         """The mask (N, T) of the output, 0 where it is padding, or None; see `context.Masks`."""
         return previous_mask if self.supports_masking else None
 
-    def forward_pass(self, x, training=False, logits=False):
+    def forward_pass(self, x: ArrayLike, training: bool = False, logits: bool = False) -> Any:
         """`forward` as a model calls it: the padding mask of x becomes that of the output.
 
         Args:
@@ -191,7 +196,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
             self.context.masks.set(y, mask)
         return y
 
-    def backward_pass(self, dy, logits=False):
+    def backward_pass(self, dy: Array, logits: bool = False) -> Any:
         """`backward` as a model calls it; with `logits`, dy is the gradient by the logits."""
         if dy is None:
             raise self.invalid("its backward was called without a gradient: the layer that reads "
@@ -199,43 +204,45 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
                                "backward(dy) returns the gradient by its input")  # fmt: skip
         return self.backward_from_logits(dy) if logits else self.backward(dy)
 
-    def is_call_alone(self):
+    def is_call_alone(self) -> bool:
         """Whether `call` is all that the class says about what it computes."""
         cls = type(self)
         own = (cls.forward, cls.backward) != (Layer.forward, Layer.backward)
         return hasattr(cls, "call") and not own
 
-    def check_backward(self):
+    def check_backward(self) -> None:
         """Raise unless the layer can be trained: before the first step, not within it."""
         if type(self).backward is Layer.backward and self.graphs is None:
             self.backward(None)
 
-    def check_values(self, x, where):
+    def check_values(self, x: ArrayLike, where: str) -> None:
         """Raise unless the entries of x, a model's input as the user gave it, fit this layer."""
 
     # ------------------------------------------------------------------------ what it can use
 
     @property
-    def ops(self):
+    def ops(self) -> Any:
         """The kernels of the device that the layer runs on."""
         return self.context.ops
 
-    def invalid(self, message):
+    def invalid(self, message: str) -> ValueError:
         """A ValueError with this message that names the layer."""
         return ValueError(f"layer {self.name!r}: {message}")
 
-    def empty(self, shape):
+    def empty(self, shape: Shape) -> Array:
         """An array of the layer's dtype for a result of this step."""
         return self.context.empty(shape, self.dtype)
 
-    def result_of(self, kernel, *inputs, shape=None):
+    def result_of(self, kernel: Callable[..., Any], *inputs: Any,
+                  shape: Shape | None = None) -> Array:  # fmt: skip
         """The y of `kernel(*inputs, y=y)`, a new array of `shape` (None: as the first input)."""
         y = self.empty(inputs[0].shape if shape is None else shape)
         kernel(*inputs, y=y)
         return y
 
-    def add_weight(self, shape=(), initializer=None, name="weight", trainable=True,
-                   regularizer=None, constraint=None, dtype=None):  # fmt: skip
+    def add_weight(self, shape: Shape = (), initializer: Named = None, name: str = "weight",
+                   trainable: bool = True, regularizer: Named = None, constraint: Named = None,
+                   dtype: DType | None = None) -> Parameter:  # fmt: skip
         """A new Parameter; gradients are written to its `.grad`.
 
         Args:
@@ -268,28 +275,28 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
         self.own_parameters = [*self.own_parameters, parameter]
         return parameter
 
-    def named_weight(self, name, shape, trainable=True):
+    def named_weight(self, name: str, shape: Shape, trainable: bool = True) -> Parameter:
         """A new Parameter by this layer's `{name}_initializer`, `_regularizer`, `_constraint`."""
         kinds = ("initializer", "regularizer", "constraint")
         chosen = {kind: getattr(self, f"{name}_{kind}", None) for kind in kinds}
         return self.add_weight(shape, name=name, trainable=trainable, **chosen)
 
-    def set_data_format(self, data_format):
+    def set_data_format(self, data_format: str) -> None:
         """Note whether the features stand on axis 1 ("channels_first") or on the last one."""
         if data_format not in (None, "channels_last", "channels_first"):
             raise self.invalid(
                 f'data_format must be "channels_last" or "channels_first", received {data_format!r}'
             )
         self.data_format = data_format or "channels_last"
-        self.features_first = data_format == "channels_first"
+        self.features_first: bool = data_format == "channels_first"
 
-    def add_loss(self, loss):
+    def add_loss(self, loss: float) -> Any:
         """Not supported: nothing could differentiate it."""
         raise NotImplementedError(f"layer {self.name!r}: add_loss is not supported: put "
                                   "ActivityRegularization after the layer, give its weights a "
                                   "regularizer, or subclass losses.Loss")  # fmt: skip
 
-    def recall(self):
+    def recall(self) -> Any:
         """Return what `forward` saved for `backward`; a RuntimeError if it has not run."""
         if self.saved is None:
             raise RuntimeError(f"layer {self.name!r}: backward() needs what forward() computed; "
@@ -299,7 +306,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
     # ----------------------------------------------------------------------------- calling it
 
     @exclusive
-    def __call__(self, inputs, training=None):
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """The outputs for a NumPy array (or anything like one); built at the first call.
 
         For a symbolic tensor, which `Input(shape)` begins with: the symbolic output.
@@ -329,7 +336,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
         finally:
             self.context = shared
 
-    def call_within(self, x, training):
+    def call_within(self, x: ArrayLike, training: bool) -> Any:
         """The output for arrays of a step, as part of a layer that holds this one."""
         shape = _shape_of(x)
         self.check_number_of_inputs(shape)
@@ -337,13 +344,13 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
         self.check_input_shape(shape)
         return self.forward_pass(x, self.context.within if training is None else bool(training))
 
-    def check_number_of_inputs(self, shape):
+    def check_number_of_inputs(self, shape: Shape) -> None:
         """Raise for a list of shapes: a layer takes one input, unless it says otherwise."""
         if isinstance(shape, list):
             raise ValueError(f"layer {self.name!r} ({type(self).__name__}) takes one input, "
                              f"received a list of {len(shape)}")  # fmt: skip
 
-    def as_input(self, x):
+    def as_input(self, x: ArrayLike) -> Any:
         """`x` as an array of the layer's dtype with at least one axis."""
         x = np.asarray(x)
         if x.dtype.kind not in "fiub":
@@ -352,11 +359,11 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
             raise self.invalid("expected a batch (N, ...), received a scalar")
         return x.astype(self.dtype, copy=False)
 
-    def accepts(self, shape) -> bool:
+    def accepts(self, shape: Shape) -> bool:
         """Whether a batch of `shape` fits the parameters; a layer without any takes all shapes."""
         return not self.layout.parameters or fits(shape, self.input_shape)
 
-    def check_input_shape(self, shape):
+    def check_input_shape(self, shape: Shape) -> None:
         """Raise unless the layer was built for batches of `shape`."""
         check_spec(self, shape)
         if not self.accepts(shape):
@@ -364,28 +371,28 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
                 f"expected input of shape {self.input_shape}, received {(None, *shape[1:])}"
             )
 
-    def build_once(self, input_shape):
+    def build_once(self, input_shape: Shape) -> None:
         """Build for this shape unless that is done; its first entry, None, is N."""
         if not self.built:
             self.build(input_shape)
 
     @property
-    def shape_is_tried_out(self):
+    def shape_is_tried_out(self) -> bool:
         """Whether the output shape is found by calling the layer, see `own_shape`."""
         return type(self).compute_output_shape is Layer.compute_output_shape
 
-    def plan_backward(self, needs_dx):
+    def plan_backward(self, needs_dx: bool) -> None:
         """Before a step: whether the gradient by the input is needed."""
         vars(self)["needs_dx"] = needs_dx  # no change of the user's, which would be planned anew
         self.plan_held(needs_dx)
 
     # ---------------------------------------------------------------------------------- state
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Return the attributes of a copy: without the models that the layer is used in."""
         return super().__getstate__() | {"nodes": [n for n in self.nodes if not n.inputs]}
 
-    def get_state(self):
+    def get_state(self) -> State:
         """Return what training changes: weights, and where the layer's random generators are.
 
         Layers that it holds have a state of their own. A layer of your own that remembers more adds
@@ -397,7 +404,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
         }  # fmt: skip
         return {"weights": [p.numpy() for p in owned(self)], "generators": generators}
 
-    def set_state(self, state):
+    def set_state(self, state: State) -> None:
         """Go on from what `get_state` returned.
 
         Raises:
@@ -409,7 +416,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
 
     # --------------------------------------------------------------------------------- config
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         """The constructor's arguments as plain values."""
         config = {"name": self.name, "trainable": self.learns, "dtype": self.dtype}
         taken = constructor_names(type(self))
@@ -421,7 +428,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
         return config
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> Self:
         """An equal layer, not built, from `get_config()`'s dict, or from Keras's.
 
         Args:
@@ -430,7 +437,7 @@ class Layer(Symbolic, Holding, Weights, CopiedWhole, Versioned):
         with custom_object_scope(custom_objects):
             return cls(**adapt(cls, config))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name} built={self.built}>"
 
 

@@ -1,6 +1,9 @@
 """Building a layer: once, for the shape of its input, by `build` or at the first call."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,8 +11,11 @@ from ..core.graph import is_list_of_shapes
 from ..core.parameters import Parameter
 from ..core.undo import undone_on_error
 
+if TYPE_CHECKING:
+    from ..configs.types import T
 
-def built_once(build):
+
+def built_once(build: T) -> T:
     """Wrap a layer class's `build`: check the shape before it, set `built` and shapes after it.
 
     `layer.build(shape)`, `super().build(shape)` inside another build, and the first call of the

@@ -1,9 +1,20 @@
 """Dense: y = f(x W + b)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .. import activations
 from ..configs.checks import check_integer, is_number
 from .activity import Penalized
 from .base import register
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..activations import Activation
+    from ..configs.types import Array, ArrayLike, Named, Shape
+    from ..core.parameters import Parameter
 
 
 @register()
@@ -28,48 +39,54 @@ class Dense(Penalized):
         ValueError: units is not a positive integer, or the last axis differs from D.
     """
 
+    saved: Any
+
+    kernel: Parameter
+
     supports_masking = True
     takes_sparse = True  # as the first layer: `ops.linear` and `ops.linear_dW` multiply sparse x
 
-    bias = None
+    bias: Any = None
 
-    def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
-                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None,
-                 kernel_constraint=None, bias_constraint=None, **options):  # fmt: skip
+    def __init__(self, units: int, activation: Named = None, use_bias: bool = True,
+                 kernel_initializer: Named = "glorot_uniform", bias_initializer: Named = "zeros",
+                 kernel_regularizer: Named = None, bias_regularizer: Named = None,
+                 kernel_constraint: Named = None, bias_constraint: Named = None,
+                 **options: Any) -> None:  # fmt: skip
         super().__init__(**options)
         if is_number(activation):
             raise TypeError(f"Dense({units!r}, {activation!r}): the second argument is the "
                             "activation; activation must be a name such as \"relu\", or None. Two "
                             f"layers are Dense({units!r}), Dense({activation!r})")  # fmt: skip
         self.store(locals())
-        self.units = check_integer(f"layer {self.name!r}: units", units, kind="an int")
+        self.units: int = check_integer(f"layer {self.name!r}: units", units, kind="an int")
 
     @property
-    def activation(self):
+    def activation(self) -> Activation:
         """f, an Activation; a name or None that is assigned becomes one."""
         return self._activation
 
     @activation.setter
-    def activation(self, value):
+    def activation(self, value: Named) -> None:
         self._activation = activations.get(value)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         D, H = input_shape[-1], self.units
         self.kernel = self.named_weight("kernel", (D, H))
         if self.use_bias:
             self.bias = self.named_weight("bias", (H,))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) < 2 or input_shape[-1] is None:
             raise self.invalid(
                 f"expected input (N, ..., D) with a known D, received shape {tuple(input_shape)}"
             )
         return self.activation.output_shape((*input_shape[:-1], self.units))
 
-    def accepts(self, shape):
+    def accepts(self, shape: Shape) -> bool:
         return len(shape) > 1 and shape[-1] == self.kernel.shape[0]
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         z = self.logits(x)  # (N, H)
         if self.activation is activations.linear:
             return z
@@ -78,7 +95,7 @@ class Dense(Penalized):
         self.saved = (*self.saved, z, y)
         return y
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         if self.activation is activations.linear:
             return self.backward_from_logits(dy)
         _, z, y = self.recall()
@@ -86,7 +103,7 @@ class Dense(Penalized):
         self.activation.backward(self.ops, z, y, dy, dx=dz)  # reverses y = f(z)
         return self.backward_from_logits(dz)
 
-    def logits(self, x):
+    def logits(self, x: ArrayLike) -> Array:
         """z = x W + b, the forward without the activation."""
         rows = x.reshape(-1, x.shape[-1])  # (N, D)
         z = self.empty((rows.shape[0], self.units))  # (N, H)
@@ -95,7 +112,7 @@ class Dense(Penalized):
         self.saved = (rows,)
         return z.reshape(*x.shape[:-1], self.units)
 
-    def backward_from_logits(self, dz):
+    def backward_from_logits(self, dz: Array) -> Any:
         """Reverse z = x W + b:  dW = x^T dz,  db = sum of rows of dz,  dx = dz W^T."""
         x, W = self.recall()[0], self.kernel
         shape = (*dz.shape[:-1], x.shape[-1])

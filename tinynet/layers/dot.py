@@ -1,10 +1,20 @@
 """Dot: the products of two inputs along an axis of each, row by row."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..configs.checks import is_integer
 from .base import register
 from .merge import Merge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..configs.types import Array, Shape
 
 
 @register("dot")
@@ -22,20 +32,22 @@ class Dot(Merge):
         normalize: whether to divide by the lengths: y is then the cosine.
     """
 
+    saved: Any
+
     least = most = 2
     on_host = True
 
-    def __init__(self, axes, normalize=False, **options):
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **options: Any) -> None:
         super().__init__(**options)
         pair = [axes, axes] if is_integer(axes) else axes
         if not (isinstance(pair, (list, tuple)) and len(pair) == 2
                 and all(is_integer(a) and a != 0 for a in pair)):  # fmt: skip
             raise self.invalid(f"axes must be an int other than 0, or two, received {axes!r}")
-        self.axes = axes if is_integer(axes) else list(axes)
-        self.normalize = bool(normalize)
-        self.pair = tuple(int(a) for a in pair)
+        self.axes: Any = axes if is_integer(axes) else list(axes)
+        self.normalize: bool = bool(normalize)
+        self.pair: tuple[int, ...] = tuple(int(a) for a in pair)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_number_of_inputs(input_shape)
         kept, sizes = [], []
         for shape, axis in zip(map(tuple, input_shape), self.pair, strict=True):
@@ -50,7 +62,7 @@ class Dot(Merge):
                                f"{sizes[1]} entries")  # fmt: skip
         return (input_shape[0][0], *(kept or (1,)))
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         host = self.ops.to_host
         shapes = [a.shape for a in self.unmasked(x)]
         a, b = (_rows(host(part), axis) for part, axis in zip(x, self.pair, strict=True))
@@ -62,7 +74,7 @@ class Dot(Merge):
         shape = self.compute_output_shape([(None, *s[1:]) for s in shapes])
         return self.ops.from_host(np.ascontiguousarray(y.reshape(len(y), *shape[1:])))
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         a, b, lengths, shapes = self.recall()
         dy = self.ops.to_host(dy).reshape(len(a), a.shape[1], b.shape[1])
         gradients = []
@@ -82,6 +94,7 @@ def _rows(x, axis):
     return np.moveaxis(x, axis, -1) if x.ndim == 3 else x[:, None]
 
 
-def dot(inputs, axes=-1, normalize=False, **options):
+def dot(inputs: Any, axes: int | Sequence[int] = -1, normalize: bool = False,
+        **options: Any) -> Any:  # fmt: skip
     """Dot(axes, normalize)(inputs), for a list of two."""
     return Dot(axes=axes, normalize=normalize, **options)(inputs)

@@ -1,8 +1,17 @@
 """Dropout: each entry is set to zero with probability `rate` in training."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..configs.checks import check_number, is_integer
 from ..random import check_seed, draw_seed
 from .base import Layer, register
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, Config, Shape, State
 
 
 class Noise(Layer):
@@ -14,11 +23,16 @@ class Noise(Layer):
     random numbers come from a counter-based generator keyed by (seed, training step, row).
     """
 
+    saved: Any
+
+    key: tuple[int, str]
+    seed: int | None
+
     supports_masking = True
     amount = "rate"  # the argument, from 0 to 1, that says how much; at 0 nothing is drawn
     below_1 = False  # whether it must be less than 1
 
-    def store(self, arguments):
+    def store(self, arguments: dict[str, Any]) -> None:
         super().store(arguments)
         name, amount = self.amount, arguments[self.amount]
         label = f"layer {self.name!r}: {name}"
@@ -29,29 +43,29 @@ class Noise(Layer):
         self.key = (draw_seed() if self.seed is None else self.seed, 0)
 
     @property
-    def key_now(self):
+    def key_now(self) -> tuple[Any, Any]:
         """The key of the random numbers beside step and row: the seed, and the number of this
         application of the layer in the step."""
         seed, first = self.key
         return seed, first + self.context.use
 
-    def get_state(self):
+    def get_state(self) -> State:
         return {**super().get_state(), "key": self.key}
 
-    def set_state(self, state):
+    def set_state(self, state: State) -> None:
         super().set_state(state)
         seed, number = map(check_seed, state["key"])
         if self.key != (seed, number):  # a change would be a reason to record the step anew
             self.key = (seed, number)
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         self.saved = (None,)
         if training and getattr(self, self.amount) > 0:
             x, m = self.perturbed(x)
             self.saved = (m,)
         return x
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         (m,) = self.recall()
         if m is None or not self.needs_dx:
             return dy
@@ -61,7 +75,9 @@ class Noise(Layer):
 class Masked(Noise):
     """Base of layers that drop entries."""
 
-    def store(self, arguments):
+    noise_shape: Any
+
+    def store(self, arguments: dict[str, Any]) -> None:
         super().store(arguments)
         if self.noise_shape is not None:
             given = self.noise_shape
@@ -71,7 +87,7 @@ class Masked(Noise):
                 )
             self.noise_shape = tuple(given)
 
-    def mask(self, shape):
+    def mask(self, shape: Shape) -> Any:
         """The mask of this step for a batch of `shape`: 0, or 1 / (1 - rate) where x is kept."""
         given = (None,) * len(shape) if self.noise_shape is None else self.noise_shape
         if len(given) != len(shape):
@@ -100,11 +116,12 @@ class Dropout(Masked):
         seed: None draws one.
     """
 
-    def __init__(self, rate, noise_shape=None, seed=None, **options):
+    def __init__(self, rate: float, noise_shape: Shape | None = None, seed: int | None = None,
+                 **options: Any) -> None:  # fmt: skip
         super().__init__(**options)
         self.store(locals())
 
-    def perturbed(self, x):
+    def perturbed(self, x: ArrayLike) -> tuple[Any, Any]:
         mask = self.mask(x.shape)  # (N, D)
         return self.result_of(self.ops.multiply, x, mask), mask
 
@@ -118,21 +135,23 @@ class SpatialDropout1D(Dropout):
         seed: None draws one.
     """
 
-    config_keys = ("rate", "seed")
+    noise_shape: Any
 
-    def __init__(self, rate, seed=None, **options):
+    config_keys: tuple[str, ...] = ("rate", "seed")
+
+    def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(rate, noise_shape=(None, 1, None), seed=seed, **options)
 
-    def store(self, arguments):
+    def store(self, arguments: dict[str, Any]) -> None:
         self.noise_shape = arguments["noise_shape"]
         super().store(arguments)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 3:
             raise self.invalid(f"expected input (N, T, D), received shape {tuple(input_shape)}")
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["trainable"]  # Keras's does not take it
         return config

@@ -1,10 +1,21 @@
 """Embedding: a learned vector for each id."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..configs.checks import check_integer
 from .activity import Penalized
 from .base import register
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, Named, Shape
+    from ..core.parameters import Parameter
 
 EXACT = {"float32": 2**24, "float64": 2**53}  # integers up to here survive the cast to the dtype
 
@@ -31,26 +42,37 @@ class Embedding(Penalized):
             step; a V that the dtype can't count to.
     """
 
-    config_keys = ("input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer",
-                   "embeddings_constraint", "mask_zero")  # fmt: skip
+    saved: Any
+
+    embeddings: Parameter
+
+    config_keys: tuple[str, ...] = (
+        "input_dim",
+        "output_dim",
+        "embeddings_initializer",
+        "embeddings_regularizer",
+        "embeddings_constraint",
+        "mask_zero",
+    )
 
     # input_length: the older Keras's, which then knew T
-    def __init__(self, input_dim, output_dim, embeddings_initializer="uniform",
-                 embeddings_regularizer=None, embeddings_constraint=None, mask_zero=False,
-                 weights=None, input_length=None, **options):  # fmt: skip
+    def __init__(self, input_dim: int, output_dim: int, embeddings_initializer: Named = "uniform",
+                 embeddings_regularizer: Named = None, embeddings_constraint: Named = None,
+                 mask_zero: bool = False, weights: Sequence[ArrayLike] | None = None,
+                 input_length: int | None = None, **options: Any) -> None:  # fmt: skip
         if input_length is not None and "input_shape" not in options:
             options["input_shape"] = (input_length,)
         super().__init__(**options)
         self.store(locals())
         label, kind = f"layer {self.name!r}", "an int"
-        self.input_dim = check_integer(f"{label}: input_dim", input_dim, kind=kind)
-        self.output_dim = check_integer(f"{label}: output_dim", output_dim, kind=kind)
+        self.input_dim: int = check_integer(f"{label}: input_dim", input_dim, kind=kind)
+        self.output_dim: int = check_integer(f"{label}: output_dim", output_dim, kind=kind)
         if self.input_dim > EXACT[self.dtype]:
             raise self.invalid(
                 f"input_dim={input_dim}, but {self.dtype} holds integers "
                 f'exactly only up to {EXACT[self.dtype]}; use dtype="float64"'
             )
-        self.start = None
+        self.start: Any = None
         if weights is not None:
             weights = weights[0] if isinstance(weights, list) and len(weights) == 1 else weights
             self.start = np.array(weights, self.dtype)
@@ -60,7 +82,7 @@ class Embedding(Penalized):
                     f"{(self.input_dim, self.output_dim)}, received {self.start.shape}"
                 )
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         self.embeddings = self.add_weight(
             (self.input_dim, self.output_dim),
             self.embeddings_initializer if self.start is None else self.start,
@@ -69,13 +91,13 @@ class Embedding(Penalized):
             constraint=self.embeddings_constraint,
         )
 
-    def accepts(self, shape):
+    def accepts(self, shape: Shape) -> bool:
         return True
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)
 
-    def check_values(self, x, where):
+    def check_values(self, x: ArrayLike, where: str) -> None:
         """Raise unless all entries of x, data as the user gave it, are ids that this layer has."""
         for first in range(0, len(x), 1 << 16):
             part = x[first : first + (1 << 16)]
@@ -90,14 +112,14 @@ class Embedding(Penalized):
                                  f"{self.input_dim}), received {part[index]} in row "
                                  f"{first + index[0]}{position}")  # fmt: skip
 
-    def compute_mask(self, inputs, previous_mask):
+    def compute_mask(self, inputs: Any, previous_mask: ArrayLike) -> Any:
         return inputs if self.mask_zero else None
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         self.saved, shape = (x,), (*x.shape, self.output_dim)  # (N, T, D)
         return self.result_of(self.ops.embedding, x, self.embeddings.value, shape=shape)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         (x,) = self.recall()
         if self.embeddings.grad is not None:
             self.ops.embedding_grad(x, dy, dW=self.embeddings.grad)  # (V, D)

@@ -1,11 +1,21 @@
 """Numbers as categories: CategoryEncoding and Discretization, which nothing trains."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..config import floatx
 from ..configs.checks import check_integer, check_number
 from ..core.graph import is_symbolic
 from .base import Layer, register
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, Config, Shape
 
 MODES = ("int", "one_hot", "multi_hot", "count")
 
@@ -20,26 +30,26 @@ class Preparing(Layer):
     on_host = True
     output_mode = "int"
 
-    def __call__(self, inputs, training=None, **given):
+    def __call__(self, inputs: Any, training: bool | None = None, **given: Any) -> Any:
         if is_symbolic(inputs):
             return self.connect(inputs, training)
         return self.encode(np.asarray(inputs), **given)
 
-    def encode(self, x):
+    def encode(self, x: ArrayLike) -> Array:
         """Return the categories of an array."""
         raise NotImplementedError(f"{type(self).__name__} needs encode(x), which returns the "
                                   "categories of an array")  # fmt: skip
 
-    def depth(self):
+    def depth(self) -> int:
         """Return the number of categories."""
         raise NotImplementedError(f"{type(self).__name__} needs depth(), the number of categories")
 
-    def check_mode(self, modes=MODES):
+    def check_mode(self, modes: Any = MODES) -> None:
         """Raise unless `output_mode` is one of these."""
         if self.output_mode not in modes:
             raise self.invalid(f"output_mode must be one of {modes}, received {self.output_mode!r}")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         shape = tuple(input_shape)
         if self.output_mode == "int":
             return shape
@@ -48,19 +58,19 @@ class Preparing(Layer):
             return (*shape, self.depth())
         return (shape[0], *shape[2:], self.depth())
 
-    def accepts(self, shape):
+    def accepts(self, shape: Shape) -> bool:
         return True
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         return self.ops.from_host(self.encode(self.ops.to_host(x)).astype(self.dtype))
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         if not self.needs_dx:
             return None
         raise NotImplementedError(f"layer {self.name!r}: a category has no gradient; the layer "
                                   "stands at the beginning of a model")  # fmt: skip
 
-    def as_vectors(self, ids, weights=None):
+    def as_vectors(self, ids: Any, weights: Sequence[ArrayLike] | None = None) -> Any:
         """Return ids (N, ...) in the form of `output_mode`; an id of -1 belongs to no category."""
         if self.output_mode == "int":
             return ids
@@ -88,19 +98,20 @@ class CategoryEncoding(Preparing):
         ValueError: a number that is not in [0, C).
     """
 
-    def __init__(self, num_tokens=None, output_mode="multi_hot", sparse=False, **options):
+    def __init__(self, num_tokens: int | None = None, output_mode: str = "multi_hot",
+                 sparse: bool = False, **options: Any) -> None:  # fmt: skip
         super().__init__(**options)
         if sparse:
             raise self.invalid("sparse=True is not supported")
-        self.output_mode = "count" if output_mode == "count" else output_mode
+        self.output_mode: str = "count" if output_mode == "count" else output_mode
         self.check_mode(MODES[1:])
-        self.num_tokens = check_integer(f"layer {self.name!r}: num_tokens", num_tokens)
+        self.num_tokens: int = check_integer(f"layer {self.name!r}: num_tokens", num_tokens)
         self.sparse = False
 
-    def depth(self):
+    def depth(self) -> int:
         return self.num_tokens
 
-    def encode(self, x, count_weights=None):
+    def encode(self, x: ArrayLike, count_weights: Any = None) -> Array:
         if count_weights is not None and self.output_mode != "count":
             raise self.invalid('count_weights goes with output_mode="count" alone, received '
                                f"{self.output_mode!r}")  # fmt: skip
@@ -122,8 +133,13 @@ class Discretization(Preparing):
         output_mode: "int", "one_hot", "multi_hot" or "count".
     """
 
-    def __init__(self, bin_boundaries=None, num_bins=None, epsilon=0.01, output_mode="int",
-                 sparse=False, **options):  # fmt: skip
+    bin_boundaries: list[float]
+    boundaries: list[float]
+    summary: Any
+
+    def __init__(self, bin_boundaries: Sequence[float] | None = None, num_bins: int | None = None,
+                 epsilon: float = 0.01, output_mode: str = "int", sparse: bool = False,
+                 **options: Any) -> None:  # fmt: skip
         super().__init__(**options)
         self.store(locals())
         if sparse:
@@ -141,10 +157,10 @@ class Discretization(Preparing):
             if sorted(self.boundaries) != self.boundaries:
                 raise self.invalid(f"bin_boundaries must rise, received {bin_boundaries}")
 
-    def depth(self):
+    def depth(self) -> int:
         return self.num_bins if self.boundaries is None else len(self.boundaries) + 1
 
-    def adapt(self, data, steps=None):
+    def adapt(self, data: ArrayLike, steps: int | None = None) -> None:
         """Find boundaries between which equally many entries lie, as Keras does.
 
         Args:
@@ -166,12 +182,12 @@ class Discretization(Preparing):
             self.summary = _compressed(merged[:, np.argsort(merged[0])], self.epsilon)
         self.boundaries = _compressed(self.summary, 1 / self.num_bins)[0, :-1].tolist()
 
-    def encode(self, x):
+    def encode(self, x: ArrayLike) -> Array:
         if self.boundaries is None:
             raise self.invalid("it has no boundaries yet: call adapt(data), or give bin_boundaries")
         return self.as_vectors(np.digitize(x, self.boundaries))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         known, config = self.boundaries is not None, super().get_config()
         del config["trainable"]  # Keras's does not take it
         return {**config, "bin_boundaries": self.boundaries,

@@ -5,12 +5,20 @@ they compute with its arrays. Where the class has only a `call`, which applies l
 `backward`: `call` is recorded once as a graph of layers, see `models.subclassed`.
 """
 
+from __future__ import annotations
+
 import contextlib
 import importlib
+from typing import TYPE_CHECKING
 
 from ..core.held import held, held_layers
 from ..core.locks import join
 from .config import own_shape
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Shape
 
 NOTHING = contextlib.nullcontext()
 # what a class whose `call` is recorded may define beside it, and still be replayed
@@ -25,10 +33,15 @@ class Holding:
         recorded: what the recording was made of.
     """
 
+    graphs: Any
+    output_shape: Any
+    recorded: Any
+    unrecorded: Any
+
     unrecorded = recorded = None
     graphs_of_call = None  # set by `models`, which are made of layers
 
-    def as_whole(self, training):
+    def as_whole(self, training: bool) -> Any:
         """Context manager: the layers inside compute as parts of this one, in its mode."""
         return self._as_whole(training) if self.may_hold else NOTHING
 
@@ -46,11 +59,11 @@ class Holding:
             context.within = outer
 
     @property
-    def formula_names(self):
+    def formula_names(self) -> Any:
         """What the class may bring along and still be replayed, if its `call` is recorded."""
         return None if self.graphs is None else BESIDE_CALL
 
-    def plan_held(self, needs_dx):
+    def plan_held(self, needs_dx: bool) -> None:
         """Plan the backward pass of the layers inside, whose order is known where it is a graph."""
         if self.graphs is not None:
             for graph in self.graphs.values():
@@ -61,7 +74,7 @@ class Holding:
 
     # ------------------------------------------------------------------------------- building
 
-    def build_held(self, input_shape):
+    def build_held(self, input_shape: Shape) -> None:
         """Record `call` as a graph of layers; else have the layers inside built by a trial."""
         layers = held_layers(self)
         if (self.graphs, self.unrecorded) != (None, None):  # else it is no change of the layer
@@ -82,7 +95,7 @@ class Holding:
         if not self.learns and (self.trainable or self.trainable_weights):
             self.trainable = False
 
-    def refresh(self):
+    def refresh(self) -> bool:
         """Record `call` anew if the layer or what it holds was changed; return whether it was."""
         if self.recorded is None or self.recorded == self.recorded_now():
             return False
@@ -94,6 +107,6 @@ class Holding:
         self.recorded = self.recorded_now()
         return True
 
-    def recorded_now(self):
+    def recorded_now(self) -> list[Any]:
         """What a recording is made of: the layer's attributes, and what they hold."""
         return [self.version, *map(id, held(self))]

@@ -1,6 +1,16 @@
 """InputSpec: what a layer of one's own says about the shape of its input."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..configs.registry import Configurable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..configs.types import DType, Shape
 
 
 class InputSpec(Configurable):
@@ -18,13 +28,30 @@ class InputSpec(Configurable):
         TypeError, ValueError: axes that are no integers, or beyond the number of axes.
     """
 
-    config_keys = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes", "optional")
+    axes: Any
+    dtype: DType | None
+    max_ndim: int | None
+    min_ndim: int | None
+    name: str | None
+    optional: bool
 
-    def __init__(self, dtype=None, shape=None, ndim=None, max_ndim=None, min_ndim=None, axes=None,
-                 allow_last_axis_squeeze=False, name=None, optional=False):  # fmt: skip
+    config_keys: tuple[str, ...] = (
+        "dtype",
+        "shape",
+        "ndim",
+        "max_ndim",
+        "min_ndim",
+        "axes",
+        "optional",
+    )
+
+    def __init__(self, dtype: DType | None = None, shape: Shape | None = None,
+                 ndim: int | None = None, max_ndim: int | None = None, min_ndim: int | None = None,
+                 axes: int | Sequence[int] | None = None, allow_last_axis_squeeze: bool = False,
+                 name: str | None = None, optional: bool = False) -> None:  # fmt: skip
         self.dtype, self.name, self.optional = dtype, name, optional
-        self.shape = None if shape is None else tuple(shape)
-        self.ndim = ndim if shape is None else len(shape)
+        self.shape: tuple[int | None, ...] | None = None if shape is None else tuple(shape)
+        self.ndim: int | None = ndim if shape is None else len(shape)
         self.max_ndim, self.min_ndim = max_ndim, min_ndim
         self.allow_last_axis_squeeze = allow_last_axis_squeeze
         try:
@@ -36,7 +63,7 @@ class InputSpec(Configurable):
         if most is not None and self.axes and max(self.axes) >= most:
             raise ValueError(f"InputSpec: there is no axis {max(self.axes)} among {most}")
 
-    def misfit(self, shape):
+    def misfit(self, shape: Shape) -> str | None:
         """Return what is wrong with a shape, as a part of a sentence, or None."""
         ndim, wanted = len(shape), self.shape
         if self.allow_last_axis_squeeze:

@@ -1,13 +1,21 @@
 """StringLookup and IntegerLookup: the number of each token in a vocabulary, and back."""
 
+from __future__ import annotations
+
 import collections
 import pathlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..configs.checks import check_integer
 from .base import register
 from .encoding import MODES, Preparing
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, Config
 
 
 class Lookup(Preparing):
@@ -27,14 +35,19 @@ class Lookup(Preparing):
         pad_to_max_tokens: whether vectors have max_tokens entries also for fewer tokens.
     """
 
+    numbers: dict[Any, Any]
+    tokens: list[Any]
+
     kind = None  # makes a token of an entry
 
-    def __init__(self, max_tokens=None, num_oov_indices=1, mask_token=None, oov_token=None,
-                 vocabulary=None, invert=False, output_mode="int", pad_to_max_tokens=False,
-                 sparse=False, idf_weights=None, **options):  # fmt: skip
+    def __init__(self, max_tokens: int | None = None, num_oov_indices: int = 1,
+                 mask_token: str | int | None = None, oov_token: str | int | None = None,
+                 vocabulary: Any = None, invert: bool = False, output_mode: str = "int",
+                 pad_to_max_tokens: bool = False, sparse: bool = False, idf_weights: Any = None,
+                 **options: Any) -> None:  # fmt: skip
         super().__init__(**options)
         self.store(locals())
-        self.output_mode = {"binary": "multi_hot"}.get(output_mode, output_mode)
+        self.output_mode: str = {"binary": "multi_hot"}.get(output_mode, output_mode)
         self.check_mode(MODES)
         if sparse or idf_weights is not None:
             raise self.invalid("sparse and idf_weights are not supported")
@@ -46,17 +59,17 @@ class Lookup(Preparing):
         elif pad_to_max_tokens:
             raise self.invalid("pad_to_max_tokens needs max_tokens")
         self.tokens, self.numbers = [], {}
-        self.counts = collections.Counter()
+        self.counts: Any = collections.Counter()
         if vocabulary is not None:
             self.set_vocabulary(vocabulary)
 
     @property
-    def special(self):
+    def special(self) -> Any:
         """The tokens before those of the vocabulary."""
         masks = self.mask_token is not None and self.output_mode == "int"
         return [self.mask_token] * masks + [self.oov_token] * self.num_oov_indices
 
-    def set_vocabulary(self, vocabulary):
+    def set_vocabulary(self, vocabulary: Any) -> None:
         """Take these tokens, with or without the special ones in front.
 
         Raises:
@@ -79,7 +92,7 @@ class Lookup(Preparing):
         self.tokens = tokens
         self.numbers = {token: i for i, token in enumerate(tokens, len(special))}
 
-    def get_vocabulary(self, include_special_tokens=True):
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
         """Return the tokens in the order of their numbers."""
         return [*(self.special if include_special_tokens else ()), *self.tokens]
 
@@ -87,10 +100,10 @@ class Lookup(Preparing):
         """Return how many numbers there are."""
         return len(self.special) + len(self.tokens)
 
-    def depth(self):
+    def depth(self) -> int:
         return self.max_tokens if self.pad_to_max_tokens else self.vocabulary_size()
 
-    def adapt(self, data, steps=None):
+    def adapt(self, data: ArrayLike, steps: int | None = None) -> None:
         """Take the tokens of some data as vocabulary: the most frequent first, of equals the last.
 
         Args:
@@ -108,7 +121,7 @@ class Lookup(Preparing):
         most = None if self.max_tokens is None else self.max_tokens - len(self.special)
         self.set_vocabulary(known[:most])
 
-    def encode(self, x):
+    def encode(self, x: ArrayLike) -> Array:
         if not self.tokens:
             raise self.invalid("it has no vocabulary yet: call adapt(data), or give vocabulary")
         if self.invert:
@@ -131,7 +144,7 @@ class Lookup(Preparing):
         masks = len(self.special) - self.num_oov_indices
         return masks + (self._bucket(token) if self.num_oov_indices > 1 else 0)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "vocabulary": self.tokens or None}
 
 
@@ -142,9 +155,11 @@ class IntegerLookup(Lookup):
 
     kind = int
 
-    def __init__(self, max_tokens=None, num_oov_indices=1, mask_token=None, oov_token=-1,
-                 vocabulary=None, invert=False, output_mode="int", pad_to_max_tokens=False, *,
-                 vocabulary_dtype="int64", **options):  # fmt: skip
+    def __init__(self, max_tokens: int | None = None, num_oov_indices: int = 1,
+                 mask_token: str | int | None = None, oov_token: str | int = -1,
+                 vocabulary: Any = None, invert: bool = False, output_mode: str = "int",
+                 pad_to_max_tokens: bool = False, *, vocabulary_dtype: str = "int64",
+                 **options: Any) -> None:  # fmt: skip
         super().__init__(max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, invert,
                          output_mode, pad_to_max_tokens, **options)  # fmt: skip
 
@@ -158,9 +173,11 @@ class StringLookup(Lookup):
 
     kind = str
 
-    def __init__(self, max_tokens=None, num_oov_indices=1, mask_token=None, oov_token="[UNK]",
-                 vocabulary=None, invert=False, output_mode="int", pad_to_max_tokens=False, *,
-                 encoding="utf-8", **options):  # fmt: skip
+    def __init__(self, max_tokens: int | None = None, num_oov_indices: int = 1,
+                 mask_token: str | int | None = None, oov_token: str | int = "[UNK]",
+                 vocabulary: Any = None, invert: bool = False, output_mode: str = "int",
+                 pad_to_max_tokens: bool = False, *, encoding: str = "utf-8",
+                 **options: Any) -> None:  # fmt: skip
         if num_oov_indices > 1:
             raise ValueError("StringLookup: num_oov_indices must be 0 or 1; Keras tells unknown "
                              "strings apart by a hash that is not here")  # fmt: skip

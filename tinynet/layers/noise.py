@@ -1,15 +1,23 @@
 """Noise in training: GaussianNoise, GaussianDropout, AlphaDropout."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from .base import register
 from .dropout import Masked, Noise
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike, Shape
 
 
 class Noisy(Noise):
     """Base of layers that draw one normal number per entry."""
 
-    def normal(self, mean, stddev, shape):
+    def normal(self, mean: float, stddev: float, shape: Shape) -> Any:
         """Normal numbers of this step."""
         m = self.empty(shape)
         row = self.context.first_row
@@ -30,11 +38,11 @@ class GaussianNoise(Noisy):
 
     amount = "stddev"
 
-    def __init__(self, stddev, seed=None, **options):
+    def __init__(self, stddev: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.store(locals())
 
-    def perturbed(self, x):
+    def perturbed(self, x: ArrayLike) -> tuple[Any, Any]:
         n = self.normal(0.0, self.stddev, x.shape)
         return self.result_of(self.ops.add, x, n), None
 
@@ -52,11 +60,11 @@ class GaussianDropout(Noisy):
 
     below_1 = True
 
-    def __init__(self, rate, seed=None, **options):
+    def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.store(locals())
 
-    def perturbed(self, x):
+    def perturbed(self, x: ArrayLike) -> tuple[Any, Any]:
         m = self.normal(1.0, math.sqrt(self.rate / (1 - self.rate)), x.shape)
         return self.result_of(self.ops.multiply, x, m), m
 
@@ -79,11 +87,12 @@ class AlphaDropout(Masked):
 
     below_1 = True
 
-    def __init__(self, rate, noise_shape=None, seed=None, **options):
+    def __init__(self, rate: float, noise_shape: Shape | None = None, seed: int | None = None,
+                 **options: Any) -> None:  # fmt: skip
         super().__init__(**options)
         self.store(locals())
 
-    def perturbed(self, x):
+    def perturbed(self, x: ArrayLike) -> tuple[Any, Any]:
         a = ((1 - self.rate) * (1 + self.rate * ALPHA_P**2)) ** -0.5
         b = -a * ALPHA_P * self.rate
         mask = self.mask(x.shape)  # 1 / (1 - rate) where kept

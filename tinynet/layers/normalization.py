@@ -1,29 +1,42 @@
 """Batch normalization, and the scale and shift after any normalization."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from ..configs.checks import check_number
 from .axes import axes_of, from_rows, to_rows
 from .base import Layer, register
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..configs.types import Array, Named, Shape
+    from ..core.parameters import Parameter
+
 
 class ScaledAndShifted(Layer):
     """Base: y = gamma xhat + beta, where a subclass computes xhat, x normalized."""
 
+    beta: Any
+    gamma: Any
+
     gamma = beta = None
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         axes_of(self, self.axis, input_shape)
         return tuple(input_shape)
 
-    def add_scale_and_shift(self, shape):
+    def add_scale_and_shift(self, shape: Shape) -> None:
         """Create gamma where `scale` is set, beta where `center` is."""
         if self.scale:
             self.gamma = self.named_weight("gamma", shape)
         if self.center:
             self.beta = self.named_weight("beta", shape)
 
-    def scale_and_shift(self, kind="value"):
+    def scale_and_shift(self, kind: str = "value") -> list[Any]:
         """gamma and beta, or with "grad" their gradients, as vectors (D,); None where none is."""
         found = [getattr(p, kind, None) for p in (self.gamma, self.beta)]
         return [None if a is None else a.reshape(math.prod(a.shape)) for a in found]
@@ -49,33 +62,41 @@ class BatchNormalization(ScaledAndShifted):
         beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: as for Dense.
     """
 
+    saved: Any
+
+    moving_mean: Parameter
+    moving_variance: Parameter
+
     supports_masking = True
 
-    def __init__(self, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True,
-                 beta_initializer="zeros", gamma_initializer="ones",
-                 moving_mean_initializer="zeros", moving_variance_initializer="ones",
-                 beta_regularizer=None, gamma_regularizer=None, beta_constraint=None,
-                 gamma_constraint=None, *, renorm=False, renorm_clipping=None,
-                 renorm_momentum=0.99, synchronized=False, **options):  # fmt: skip
+    def __init__(self, axis: int | Sequence[int] = -1, momentum: float = 0.99,
+                 epsilon: float = 1e-3, center: bool = True, scale: bool = True,
+                 beta_initializer: Named = "zeros", gamma_initializer: Named = "ones",
+                 moving_mean_initializer: Named = "zeros",
+                 moving_variance_initializer: Named = "ones", beta_regularizer: Named = None,
+                 gamma_regularizer: Named = None, beta_constraint: Named = None,
+                 gamma_constraint: Named = None, *, renorm: bool = False,
+                 renorm_clipping: Any = None, renorm_momentum: float = 0.99,
+                 synchronized: bool = False, **options: Any) -> None:  # fmt: skip
         if renorm or synchronized:
             kind = "renorm" if renorm else "synchronized"
             raise ValueError(f"BatchNormalization: {kind}=True is not supported")
         super().__init__(**options)
         self.store(locals())
-        self.momentum = check_number(f"layer {self.name!r}: momentum", momentum, 0, 1)
-        self.epsilon = check_number(f"layer {self.name!r}: epsilon", epsilon, 0)
+        self.momentum: float = check_number(f"layer {self.name!r}: momentum", momentum, 0, 1)
+        self.epsilon: float = check_number(f"layer {self.name!r}: epsilon", epsilon, 0)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         D = (input_shape[self.axis],)
         self.add_scale_and_shift(D)
         self.moving_mean = self.named_weight("moving_mean", D, trainable=False)
         self.moving_variance = self.named_weight("moving_variance", D, trainable=False)
 
-    def accepts(self, shape):
+    def accepts(self, shape: Shape) -> bool:
         (axis,) = axes_of(self, self.axis, self.input_shape)
         return len(shape) == len(self.input_shape) and shape[axis] == self.input_shape[axis]
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         ops, gamma, beta = self.ops, *self.scale_and_shift()
         batch_statistics = training and self.trainable
         shape, axis = x.shape, [self.axis % x.ndim]
@@ -100,7 +121,7 @@ class BatchNormalization(ScaledAndShifted):
         self.saved = (xhat, var, batch_statistics)
         return from_rows(self, y, axis, shape)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         xhat, var, batch_statistics = self.recall()
         grad = self.ops.batchnorm_grad if batch_statistics else self.ops.batchnorm_inference_grad
         shape, axis = dy.shape, [self.axis % dy.ndim]

@@ -1,7 +1,16 @@
 """Pooling over the steps of a sequence: GlobalAveragePooling1D, GlobalMaxPooling1D."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .axes import transposed
 from .base import Layer, register
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, Shape
 
 
 class GlobalPooling1D(Layer):
@@ -12,14 +21,15 @@ class GlobalPooling1D(Layer):
         keepdims: keep the axis of steps, with size 1.
     """
 
-    config_keys = ("data_format", "keepdims")
+    config_keys: tuple[str, ...] = ("data_format", "keepdims")
 
-    def __init__(self, data_format=None, keepdims=False, **options):
+    def __init__(self, data_format: str | None = None, keepdims: bool = False,
+                 **options: Any) -> None:  # fmt: skip
         super().__init__(**options)
         self.set_data_format(data_format)
-        self.keepdims = bool(keepdims)
+        self.keepdims: bool = bool(keepdims)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 3:
             raise self.invalid(
                 f"expected input of 3 axes, (N, T, D), received shape {tuple(input_shape)}"
@@ -30,13 +40,13 @@ class GlobalPooling1D(Layer):
             return (N, D, 1) if self.keepdims else (N, D)
         return (N, 1, D) if self.keepdims else (N, D)
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         shape = self.compute_output_shape(x.shape)
         steps = self._swapped(x)  # (N, T, D)
         y = self.pool(steps, self.context.masks.of(x))  # (N, D)
         return y.reshape(shape)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         steps = self.recall()[0]
         if not self.needs_dx:
             return None
@@ -58,7 +68,9 @@ class GlobalAveragePooling1D(GlobalPooling1D):
     elsewhere. A row of nothing but padding gives zeros (in Keras: NaN).
     """
 
-    def pool(self, x, mask):
+    saved: Any
+
+    def pool(self, x: ArrayLike, mask: ArrayLike) -> Any:
         (N, T, D), w = x.shape, None
         if mask is not None:
             w = self.empty((N, T))
@@ -71,7 +83,7 @@ class GlobalAveragePooling1D(GlobalPooling1D):
         self.saved = (x, w)
         return y
 
-    def unpool(self, dy):
+    def unpool(self, dy: Array) -> Any:
         x, w = self.recall()
         N, T, _ = x.shape
         repeated = self.result_of(self.ops.repeat, dy, shape=x.shape)
@@ -84,12 +96,14 @@ class GlobalAveragePooling1D(GlobalPooling1D):
 class GlobalMaxPooling1D(GlobalPooling1D):
     """Maximum over the steps: y = max_t x_t. Steps that are equally large share the gradient."""
 
-    def pool(self, x, mask):
+    saved: Any
+
+    def pool(self, x: ArrayLike, mask: ArrayLike) -> Any:
         y = self.result_of(self.ops.max_steps, x, shape=(len(x), x.shape[2]))
         self.saved = (x, y)
         return y
 
-    def unpool(self, dy):
+    def unpool(self, dy: Array) -> Any:
         x, y = self.recall()
         dx = self.empty(x.shape)
         self.ops.max_steps_grad(x, y, dy, dx=dx)

@@ -1,19 +1,34 @@
 """Normalization of each row by itself: LayerNormalization, RMSNormalization, UnitNormalization."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..configs.checks import check_number
 from .axes import axes_of, from_rows, to_rows
 from .base import register
 from .normalization import ScaledAndShifted
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..configs.types import Array, Named
+    from ..core.parameters import Parameter
+
 
 class RowNormalization(ScaledAndShifted):
     """Base: y = gamma xhat + beta, where xhat is x normalized over `axis`, row by row."""
 
+    saved: Any
+
+    axis: Any
+
     kind = None
     supports_masking = True
-    epsilon = 1e-12
+    epsilon: float = 1e-12
 
-    def store(self, arguments):
+    def store(self, arguments: dict[str, Any]) -> None:
         super().store(arguments)
         axis = self.axis
         if isinstance(axis, bool) or not isinstance(axis, (int, list, tuple)):
@@ -22,7 +37,7 @@ class RowNormalization(ScaledAndShifted):
         self.axis = list(axis) if isinstance(axis, tuple) else axis
         self.epsilon = check_number(f"layer {self.name!r}: epsilon", self.epsilon, 0)
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         axes = axes_of(self, self.axis, x.shape)
         rows = to_rows(self, x, axes)  # (R, D)
         y, xhat, inv = self.empty(rows.shape), self.empty(rows.shape), self.empty(rows.shape[:1])
@@ -31,7 +46,7 @@ class RowNormalization(ScaledAndShifted):
         self.saved = (xhat, inv, axes)
         return from_rows(self, y, axes, x.shape)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         xhat, inv, axes = self.recall()
         rows, dx = to_rows(self, dy, axes), self.empty(xhat.shape) if self.needs_dx else None
         (gamma, _), (dgamma, dbeta) = self.scale_and_shift(), self.scale_and_shift("grad")
@@ -60,15 +75,17 @@ class LayerNormalization(RowNormalization):
 
     kind = "layer"
 
-    def __init__(self, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
-                 gamma_initializer="ones", beta_regularizer=None, gamma_regularizer=None,
-                 beta_constraint=None, gamma_constraint=None, **options):  # fmt: skip
+    def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-3, center: bool = True,
+                 scale: bool = True, beta_initializer: Named = "zeros",
+                 gamma_initializer: Named = "ones", beta_regularizer: Named = None,
+                 gamma_regularizer: Named = None, beta_constraint: Named = None,
+                 gamma_constraint: Named = None, **options: Any) -> None:  # fmt: skip
         if options.pop("rms_scaling", False):
             raise ValueError("LayerNormalization(rms_scaling=True): use RMSNormalization")
         super().__init__(**options)
         self.store(locals())
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.add_scale_and_shift(self._shape(input_shape))
 
 
@@ -83,14 +100,19 @@ class RMSNormalization(RowNormalization):
         epsilon: keeps the root away from zero.
     """
 
+    gamma: Any
+
+    scale: Parameter
+
     kind = "rms"
     supports_masking = False  # nor does Keras
 
-    def __init__(self, axis=-1, epsilon=1e-6, **options):
+    def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6,
+                 **options: Any) -> None:  # fmt: skip
         super().__init__(**options)
         self.store(locals())
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.gamma = self.scale = self.add_weight(self._shape(input_shape), "ones", name="scale")
 
 
@@ -104,6 +126,6 @@ class UnitNormalization(RowNormalization):
 
     kind = "unit"
 
-    def __init__(self, axis=-1, **options):
+    def __init__(self, axis: int | Sequence[int] = -1, **options: Any) -> None:
         super().__init__(**options)
         self.store(locals())

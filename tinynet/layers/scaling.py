@@ -1,11 +1,21 @@
 """Fixed scaling of inputs: Rescaling, and Normalization, which measures it on data."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .axes import axes_of, from_rows, to_rows
 from .base import Layer, register
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, Config, Shape
+    from ..core.parameters import Parameter
 
 LEAST = 1e-7  # the smallest standard deviation that is divided by, as in Keras
 
@@ -18,16 +28,22 @@ class Rescaling(Layer):
         scale, offset: numbers, or arrays that broadcast against a row of inputs.
     """
 
+    factors: Array
+    shifts: Array
+
+    offset: Any | float
+    scale: Any | float
+
     supports_masking = True
 
-    def __init__(self, scale, offset=0.0, **options):
+    def __init__(self, scale: float, offset: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
         self.scale, self.offset = _plain(scale), _plain(offset)
-        self.plain = np.ndim(scale) == 0 and np.ndim(offset) == 0
+        self.plain: bool = np.ndim(scale) == 0 and np.ndim(offset) == 0
         if not self.plain:
             self.factors, self.shifts = (np.array(v, self.dtype) for v in (scale, offset))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         shape = tuple(input_shape)
         for name in ("scale", "offset"):
             wanted = np.shape(getattr(self, name))
@@ -38,13 +54,13 @@ class Rescaling(Layer):
                 raise self.invalid(f"{name} of shape {wanted} does not fit input of shape {shape}")
         return shape
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         if self.plain:
             return self.result_of(self.ops.affine, x, self.scale, self.offset)
         scaled = self.result_of(self.ops.multiply, x, self.factors)
         return self.result_of(self.ops.add, scaled, self.shifts)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         if not self.needs_dx:
             return None
         if self.plain:
@@ -76,14 +92,22 @@ class Normalization(Layer):
         invert: undo the normalization instead.
     """
 
+    saved: Any
+
+    count: Parameter
+    mean: Any
+    variance: Any
+
     supports_masking = True
-    config_keys = ()  # mean and variance may be measured: see `get_config`
+    config_keys: tuple[str, ...] = ()  # mean and variance may be measured: see `get_config`
 
-    may_be_empty = ("axis",)  # Keras writes None so
+    may_be_empty: tuple[str] = ("axis",)  # Keras writes None so
 
-    def __init__(self, axis=-1, mean=None, variance=None, invert=False, **options):
+    def __init__(self, axis: int | Sequence[int] = -1, mean: float | None = None,
+                 variance: float | None = None, invert: bool = False,
+                 **options: Any) -> None:  # fmt: skip
         super().__init__(**options)
-        self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+        self.axis: Any = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         if (mean is None) != (variance is None):
             raise self.invalid(
                 f"give mean and variance, or neither; received mean={mean}, variance={variance}"
@@ -93,8 +117,8 @@ class Normalization(Layer):
                 f"expected mean and variance of equal shape, with at most "
                 f"{len(self.axis)} axes; received shapes {np.shape(mean)}, {np.shape(variance)}"
             )
-        self.given = None if mean is None else (mean, variance)
-        self.invert = bool(invert)
+        self.given: tuple[float, float | None] | None = None if mean is None else (mean, variance)
+        self.invert: bool = bool(invert)
         self.mean = self.variance = None
 
     def _axes(self, shape):
@@ -103,11 +127,11 @@ class Normalization(Layer):
         shift = len(built) if built is not None and len(shape) > len(built) else 0
         return axes_of(self, tuple(a - shift if a >= 0 else a for a in self.axis), shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._axes(input_shape)
         return tuple(input_shape)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         kept = tuple(input_shape[a] for a in self._axes(input_shape))
         if self.given is not None:
             try:
@@ -124,12 +148,12 @@ class Normalization(Layer):
         self.variance = self.add_weight(kept, "ones", name="variance", trainable=False)
         self.count = self.add_weight((), "zeros", name="count", trainable=False)  # Keras has one
 
-    def accepts(self, shape):
+    def accepts(self, shape: Shape) -> bool:
         axes = self._axes(shape)
         more = len(shape) - len(self.input_shape)
         return more >= 0 and all(shape[a] == self.input_shape[a - more] for a in axes)
 
-    def adapt(self, data):
+    def adapt(self, data: ArrayLike) -> None:
         """Measure mean and (population) variance.
 
         Args:
@@ -161,7 +185,7 @@ class Normalization(Layer):
         self.mean.assign(np.asarray(mean, self.dtype))
         self.variance.assign(np.asarray(squares / count, self.dtype))
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         axes = self._axes(x.shape)
         rows, (mean, variance) = self._rows(x, axes), self._statistics()  # (R, D), (D,)
         if self.invert:
@@ -177,7 +201,7 @@ class Normalization(Layer):
             self.saved = (xhat, axes)
         return self._back(y, axes, x.shape)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         kept, axes = self.recall()
         if not self.needs_dx:
             return None
@@ -201,7 +225,7 @@ class Normalization(Layer):
         arrays = (getattr(v, "value", v) for v in (self.mean, self.variance))
         return [a.reshape(a.size) for a in arrays]  # (D,)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         given = (None, None) if self.given is None else [np.asarray(v).tolist() for v in self.given]
         own = {"axis": list(self.axis), "mean": given[0], "variance": given[1]}
         return {**super().get_config(), **own, "invert": self.invert}

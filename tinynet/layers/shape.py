@@ -1,6 +1,9 @@
 """Layers without arithmetic: InputLayer, Flatten, Reshape, Permute, RepeatVector, Identity."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,6 +11,11 @@ from ..configs.checks import check_integer
 from ..core.graph import Node
 from .axes import transposed
 from .base import Layer, register
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, Config, DType, Shape
 
 
 @register("Input")
@@ -21,10 +29,14 @@ class InputLayer(Layer):
         dtype: of the data; an integer type is remembered, the arithmetic is in floats.
     """
 
-    config_keys = ()
+    batch_size: int | None
+    shape: Shape | None
 
-    def __init__(self, shape=None, batch_size=None, dtype=None, batch_shape=None, input_shape=None,
-                 **options):  # fmt: skip
+    config_keys: tuple[str, ...] = ()
+
+    def __init__(self, shape: Shape | None = None, batch_size: int | None = None,
+                 dtype: DType | None = None, batch_shape: Shape | None = None,
+                 input_shape: Shape | None = None, **options: Any) -> None:  # fmt: skip
         shape = input_shape if shape is None else shape
         if batch_shape is not None:
             if shape is not None or batch_size is not None:
@@ -32,7 +44,7 @@ class InputLayer(Layer):
             batch_size, *shape = batch_shape
         if shape is None:
             raise ValueError("Input needs a shape, e.g. Input((784,))")
-        self.input_dtype = None
+        self.input_dtype: Any = None
         if dtype is not None and np.dtype(dtype).kind in "iub":
             self.input_dtype, dtype = np.dtype(dtype).name, None
         super().__init__(input_shape=shape, dtype=dtype, **options)
@@ -42,20 +54,21 @@ class InputLayer(Layer):
             check_integer("Input: batch_size", batch_size)
         Node(self, [], False, (batch_size, *self.shape))
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         return x
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         return dy
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["trainable"]
         dtype = self.input_dtype or self.dtype
         return {**config, "batch_shape": (self.batch_size, *self.shape), "dtype": dtype}
 
 
-def Input(shape=None, batch_size=None, dtype=None, batch_shape=None, name=None):
+def Input(shape: Shape | None = None, batch_size: int | None = None, dtype: DType | None = None,
+          batch_shape: Shape | None = None, name: str | None = None) -> Any:  # fmt: skip
     """Where a model begins: the symbolic output of a new InputLayer.
 
     `Sequential([Input((784,)), Dense(10)])`, or `x = Input((784,)); Model(x, Dense(10)(x))`.
@@ -72,24 +85,26 @@ class Flatten(Layer):
             and the output is what it would be for (N, A, ..., D).
     """
 
+    saved: Any
+
     preserves_values = True
 
-    def __init__(self, data_format=None, **options):
+    def __init__(self, data_format: str | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.set_data_format(data_format)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if None in input_shape[1:]:
             return (input_shape[0], None)
         return (input_shape[0], math.prod(input_shape[1:]))
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         self.saved = x.shape
         if self.features_first and x.ndim > 2:
             x = transposed(self, x, (0, *range(2, x.ndim), 1))
         return x.reshape(len(x), math.prod(x.shape[1:]))  # (N, D)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         shape = self.recall()
         if self.features_first and len(shape) > 2:
             N, D, *rest = shape
@@ -106,9 +121,11 @@ class Reshape(Layer):
         target_shape: shape of a row; one entry may be -1: what is left.
     """
 
+    saved: Any
+
     preserves_values = True
 
-    def __init__(self, target_shape, **options):
+    def __init__(self, target_shape: Shape, **options: Any) -> None:
         super().__init__(**options)
         shape = tuple(target_shape)
         ok = all(isinstance(n, (int, np.integer)) and (n >= 1 or n == -1) for n in shape)
@@ -116,9 +133,9 @@ class Reshape(Layer):
             raise self.invalid(
                 f"target_shape must hold ints >= 1 and at most one -1, received {target_shape!r}"
             )
-        self.target_shape = tuple(int(n) for n in shape)
+        self.target_shape: tuple[int, ...] = tuple(int(n) for n in shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         N, *row = input_shape
         if None in row:
             return (N, *(None if n == -1 else n for n in self.target_shape))
@@ -130,11 +147,11 @@ class Reshape(Layer):
             )
         return (N, *(have // fixed if n == -1 else n for n in self.target_shape))
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         self.saved = x.shape
         return x.reshape(self.compute_output_shape(x.shape))
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         return dy.reshape(self.recall())
 
 
@@ -148,15 +165,15 @@ class Permute(Layer):
 
     preserves_values = True
 
-    def __init__(self, dims, **options):
+    def __init__(self, dims: Shape, **options: Any) -> None:
         super().__init__(**options)
-        self.dims = tuple(dims)
+        self.dims: Shape = tuple(dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise self.invalid(
                 f"dims must hold each of 1, ..., {len(self.dims)} once, received {dims!r}"
             )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != len(self.dims) + 1:
             raise self.invalid(
                 f"dims={self.dims} needs input of {len(self.dims) + 1} axes, "
@@ -164,10 +181,10 @@ class Permute(Layer):
             )
         return (input_shape[0], *(input_shape[d] for d in self.dims))
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         return transposed(self, x, (0, *self.dims))
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         if not self.needs_dx:
             return None
         order = (0, *(self.dims.index(d) + 1 for d in range(1, len(self.dims) + 1)))
@@ -184,19 +201,19 @@ class RepeatVector(Layer):
 
     preserves_values = True
 
-    def __init__(self, n, **options):
+    def __init__(self, n: int, **options: Any) -> None:
         super().__init__(**options)
-        self.n = check_integer(f"layer {self.name!r}: n", n, kind="an int")
+        self.n: int = check_integer(f"layer {self.name!r}: n", n, kind="an int")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 2:
             raise self.invalid(f"expected input (N, D), received shape {tuple(input_shape)}")
         return (input_shape[0], self.n, input_shape[1])
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         return self.result_of(self.ops.repeat, x, shape=self.compute_output_shape(x.shape))
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         if not self.needs_dx:
             return None
         return self.result_of(self.ops.sum_steps, dy, shape=(len(dy), dy.shape[2]))
@@ -208,8 +225,8 @@ class Identity(Layer):
 
     preserves_values = True
 
-    def forward(self, x, training=False):
+    def forward(self, x: Any, training: bool = False) -> Any:
         return x
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         return dy

@@ -1,12 +1,21 @@
 """A layer applied to symbolic tensors: how functional models are put together."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..core.graph import KerasTensor, Node, flat
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike
 
 
 class Symbolic:
     """Base of Layer: application to symbolic tensors, each of which adds a Node to `nodes`."""
 
-    def connect(self, x, training=None):
+    def connect(self, x: ArrayLike, training: bool | None = None) -> Any:
         """The symbolic output for symbolic inputs: one KerasTensor, or a list where it takes one.
 
         A model with several outputs gives a list or dict of them.
@@ -35,17 +44,17 @@ class Symbolic:
         node.training = training
         return node.output
 
-    def packed(self, outputs):
+    def packed(self, outputs: Any) -> Any:
         """What a call returns, of the list of outputs: the only one; see `Functional.packed`."""
         return outputs[0]
 
     @property
-    def output(self):
+    def output(self) -> Any:
         """The symbolic output of the layer's first application."""
         return self._first_node().output
 
     @property
-    def input(self):
+    def input(self) -> Any:
         """The symbolic input, or list of inputs, of the layer's first application."""
         node = self._first_node()
         return list(node.inputs) if node.many else (node.inputs or node.outputs)[0]

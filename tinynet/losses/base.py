@@ -7,7 +7,10 @@ the values and the gradient of all rows at once: `forward` returns L's terms, `b
 gradient.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +23,11 @@ from ..core.devices import load_ops
 from ..core.locks import exclusive
 from ..core.versions import Versioned
 from .checks import check_finite, flatten_missing, same_rank
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from ..configs.types import Array, ArrayLike, Config, DType, Shape
 
 EPSILON = 1e-7  # where probabilities are clipped
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
@@ -53,31 +61,34 @@ class Loss(Configurable, Copied, Versioned):
             None: as the predictions. In a model it must be the model's.
     """
 
-    config_keys = ("name", "reduction")
-    unversioned = frozenset({"dp", "probabilities", "context"})
-    derived = {"dp": None, "probabilities": None}  # noqa: RUF012
+    dtype: str | None
+
+    config_keys: tuple[str, ...] = ("name", "reduction")
+    unversioned: frozenset[str] = frozenset({"dp", "probabilities", "context"})
+    derived: dict[str, Any] = {"dp": None, "probabilities": None}  # noqa: RUF012
     default_name = None
     logits_of = None  # name of the activation that can be fused into this loss
     from_logits = False
-    own_checks = frozenset({"axis"})
+    own_checks: frozenset[str] = frozenset({"axis"})
     of_probabilities = False  # whether outputs are probabilities, and targets shares, of classes
     integer_targets = False
     on_host = False  # whether it computes with NumPy alone, on every device
-    weight = 1.0  # the factor that `compile(loss_weights=)` gave the loss of the only output
+    weight: float = 1.0  # the factor that `compile(loss_weights=)` gave the loss of the only output
     wants_gradient = True  # False where only the values are used, as in a metric
     for_class_ids = None  # what to use where class ids came for one-hot rows, for a message
     whole_rows = False  # whether a vector of predictions is one row, not N rows of one output
 
-    def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
+    def __init__(self, name: str | None = None, reduction: str = "sum_over_batch_size",
+                 dtype: DType | None = None) -> None:  # fmt: skip
         if reduction not in REDUCTIONS:
             raise ValueError(f"reduction must be one of {REDUCTIONS}, received {reduction!r}")
-        self.name = name or self.default_name or snake_case(type(self).__name__)
+        self.name: str = name or self.default_name or snake_case(type(self).__name__)
         self.reduction, self.dtype = reduction, _dtype(dtype)
-        self.context = StepContext(load_ops("reference"))
-        self.dp = None
-        self.probabilities = None  # of the last batch, where the loss was fused
+        self.context: Any = StepContext(load_ops("reference"))
+        self.dp: Any = None
+        self.probabilities: Any = None  # of the last batch, where the loss was fused
 
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         given = {"call", "derivative"} & set(vars(cls))
         if given and cls.forward is not Loss.forward and "forward" not in vars(cls):
@@ -85,22 +96,22 @@ class Loss(Configurable, Copied, Versioned):
                             "forward that it inherits does not use: subclass losses.Loss itself, "
                             "or define forward")  # fmt: skip
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         """Return the constructor's arguments as plain values; dtype only where it was given."""
         return super().get_config() | ({"dtype": self.dtype} if self.dtype else {})
 
     # ------------------------------------------------------------------------ the engine's side
 
     @property
-    def parts(self):
+    def parts(self) -> list[Any]:
         """[the loss itself]; see `several.SeveralLosses`."""
         return [self]
 
-    def release(self):
+    def release(self) -> None:
         """Keep nothing of the last batch."""
         self.dp = self.probabilities = None
 
-    def forward(self, y, p, w, logits=False):
+    def forward(self, y: Array, p: Array, w: Array, logits: bool = False) -> Any:
         """Return weighted values w_i l(y_i, p_i) (N,), and keep the gradient by p for `backward`.
 
         Args:
@@ -122,7 +133,7 @@ class Loss(Configurable, Copied, Versioned):
             self.dp = ops.from_host(shares * slopes)  # (N, C)
         return ops.from_host(w * values)
 
-    def backward(self):
+    def backward(self) -> Any:
         """Return dL/dp (N, C), where the backward pass starts."""
         if self.dp is None:
             if type(self).forward is Loss.forward and not self._has_derivative():
@@ -130,13 +141,13 @@ class Loss(Configurable, Copied, Versioned):
             raise RuntimeError(f"{type(self).__name__}: backward() was called before forward()")
         return self.dp
 
-    def call(self, y, p):
+    def call(self, y: Array, p: Array) -> Any:
         """Return the values of the rows, (N,) or (N, ...), for targets and predictions (N, C)."""
         raise NotImplementedError(f"{type(self).__name__} needs forward(y, p, w, logits), or "
                                   "call(y, "
                                   "p) and derivative(y, p); losses.Loss shows how")  # fmt: skip
 
-    def derivative(self, y, p):
+    def derivative(self, y: Array, p: Array) -> Any:
         """Return the derivative of each row's value by that row of p (N, C)."""
         raise NotImplementedError(f"{type(self).__name__} can measure, but not train: it needs "
                                   "derivative(y, p), the derivative of call(y, p) by p written by "
@@ -152,7 +163,8 @@ class Loss(Configurable, Copied, Versioned):
                              f"{rows} rows, received shape {values.shape}")  # fmt: skip
         return np.broadcast_to(values.mean(axis=tuple(range(1, values.ndim))), (rows,))
 
-    def row_weights(self, sample_weight, rows, dtype, valid=None):
+    def row_weights(self, sample_weight: ArrayLike, rows: Any, dtype: DType,
+                    valid: Any = None) -> Any:  # fmt: skip
         """Return w (N,): each row's share of the loss. Here, once, the sum becomes a mean.
 
         Rows that are not `valid` (N,) have no share, and are not counted.
@@ -171,22 +183,22 @@ class Loss(Configurable, Copied, Versioned):
             w *= self.weight
         return w
 
-    def valid(self, y):
+    def valid(self, y: Array) -> Array | None:
         """Return which targets count, like y; None: all."""
         return None
 
-    def for_shapes(self, target_shape, output_shape):
+    def for_shapes(self, target_shape: Shape, output_shape: Shape) -> Self:
         """Return the loss for targets and outputs of these shapes: itself."""
         return self
 
-    def check_dtype(self, dtype):
+    def check_dtype(self, dtype: DType) -> None:
         """Raise unless the loss can compute in a model of this dtype."""
         if self.dtype not in (None, dtype):
             raise ValueError(f"{self._label()}: dtype={self.dtype!r} in a model that computes in "
                              f"{dtype}; "
                              "leave it out, or give the model's layers the same")  # fmt: skip
 
-    def check_targets(self, y, output_shape, where="y"):
+    def check_targets(self, y: Array, output_shape: Shape, where: str = "y") -> Array:
         """Return `y` in the shape that `forward` wants, checked once for the whole data set.
 
         Args:
@@ -228,7 +240,8 @@ class Loss(Configurable, Copied, Versioned):
     # ------------------------------------------------------------------------ for one's own loop
 
     @exclusive
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike,
+                 sample_weight: ArrayLike = None) -> Any:  # fmt: skip
         """Return the loss as a number (an array of values with reduction "none")."""
         if type(self).forward is Loss.forward:
             values = self._own_values(y_true, y_pred, sample_weight)
@@ -237,7 +250,8 @@ class Loss(Configurable, Copied, Versioned):
         return values if self.reduction in ("none", None) else values.sum(dtype=np.float64).item()
 
     @exclusive
-    def gradient(self, y_true, y_pred, sample_weight=None):
+    def gradient(self, y_true: ArrayLike, y_pred: ArrayLike,
+                 sample_weight: ArrayLike = None) -> Array:  # fmt: skip
         """Return dL/dy_pred, an array like y_pred."""
         _, shape = self._run(y_true, y_pred, sample_weight)
         return self.backward().reshape(shape)
@@ -280,7 +294,8 @@ class Loss(Configurable, Copied, Versioned):
         y, w = self.as_rows(y, rows.shape, rows.dtype, sample_weight)
         return self.forward(y, rows.reshape(len(w), -1), w).reshape(lead), p.shape
 
-    def as_rows(self, y, shape, dtype, sample_weight):
+    def as_rows(self, y: Array, shape: Shape, dtype: DType,
+                sample_weight: ArrayLike) -> tuple[Any, Any]:  # fmt: skip
         """Return targets (R,) or (R, C) and weights (R,) for outputs (N, ..., C) as R rows."""
         lead, C = shape[:-1], shape[-1]
         R = math.prod(lead)
@@ -304,7 +319,8 @@ class Loss(Configurable, Copied, Versioned):
 class PlainLoss(Loss):
     """A loss without options of its own; here Keras has the reduction first."""
 
-    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
+    def __init__(self, reduction: str = "sum_over_batch_size", name: str | None = None,
+                 dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(name, reduction, dtype)
 
 
@@ -327,15 +343,17 @@ class ElementwiseLoss(PlainLoss):
     behind p and y.
     """
 
+    dp: Any
+
     kind = None  # the name of a formula of the reference
     f = df = None
-    options: tuple = ()
+    options: dict[str, Any] = ()
     # what a class of the user's may bring along and still be recorded
-    formula_names = frozenset(
+    formula_names: frozenset[str] = frozenset(
         {"f", "df", "kind", "options", "default_name", "config_keys", "get_config"}
     )
 
-    def forward(self, y, p, w, logits=False):
+    def forward(self, y: Array, p: Array, w: Array, logits: bool = False) -> Any:
         kind = self.kind or (self.f, self.df)
         if kind == (None, None):
             raise NotImplementedError(f"{type(self).__name__} needs f(p, y) and df(p, y)")

@@ -3,12 +3,21 @@
 Each check runs once over a whole data set and names the first row that does not fit.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..data import check_finite
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def check_class_ids(y, classes, where, ignore=None):
+    from ..configs.types import Array, ArrayLike
+
+
+def check_class_ids(y: ArrayLike, classes: Any, where: str, ignore: Any = None) -> Array:
     """Return `y` as integers in [0, classes), or `ignore`; raise naming the first bad row."""
     if y.dtype.kind not in "fiub":
         raise TypeError(f"{where}: expected integer class ids, received dtype {y.dtype}")

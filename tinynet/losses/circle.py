@@ -1,10 +1,19 @@
 """Circle loss: rows of one class near each other, those of others far (Sun et al. 2020)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..configs.checks import check_number
 from ..data import check_finite
 from .base import PlainLoss, register
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, DType, Shape
 
 
 @register("circle")
@@ -26,17 +35,20 @@ class Circle(PlainLoss):
         remove_diagonal: False: a row is a partner of itself.
     """
 
-    config_keys = ("name", "reduction", "gamma", "margin", "remove_diagonal")
+    dp: Any
+
+    config_keys: tuple[str, ...] = ("name", "reduction", "gamma", "margin", "remove_diagonal")
     integer_targets = on_host = True
 
-    def __init__(self, gamma=80.0, margin=0.4, remove_diagonal=True,
-                 reduction="sum_over_batch_size", name=None, dtype=None):  # fmt: skip
+    def __init__(self, gamma: float = 80.0, margin: float = 0.4, remove_diagonal: bool = True,
+                 reduction: str = "sum_over_batch_size", name: str | None = None,
+                 dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(reduction, name, dtype)
-        self.gamma = check_number("gamma", gamma, above=0, kind="")
-        self.margin = check_number("margin", margin, 0, 1, kind="")
-        self.remove_diagonal = bool(remove_diagonal)
+        self.gamma: float = check_number("gamma", gamma, above=0, kind="")
+        self.margin: float = check_number("margin", margin, 0, 1, kind="")
+        self.remove_diagonal: bool = bool(remove_diagonal)
 
-    def forward(self, y, p, w, logits=False):
+    def forward(self, y: Array, p: Array, w: Array, logits: bool = False) -> Any:
         ops = self.context.ops
         y, p, w = map(ops.to_host, (y, p, w))
         m, gamma = self.margin, self.gamma
@@ -59,7 +71,8 @@ class Circle(PlainLoss):
         same, diagonal = y[:, None] == y, np.eye(len(y), dtype=bool)
         return same & ~diagonal if self.remove_diagonal else same, ~same
 
-    def as_rows(self, y, shape, dtype, sample_weight):
+    def as_rows(self, y: Array, shape: Shape, dtype: DType,
+                sample_weight: ArrayLike) -> tuple[Any, Any]:  # fmt: skip
         y, w = super().as_rows(y, shape, dtype, sample_weight)
         counted = np.logical_and(*(kind.any(axis=1) for kind in self._partners(y)))
         total, w = w.sum(), w * counted
@@ -69,7 +82,7 @@ class Circle(PlainLoss):
             w *= total / (w.sum() or 1)
         return y, w.astype(dtype, copy=False)
 
-    def check_targets(self, y, output_shape, where="y"):
+    def check_targets(self, y: Array, output_shape: Shape, where: str = "y") -> Array:
         """Return class ids (N,): any numbers, equal for rows of one class."""
         if len(output_shape) != 2 or y.shape[1:] not in ((), (1,)):
             raise ValueError(f"{where}: Circle expects class ids ('N',) for outputs (N, D), "

@@ -5,25 +5,35 @@ z, and dz = w (p - y) stays exact where p saturates. Anywhere else probabilities
 [1e-7, 1 - 1e-7], as in Keras.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..configs.checks import check_number, is_integer
 from .base import EPSILON, Loss, PlainLoss, _registry, check_axis, register
 from .checks import check_class_ids, check_shares, flatten_missing
 
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from ..configs.types import Array, ArrayLike, DType, Shape
+
 
 class SmoothedLoss(Loss):
     """What losses on probabilities share: logits or not, and label smoothing."""
 
-    config_keys = ("name", "reduction", "from_logits", "label_smoothing", "axis")
+    config_keys: tuple[str, ...] = ("name", "reduction", "from_logits", "label_smoothing", "axis")
     of_probabilities = True
     smoothed_over = None  # K; None: all outputs
 
-    def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1,
-                 reduction="sum_over_batch_size", name=None, dtype=None):  # fmt: skip
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1,
+                 reduction: str = "sum_over_batch_size", name: str | None = None,
+                 dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(name, reduction, dtype)
-        self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1)
-        self.from_logits = bool(from_logits)
+        self.label_smoothing: float = check_number("label_smoothing", label_smoothing, 0, 1)
+        self.from_logits: bool = bool(from_logits)
         self.axis = check_axis(axis)
 
     def _smoothed(self, y, p):
@@ -41,7 +51,7 @@ class _CrossEntropy(SmoothedLoss):
 
     kernels: tuple
 
-    def forward(self, y, p, w, logits=False):
+    def forward(self, y: Array, p: Array, w: Array, logits: bool = False) -> Any:
         values, self.dp = self._arrays(p)
         y = self._smoothed(y, p)
         of_logits, of_probabilities = (getattr(self.context.ops, name) for name in self.kernels)
@@ -65,22 +75,26 @@ class SparseCategoricalCrossentropy(_CrossEntropy):
             the others. It may lie outside [0, C), as -1 does.
     """
 
-    config_keys = ("name", "reduction", "from_logits", "ignore_class")
+    kernels: tuple[Any, ...]
+    logits_of: str
+
+    config_keys: tuple[str, ...] = ("name", "reduction", "from_logits", "ignore_class")
     logits_of, kernels = "softmax", ("sparse_softmax_crossentropy", "sparse_crossentropy")
     integer_targets = True
     whole_rows = True
 
-    def __init__(self, from_logits=False, ignore_class=None, reduction="sum_over_batch_size",
-                 axis=-1, name=None, dtype=None):  # fmt: skip
+    def __init__(self, from_logits: bool = False, ignore_class: int | None = None,
+                 reduction: str = "sum_over_batch_size", axis: int = -1, name: str | None = None,
+                 dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(from_logits, 0.0, axis, reduction, name, dtype)
         if ignore_class is not None and not is_integer(ignore_class):
             raise ValueError(f"ignore_class must be a class id or None, received {ignore_class!r}")
-        self.ignore_class = None if ignore_class is None else int(ignore_class)
+        self.ignore_class: int | None = None if ignore_class is None else int(ignore_class)
 
-    def valid(self, y):
+    def valid(self, y: Array) -> Array | None:
         return None if self.ignore_class is None else y != self.ignore_class
 
-    def check_targets(self, y, output_shape, where="y"):
+    def check_targets(self, y: Array, output_shape: Shape, where: str = "y") -> Array:
         lead, C = output_shape[1:-1], output_shape[-1]
         y = y[..., 0] if y.ndim == len(lead) + 2 and y.shape[-1] == 1 else y
         if y.shape[1:] != lead:
@@ -105,6 +119,9 @@ class CategoricalCrossentropy(_CrossEntropy):
         label_smoothing: s in y (1 - s) + s / C.
     """
 
+    kernels: tuple[Any, ...]
+    logits_of: str
+
     logits_of, kernels = "softmax", ("softmax_crossentropy", "crossentropy")
     whole_rows = True
     for_class_ids = "sparse_categorical_crossentropy or utils.to_categorical"
@@ -121,10 +138,13 @@ class BinaryCrossentropy(_CrossEntropy):
         label_smoothing: s in y (1 - s) + s / 2.
     """
 
+    kernels: tuple[Any, ...]
+    logits_of: str
+
     logits_of, kernels = "sigmoid", ("sigmoid_crossentropy", "binary_crossentropy")
     smoothed_over = 2
 
-    def check_targets(self, y, output_shape, where="y"):
+    def check_targets(self, y: Array, output_shape: Shape, where: str = "y") -> Array:
         y = super().check_targets(y, output_shape, where)
         check_shares(y, where, "binary_crossentropy")
         return y
@@ -147,14 +167,16 @@ class Crossentropy(PlainLoss):
 
     of_probabilities = True
 
-    def for_shapes(self, target_shape, output_shape):
+    def for_shapes(self, target_shape: Shape, output_shape: Shape) -> Self:
         cls = _registry.lookup(kind_by_shape(target_shape, output_shape) + "Crossentropy")
         return cls(reduction=self.reduction, name=self.name, dtype=self.dtype)
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike,
+                 sample_weight: ArrayLike = None) -> Any:  # fmt: skip
         return self._meant(y_true, y_pred)(y_true, y_pred, sample_weight)
 
-    def gradient(self, y_true, y_pred, sample_weight=None):
+    def gradient(self, y_true: ArrayLike, y_pred: ArrayLike,
+                 sample_weight: ArrayLike = None) -> Array:  # fmt: skip
         return self._meant(y_true, y_pred).gradient(y_true, y_pred, sample_weight)
 
     def _meant(self, *given):

@@ -4,6 +4,10 @@ Cross-entropy's terms are multiplied by (1 - p)^gamma, p the probability of what
 Keras it is computed from probabilities that are clipped, also `from_logits`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .. import activations
@@ -12,11 +16,16 @@ from .base import EPSILON, register
 from .checks import check_shares
 from .crossentropy import SmoothedLoss
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, DType, Shape
+
 
 class _Focal(SmoothedLoss):
     """What the two share: `activation` makes probabilities of logits."""
 
-    def forward(self, y, p, w, logits=False):
+    def forward(self, y: Array, p: Array, w: Array, logits: bool = False) -> Any:
         values, self.dp = self._arrays(p)
         y = self._smoothed(y, p)
         if not self.from_logits:
@@ -45,23 +54,32 @@ class BinaryFocalCrossentropy(_Focal):
         label_smoothing: s in y (1 - s) + s / 2.
     """
 
-    config_keys = (*SmoothedLoss.config_keys, "apply_class_balancing", "alpha", "gamma")
-    activation = activations.sigmoid
+    alpha: float
+    apply_class_balancing: bool
+
+    config_keys: tuple[str, ...] = (
+        *SmoothedLoss.config_keys,
+        "apply_class_balancing",
+        "alpha",
+        "gamma",
+    )
+    activation: Any = activations.sigmoid
     smoothed_over = 2
 
-    def __init__(self, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False,
-                 label_smoothing=0.0, axis=-1, reduction="sum_over_batch_size", name=None,
-                 dtype=None):  # fmt: skip
+    def __init__(self, apply_class_balancing: bool = False, alpha: float = 0.25, gamma: float = 2.0,
+                 from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1,
+                 reduction: str = "sum_over_batch_size", name: str | None = None,
+                 dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
         self.apply_class_balancing, self.alpha = bool(apply_class_balancing), float(alpha)
-        self.gamma = check_number("gamma", gamma, 0, kind="")
+        self.gamma: float = check_number("gamma", gamma, 0, kind="")
 
     def _from_probabilities(self, y, p, w, values, dp):
         weights = (self.alpha, 1 - self.alpha) if self.apply_class_balancing else (1.0, 1.0)
         options = (self.gamma, *weights, EPSILON)
         self.context.ops.elementwise_loss("binary_focal", p, y, options, w, losses=values, dy=dp)
 
-    def check_targets(self, y, output_shape, where="y"):
+    def check_targets(self, y: Array, output_shape: Shape, where: str = "y") -> Array:
         y = super().check_targets(y, output_shape, where)
         check_shares(y, where, "binary_focal_crossentropy")
         return y
@@ -80,16 +98,18 @@ class CategoricalFocalCrossentropy(_Focal):
         label_smoothing: s in y (1 - s) + s / C.
     """
 
-    config_keys = (*SmoothedLoss.config_keys, "alpha", "gamma")
-    activation = activations.softmax
+    config_keys: tuple[str, ...] = (*SmoothedLoss.config_keys, "alpha", "gamma")
+    activation: Any = activations.softmax
     whole_rows = True
     for_class_ids = "utils.to_categorical"
 
-    def __init__(self, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1,
-                 reduction="sum_over_batch_size", name=None, dtype=None):  # fmt: skip
+    def __init__(self, alpha: float = 0.25, gamma: float = 2.0, from_logits: bool = False,
+                 label_smoothing: float = 0.0, axis: int = -1,
+                 reduction: str = "sum_over_batch_size", name: str | None = None,
+                 dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
-        self.alpha = np.asarray(alpha, float).tolist()
-        self.gamma = check_number("gamma", gamma, 0, kind="")
+        self.alpha: Any = np.asarray(alpha, float).tolist()
+        self.gamma: float = check_number("gamma", gamma, 0, kind="")
 
     def _from_probabilities(self, y, p, w, values, dp):
         ops = self.context.ops
@@ -98,7 +118,7 @@ class CategoricalFocalCrossentropy(_Focal):
             p, y, ops.from_host(alpha), w, self.gamma, EPSILON, losses=values, dp=dp
         )
 
-    def check_targets(self, y, output_shape, where="y"):
+    def check_targets(self, y: Array, output_shape: Shape, where: str = "y") -> Array:
         if np.shape(self.alpha) not in ((), (output_shape[-1],)):
             raise ValueError(f"{self._label()}: alpha must be a number or one for each of "
                              f"{output_shape[-1]} classes, received {self.alpha}")  # fmt: skip

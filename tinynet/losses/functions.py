@@ -3,7 +3,10 @@
 As in Keras. They are the classes with reduction "none"; `compile` takes them for the classes.
 """
 
+from __future__ import annotations
+
 import inspect
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,8 +28,11 @@ from .regression import (
 )
 from .robust import CategoricalGeneralizedCrossEntropy
 
+if TYPE_CHECKING:
+    from ..configs.types import Function
 
-def _function(cls):
+
+def _function(cls) -> Function:
     """Return (y_true, y_pred, the class's own options) -> values of the rows."""
     arrays = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD)
               for n in ("y_true", "y_pred")]  # fmt: skip
@@ -55,27 +61,27 @@ def _function(cls):
     return values
 
 
-binary_crossentropy = _function(BinaryCrossentropy)
-binary_focal_crossentropy = _function(BinaryFocalCrossentropy)
-categorical_crossentropy = _function(CategoricalCrossentropy)
-categorical_focal_crossentropy = _function(CategoricalFocalCrossentropy)
-categorical_generalized_cross_entropy = _function(CategoricalGeneralizedCrossEntropy)
-categorical_hinge = _function(CategoricalHinge)
-circle = _function(Circle)
-cosine_similarity = _function(CosineSimilarity)
-dice = _function(Dice)
-hinge = _function(Hinge)
-huber = _function(Huber)
-kl_divergence = _function(KLDivergence)
-log_cosh = _function(LogCosh)
-mean_absolute_error = _function(MeanAbsoluteError)
-mean_absolute_percentage_error = _function(MeanAbsolutePercentageError)
-mean_squared_error = _function(MeanSquaredError)
-mean_squared_logarithmic_error = _function(MeanSquaredLogarithmicError)
-poisson = _function(Poisson)
-sparse_categorical_crossentropy = _function(SparseCategoricalCrossentropy)
-squared_hinge = _function(SquaredHinge)
-tversky = _function(Tversky)
+binary_crossentropy: Function = _function(BinaryCrossentropy)
+binary_focal_crossentropy: Function = _function(BinaryFocalCrossentropy)
+categorical_crossentropy: Function = _function(CategoricalCrossentropy)
+categorical_focal_crossentropy: Function = _function(CategoricalFocalCrossentropy)
+categorical_generalized_cross_entropy: Function = _function(CategoricalGeneralizedCrossEntropy)
+categorical_hinge: Function = _function(CategoricalHinge)
+circle: Function = _function(Circle)
+cosine_similarity: Function = _function(CosineSimilarity)
+dice: Function = _function(Dice)
+hinge: Function = _function(Hinge)
+huber: Function = _function(Huber)
+kl_divergence: Function = _function(KLDivergence)
+log_cosh: Function = _function(LogCosh)
+mean_absolute_error: Function = _function(MeanAbsoluteError)
+mean_absolute_percentage_error: Function = _function(MeanAbsolutePercentageError)
+mean_squared_error: Function = _function(MeanSquaredError)
+mean_squared_logarithmic_error: Function = _function(MeanSquaredLogarithmicError)
+poisson: Function = _function(Poisson)
+sparse_categorical_crossentropy: Function = _function(SparseCategoricalCrossentropy)
+squared_hinge: Function = _function(SquaredHinge)
+tversky: Function = _function(Tversky)
 
 # Keras's short names
 bce = BCE = binary_crossentropy

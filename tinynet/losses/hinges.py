@@ -1,11 +1,20 @@
 """Hinge losses: a margin of 1 between right and wrong, and nothing to gain beyond it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .base import ElementwiseLoss, PlainLoss, register
 from .checks import check_signs
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, Shape
+
 
 class _Margin(ElementwiseLoss):
-    def check_targets(self, y, output_shape, where="y"):
+    def check_targets(self, y: Array, output_shape: Shape, where: str = "y") -> Array:
         y = super().check_targets(y, output_shape, where)
         check_signs(y, where, self._label())
         return y
@@ -38,10 +47,12 @@ class CategoricalHinge(PlainLoss):
     Where it is not 0, dp = w ([c is the strongest of the others] - y_c); equally strong ones share.
     """
 
+    dp: Any
+
     whole_rows = True
     for_class_ids = "utils.to_categorical"
 
-    def forward(self, y, p, w, logits=False):
+    def forward(self, y: Array, p: Array, w: Array, logits: bool = False) -> Any:
         values, self.dp = self._arrays(p)
         self.context.ops.categorical_hinge(p, y, w, losses=values, dy=self.dp)
         return values

@@ -1,9 +1,16 @@
 """How little two sets overlap, of which y and p say how far each entry belongs to them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..configs.checks import check_number, is_integer
 from .base import EPSILON, PlainLoss, register
+
+if TYPE_CHECKING:
+    from ..configs.types import Array, DType, Shape
 
 
 class _Overlap(PlainLoss):
@@ -16,7 +23,8 @@ class _Overlap(PlainLoss):
     own_checks = frozenset()
     on_host = True
 
-    def __init__(self, reduction="sum_over_batch_size", name=None, axis=None, dtype=None):
+    def __init__(self, reduction: str = "sum_over_batch_size", name: str | None = None,
+                 axis: int | None = None, dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(reduction, name, dtype)
         self.axis = (axis,) if is_integer(axis) else None if axis is None else tuple(axis)
 
@@ -25,18 +33,18 @@ class _Overlap(PlainLoss):
         raise NotImplementedError(f"{type(self).__name__} needs _parts(y, p), which returns a, b "
                                   "and their derivatives by p")  # fmt: skip
 
-    def call(self, y, p):
+    def call(self, y: Array, p: Array) -> Array:
         a, b, _, _ = self._parts(y, p)
         return 1 - (a / b if self.axis is None else np.squeeze(a / b, self.axis))
 
-    def derivative(self, y, p):
+    def derivative(self, y: Array, p: Array) -> Array:
         a, b, da, db = self._parts(y, p)
         return -(da * b - a * db) / b**2
 
     def _sum(self, x):
         return x.sum(axis=self.axis, keepdims=self.axis is not None)
 
-    def check_targets(self, y, output_shape, where="y"):
+    def check_targets(self, y: Array, output_shape: Shape, where: str = "y") -> Array:
         if self.axis is not None and {a % len(output_shape) for a in self.axis} != {1}:
             raise ValueError(f"{self._label()}: a model is trained with axis=None (over the batch) "
                              f"or, for outputs (N, C), axis=-1; received axis={self.axis} for "
@@ -68,13 +76,14 @@ class Tversky(_Overlap):
         axis: see Dice.
     """
 
-    config_keys = (*_Overlap.config_keys, "alpha", "beta")
+    config_keys: tuple[str, ...] = (*_Overlap.config_keys, "alpha", "beta")
 
-    def __init__(self, alpha=0.5, beta=0.5, reduction="sum_over_batch_size", name=None, axis=None,
-                 dtype=None):  # fmt: skip
+    def __init__(self, alpha: float = 0.5, beta: float = 0.5,
+                 reduction: str = "sum_over_batch_size", name: str | None = None,
+                 axis: int | None = None, dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(reduction, name, axis, dtype)
-        self.alpha = check_number("alpha", alpha, 0, kind="")
-        self.beta = check_number("beta", beta, 0, kind="")
+        self.alpha: float = check_number("alpha", alpha, 0, kind="")
+        self.beta: float = check_number("beta", beta, 0, kind="")
 
     def _parts(self, y, p):
         both = self._sum(y * p)

@@ -1,7 +1,16 @@
 """How far predictions are from real numbers: errors squared, absolute, relative, and as angles."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..configs.checks import check_number
 from .base import EPSILON, ElementwiseLoss, Loss, check_axis, register
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, DType
 
 
 @register("mean_squared_error", "mse")
@@ -22,6 +31,10 @@ class MeanAbsoluteError(ElementwiseLoss):
 class MeanAbsolutePercentageError(ElementwiseLoss):
     """l_i = 100 mean_c |p - y| / s, s = max(|y|, 1e-7);      dp = w/C 100 sign(p - y) / s."""
 
+    options: dict[str, Any]
+
+    kind: str
+
     kind, options = "percentage", (EPSILON,)
 
 
@@ -32,6 +45,10 @@ class MeanSquaredLogarithmicError(ElementwiseLoss):
     dp = w/C 2 (log(1 + p) - log(1 + y)) / (1 + p), 0 where p was raised.
     """
 
+    options: dict[str, Any]
+
+    kind: str
+
     kind, options = "squared_log", (EPSILON,)
 
 
@@ -41,16 +58,17 @@ class Huber(ElementwiseLoss):
     delta |e| - delta^2/2;      dp = w/C clip(p - y, -delta, delta).
     """
 
-    config_keys = ("name", "reduction", "delta")
+    config_keys: tuple[str, ...] = ("name", "reduction", "delta")
     default_name = "huber_loss"
     kind = "huber"
 
-    def __init__(self, delta=1.0, reduction="sum_over_batch_size", name=None, dtype=None):
+    def __init__(self, delta: float = 1.0, reduction: str = "sum_over_batch_size",
+                 name: str | None = None, dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(reduction, name, dtype)
-        self.delta = check_number("delta", delta, above=0, kind="")
+        self.delta: float = check_number("delta", delta, above=0, kind="")
 
     @property
-    def options(self):
+    def options(self) -> tuple[Any]:
         return (self.delta,)
 
 
@@ -73,13 +91,16 @@ class CosineSimilarity(Loss):
         axis: -1, the only one there is here.
     """
 
+    dp: Any
+
     whole_rows = True
 
-    def __init__(self, axis=-1, reduction="sum_over_batch_size", name=None, dtype=None):
+    def __init__(self, axis: int = -1, reduction: str = "sum_over_batch_size",
+                 name: str | None = None, dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(name, reduction, dtype)
         check_axis(axis)
 
-    def forward(self, y, p, w, logits=False):
+    def forward(self, y: Array, p: Array, w: Array, logits: bool = False) -> Any:
         values, self.dp = self._arrays(p)
         self.context.ops.cosine_similarity(p, y, w, EPSILON, losses=values, dy=self.dp)
         return values

@@ -1,10 +1,19 @@
 """Generalized cross-entropy: between cross-entropy and absolute error, for labels with mistakes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..configs.checks import check_number
 from .base import EPSILON, PlainLoss, register
 from .checks import check_class_ids
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, DType, Shape
 
 
 @register("categorical_generalized_cross_entropy")
@@ -18,14 +27,17 @@ class CategoricalGeneralizedCrossEntropy(PlainLoss):
         q: in (0, 1).
     """
 
-    config_keys = ("name", "reduction", "q")
+    dp: Any
+
+    config_keys: tuple[str, ...] = ("name", "reduction", "q")
     integer_targets = on_host = True
 
-    def __init__(self, q=0.5, reduction="sum_over_batch_size", name=None, dtype=None):
+    def __init__(self, q: float = 0.5, reduction: str = "sum_over_batch_size",
+                 name: str | None = None, dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(reduction, name, dtype)
-        self.q = check_number("q", q, above=0, below=1, kind="")
+        self.q: float = check_number("q", q, above=0, below=1, kind="")
 
-    def forward(self, y, p, w, logits=False):
+    def forward(self, y: Array, p: Array, w: Array, logits: bool = False) -> Any:
         ops = self.context.ops
         y, p, w = map(ops.to_host, (y, p, w))
         row, dp = np.arange(len(p)), np.zeros_like(p)  # (N, C)
@@ -34,7 +46,7 @@ class CategoricalGeneralizedCrossEntropy(PlainLoss):
         self.dp = ops.from_host(dp)
         return ops.from_host((w * (1 - of_class**self.q) / self.q).astype(p.dtype))
 
-    def check_targets(self, y, output_shape, where="y"):
+    def check_targets(self, y: Array, output_shape: Shape, where: str = "y") -> Array:
         shape = tuple(output_shape[1:-1])
         if y.shape[1:] not in (shape, (*shape, 1)):
             raise ValueError(f"{where}: {self._label()} expects class ids of shape "

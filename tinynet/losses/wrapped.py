@@ -1,9 +1,19 @@
 """A loss made of a plain function, with its derivative beside it or by differences."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..configs.custom_objects import function_config
 from .base import Loss, register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..configs.types import Array, Config, DType
 
 
 @register()
@@ -31,11 +41,16 @@ class LossFunctionWrapper(Loss):
         ValueError: (when training begins) neither a derivative nor numeric=True.
     """
 
-    on_host = any_keywords = True
-    config_keys = ("name", "reduction")
+    numeric: bool
+    options: dict[str, Any]
 
-    def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None, derivative=None,
-                 numeric=False, **options):  # fmt: skip
+    on_host = any_keywords = True
+    config_keys: tuple[str, ...] = ("name", "reduction")
+
+    def __init__(self, fn: Callable[..., Any], reduction: str = "sum_over_batch_size",
+                 name: str | None = None, dtype: DType | None = None,
+                 derivative: Callable[..., Any] | None = None, numeric: bool = False,
+                 **options: Any) -> None:  # fmt: skip
         for label, function in (("fn", fn), ("derivative", derivative)):
             if not callable(function) and not (label == "derivative" and function is None):
                 raise TypeError(f"LossFunctionWrapper: {label} must be a function, received "
@@ -44,15 +59,15 @@ class LossFunctionWrapper(Loss):
         self.fn, self.given, self.numeric, self.options = fn, derivative, bool(numeric), options
 
     @property
-    def note(self):
+    def note(self) -> Any:
         """What `explain_execution` says of it, or None."""
         by_differences = self.given is None and self.numeric
         return f"{self.name} is differentiated by central differences" if by_differences else None
 
-    def call(self, y, p):
+    def call(self, y: Array, p: Array) -> Array:
         return self.fn(y, p, **self.options)
 
-    def derivative(self, y, p):
+    def derivative(self, y: Array, p: Array) -> Array:
         if self.given is not None:
             return self.given(y, p, **self.options)
         y, p, h, dp = y.astype(np.float64), p.astype(np.float64), 1e-5, np.empty(p.shape)
@@ -73,7 +88,7 @@ class LossFunctionWrapper(Loss):
     def _has_derivative(self):
         return self.given is not None or self.numeric
 
-    def get_config(self):
+    def get_config(self) -> Config:
         named = {key: None if f is None else function_config(f)
                  for key, f in (("fn", self.fn), ("derivative", self.given))}  # fmt: skip
         return {**super().get_config(), **named, "numeric": self.numeric, **self.options}

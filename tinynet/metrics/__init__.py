@@ -25,63 +25,74 @@ from ..losses import (
     squared_hinge,
 )
 from .accuracy import (
-    Accuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-    binary_accuracy,
-    categorical_accuracy,
-    sparse_categorical_accuracy,
-    sparse_top_k_categorical_accuracy,
-    top_k_categorical_accuracy,
+    Accuracy as Accuracy,
+    BinaryAccuracy as BinaryAccuracy,
+    CategoricalAccuracy as CategoricalAccuracy,
+    SparseCategoricalAccuracy as SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy as SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy as TopKCategoricalAccuracy,
+    binary_accuracy as binary_accuracy,
+    categorical_accuracy as categorical_accuracy,
+    sparse_categorical_accuracy as sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy as sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy as top_k_categorical_accuracy,
 )
-from .auc import AUC
-from .base import Metric, deserialize, get, serialize
-from .base import functions as _functions
+from .auc import AUC as AUC
+from .base import (
+    Metric as Metric,
+    deserialize as deserialize,
+    functions as _functions,
+    get as get,
+    serialize as serialize,
+)
 from .confusion import (
-    FalseNegatives,
-    FalsePositives,
-    Precision,
-    Recall,
-    TrueNegatives,
-    TruePositives,
+    FalseNegatives as FalseNegatives,
+    FalsePositives as FalsePositives,
+    Precision as Precision,
+    Recall as Recall,
+    TrueNegatives as TrueNegatives,
+    TruePositives as TruePositives,
 )
 from .correlation import (
-    ConcordanceCorrelation,
-    PearsonCorrelation,
-    concordance_correlation,
-    pearson_correlation,
+    ConcordanceCorrelation as ConcordanceCorrelation,
+    PearsonCorrelation as PearsonCorrelation,
+    concordance_correlation as concordance_correlation,
+    pearson_correlation as pearson_correlation,
 )
-from .f_score import F1Score, FBetaScore
-from .iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+from .f_score import F1Score as F1Score, FBetaScore as FBetaScore
+from .iou import (
+    BinaryIoU as BinaryIoU,
+    IoU as IoU,
+    MeanIoU as MeanIoU,
+    OneHotIoU as OneHotIoU,
+    OneHotMeanIoU as OneHotMeanIoU,
+)
 from .operating_point import (
-    PrecisionAtRecall,
-    RecallAtPrecision,
-    SensitivityAtSpecificity,
-    SpecificityAtSensitivity,
+    PrecisionAtRecall as PrecisionAtRecall,
+    RecallAtPrecision as RecallAtPrecision,
+    SensitivityAtSpecificity as SensitivityAtSpecificity,
+    SpecificityAtSensitivity as SpecificityAtSensitivity,
 )
 from .probabilistic import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    CategoricalHinge,
-    Hinge,
-    KLDivergence,
-    Poisson,
-    SparseCategoricalCrossentropy,
-    SquaredHinge,
+    BinaryCrossentropy as BinaryCrossentropy,
+    CategoricalCrossentropy as CategoricalCrossentropy,
+    CategoricalHinge as CategoricalHinge,
+    Hinge as Hinge,
+    KLDivergence as KLDivergence,
+    Poisson as Poisson,
+    SparseCategoricalCrossentropy as SparseCategoricalCrossentropy,
+    SquaredHinge as SquaredHinge,
 )
-from .reduction import Mean, MeanMetricWrapper, Sum
+from .reduction import Mean as Mean, MeanMetricWrapper as MeanMetricWrapper, Sum as Sum
 from .regression import (
-    CosineSimilarity,
-    LogCoshError,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    R2Score,
-    RootMeanSquaredError,
+    CosineSimilarity as CosineSimilarity,
+    LogCoshError as LogCoshError,
+    MeanAbsoluteError as MeanAbsoluteError,
+    MeanAbsolutePercentageError as MeanAbsolutePercentageError,
+    MeanSquaredError as MeanSquaredError,
+    MeanSquaredLogarithmicError as MeanSquaredLogarithmicError,
+    R2Score as R2Score,
+    RootMeanSquaredError as RootMeanSquaredError,
 )
 
 __all__ = _public_names(globals())

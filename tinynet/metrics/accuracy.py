@@ -1,5 +1,9 @@
 """Accuracy in its three meanings, and top-k."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..config import floatx
@@ -8,6 +12,11 @@ from ..losses.checks import same_rank
 from .base import register
 from .reduction import MeanMetric
 from .shapes import check_ids, class_ids
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, Config, DType
 
 # ------------------------------------------------------------------- functions: 1 is a hit, 0 none
 
@@ -18,32 +27,33 @@ def accuracy(y_true, y_pred):
     return (y == p).astype(floatx())
 
 
-def binary_accuracy(y_true, y_pred, threshold=0.5):
+def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> Array:
     """Return whether p is on y's side of the threshold, entry by entry; p > threshold means 1."""
     y, p = _same_shape(y_true, y_pred, "binary_accuracy")
     return (((p > threshold) == y) & ~np.isnan(p)).astype(floatx())
 
 
-def categorical_accuracy(y_true, y_pred):
+def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """Return whether the largest output is the one-hot target's; (N, ..., C) -> (N, ...)."""
     y, p = _one_hot(y_true, y_pred, "categorical_accuracy")
     return _hits(p, y.argmax(axis=-1))
 
 
-def sparse_categorical_accuracy(y_true, y_pred):
+def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """Return whether the largest output is the target's, a class id; (N, ..., C) -> (N, ...)."""
     p = np.asarray(y_pred)
     ids = class_ids(y_true, p, "sparse_categorical_accuracy")
     return _hits(p, ids)
 
 
-def top_k_categorical_accuracy(y_true, y_pred, k=5):
+def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> Array:
     """Return whether the one-hot target is among the k largest outputs."""
     y, p = _one_hot(y_true, y_pred, "top_k_categorical_accuracy")
     return _among_largest(p, y.argmax(axis=-1), k)
 
 
-def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
+def sparse_top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5,
+                                      from_sorted_ids: bool = False) -> Array:  # fmt: skip
     """Return whether the target, a class id, is among the k largest outputs.
 
     Args:
@@ -98,15 +108,16 @@ class BinaryAccuracy(_Accuracy, of=binary_accuracy):
     Where the outputs are logits, 0 stands for a probability of 0.5.
     """
 
-    def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
+    def __init__(self, name: str = "binary_accuracy", dtype: DType | None = None,
+                 threshold: float = 0.5) -> None:  # fmt: skip
         super().__init__(name, dtype)
-        self.threshold = 0.0
+        self.threshold: float = 0.0
         if not is_number(threshold) or threshold:
             label = "BinaryAccuracy: threshold (unless it is 0, for logits)"
             self.threshold = check_number(label, threshold, above=0, below=1)
 
     @property
-    def match(self):
+    def match(self) -> tuple[Any, Any]:
         return "binary_matches", self.threshold
 
 
@@ -114,18 +125,18 @@ class BinaryAccuracy(_Accuracy, of=binary_accuracy):
 class CategoricalAccuracy(_Accuracy, of=categorical_accuracy):
     """Share of rows where the largest output is the target's; targets are one-hot (N, C)."""
 
-    match = ("categorical_matches",)
+    match: tuple[str] = ("categorical_matches",)
 
 
 @register()
 class SparseCategoricalAccuracy(_Accuracy, of=sparse_categorical_accuracy):
     """Share of rows where the largest output is the target's; targets are class ids (N,)."""
 
-    match = ("sparse_matches",)
+    match: tuple[str] = ("sparse_matches",)
 
 
 class _TopK(_Accuracy):
-    def __init__(self, k, name, dtype):
+    def __init__(self, k: int, name: str, dtype: DType) -> None:
         super().__init__(name, dtype)
         self.k = check_integer(f"{type(self).__name__}: k", k, kind="an int")
 
@@ -134,7 +145,8 @@ class _TopK(_Accuracy):
 class TopKCategoricalAccuracy(_TopK, of=top_k_categorical_accuracy):
     """Share of rows whose target (one-hot) is among the k largest outputs."""
 
-    def __init__(self, k=5, name="top_k_categorical_accuracy", dtype=None):
+    def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy",
+                 dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(k, name, dtype)
 
 
@@ -146,12 +158,12 @@ class SparseTopKCategoricalAccuracy(_TopK, of=sparse_top_k_categorical_accuracy)
         from_sorted_ids: the predictions are class ids already, the best first.
     """
 
-    def __init__(self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None,
-                 from_sorted_ids=False):  # fmt: skip
+    def __init__(self, k: int = 5, name: str = "sparse_top_k_categorical_accuracy",
+                 dtype: DType | None = None, from_sorted_ids: bool = False) -> None:  # fmt: skip
         super().__init__(k, name, dtype)
         self.from_sorted_ids = from_sorted_ids
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         if not self.from_sorted_ids:
             del config["from_sorted_ids"]  # as Keras writes it

@@ -1,5 +1,9 @@
 """AUC: the area under a curve through the rates at a grid of thresholds."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..activations import sigmoid
@@ -8,6 +12,12 @@ from ..core.parameters import claim
 from .base import EPSILON, register
 from .confusion import Counts, check_probabilities, count_at, ratio
 from .shapes import pair, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from ..configs.types import ArrayLike, Config, DType
 
 CURVES = ("ROC", "PR", "PRGAIN")
 METHODS = ("interpolation", "minoring", "majoring")
@@ -40,40 +50,51 @@ class AUC(Counts):
         from_logits: apply the sigmoid first.
     """
 
-    config_keys = (
+    from_logits: bool
+    multi_label: bool
+    num_labels: int | None
+    num_thresholds: int
+
+    config_keys: tuple[str, ...] = (
         *("name", "dtype", "num_thresholds", "curve", "summation_method", "multi_label"),
         *("num_labels", "label_weights", "from_logits"),
     )
     higher_is_better = True
 
-    def __init__(self, num_thresholds=200, curve="ROC", summation_method="interpolation", name=None,
-                 dtype=None, thresholds=None, multi_label=False, num_labels=None,
-                 label_weights=None, from_logits=False):  # fmt: skip
+    def __init__(self, num_thresholds: int = 200, curve: str = "ROC",
+                 summation_method: str = "interpolation", name: str | None = None,
+                 dtype: DType | None = None, thresholds: float | Sequence[float] | None = None,
+                 multi_label: bool = False, num_labels: int | None = None,
+                 label_weights: Sequence[float] | None = None,
+                 from_logits: bool = False) -> None:  # fmt: skip
         super().__init__(dtype, name)
-        self.curve = _one_of(curve, CURVES, "curve")
-        self.summation_method = _one_of(summation_method, METHODS, "summation_method")
+        self.curve: Any = _one_of(curve, CURVES, "curve")
+        self.summation_method: Any = _one_of(summation_method, METHODS, "summation_method")
         if thresholds is None and not is_integer(num_thresholds, 2):
             raise ValueError(f"AUC: num_thresholds must be > 1, received {num_thresholds!r}")
         for t in () if thresholds is None else thresholds:
             check_number("AUC: thresholds", t, kind="finite numbers")
         if num_labels and not multi_label:
             raise ValueError("AUC: num_labels is of use with multi_label=True only")
-        self.inner = None if thresholds is None else sorted(map(float, thresholds))
+        self.inner: list[float] | None = (
+            None if thresholds is None else sorted(map(float, thresholds))
+        )
         self.num_thresholds = n = num_thresholds if thresholds is None else len(self.inner) + 2
         claim("AUC: thresholds", (n,))
         self.multi_label, self.num_labels, self.from_logits = multi_label, num_labels, from_logits
-        self.label_weights = label_weights
+        self.label_weights: Any = label_weights
         if label_weights is not None:
             self.label_weights = np.asarray(label_weights, np.float64).tolist()
         inner = np.arange(1, n - 1) / (n - 1) if thresholds is None else self.inner
-        self.thresholds = [-EPSILON, *map(float, inner), 1 + EPSILON]
-        self.true_positives = None  # made when L is known
+        self.thresholds: list[float] = [-EPSILON, *map(float, inner), 1 + EPSILON]
+        self.true_positives: Any = None  # made when L is known
         if not multi_label:
             self._make_counts(self.thresholds)
         elif num_labels:
             self._make_counts(self.thresholds, (num_labels,))
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike,
+                     sample_weight: ArrayLike = None) -> None:  # fmt: skip
         y_true, y_pred = pair(y_true, y_pred, self.name)
         if self.from_logits:
             y_pred = sigmoid(y_pred)
@@ -103,7 +124,7 @@ class AUC(Counts):
         raise ValueError(f"{self.name}: {len(self.label_weights)} label_weights for predictions of "
                          f"shape {shape}")  # fmt: skip
 
-    def result(self):
+    def result(self) -> Any:
         if self.true_positives is None:
             return 0.0
         if self.curve == "PR" and self.summation_method == "interpolation":
@@ -146,12 +167,12 @@ class AUC(Counts):
         positives = (self.true_positives + self.false_negatives)[1:]
         return ratio(a * (d_tp + b * np.log(growth)), positives).sum(axis=0)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         inner = {} if self.inner is None else {"thresholds": self.inner}
         return {**super().get_config(), **inner}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         weights = config.get("label_weights")
         if isinstance(weights, dict):  # how Keras writes an array
             config = {**config, "label_weights": weights["config"]["value"]}

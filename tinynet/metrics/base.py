@@ -2,6 +2,10 @@
 again; and the names that metrics and functions go by.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .. import initializers
@@ -10,6 +14,12 @@ from ..configs.naming import snake_case
 from ..configs.registry import Configurable, Registry
 from ..core.parameters import claim
 from ..core.variable import Variable
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike, Config, DType, Named, Shape, State
+    from ..core.parameters import Parameter
 
 _registry = Registry("metric", "metrics", "config_keys", takes_functions=True)
 register = _registry.register
@@ -43,18 +53,19 @@ class Metric(Configurable):
             process is its "auc_1", whichever model it belongs to.)
     """
 
-    config_keys = ("name", "dtype")
+    config_keys: tuple[str, ...] = ("name", "dtype")
     counts_rows = True  # whether it does not matter where a batch ends; asked of tinynet's only
     counts = True  # whether its sums, without weights, are of whole numbers
     match = None  # where it is the share of rows that a kernel finds to match: (its name, *numbers)
     adds_in_order = False  # whether not even the rounding of its sums depends on where a batch ends
 
-    def __init__(self, dtype=None, name=None):
-        self.name = snake_case(type(self).__name__) if name is None else str(name)
-        self.dtype = dtype_name(dtype)
+    def __init__(self, dtype: DType | None = None, name: str | None = None) -> None:
+        self.name: str = snake_case(type(self).__name__) if name is None else str(name)
+        self.dtype: str = dtype_name(dtype)
         self._variables = []
 
-    def add_variable(self, shape=(), initializer=None, dtype=None, aggregation=None, name=None):
+    def add_variable(self, shape: Shape = (), initializer: Named = None, dtype: DType | None = None,
+                     aggregation: str | None = None, name: str | None = None) -> Any:  # fmt: skip
         """Return a new variable of this metric; `reset_state` sets it to zero.
 
         Args:
@@ -72,7 +83,8 @@ class Metric(Configurable):
         self._variables.append(variable)
         return variable
 
-    def add_weight(self, shape=(), initializer=None, dtype=None, name=None):
+    def add_weight(self, shape: Shape = (), initializer: Named = None, dtype: DType | None = None,
+                   name: str | None = None) -> Parameter:  # fmt: skip
         """Do what `add_variable` does, by its older name."""
         return self.add_variable(shape, initializer, dtype, name=name)
 
@@ -82,26 +94,27 @@ class Metric(Configurable):
             setattr(self, name, self.add_variable(shape, dtype="float64", name=name))
 
     @property
-    def variables(self):
+    def variables(self) -> list[Any]:
         """All variables: its own, then those of metrics that it holds."""
         self._check_super_called()
         held = [m for value in vars(self).values() for m in _metrics_in(value)]
         return [*self._variables, *(v for metric in held for v in metric.variables)]
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike,
+                     sample_weight: ArrayLike = None) -> Any:  # fmt: skip
         """Add a batch: targets and predictions with N rows, weights (N,)."""
         raise NotImplementedError(f"{type(self).__name__} needs update_state")
 
-    def result(self):
+    def result(self) -> Any:
         """Return the value over all batches since `reset_state`."""
         raise NotImplementedError(f"{type(self).__name__} needs result")
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Set every variable to zero."""
         for variable in self.variables:
             variable.assign(np.zeros(variable.shape))
 
-    def get_state(self):
+    def get_state(self) -> State:
         """Return the variables' arrays by name, and the states of metrics that this one holds."""
         state = {}
         for name, value in vars(self).items():
@@ -111,7 +124,7 @@ class Metric(Configurable):
                 state[name] = value.get_state()
         return state
 
-    def set_state(self, state):
+    def set_state(self, state: State) -> None:
         """Go on from what `get_state` returned, in this process or another."""
         for name, value in state.items():
             own = getattr(self, name, None)
@@ -123,14 +136,14 @@ class Metric(Configurable):
                 setattr(self, name, own)
             own.assign(value)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Add a batch and return the value so far."""
         self._check_super_called()
         self.update_state(*args, **kwargs)
         return self.result()
 
     @property
-    def higher_is_better(self):
+    def higher_is_better(self) -> bool | None:
         """True, False, or None where it is not known; a class of your own may set `_direction` to
         "up" or "down", as in Keras, or override this.
         """
@@ -177,7 +190,7 @@ def dtype_name(dtype=None) -> str:
 serialize = _registry.serialize
 
 
-def deserialize(config, custom_objects=None):
+def deserialize(config: Config, custom_objects: dict[str, Any] | None = None) -> Any:
     """Return the metric (or function) that `serialize`, or Keras, wrote."""
     inside = config.get("config") if isinstance(config, dict) else None
     if isinstance(inside, dict) and isinstance(inside.get("fn"), dict):
@@ -186,7 +199,7 @@ def deserialize(config, custom_objects=None):
     return _registry.deserialize(config, custom_objects)
 
 
-def get(identifier, custom_objects=None):
+def get(identifier: Named, custom_objects: dict[str, Any] | None = None) -> Any:
     """Return the metric or function that a name, config dict, class or object stands for."""
     if isinstance(identifier, dict):
         return deserialize(identifier, custom_objects)

@@ -1,10 +1,20 @@
 """Counts of true and false positives and negatives at thresholds; Precision and Recall."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..configs.checks import check_integer, check_number
 from .base import Metric, register
 from .shapes import pair, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..configs.types import ArrayLike, Config, DType
 
 
 def count_at(thresholds, y_true, y_pred, weights):
@@ -48,6 +58,8 @@ def check_probabilities(y_pred, name, hint=""):
 
 class Counts(Metric):
     """The four counts at each of some thresholds (T,); p > threshold is positive."""
+
+    thresholds: list[float]
 
     clip = False
 
@@ -106,7 +118,8 @@ class _AtThresholds(Counts):
     class_id = top_k = None
     counted = None  # the count that is the result
 
-    def __init__(self, thresholds=None, name=None, dtype=None, *, default=0.5):
+    def __init__(self, thresholds: float | Sequence[float] | None = None, name: str | None = None,
+                 dtype: DType | None = None, *, default: float = 0.5) -> None:  # fmt: skip
         super().__init__(dtype, name)
         for t in () if thresholds is None else np.ravel(np.asarray(thresholds, object)):
             check_number(f"{type(self).__name__}: thresholds", t, 0, 1)
@@ -115,7 +128,8 @@ class _AtThresholds(Counts):
         self._make_counts(chosen)
         self.clip = evenly_spaced(chosen)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike,
+                     sample_weight: ArrayLike = None) -> None:  # fmt: skip
         y_true, y_pred = pair(y_true, y_pred, self.name)
         if self.top_k is not None:  # all others can never be positive
             rank = np.argsort(np.argsort(-y_pred, axis=-1, kind="stable"), axis=-1)
@@ -123,14 +137,14 @@ class _AtThresholds(Counts):
         y_true, y_pred = self._class(y_true, y_pred)
         self._add(y_true, y_pred, sample_weight)
 
-    def result(self):
+    def result(self) -> Any:
         return self._of(getattr(self, self.counted))
 
     def _of(self, values):
         values = np.array(values)
         return float(values[0]) if len(values) == 1 else values
 
-    def get_config(self):
+    def get_config(self) -> Config:
         given = self.init_thresholds
         given = np.asarray(given).tolist() if np.ndim(given) else given
         keys = {key: getattr(self, key) for key in self.config_keys}
@@ -145,12 +159,18 @@ class TruePositives(_AtThresholds):
         thresholds: number or list in [0, 1]; p > threshold is positive. Default 0.5.
     """
 
+    counted: str
+    higher_is_better: Any
+
     counted, higher_is_better = "true_positives", True
 
 
 @register()
 class TrueNegatives(_AtThresholds):
     """Weighted number of negatives that are predicted as such; arguments as TruePositives."""
+
+    counted: str
+    higher_is_better: Any
 
     counted, higher_is_better = "true_negatives", True
 
@@ -159,6 +179,9 @@ class TrueNegatives(_AtThresholds):
 class FalsePositives(_AtThresholds):
     """Weighted number of negatives predicted as positive; arguments as TruePositives."""
 
+    counted: str
+    higher_is_better: Any
+
     counted, higher_is_better = "false_positives", False
 
 
@@ -166,13 +189,18 @@ class FalsePositives(_AtThresholds):
 class FalseNegatives(_AtThresholds):
     """Weighted number of positives predicted as negative; arguments as TruePositives."""
 
+    counted: str
+    higher_is_better: Any
+
     counted, higher_is_better = "false_negatives", False
 
 
 class _OfClasses(_AtThresholds):
     higher_is_better = True
 
-    def __init__(self, thresholds=None, top_k=None, class_id=None, name=None, dtype=None):
+    def __init__(self, thresholds: float | Sequence[float] | None = None, top_k: int | None = None,
+                 class_id: int | None = None, name: str | None = None,
+                 dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(thresholds, name, dtype, default=0.5 if top_k is None else -np.inf)
         if top_k is not None:
             check_integer(f"{type(self).__name__}: top_k", top_k)
@@ -189,7 +217,7 @@ class Precision(_OfClasses):
         class_id: look at this class only.
     """
 
-    def result(self):
+    def result(self) -> Any:
         return self._of(self._precisions())
 
 
@@ -197,5 +225,5 @@ class Precision(_OfClasses):
 class Recall(_OfClasses):
     """Share of the positives that are found: TP / (TP + FN); arguments as Precision."""
 
-    def result(self):
+    def result(self) -> Any:
         return self._of(self._recalls())

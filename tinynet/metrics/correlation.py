@@ -1,13 +1,20 @@
 """Correlation of targets and predictions along an axis: functions, and their means."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .base import EPSILON, register
 from .reduction import MeanMetric
 from .shapes import pair
 
+if TYPE_CHECKING:
+    from ..configs.types import Array, ArrayLike, DType
 
-def pearson_correlation(y_true, y_pred, axis=-1):
+
+def pearson_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> Array:
     """Return the correlation along an axis: cov(y, p) by both standard deviations (Pearson)."""
     y, p = pair(y_true, y_pred)
     y, p = y - y.mean(axis=axis, keepdims=True), p - p.mean(axis=axis, keepdims=True)
@@ -16,7 +23,7 @@ def pearson_correlation(y_true, y_pred, axis=-1):
     return (y * p).mean(axis=axis)
 
 
-def concordance_correlation(y_true, y_pred, axis=-1):
+def concordance_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> Array:
     """Return the agreement 2 cov / (var y + var p + (mean y - mean p)^2) (Lin 1989)."""
     y, p = pair(y_true, y_pred)
     mean_y, mean_p = y.mean(axis=axis, keepdims=True), p.mean(axis=axis, keepdims=True)
@@ -28,7 +35,7 @@ def concordance_correlation(y_true, y_pred, axis=-1):
 class _Correlation(MeanMetric):
     higher_is_better = True
 
-    def __init__(self, name=None, dtype=None, axis=-1):
+    def __init__(self, name: str | None = None, dtype: DType | None = None, axis: int = -1) -> None:
         super().__init__(name, dtype)
         self.axis = axis
 

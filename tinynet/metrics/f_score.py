@@ -1,10 +1,19 @@
 """F scores: precision and recall of each class in one number."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..configs.checks import check_number
 from .base import EPSILON, Metric, register
 from .shapes import matrices, spread
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike, DType
 
 
 @register()
@@ -21,19 +30,22 @@ class FBetaScore(Metric):
     higher_is_better = True
     counts = False  # targets may lie between 0 and 1
 
-    def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
+    def __init__(self, average: str | None = None, beta: float = 1.0,
+                 threshold: float | None = None, name: str = "fbeta_score",
+                 dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(dtype, name)
         who, known = type(self).__name__, (None, "micro", "macro", "weighted")
         if average not in known:
             raise ValueError(f"{who}: average must be one of {known}, received {average!r}")
         self.average = average
-        self.beta = check_number(f"{who}: beta", beta, above=0, kind="a number")
+        self.beta: float = check_number(f"{who}: beta", beta, above=0, kind="a number")
         if threshold is not None:
             threshold = check_number(f"{who}: threshold", threshold, above=0, high=1)
         self.threshold = threshold
-        self.true_positives = None  # (C,), made at the first batch
+        self.true_positives: Any = None  # (C,), made at the first batch
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike,
+                     sample_weight: ArrayLike = None) -> None:  # fmt: skip
         y, p = matrices(y_true, y_pred, self.name)
         if self.true_positives is None:
             names = ("true_positives", "false_positives", "false_negatives", "class_weights")
@@ -48,7 +60,7 @@ class FBetaScore(Metric):
         self.false_negatives.assign_add((w * (~yes * y)).sum(axis=0))
         self.class_weights.assign_add((w * y).sum(axis=0))
 
-    def result(self):
+    def result(self) -> Any:
         if self.true_positives is None:
             return 0.0
         tp, fp, fn, weights = (
@@ -70,5 +82,6 @@ class FBetaScore(Metric):
 class F1Score(FBetaScore):
     """2 precision recall / (precision + recall), for every class; arguments as FBetaScore."""
 
-    def __init__(self, average=None, threshold=None, name="f1_score", dtype=None):
+    def __init__(self, average: str | None = None, threshold: float | None = None,
+                 name: str = "f1_score", dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(average, 1.0, threshold, name, dtype)

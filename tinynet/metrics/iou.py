@@ -1,11 +1,20 @@
 """Intersection over union of predicted and true classes, from a confusion matrix."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..configs.checks import check_number
 from .base import EPSILON, Metric, register
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..configs.types import ArrayLike, DType
 
 
 @register()
@@ -23,23 +32,32 @@ class IoU(Metric):
             fractions.
     """
 
+    axis: int
+    ignore_class: int | None
+    num_classes: int
+    sparse_y_pred: bool
+    sparse_y_true: bool
+
     higher_is_better = True
 
-    def __init__(self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
-                 sparse_y_true=True, sparse_y_pred=True, axis=-1):  # fmt: skip
+    def __init__(self, num_classes: int, target_class_ids: Sequence[int], name: str | None = None,
+                 dtype: DType | None = None, ignore_class: int | None = None,
+                 sparse_y_true: bool = True, sparse_y_pred: bool = True,
+                 axis: int = -1) -> None:  # fmt: skip
         super().__init__("int" if dtype is None else dtype, name)
         self.num_classes, self.ignore_class, self.axis = num_classes, ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
         kind = "int64" if "int" in self.dtype else "float64"
-        self.total_cm = self.add_variable(
+        self.total_cm: Any = self.add_variable(
             (num_classes, num_classes), dtype=kind, name="total_confusion_matrix"
         )
-        self.target_class_ids = [int(i) for i in target_class_ids]
+        self.target_class_ids: list[int] = [int(i) for i in target_class_ids]
         if not all(0 <= i < num_classes for i in self.target_class_ids):
             raise ValueError(f"{type(self).__name__}: target_class_ids must be in [0, "
                              f"{num_classes}), received {target_class_ids!r}")  # fmt: skip
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike,
+                     sample_weight: ArrayLike = None) -> None:  # fmt: skip
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
         y_true = (y_true if self.sparse_y_true else y_true.argmax(axis=self.axis)).ravel()
         y_pred = (y_pred if self.sparse_y_pred else y_pred.argmax(axis=self.axis)).ravel()
@@ -71,7 +89,7 @@ class IoU(Metric):
             raise ValueError(f"{self.name}: expected sample_weight for {count} values, received "
                              f"{weights.shape}") from None  # fmt: skip
 
-    def result(self):
+    def result(self) -> Any:
         cm = self.total_cm.value.astype(np.float64)
         hits = np.diag(cm)
         union = cm.sum(axis=0) + cm.sum(axis=1) - hits  # (K,)
@@ -89,11 +107,13 @@ class BinaryIoU(IoU):
         threshold: in [0, 1].
     """
 
-    def __init__(self, target_class_ids=(0, 1), threshold=0.5, name=None, dtype=None):
+    def __init__(self, target_class_ids: Sequence[int] = (0, 1), threshold: float = 0.5,
+                 name: str | None = None, dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__(2, target_class_ids, name, dtype)
-        self.threshold = check_number("BinaryIoU: threshold", threshold, 0, 1)
+        self.threshold: float = check_number("BinaryIoU: threshold", threshold, 0, 1)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike,
+                     sample_weight: ArrayLike = None) -> None:  # fmt: skip
         y_pred = np.asarray(y_pred)
         threshold = np.asarray(self.threshold, y_pred.dtype if y_pred.dtype.kind == "f" else None)
         super().update_state(y_true, y_pred >= threshold, sample_weight)
@@ -103,8 +123,9 @@ class BinaryIoU(IoU):
 class MeanIoU(IoU):
     """Mean IoU of all classes; arguments as IoU."""
 
-    def __init__(self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True,
-                 sparse_y_pred=True, axis=-1):  # fmt: skip
+    def __init__(self, num_classes: int, name: str | None = None, dtype: DType | None = None,
+                 ignore_class: int | None = None, sparse_y_true: bool = True,
+                 sparse_y_pred: bool = True, axis: int = -1) -> None:  # fmt: skip
         super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true,
                          sparse_y_pred, axis)  # fmt: skip
 
@@ -113,8 +134,9 @@ class MeanIoU(IoU):
 class OneHotIoU(IoU):
     """IoU where targets are one-hot, and predictions too unless `sparse_y_pred`."""
 
-    def __init__(self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None,
-                 sparse_y_pred=False, axis=-1):  # fmt: skip
+    def __init__(self, num_classes: int, target_class_ids: Sequence[int], name: str | None = None,
+                 dtype: DType | None = None, ignore_class: int | None = None,
+                 sparse_y_pred: bool = False, axis: int = -1) -> None:  # fmt: skip
         super().__init__(
             num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis
         )
@@ -126,6 +148,7 @@ class OneHotMeanIoU(MeanIoU):
     `sparse_y_pred`.
     """
 
-    def __init__(self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_pred=False,
-                 axis=-1):  # fmt: skip
+    def __init__(self, num_classes: int, name: str | None = None, dtype: DType | None = None,
+                 ignore_class: int | None = None, sparse_y_pred: bool = False,
+                 axis: int = -1) -> None:  # fmt: skip
         super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

@@ -1,5 +1,9 @@
 """The best of one rate at the thresholds where another is large enough."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..configs.checks import check_integer, check_number
@@ -8,13 +12,19 @@ from .base import register
 from .confusion import Counts, check_probabilities
 from .shapes import pair
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike, DType
+
 
 class _AtLeast(Counts):
     """The largest value at those thresholds where another value is large enough."""
 
     higher_is_better = True
 
-    def __init__(self, what, least, num_thresholds, class_id, name, dtype):
+    def __init__(self, what: str, least: float, num_thresholds: int, class_id: int, name: str,
+                 dtype: DType) -> None:  # fmt: skip
         super().__init__(dtype, name)
         check_number(f"{type(self).__name__}: {what}", least, 0, 1)
         check_integer(f"{type(self).__name__}: num_thresholds", num_thresholds, kind="")
@@ -24,7 +34,8 @@ class _AtLeast(Counts):
         n = num_thresholds
         self._make_counts(np.arange(n) / (n - 1) if n > 1 else [0.5])
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike,
+                     sample_weight: ArrayLike = None) -> None:  # fmt: skip
         y_true, y_pred = pair(y_true, y_pred, self.name)
         check_probabilities(y_pred, self.name)
         self._add(*self._class(y_true, y_pred), sample_weight)
@@ -43,10 +54,11 @@ class SensitivityAtSpecificity(_AtLeast):
         class_id: look at this class only.
     """
 
-    def __init__(self, specificity, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(self, specificity: float, num_thresholds: int = 200, class_id: int | None = None,
+                 name: str | None = None, dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__("specificity", specificity, num_thresholds, class_id, name, dtype)
 
-    def result(self):
+    def result(self) -> Any:
         return self._best(self._recalls(), self._specificities())
 
 
@@ -56,10 +68,11 @@ class SpecificityAtSensitivity(_AtLeast):
     arguments as SensitivityAtSpecificity.
     """
 
-    def __init__(self, sensitivity, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(self, sensitivity: float, num_thresholds: int = 200, class_id: int | None = None,
+                 name: str | None = None, dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__("sensitivity", sensitivity, num_thresholds, class_id, name, dtype)
 
-    def result(self):
+    def result(self) -> Any:
         return self._best(self._specificities(), self._recalls())
 
 
@@ -69,10 +82,11 @@ class PrecisionAtRecall(_AtLeast):
     arguments as SensitivityAtSpecificity.
     """
 
-    def __init__(self, recall, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(self, recall: float, num_thresholds: int = 200, class_id: int | None = None,
+                 name: str | None = None, dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__("recall", recall, num_thresholds, class_id, name, dtype)
 
-    def result(self):
+    def result(self) -> Any:
         return self._best(self._precisions(), self._recalls())
 
 
@@ -82,8 +96,9 @@ class RecallAtPrecision(_AtLeast):
     arguments as SensitivityAtSpecificity.
     """
 
-    def __init__(self, precision, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(self, precision: float, num_thresholds: int = 200, class_id: int | None = None,
+                 name: str | None = None, dtype: DType | None = None) -> None:  # fmt: skip
         super().__init__("precision", precision, num_thresholds, class_id, name, dtype)
 
-    def result(self):
+    def result(self) -> Any:
         return self._best(self._recalls(), self._precisions())

@@ -2,8 +2,11 @@
 function of one's own.
 """
 
+from __future__ import annotations
+
 import functools
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +14,12 @@ from ..configs.naming import snake_case
 from ..losses.checks import same_rank
 from .base import Metric, deserialize, functions, register, serialize
 from .shapes import pair, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Self
+
+    from ..configs.types import Array, ArrayLike, Config, DType
 
 
 def _weighted(values, weights, reduce):
@@ -43,18 +52,18 @@ class Sum(Metric):
 
     adds_in_order = True
 
-    def __init__(self, name="sum", dtype=None):
+    def __init__(self, name: str = "sum", dtype: DType | None = None) -> None:
         super().__init__(dtype, name)
         self._add_sums((), "total")
 
-    def update_state(self, values, sample_weight=None):
+    def update_state(self, values: ArrayLike, sample_weight: ArrayLike = None) -> None:
         values = np.asarray(values)
         if sample_weight is not None:
             values, weights = _weighted(values, sample_weight, np.sum)
             values = values * weights
         add_in_order(self.total, _per_row(values))
 
-    def result(self):
+    def result(self) -> Any:
         return float(self.total)
 
 
@@ -70,11 +79,11 @@ class Mean(Metric):
 
     adds_in_order = True
 
-    def __init__(self, name="mean", dtype=None):
+    def __init__(self, name: str = "mean", dtype: DType | None = None) -> None:
         super().__init__(dtype, name)
         self._add_sums((), "total", "count")
 
-    def update_state(self, values, sample_weight=None):
+    def update_state(self, values: ArrayLike, sample_weight: ArrayLike = None) -> None:
         values = np.asarray(values)
         weights = None
         if sample_weight is not None:
@@ -87,7 +96,7 @@ class Mean(Metric):
         else:
             add_in_order(self.count, _per_row(weights) / per_row)
 
-    def result(self):
+    def result(self) -> Any:
         total, count = float(self.total), float(self.count)
         return total / count if count else 0.0
 
@@ -99,28 +108,31 @@ class MeanMetric(Mean):
     that function's options.
     """
 
+    of: Any
+
     axis = -1  # of the classes, or of the mean
 
-    def __init_subclass__(cls, of=None, **options):
+    def __init_subclass__(cls, of: Any = None, **options: Any) -> None:
         super().__init_subclass__(**options)
         if of is not None:
             cls.of = staticmethod(of)
 
-    def __init__(self, name=None, dtype=None):
+    def __init__(self, name: str | None = None, dtype: DType | None = None) -> None:
         super().__init__(name, dtype)
 
     @property
-    def counts_rows(self):
+    def counts_rows(self) -> bool:
         return self.axis == -1  # along axis 0 every batch has a value of its own
 
-    def own_options(self):
+    def own_options(self) -> dict[str, Any]:
         """Return the options of what is averaged: the config without name and dtype."""
         return {k: getattr(self, k) for k in self.config_keys if k not in ("name", "dtype")}
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         return self.of(y_true, y_pred, **self.own_options())
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike,
+                     sample_weight: ArrayLike = None) -> None:  # fmt: skip
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
         if y_true.ndim and y_pred.ndim and len(y_true) != len(y_pred):
             raise ValueError("y_true and y_pred must have the same number of rows, received "
@@ -136,17 +148,18 @@ class LossMetric(MeanMetric):
 
     higher_is_better = False
 
-    def loss(self):
+    def loss(self) -> Any:
         """Return the loss with this metric's options, which it checks."""
         return _loss(self.of, tuple(o for o in self.own_options().items() if o[0] != "axis"))
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike,
+                     sample_weight: ArrayLike = None) -> None:  # fmt: skip
         y_pred = np.asarray(y_pred)
         if y_pred.ndim == 1 and not self.of.whole_rows:
             y_pred = y_pred[:, None]  # N rows of one output, not one row
         super().update_state(y_true, y_pred, sample_weight)
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
         if self.axis != -1:
             y, p = np.moveaxis(y, self.axis, -1), np.moveaxis(p, self.axis, -1)
@@ -176,33 +189,36 @@ class MeanMetricWrapper(MeanMetric):
     has, as in Keras.
     """
 
-    config_keys = ("name", "dtype")  # see `get_config`
+    options: dict[str, Any]
+
+    config_keys: tuple[str, ...] = ("name", "dtype")  # see `get_config`
     any_keywords = True
 
-    def __init__(self, fn, name=None, dtype=None, **options):
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: DType | None = None,
+                 **options: Any) -> None:  # fmt: skip
         if not callable(fn):
             raise TypeError(f"MeanMetricWrapper: fn must be a function, received {fn!r}")
         super().__init__(snake_case(type(self).__name__) if name is None else name, dtype)
         self.fn, self.options = fn, options
 
     @property
-    def counts_rows(self):
+    def counts_rows(self) -> bool:
         """Whether fn is one of tinynet's: only they are known to look at each row by itself."""
         known = functions.get(getattr(self.fn, "__name__", None)) is self.fn
         return known and self.options.get("axis", -1) == -1
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         return self.fn(y_true, y_pred, **self.options)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "fn": serialize(self.fn), **self.options}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         fn = config["fn"]
         return cls(**{**config, "fn": deserialize(fn) if isinstance(fn, dict) else fn})
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<MeanMetricWrapper name={self.name!r} fn={self.fn!r}>"
 
 

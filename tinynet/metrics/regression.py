@@ -1,6 +1,9 @@
 """Errors of regression: means over entries, and R^2."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,6 +11,11 @@ from .. import losses
 from .base import Metric, register
 from .reduction import LossMetric
 from .shapes import matrices, pair, spread
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, Config, DType
 
 
 @register("mse")
@@ -34,7 +42,7 @@ class MeanSquaredLogarithmicError(LossMetric, of=losses.MeanSquaredLogarithmicEr
 class LogCoshError(LossMetric, of=losses.LogCosh):
     """mean log cosh(p - y)."""
 
-    def __init__(self, name="logcosh", dtype=None):
+    def __init__(self, name: str = "logcosh", dtype: DType | None = None) -> None:
         super().__init__(name, dtype)
 
 
@@ -42,11 +50,11 @@ class LogCoshError(LossMetric, of=losses.LogCosh):
 class RootMeanSquaredError(MeanSquaredError):
     """sqrt(mean (p - y)^2) over all entries."""
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred, self.name)
         return (p - y) ** 2  # entry by entry, which weights may be, too
 
-    def result(self):
+    def result(self) -> Any:
         return float(np.sqrt(super().result()))
 
 
@@ -58,16 +66,17 @@ class CosineSimilarity(LossMetric, of=losses.CosineSimilarity):
         axis: along which the vectors lie.
     """
 
-    higher_is_better = True
+    higher_is_better: Any = True
 
-    def __init__(self, name="cosine_similarity", dtype=None, axis=-1):
+    def __init__(self, name: str = "cosine_similarity", dtype: DType | None = None,
+                 axis: int = -1) -> None:  # fmt: skip
         super().__init__(name, dtype)
         self.axis = axis
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         return -super().values(y_true, y_pred)  # as a loss it is less the nearer they are
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         if self.axis == -1:
             del config["axis"]  # Keras's config has no axis
@@ -85,10 +94,14 @@ class R2Score(Metric):
             all entries of the targets.
     """
 
+    counts: bool
+    higher_is_better: Any
+    num_regressors: int
+
     higher_is_better, counts = True, False
 
-    def __init__(self, class_aggregation="uniform_average", num_regressors=0, name="r2_score",
-                 dtype=None):  # fmt: skip
+    def __init__(self, class_aggregation: str = "uniform_average", num_regressors: int = 0,
+                 name: str = "r2_score", dtype: DType | None = None) -> None:  # fmt: skip
         known = (None, "uniform_average", "variance_weighted_average")
         if class_aggregation not in known:
             raise ValueError(f"R2Score: class_aggregation must be one of {known}, received "
@@ -98,9 +111,10 @@ class R2Score(Metric):
         super().__init__(dtype, name)
         self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
         self._add_sums((), "num_samples")
-        self.sum = None  # the other sums (C,) come with the first batch
+        self.sum: Any = None  # the other sums (C,) come with the first batch
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike,
+                     sample_weight: ArrayLike = None) -> None:  # fmt: skip
         y, p = matrices(y_true, y_pred, self.name)
         if self.sum is None:
             self._add_sums(p.shape[1:], "sum", "squared_sum", "total_mse", "count")
@@ -111,7 +125,7 @@ class R2Score(Metric):
         self.count.assign_add(w.sum(axis=0))
         self.num_samples.assign_add(y.size)
 
-    def result(self):
+    def result(self) -> Any:
         if self.sum is None:
             return float("nan")
         with np.errstate(divide="ignore", invalid="ignore"):  # a constant target explains nothing

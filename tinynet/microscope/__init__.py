@@ -5,15 +5,25 @@ objects. Reading order: `trace` (the step), `untouched` (why it leaves no mark),
 (formulas), `check`, `whatif`, `peer`, then what shows them: `cards`, `panels`, `page`, `tables`.
 """
 
+from __future__ import annotations
+
 import pathlib
+from typing import TYPE_CHECKING
 
 from ..configs.checks import check_integer
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike, Path
+    from ..models import Model
 
 __all__ = ["microscope"]
 
 
-def microscope(model, x, y, path="step.html", *, sample_weight=None, keras="auto", entries=6,
-               seed=0):  # fmt: skip
+def microscope(model: Model, x: ArrayLike, y: ArrayLike, path: Path = "step.html", *,
+               sample_weight: ArrayLike = None, keras: str = "auto", entries: int = 6,
+               seed: int = 0) -> Any:  # fmt: skip
     """Write one self-contained page about the training step that (x, y) would cause.
 
     The model, its optimizer and all generators stay as they are, bit by bit. The same model, batch

@@ -1,14 +1,24 @@
 """clone_model: the same architecture with new weights, or with other layers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..core import graph
 from ..layers import Input
 from .functional import Functional
 from .model import Model
 from .sequential import Sequential
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
-def clone_model(model, input_tensors=None, clone_function=None, call_function=None,
-                recursive=False):  # fmt: skip
+
+def clone_model(model: Model, input_tensors: Any = None,
+                clone_function: Callable[..., Any] | None = None,
+                call_function: Callable[..., Any] | None = None,
+                recursive: bool = False) -> Model:  # fmt: skip
     """Return a model of the same architecture with new weights, compiled alike if the model was.
 
     Args:

@@ -1,6 +1,9 @@
 """Functional models: any graph of layers without loops, with several inputs and outputs."""
 
+from __future__ import annotations
+
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from ..core import graph
 from ..core.graph import KerasTensor
@@ -10,6 +13,11 @@ from ..layers import InputLayer, Layer
 from ..layers.base import register
 from . import graph_config
 from .model import Model, output_activation
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from ..configs.types import Array, ArrayLike, Config, Shape
 
 
 @register("Model")
@@ -34,9 +42,21 @@ class Functional(Model):
         ValueError: an input that is missing, or leads nowhere; two layers of one name.
     """
 
+    inner_layers: tuple[Any, ...]
+    saved: Any
+
+    inputs: list[Any]
+    inputs_as_given: Any
+    learning: list[Any]
+    outputs: list[Any]
+    outputs_as_given: Any
+    taught: list[Any]
+    wanted: set[Any]
+
     keras_module = "keras.src.models.functional"
 
-    def __init__(self, inputs, outputs, trainable=True, name=None):
+    def __init__(self, inputs: Any, outputs: Any, trainable: bool = True,
+                 name: str | None = None) -> None:  # fmt: skip
         for label, given in (("inputs", inputs), ("outputs", outputs)):
             tensors = graph.flat(given)
             if not tensors or not all(isinstance(t, KerasTensor) for t in tensors):
@@ -50,8 +70,8 @@ class Functional(Model):
             self.check_addition(layer)
             self.inner_layers = [*self.inner_layers, layer]
         join(self, *layers)
-        self.nodes_in_order = [node for node in nodes if node.inputs]
-        self.uses = {}  # layer -> its nodes in this model
+        self.nodes_in_order: list[Any] = [node for node in nodes if node.inputs]
+        self.uses: dict[Any, Any] = {}  # layer -> its nodes in this model
         for node in self.nodes_in_order:
             self.uses.setdefault(node.layer, []).append(node)
         times = Counter(leaf for node in self.nodes_in_order for leaf in node.layer.leaves())
@@ -63,62 +83,62 @@ class Functional(Model):
                 raise ValueError(f"Model: layer {layer.name!r} has an activity_regularizer, so it "
                                  "can be applied only once; put ActivityRegularization after each "
                                  "application")  # fmt: skip
-        self.sharing = dict(self.uses)  # see `plan_backward`
+        self.sharing: dict[Any, Any] = dict(self.uses)  # see `plan_backward`
         shapes = [tensor.shape for tensor in self.inputs]
-        self.input_shape = shapes if len(shapes) > 1 else shapes[0]
+        self.input_shape: Any = shapes if len(shapes) > 1 else shapes[0]
         shapes = [tensor.shape for tensor in self.outputs]
-        self.output_shape = shapes if len(shapes) > 1 else shapes[0]
+        self.output_shape: Any = shapes if len(shapes) > 1 else shapes[0]
         self.built = True
         if not trainable:
             self.trainable = False
 
     @property
-    def input(self):
+    def input(self) -> Any:
         """The symbolic inputs as they were given: a tensor, a list or a dict."""
         return graph.like(self.inputs_as_given, self.inputs)
 
     @property
-    def output(self):
+    def output(self) -> Any:
         """The symbolic outputs as they were given: a tensor, a list or a dict."""
         return graph.like(self.outputs_as_given, self.outputs)
 
     @property
-    def names_of_inputs(self):
+    def names_of_inputs(self) -> list[str]:
         """How a dict of arrays names them: by the keys of `inputs`, or by their layers."""
         return _names(self.inputs_as_given, self.inputs)
 
     @property
-    def names_of_outputs(self):
+    def names_of_outputs(self) -> list[str]:
         """How dicts of targets, losses and metrics name them: as `names_of_inputs`."""
         return _names(self.outputs_as_given, self.outputs)
 
     @property
-    def output_names(self):
+    def output_names(self) -> list[Any]:
         """The names of the layers that give the outputs."""
         return [tensor.name for tensor in self.outputs]
 
-    def packed(self, outputs):
+    def packed(self, outputs: Any) -> Any:
         """Outputs, a list, as the model returns them: a dict by name, a list, or the only one."""
         if isinstance(self.outputs_as_given, dict):
             return graph.like(self.outputs_as_given, outputs)
         return list(outputs) if len(outputs) > 1 else outputs[0]
 
-    def connect(self, x, training=None):
+    def connect(self, x: ArrayLike, training: bool | None = None) -> Any:
         """The symbolic outputs for symbolic inputs: a tensor, a list, or a dict by input's name."""
         return super().connect(graph.by_name(self.names_of_inputs, x, self.name), training)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Nothing is left to do: the layers were built when they were connected."""
         self.check_input_shape(input_shape)
 
-    def check_shapes(self):
+    def check_shapes(self) -> None:
         for node in self.nodes_in_order:
             shapes = [tensor.shape for tensor in node.inputs]
             given = [tensor.shape for tensor in node.outputs]
             self.check_still_fits(node.layer, shapes if node.many else shapes[0],
                                   given if len(given) > 1 else given[0])  # fmt: skip
 
-    def output_shape_of(self, input_shape):
+    def output_shape_of(self, input_shape: Shape) -> Any:
         shapes = dict(zip(self.inputs, _as_list(input_shape), strict=True))
         for node in self.nodes_in_order:
             given = [shapes[tensor] for tensor in node.inputs]
@@ -130,11 +150,11 @@ class Functional(Model):
     # --------------------------------------------------------------------- forward and backward
 
     @property
-    def last_layer(self):
+    def last_layer(self) -> Layer:
         return self.outputs[0].node.layer
 
     @property
-    def activations(self):
+    def activations(self) -> Any:
         """That of each output's layer, None where the output has other readers as well."""
         read = [tensor for node in self.nodes_in_order for tensor in node.inputs] + self.outputs
         found = []
@@ -144,7 +164,7 @@ class Functional(Model):
             found.append(output_activation(layer, tensor.index) if alone else None)
         return found
 
-    def forward(self, x, training=False, logits=False):
+    def forward(self, x: Any, training: bool = False, logits: bool = False) -> Any:
         """Outputs of a batch: an array, or a list where there are several outputs.
 
         Args:
@@ -170,7 +190,7 @@ class Functional(Model):
         outputs = [values[tensor] for tensor in self.outputs]
         return outputs if len(outputs) > 1 else outputs[0]
 
-    def backward(self, dy, logits=False):
+    def backward(self, dy: Array, logits: bool = False) -> Any:
         """Write every parameter's gradient; dy is the gradient by what `forward` returned.
 
         What several nodes read has the sum of their gradients, and so has a layer that is used
@@ -227,13 +247,13 @@ class Functional(Model):
         flags = logits if isinstance(logits, list) else [logits]
         return {t for t, bare in zip(self.outputs, flags, strict=False) if bare}
 
-    def readers(self, k):
+    def readers(self, k: int) -> Any:
         outputs = [(tensor.node.layer, 0) for tensor in self.outputs if tensor is self.inputs[k]]
         return outputs + [(node.layer, i) for node in self.nodes_in_order
                           for i, tensor in enumerate(node.inputs)
                           if tensor is self.inputs[k]]  # fmt: skip
 
-    def plan_backward(self, needs_dx):
+    def plan_backward(self, needs_dx: bool) -> None:
         vars(self)["needs_dx"] = needs_dx
         self.wanted = set(self.inputs) if needs_dx else set()  # tensors whose gradient is needed
         self.learning = []
@@ -255,12 +275,12 @@ class Functional(Model):
 
     # ---------------------------------------------------------------------------------- inputs
 
-    def check_number_of_inputs(self, shape):
+    def check_number_of_inputs(self, shape: Shape) -> None:
         count = len(shape) if isinstance(shape, list) else 1
         if count != len(self.inputs):
             raise ValueError(f"{self.name} takes {len(self.inputs)} inputs, received {count}")
 
-    def check_values(self, x, where):
+    def check_values(self, x: ArrayLike, where: str) -> None:
         values = dict(zip(self.inputs, _as_list(x), strict=True))
         for node in self.nodes_in_order:  # as far as the values come through unchanged
             if len(node.inputs) == 1 and node.inputs[0] in values:
@@ -270,7 +290,7 @@ class Functional(Model):
 
     preserves_values = False
 
-    def build_for(self, x, where="x"):
+    def build_for(self, x: ArrayLike, where: str = "x") -> Any:
         """x, or its parts, in the shapes of the inputs; see Model."""
         if len(self.inputs) == 1:
             return super().build_for(x, where)
@@ -281,19 +301,19 @@ class Functional(Model):
         self.check_values(parts, where)
         return parts if isinstance(x, list) else SeveralRows(parts)
 
-    def as_input(self, x):
+    def as_input(self, x: ArrayLike) -> Any:
         x = as_inputs(self.names_of_inputs, x, self.name)
         parts = x.parts if hasattr(x, "parts") else [x]
         parts = [Layer.as_input(self, part) for part in parts]
         return parts if len(parts) > 1 else parts[0]
 
-    def accepts(self, shape):
+    def accepts(self, shape: Shape) -> bool:
         expected, given = [tensor.shape for tensor in self.inputs], _as_list(shape)
         return len(expected) == len(given) and all(map(graph.fits, given, expected))
 
     # --------------------------------------------------------------------------------- config
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         """Name, layers, how they are connected, inputs and outputs, as plain values.
 
         A subclass whose constructor takes no inputs and outputs is made by that constructor again.
@@ -303,7 +323,7 @@ class Functional(Model):
         return graph_config.written(self)
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> Self:
         """A model of the same architecture with new weights."""
         if "layers" not in config:
             return super().from_config(config, custom_objects)

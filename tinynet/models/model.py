@@ -5,8 +5,11 @@ model. The layers that do the work are its `leaves`; whichever model takes a ste
 arrays (`context`) and keeps their parameters in its flat vectors.
 """
 
+from __future__ import annotations
+
 import functools
 import inspect
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +26,13 @@ from ..core.versions import latest_version
 from ..engine.fit import Trainer
 from ..layers import Layer
 from ..layers.holding import BESIDE_CALL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Self
+
+    from ..configs.types import Array, ArrayLike, Config, DType, Path, Shape
+    from ..core.parameters import Parameter
 
 # made from the layers
 PLANS = {"fitting_layout", "first_trained", "learning", "wanted", "taught"}
@@ -59,14 +69,25 @@ class Model(Trainer, Layer):
         input_shape, output_shape: with None for the number of rows.
     """
 
+    flat: Any
+    input_shape: Any
+    learns: bool
+    nodes: list[Any]
+    output_shape: Any
+    saved: Any
+
+    inner_layers: tuple[Any, ...]
+
     functional = stack = subclassed = None  # Functional, Sequential, Subclassed: see `models`
     inner_layers, saved = (), None
     formula_names = BESIDE_CALL
     declared_input_shape = None
-    derived = Layer.derived | dict.fromkeys(("flat", "execution", "course", "measured_for"))
-    fitting_layout = None  # what `check_shapes` has seen
+    derived: dict[str, Any | None] = Layer.derived | dict.fromkeys(
+        ("flat", "execution", "course", "measured_for")
+    )
+    fitting_layout: Any = None  # what `check_shapes` has seen
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if cls is not Model:
             if cls.forward is Layer.forward and hasattr(cls, "call"):
                 _derive(cls, Model.subclassed)
@@ -77,7 +98,8 @@ class Model(Trainer, Layer):
                             "of its own is a Layer with forward and backward")  # fmt: skip
         return super().__new__(Model.functional)
 
-    def __init__(self, inputs=None, outputs=None, *, name=None, trainable=True, dtype=None):
+    def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str | None = None,
+                 trainable: bool = True, dtype: DType | None = None) -> None:  # fmt: skip
         if inputs is not None or outputs is not None:
             if isinstance(self, Model.subclassed):
                 raise TypeError(f"{type(self).__name__} has a call, which says what it computes: "
@@ -89,16 +111,18 @@ class Model(Trainer, Layer):
         before = frozenset(vars(self))  # set by a subclass
         Trainer.__init__(self)
         # training state, and what is derived from the layers, do not change the version
-        self.unversioned = Layer.unversioned | PLANS | (frozenset(vars(self)) - before)
-        self.name = unique_name(type(self).__name__) if name is None else str(name)
+        self.unversioned: frozenset[str] = (
+            Layer.unversioned | PLANS | (frozenset(vars(self)) - before)
+        )
+        self.name: str = unique_name(type(self).__name__) if name is None else str(name)
         self.learns, self.nodes = bool(trainable), []
         self.input_shape = self.output_shape = None
         self.built = False
         self.needs_dx = True
-        self.step_context = StepContext(load_ops(resolve()), reuse=True)
-        self.context = self.step_context
+        self.step_context: Any = StepContext(load_ops(resolve()), reuse=True)
+        self.context: Any = self.step_context
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Return the attributes of a copy; in `fit` a callback may ask for one."""
         self.check_not_training("copy")
         own = super().__getstate__()
@@ -110,13 +134,13 @@ class Model(Trainer, Layer):
     names_of_outputs = None  # where there may be several
 
     @property
-    def last_layer(self):
+    def last_layer(self) -> Layer:
         """The layer that gives the output."""
         return self.inner_layers[-1]
 
     # --------------------------------------------------------------------------- layers inside
 
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, **options: Any) -> None:
         """A model's `build` may run again, when its layers have changed: it stays as it is.
 
         What a class of the user's builds in addition to a `call` is followed by its recording.
@@ -133,37 +157,37 @@ class Model(Trainer, Layer):
             cls.build = build
 
     @property
-    def layers(self):
+    def layers(self) -> list[Layer]:
         """The layers in a list of their own: changing the list does not change the model."""
         return list(self.inner_layers)
 
     @layers.setter
-    def layers(self, value):
+    def layers(self, value: Any) -> None:
         raise AttributeError(f"{self.name}: the layers can't be set; use add() and pop() of a "
                              "Sequential, or make a new model of the layers")  # fmt: skip
 
-    def parts(self):
+    def parts(self) -> Any:
         """All layers at any depth, models among them, without this model."""
         return self.layout.parts[1:]
 
     @property
-    def activations(self):
+    def activations(self) -> Any:
         """For each output the activation with which a loss can be fused; None if there is none."""
         return [output_activation(self.last_layer)]
 
-    def takes_sparse(self, k=0):
+    def takes_sparse(self, k: int = 0) -> bool:
         """Whether all that reads input number k can do with a sparse matrix."""
         return all(
             one.takes_sparse(i) if isinstance(one, Model) else "takes_sparse" in vars(type(one))
             for one, i in self.readers(k)
         )
 
-    def add_weight(self, *args, **options):
+    def add_weight(self, *args: Any, **options: Any) -> Parameter:
         """Not supported: a model's weights are those of its layers."""
         raise NotImplementedError(f"{self.name}: a model has no weights of its own; make a Layer "
                                   "with add_weight, forward and backward")  # fmt: skip
 
-    def check_addition(self, layer):
+    def check_addition(self, layer: Layer) -> None:
         """Raise unless this layer can stand beside the others, and this model is not inside it."""
         if not isinstance(layer, Layer):
             name = getattr(layer, "__name__", None)
@@ -176,7 +200,7 @@ class Model(Trainer, Layer):
             raise ValueError(f"{self.name}: there is a layer named {layer.name!r} already; names "
                              "must be unique")  # fmt: skip
 
-    def get_layer(self, name=None, index=None):
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by its name or its place.
 
         Raises:
@@ -196,7 +220,7 @@ class Model(Trainer, Layer):
     # ------------------------------------------------------------------------------ calling it
 
     @exclusive
-    def __call__(self, inputs, training=None):
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Outputs for arrays, without batching; for symbolic tensors the symbolic output."""
         if is_symbolic(inputs):
             return self.connect(inputs, training)
@@ -210,30 +234,30 @@ class Model(Trainer, Layer):
         y = self.forward(x, training=bool(training))
         return self.packed([ops.to_host(a).copy() for a in flat(y)])
 
-    def forward_pass(self, x, training=False, logits=False):
+    def forward_pass(self, x: ArrayLike, training: bool = False, logits: bool = False) -> Any:
         return self.forward(x, training=training, logits=logits)
 
-    def backward_pass(self, dy, logits=False):
+    def backward_pass(self, dy: Array, logits: bool = False) -> Any:
         return self.backward(dy, logits=logits)
 
     # ------------------------------------------------------------------------------ building
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Create all parameters; a kind of model says how."""
         raise NotImplementedError(f"{self.name} ({type(self).__name__}) has nothing to compute "
                                   "with: give the class a call(inputs, training=False) that "
                                   "applies layers kept as attributes, or call super().__init__("
                                   "inputs=..., outputs=...)")  # fmt: skip
 
-    def accepts(self, shape):
+    def accepts(self, shape: Shape) -> bool:
         return fits(shape, self.input_shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.build_once(input_shape)
         self.check_input_shape(input_shape)
         return self.output_shape_of(input_shape)
 
-    def build_for(self, x, where="x"):
+    def build_for(self, x: ArrayLike, where: str = "x") -> Any:
         """x in the shape of the model's rows; builds for it unless that is done.
 
         A last axis of length 1 may be missing or left over, as in Keras: x (N,) for Input((1,)).
@@ -244,7 +268,7 @@ class Model(Trainer, Layer):
         self.check_values(x, where)
         return x
 
-    def fitted(self, x, shape, where):
+    def fitted(self, x: ArrayLike, shape: Shape, where: str) -> Any:
         """x as rows of `shape`, or an error."""
         if isinstance(x, np.ndarray):
             if x.shape[1:] == (*shape, 1):
@@ -257,20 +281,20 @@ class Model(Trainer, Layer):
                              f"{_meant(x, shape)}")  # fmt: skip
         return x
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         """Name and trainability, where the constructor takes them; kinds of models add layers."""
         taken = constructor_names(type(self))
         config = {"name": self.name, "trainable": self.trainable}
         return {key: value for key, value in config.items() if key in taken}
 
-    def is_made_of(self, *parts):
+    def is_made_of(self, *parts: Any) -> bool:
         """Whether the constructor takes these arguments; else it makes the layers by itself."""
         parameters = inspect.signature(type(self).__init__).parameters.values()
         passes_on = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         return passes_on or set(parts) <= {p.name for p in parameters}
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> Self:
         """A model of the same architecture with new weights, from `get_config()`'s dict."""
         if cls is not Model:
             return super().from_config(config, custom_objects)
@@ -279,7 +303,7 @@ class Model(Trainer, Layer):
 
     # ------------------------------------------------------------------------------ parameters
 
-    def ensure_flat(self):
+    def ensure_flat(self) -> None:
         """Have the parameters in this model's own vectors; other models may share its layers.
 
         Raises:
@@ -302,7 +326,7 @@ class Model(Trainer, Layer):
         self.plan_backward(needs_dx=False)
         self.fitting_layout, self.flat.checked = self.layout, latest_version()
 
-    def check_still_fits(self, layer, input_shape, output_shape):
+    def check_still_fits(self, layer: Layer, input_shape: Shape, output_shape: Shape) -> None:
         """Raise unless a layer still makes arrays of the one shape from arrays of the other."""
         if isinstance(layer, Model):
             layer.check_shapes()
@@ -315,21 +339,22 @@ class Model(Trainer, Layer):
                              f"{output_shape}; make a new model of the layers")  # fmt: skip
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         """The dtype of all layers."""
         leaves = self.layout.leaves
         with_weights = [leaf for leaf in leaves if leaf.own_parameters] or leaves
         return with_weights[0].dtype if leaves else float_dtype()
 
-    def get_compile_config(self) -> dict:
+    def get_compile_config(self) -> dict[str, Any]:
         """What `compile` was told, as plain values for `compile_from_config`; {} if it was not."""
         return {} if self.optimizer is None else saving.config.compile_config(self)
 
-    def compile_from_config(self, config: dict):
+    def compile_from_config(self, config: Config) -> None:
         """Compile as `get_compile_config` says; the optimizer has no steps behind it."""
         saving.config.compile_model(self, config)
 
-    def save(self, filepath, overwrite=True, zipped=None, include_optimizer=True):
+    def save(self, filepath: Path, overwrite: bool = True, zipped: bool | None = None,
+             include_optimizer: bool = True) -> None:  # fmt: skip
         """Write the whole model to a `.keras` or `.h5` file, see `saving.save_model`.
 
         Of several ranks the first writes, and the others wait for it; so with `save_weights` and
@@ -337,31 +362,32 @@ class Model(Trainer, Layer):
         """
         self.ranks.first(saving.save_model, self, filepath, overwrite, zipped, include_optimizer)
 
-    def save_weights(self, filepath, overwrite=True):
+    def save_weights(self, filepath: Path, overwrite: bool = True) -> None:
         """Write all weights, whole or not at all, see `saving.save_weights`."""
         self.require_built("save_weights")
         self.ranks.first(saving.save_weights, self, filepath, overwrite)
 
-    def load_weights(self, filepath, skip_mismatch=False, by_name=False):
+    def load_weights(self, filepath: Path, skip_mismatch: bool = False,
+                     by_name: bool = False) -> None:  # fmt: skip
         """Read weights; a file that does not fit changes nothing, see `saving.load_weights`."""
         self.require_built("load_weights")
         saving.load_weights(self, filepath, skip_mismatch, by_name)
 
-    def to_json(self, **options) -> str:
+    def to_json(self, **options: Any) -> str:
         """Architecture and compile options as JSON, see `saving.model_from_json`."""
         return saving.model_to_json(self, **options)
 
     @classmethod
-    def from_json(cls, json_string, custom_objects=None):
+    def from_json(cls, json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
         """A model with new weights from `to_json()`'s text."""
         return saving.model_from_json(json_string, custom_objects)
 
-    def export(self, filepath, format=None, **options):
+    def export(self, filepath: Path, format: str | None = None, **options: Any) -> None:
         """Write the forward pass as an ONNX file, see `saving.onnx`."""
         self.require_built("export")
         self.ranks.first(functools.partial(saving.export, self, filepath, format, **options))
 
-    def require_built(self, doing):
+    def require_built(self, doing: str) -> None:
         if not self.built:
             raise ValueError(f"{self.name} has no weights yet, so {doing} can't work: give the "
                              "first layer an input_shape, start with Input(shape), or call "
@@ -369,8 +395,10 @@ class Model(Trainer, Layer):
 
     # --------------------------------------------------------------------------------- showing
 
-    def summary(self, line_length=None, positions=None, print_fn=None, expand_nested=False,
-                show_trainable=False, layer_range=None):  # fmt: skip
+    def summary(self, line_length: int | None = None, positions: Sequence[float] | None = None,
+                print_fn: Callable[..., Any] | None = None, expand_nested: bool = False,
+                show_trainable: bool = False,
+                layer_range: Sequence[str] | None = None) -> None:  # fmt: skip
         """Print the table of layers, output shapes and parameter counts.
 
         Args:
@@ -388,7 +416,7 @@ class Model(Trainer, Layer):
 
         return model_html(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} name={self.name} layers={len(self.layers)} built={self.built}>"
         )

@@ -1,6 +1,9 @@
 """Sequential: layers one after the other."""
 
+from __future__ import annotations
+
 import itertools
+from typing import TYPE_CHECKING
 
 from ..core.graph import KerasTensor, Node, fits, is_list_of_shapes
 from ..core.locks import exclusive, join
@@ -10,6 +13,13 @@ from ..layers import deserialize as deserialize_layer
 from ..layers import serialize as serialize_layer
 from ..layers.base import register
 from .model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from ..configs.types import Array, ArrayLike, Config, Shape
+    from ..layers.base import Layer
 
 
 @register()
@@ -26,12 +36,22 @@ class Sequential(Model):
         name: None: "sequential" with a counter.
     """
 
+    compiled_metrics: Any
+    flat: Any
+    inner_layers: tuple[Any, ...]
+    input_shape: Any
+    output_shape: Any
+
+    built: bool
+    first_trained: int
+
     keras_module = "keras"
 
-    def __init__(self, layers=None, trainable=True, name=None):
+    def __init__(self, layers: Sequence[Layer] | None = None, trainable: bool = True,
+                 name: str | None = None) -> None:  # fmt: skip
         super().__init__(name=name)
-        self.input_layer = None
-        self.chain = []  # the nodes of its layers, see `graph`
+        self.input_layer: Any = None
+        self.chain: list[Any] = []  # the nodes of its layers, see `graph`
         for layer in layers or ():
             self.add(layer)
         if not trainable:
@@ -40,7 +60,7 @@ class Sequential(Model):
     # ------------------------------------------------------------------------------ the stack
 
     @exclusive
-    def add(self, layer):
+    def add(self, layer: Layer) -> None:
         """Put a layer on top.
 
         Raises:
@@ -82,7 +102,7 @@ class Sequential(Model):
         return tuple(shape)
 
     @exclusive
-    def pop(self):
+    def pop(self) -> Layer:
         """Take the last layer off and return it."""
         self.check_not_training("pop")
         if not self.inner_layers:
@@ -112,7 +132,7 @@ class Sequential(Model):
         first = self.inner_layers[0]
         return first.input_shape[1:] if first.built else first.declared_input_shape
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Create all parameters for inputs of `input_shape`, whose first entry, None, is N."""
         if not self.inner_layers:
             raise ValueError(f"{self.name}: add a layer first")
@@ -126,18 +146,18 @@ class Sequential(Model):
         self.built = True
         self._make_chain(shapes)
 
-    def check_shapes(self):
+    def check_shapes(self) -> None:
         for below, node in itertools.pairwise(self.chain):
             self.check_still_fits(node.layer, below.outputs[0].shape, node.outputs[0].shape)
 
-    def output_shape_of(self, input_shape):
+    def output_shape_of(self, input_shape: Shape) -> Any:
         shape = tuple(input_shape)
         for layer in self.inner_layers:
             layer.check_input_shape(shape)
             shape = tuple(layer.compute_output_shape(shape))
         return shape
 
-    def accepts(self, shape):
+    def accepts(self, shape: Shape) -> bool:
         """Whether the layers take such a batch; without an Input, its axes may have other sizes."""
         if fits(shape, self.input_shape):
             return True
@@ -150,7 +170,7 @@ class Sequential(Model):
             return False
         return True
 
-    def fitted(self, x, shape, where):
+    def fitted(self, x: ArrayLike, shape: Shape, where: str) -> Any:
         return x if self.accepts(x.shape) else super().fitted(x, shape, where)
 
     def _make_chain(self, shapes):
@@ -170,30 +190,30 @@ class Sequential(Model):
         self.chain = []
 
     @property
-    def input(self):
+    def input(self) -> Any:
         """The symbolic input."""
         self.require_built("input")
         return self.chain[0].outputs[0]
 
     @property
-    def output(self):
+    def output(self) -> Any:
         """The symbolic output."""
         self.require_built("output")
         return self.chain[-1].outputs[0]
 
-    inputs = property(lambda self: [self.input], doc="[the symbolic input]")
-    outputs = property(lambda self: [self.output], doc="[the symbolic output]")
+    inputs: Any = property(lambda self: [self.input], doc="[the symbolic input]")
+    outputs: Any = property(lambda self: [self.output], doc="[the symbolic output]")
 
     # --------------------------------------------------------------------- forward and backward
 
-    def forward(self, x, training=False, logits=False):
+    def forward(self, x: Any, training: bool = False, logits: bool = False) -> Any:
         """Outputs of a batch x (N, ...); with `logits`, without the last activation."""
         *below, last = self.inner_layers
         for layer in below:
             x = layer.forward_pass(x, training)  # (N, ...)
         return last.forward_pass(x, training, logits)
 
-    def backward(self, dy, logits=False):
+    def backward(self, dy: Array, logits: bool = False) -> Any:
         """Write every parameter's gradient; dy is the gradient by what `forward` returned.
 
         Layers below the first one with trainable parameters have nothing to learn and are left out.
@@ -204,7 +224,7 @@ class Sequential(Model):
             dy = layer.backward_pass(dy)  # (N, ...)
         return dy
 
-    def check_backward(self):
+    def check_backward(self) -> None:
         """Raise where two layers side by side hold the same one, and both would use its `grad`."""
         owners = {}
         for layer in self.inner_layers:
@@ -216,10 +236,10 @@ class Sequential(Model):
                                      "apply it several times in one Model(inputs, outputs), or in "
                                      "one call")  # fmt: skip
 
-    def readers(self, k):
+    def readers(self, k: int) -> list[Any]:
         return [(self.inner_layers[0], 0)]
 
-    def plan_backward(self, needs_dx):
+    def plan_backward(self, needs_dx: bool) -> None:
         trained = [i for i, layer in enumerate(self.inner_layers) if layer.trainable_weights]
         self.first_trained = trained[0] if trained else len(self.inner_layers) - 1
         if needs_dx:
@@ -228,24 +248,24 @@ class Sequential(Model):
         for i, layer in enumerate(self.inner_layers):
             layer.plan_backward(needs_dx or i > self.first_trained)
 
-    def check_values(self, x, where):
+    def check_values(self, x: ArrayLike, where: str) -> None:
         for layer in self.inner_layers:  # e.g. ids that an Embedding does not have
             layer.check_values(x, where)
             if not layer.preserves_values:
                 break
 
     @property
-    def preserves_values(self):
+    def preserves_values(self) -> bool:
         return all(layer.preserves_values for layer in self.inner_layers)
 
-    def as_input(self, x):
+    def as_input(self, x: ArrayLike) -> Any:
         if not self.inner_layers:
             raise ValueError(f"{self.name}: add a layer first")
         return self.inner_layers[0].as_input(x)
 
     # --------------------------------------------------------------------------------- config
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         """Name, layers and input shape as plain values."""
         if not self.is_made_of("layers"):
             return super().get_config()
@@ -257,7 +277,7 @@ class Sequential(Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> Self:
         """A model of the same architecture with new weights."""
         if "layers" not in config:
             return super().from_config(config, custom_objects)

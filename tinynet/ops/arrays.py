@@ -1,11 +1,19 @@
 """The ops that NumPy has under the same name, with Keras's argument names and dtypes."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..config import floatx
 from ..core.variable import Variable
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, DType
 
 NAMES = """
 abs absolute add all allclose amax amin angle any append arange arccos arccosh arcsin arcsinh
@@ -42,7 +50,8 @@ WIDE = {np.dtype("float64"): None, np.dtype("float16"): None, np.dtype("int64"):
         np.dtype("uint64"): "uint32"}  # fmt: skip
 
 
-def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
+def convert_to_tensor(x: ArrayLike, dtype: DType | None = None, sparse: bool | None = None,
+                      ragged: Any = None) -> Array:  # fmt: skip
     """Return an array; Python's numbers and lists of them become int32 or `config.floatx()`."""
     if dtype is not None:
         return np.asarray(x, dtype=dtype)

@@ -1,12 +1,22 @@
 """Casting, loops, and writing into parts of arrays."""
 
+from __future__ import annotations
+
 import builtins
 import itertools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.variable import Variable
 from .arrays import convert_to_tensor, like_keras, narrow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, DType, Shape
+    from ..core.parameters import Parameter
 
 __all__ = ["cast", "cond", "convert_to_numpy", "divide_no_nan", "dtype", "fori_loop", "get_item",
            "is_tensor", "map", "saturate_cast", "scan", "scatter", "scatter_update", "slice",
@@ -14,39 +24,39 @@ __all__ = ["cast", "cond", "convert_to_numpy", "divide_no_nan", "dtype", "fori_l
            "while_loop"]  # fmt: skip
 
 
-def cast(x, dtype):
+def cast(x: ArrayLike, dtype: DType) -> Array:
     """Return x in another dtype."""
     return np.asarray(x).astype("float32" if dtype == "float" else dtype)
 
 
-def saturate_cast(x, dtype):
+def saturate_cast(x: ArrayLike, dtype: DType) -> Array:
     """Return x in another dtype; what is beyond its range becomes its least or largest number."""
     dtype = np.dtype(dtype)
     limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
     return np.clip(np.asarray(x), limits.min, limits.max).astype(dtype)
 
 
-def dtype(x):
+def dtype(x: ArrayLike) -> Array:
     """Return the name of an array's dtype."""
     return np.asarray(x).dtype.name
 
 
-def convert_to_numpy(x):
+def convert_to_numpy(x: ArrayLike) -> Array:
     """Return x as a NumPy array."""
     return np.asarray(x)
 
 
-def is_tensor(x):
+def is_tensor(x: ArrayLike) -> Array:
     """Return whether x is an array; a Variable is none."""
     return isinstance(x, (np.ndarray, np.generic))
 
 
-def stop_gradient(variable):
+def stop_gradient(variable: Parameter) -> Array:
     """Return x as it is: nothing here is differentiated."""
     return convert_to_tensor(variable)
 
 
-def divide_no_nan(x1, x2):
+def divide_no_nan(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Return x1 / x2, 0 where x2 is 0."""
     x1, x2 = convert_to_tensor(x1), convert_to_tensor(x2)
     zero = x2 == 0
@@ -54,24 +64,24 @@ def divide_no_nan(x1, x2):
     return np.where(zero, np.zeros((), quotient.dtype), quotient)
 
 
-def unstack(x, num=None, axis=0):
+def unstack(x: ArrayLike, num: int | None = None, axis: int | Sequence[int] = 0) -> Array:
     """Return the slices along an axis as a list."""
     return list(np.moveaxis(convert_to_tensor(x), axis, 0))
 
 
-def get_item(x, key):
+def get_item(x: ArrayLike, key: Any) -> Array:
     """Return x[key]."""
     return convert_to_tensor(x)[key]
 
 
-def slice(inputs, start_indices, shape):
+def slice(inputs: Any, start_indices: ArrayLike, shape: Shape) -> Array:
     """Return the part of `shape` that begins at these indices; -1: to the end."""
     x = convert_to_tensor(inputs)
     ends = [n if s == -1 else i + s for i, s, n in zip(start_indices, shape, x.shape, strict=True)]
     return x[_slices(start_indices, ends)]
 
 
-def slice_update(inputs, start_indices, updates):
+def slice_update(inputs: Any, start_indices: ArrayLike, updates: ArrayLike) -> Array:
     """Return a copy of the array in which `updates` stand where the indices begin."""
     x, updates = np.array(inputs), convert_to_tensor(updates)
     ends = [i + n for i, n in zip(start_indices, updates.shape, strict=True)]
@@ -83,7 +93,7 @@ def _slices(starts, ends):
     return tuple(builtins.slice(a, b) for a, b in zip(starts, ends, strict=True))
 
 
-def scatter(indices, values, shape):
+def scatter(indices: ArrayLike, values: ArrayLike, shape: Shape) -> Array:
     """Return an array of zeros to which the values (M, ...) are added at indices (M, axes)."""
     values, indices = convert_to_tensor(values), np.asarray(indices)
     x = np.zeros(shape, values.dtype)
@@ -91,7 +101,8 @@ def scatter(indices, values, shape):
     return x
 
 
-def scatter_update(inputs, indices, updates, reduction=None):
+def scatter_update(inputs: Any, indices: ArrayLike, updates: ArrayLike,
+                   reduction: str | None = None) -> Array:  # fmt: skip
     """Return a copy in which updates (M, ...) stand at indices (M, axes), or are combined there.
 
     Args:
@@ -112,17 +123,18 @@ def scatter_update(inputs, indices, updates, reduction=None):
 # ------------------------------------------------------------------------------------------ loops
 
 
-def cond(pred, true_fn, false_fn):
+def cond(pred: ArrayLike, true_fn: Callable[..., Any], false_fn: Callable[..., Any]) -> Array:
     """Return what one of two functions without arguments returns."""
     return true_fn() if pred else false_fn()
 
 
-def switch(index, branches, *operands):
+def switch(index: int, branches: Any, *operands: Any) -> Array:
     """Return what the function number `index` returns for the operands."""
     return branches[int(np.clip(index, 0, len(branches) - 1))](*operands)
 
 
-def while_loop(cond, body, loop_vars, maximum_iterations=None):
+def while_loop(cond: Callable[..., Any], body: Any, loop_vars: Any,
+               maximum_iterations: int | None = None) -> Array:  # fmt: skip
     """Return loop_vars after `body` as often as `cond` holds for them."""
     several = isinstance(loop_vars, (list, tuple))
     values = tuple(loop_vars) if several else (loop_vars,)
@@ -135,24 +147,25 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
     return type(loop_vars)(values) if several else values[0]
 
 
-def fori_loop(lower, upper, body_fun, init_val):
+def fori_loop(lower: float, upper: float, body_fun: Callable[..., Any], init_val: Any) -> Array:
     """Return the value after body_fun(i, value) for i = lower, ..., upper - 1."""
     for i in range(int(lower), int(upper)):
         init_val = body_fun(i, init_val)
     return init_val
 
 
-def map(f, xs):
+def map(f: Callable[..., Any], xs: ArrayLike) -> Array:
     """Return f(x) for each row of xs (an array, or a dict or list of them), stacked."""
     return scan(lambda carry, x: (carry, f(x)), None, xs)[1]
 
 
-def vectorized_map(function, elements):
+def vectorized_map(function: Callable[..., Any], elements: Any) -> Array:
     """Return function(x) for each row of the elements, stacked."""
     return map(function, elements)
 
 
-def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
+def scan(f: Callable[..., Any], init: ArrayLike, xs: ArrayLike = None, length: int | None = None,
+         reverse: bool = False, unroll: int = 1) -> tuple[Any, Any]:  # fmt: skip
     """Return the carry and the stacked outputs of (carry, output) = f(carry, row), row by row."""
     count = int(length) if xs is None else len(_leaves(xs)[0])
     order = range(count - 1, -1, -1) if reverse else range(count)

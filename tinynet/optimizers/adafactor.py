@@ -1,12 +1,21 @@
 """Adafactor: second moments from the means of their rows and columns."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..configs.checks import check_number
 from .base import Optimizer, register
 from .variables import Part, label, part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..configs.types import Array, LearningRate
 
 
 @register()
@@ -32,26 +41,30 @@ class Adafactor(Optimizer):
         **options: see Optimizer.
     """
 
-    def __init__(self, learning_rate=0.001, beta_2_decay=-0.8, epsilon_1=1e-30, epsilon_2=1e-3,
-                 clip_threshold=1.0, relative_step=True, **options):  # fmt: skip
+    def __init__(self, learning_rate: LearningRate = 0.001, beta_2_decay: float = -0.8,
+                 epsilon_1: float = 1e-30, epsilon_2: float = 1e-3, clip_threshold: float = 1.0,
+                 relative_step: bool = True, **options: Any) -> None:  # fmt: skip
         super().__init__(learning_rate, **options)
-        self.beta_2_decay = check_number("Adafactor: beta_2_decay", beta_2_decay, below=0, kind="")
-        self.clip_threshold = check_number(
+        self.beta_2_decay: float = check_number(
+            "Adafactor: beta_2_decay", beta_2_decay, below=0, kind=""
+        )
+        self.clip_threshold: float = check_number(
             "Adafactor: clip_threshold", clip_threshold, above=0, kind=""
         )
         self.set_checked(epsilon_1=epsilon_1, epsilon_2=epsilon_2)
-        self.relative_step = bool(relative_step)
+        self.relative_step: bool = bool(relative_step)
 
-    def make_state(self, zeros):
+    def make_state(self, zeros: Callable[[], Array]) -> dict[str, Array | None]:
         rows = sum(math.prod(p.shape[:-1]) for p in self.parameters if p.ndim > 1)
         columns = sum(p.size // p.shape[-2] for p in self.parameters if p.ndim > 1)
         v = zeros()
         return {"r": self.ops.zeros(rows, v.dtype), "c": self.ops.zeros(columns, v.dtype), "v": v}
 
-    def scalars(self, t, lr):
+    def scalars(self, t: int, lr: float) -> dict[str, float]:
         return {"rho": min(lr, 1 / math.sqrt(t)), "beta_2": 1 - t**self.beta_2_decay}
 
-    def update(self, w, g, rho, beta_2, r, c, v):
+    def update(self, w: Array, g: Array, rho: float, beta_2: float, r: Array | None,
+               c: Array | None, v: Array) -> None:  # fmt: skip
         for p, at, r_at, c_at in self._places():
             self.ops.adafactor(
                 g[at].reshape(p.shape), rho, beta_2, self.epsilon_1, self.epsilon_2,
@@ -72,7 +85,7 @@ class Adafactor(Optimizer):
             yield p, at, slice(rows, r_end), slice(columns, c_end)
             rows, columns = r_end, c_end
 
-    def moments(self):
+    def moments(self) -> Any:
         """r, c and v of each parameter; where Keras keeps a place for no r and c, zeros."""
         found = []
         for p, at, r_at, c_at in self._places():

@@ -1,6 +1,16 @@
 """Adagrad, and Adadelta, which forgets."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .base import Optimizer, register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, LearningRate
 
 
 @register()
@@ -17,18 +27,19 @@ class Adagrad(Optimizer):
         **options: see Optimizer.
     """
 
-    stored = ((("a", "accumulator"),),)
+    stored: tuple[Any, ...] = ((("a", "accumulator"),),)
 
-    def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **options):
+    def __init__(self, learning_rate: LearningRate = 0.001, initial_accumulator_value: float = 0.1,
+                 epsilon: float = 1e-7, **options: Any) -> None:  # fmt: skip
         super().__init__(learning_rate, **options)
         self.set_checked(initial_accumulator_value=initial_accumulator_value, epsilon=epsilon)
 
-    def make_state(self, zeros):
+    def make_state(self, zeros: Callable[[], Array]) -> dict[str, Array | None]:
         a = zeros()
         a += self.initial_accumulator_value
         return {"a": a}
 
-    def update(self, w, g, lr, a):
+    def update(self, w: Array, g: Array, lr: float, a: ArrayLike) -> None:
         self.ops.adagrad(g, lr, self.epsilon, w=w, a=a)
 
 
@@ -48,12 +59,13 @@ class Adadelta(Optimizer):
         **options: see Optimizer.
     """
 
-    stored = ((("a", "accumulated_grad"), ("x", "accumulated_delta_var")),)
+    stored: tuple[Any, ...] = ((("a", "accumulated_grad"), ("x", "accumulated_delta_var")),)
 
-    def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-7, **options):
+    def __init__(self, learning_rate: LearningRate = 0.001, rho: float = 0.95,
+                 epsilon: float = 1e-7, **options: Any) -> None:  # fmt: skip
         super().__init__(learning_rate, **options)
         self.set_checked(below=1, rho=rho)
         self.set_checked(epsilon=epsilon)
 
-    def update(self, w, g, lr, a, x):
+    def update(self, w: Array, g: Array, lr: float, a: ArrayLike, x: ArrayLike) -> None:
         self.ops.adadelta(g, lr, self.rho, self.epsilon, w=w, a=a, x=x)

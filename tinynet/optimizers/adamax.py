@@ -1,7 +1,16 @@
 """Adamax: Adam with the infinity norm."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .adam import TwoMoments
 from .base import register
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array
 
 
 @register()
@@ -15,10 +24,10 @@ class Adamax(TwoMoments):
     Args: as for Adam, without amsgrad.
     """
 
-    stored = ((("m", "momentum"), ("u", "norm")),)
+    stored: tuple[Any, ...] = ((("m", "momentum"), ("u", "norm")),)
 
-    def scalars(self, t, lr):
+    def scalars(self, t: int, lr: float) -> dict[str, float]:
         return {"alpha": lr / (1 - self.beta_1**t)}
 
-    def update(self, w, g, alpha, m, u):
+    def update(self, w: Array, g: Array, alpha: float, m: Array, u: Array) -> None:
         self.ops.adamax(g, alpha, self.beta_1, self.beta_2, self.epsilon, w=w, m=m, u=u)

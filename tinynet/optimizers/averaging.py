@@ -1,13 +1,24 @@
 """The moving average of the weights that an optimizer with use_ema=True keeps."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..core.locks import exclusive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.parameters import Parameter
 
 
 class Averaging:
     """Base of Optimizer: uses of its `average`, a flat vector like the weights, or None."""
 
+    average_in_weights: bool
+
     @exclusive
-    def swap_average(self):
+    def swap_average(self) -> None:
         """Exchange weights and averages; once more exchanges them back.
 
         Raises:
@@ -25,7 +36,7 @@ class Averaging:
         self.average_in_weights = not self.average_in_weights
 
     @exclusive
-    def finalize_variable_values(self, var_list=None):
+    def finalize_variable_values(self, var_list: Sequence[Parameter] | None = None) -> None:
         """With use_ema, give the weights the values of their average; at the end of training.
 
         Where `swap_average` has put it there already, the average is made equal to it.

@@ -4,7 +4,10 @@ An optimizer works on flat vectors: all trainable weights of a model end to end,
 gradients in the same order. So the update rule is written once, for one vector.
 """
 
+from __future__ import annotations
+
 import inspect
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +27,13 @@ from .changes import Changing
 from .checks import check_options
 from .own_loop import OwnLoop
 from .vectors import Vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Self
+
+    from ..configs.types import Array, ArrayLike, Config, LearningRate, Ops, State
+    from ..core.parameters import Parameter
 
 _registry = Registry("optimizer", "optimizers", "rule_keys")
 register = _registry.register
@@ -78,31 +88,46 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
         average, total: flat vectors of use_ema and of gradient_accumulation_steps, or None.
     """
 
+    average: Any
+    state: Any
+    total: Any
+
+    clipnorm: float | None
+    clipvalue: float | None
+    ema_momentum: float
+    global_clipnorm: float | None
+    parameters: Any
+    slices: list[slice[Any, Any, Any]]
+    use_ema: bool
+
     rule = None
     on_host = False  # whether it computes with NumPy alone, on every device
-    rule_keys: tuple = ()
+    rule_keys: tuple[str, ...] = ()
     # what a class of the user's may bring along and still be recorded
-    formula_names = frozenset(
+    formula_names: frozenset[str] = frozenset(
         {"rule", "rule_keys", "stored", "scalars", "make_state", "get_config"}
     )
     # this rule's moments as Keras stores them: in each group parameter by parameter, interleaved
-    stored: tuple = ()  # of groups of (name in `state`, name in Keras)
+    stored: tuple[Any, ...] = ()  # of groups of (name in `state`, name in Keras)
     divides_by_rate = False  # whether the rule has no step of rate 0
     # scalars of a step beside those of the rule
-    shared_scalars = ("due", "moves", "decay", "ema_momentum", "ema_overwrite")
-    unversioned = frozenset(
+    shared_scalars: tuple[str, ...] = ("due", "moves", "decay", "ema_momentum", "ema_overwrite")
+    unversioned: frozenset[str] = frozenset(
         {"step_number", "iterations", "learning_rate", "_rate", "ops", "average_in_weights"}
     )
 
-    def __init__(self, learning_rate, weight_decay=None, clipnorm=None, clipvalue=None,
-                 global_clipnorm=None, use_ema=False, ema_momentum=0.99,
-                 ema_overwrite_frequency=None, loss_scale_factor=None,
-                 gradient_accumulation_steps=None, name=None):  # fmt: skip
-        self.name = name or snake_case(type(self).__name__)
-        self.step_number = 0
+    def __init__(self, learning_rate: LearningRate, weight_decay: float | None = None,
+                 clipnorm: float | None = None, clipvalue: float | None = None,
+                 global_clipnorm: float | None = None, use_ema: bool = False,
+                 ema_momentum: float = 0.99, ema_overwrite_frequency: int | None = None,
+                 loss_scale_factor: float | None = None,
+                 gradient_accumulation_steps: int | None = None,
+                 name: str | None = None) -> None:  # fmt: skip
+        self.name: str = name or snake_case(type(self).__name__)
+        self.step_number: int = 0
         self._schedule = None
         self.learning_rate = learning_rate
-        self.first_rate = None if self._schedule is not None else self._rate
+        self.first_rate: float | None = None if self._schedule is not None else self._rate
         check_options(self.name, weight_decay, loss_scale_factor, ema_momentum,
                       ema_overwrite_frequency, gradient_accumulation_steps, clipnorm=clipnorm,
                       clipvalue=clipvalue, global_clipnorm=global_clipnorm)  # fmt: skip
@@ -112,16 +137,18 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
-        self.no_decay = ((), ())  # parameters, and parts of paths, without weight decay
+        self.no_decay: Any = ((), ())  # parameters, and parts of paths, without weight decay
         self.parameters, self.state, self.slices = None, {}, []
         self.average = self.total = None
-        self.resting = {}  # what it keeps for parameters that it does not update at present
-        self.average_in_weights = False  # whether `swap_average` has exchanged them
-        self.ops = load_ops("reference")
+        # what it keeps for parameters that it does not update at present
+        self.resting: dict[Any, Any] = {}
+        self.average_in_weights: bool = False  # whether `swap_average` has exchanged them
+        self.ops: Any = load_ops("reference")
 
-    option_keys = tuple(inspect.signature(__init__).parameters)[1:-1]  # without self and name
+    # without self and name
+    option_keys: tuple[str, ...] = tuple(inspect.signature(__init__).parameters)[1:-1]
 
-    def set_checked(self, below=None, **values):
+    def set_checked(self, below: float | None = None, **values: Any) -> None:
         """Attributes of these names, each a number >= 0 and, where that is given, < `below`."""
         for name, value in values.items():
             label = f"{type(self).__name__}: {name}"
@@ -135,11 +162,11 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
         return variables.Rate(self, "learning_rate", self.rate(self.step_number))
 
     @property
-    def schedule(self):
+    def schedule(self) -> Any:
         """The learning-rate schedule (or function), or None."""
         return self._schedule
 
-    def rate(self, step) -> float:
+    def rate(self, step: int) -> float:
         """The learning rate of step `step`, from 0."""
         if self._schedule is None:
             return self._rate
@@ -147,7 +174,7 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
         return float(self._schedule(step) if scheduled else self._schedule())
 
     @learning_rate.setter
-    def learning_rate(self, value):
+    def learning_rate(self, value: LearningRate) -> None:
         if isinstance(value, dict):
             value = schedules.deserialize(value)
         if callable(value):
@@ -161,9 +188,10 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
                             "be set")  # fmt: skip
         self._rate = float(value)
 
-    lr = learning_rate  # its name in Keras 2
+    lr: Any = learning_rate  # its name in Keras 2
 
-    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+    def exclude_from_weight_decay(self, var_list: Sequence[Parameter] | None = None,
+                                  var_names: Sequence[str] | None = None) -> None:  # fmt: skip
         """Parameters (or parts of their paths) that weight_decay leaves alone."""
         self.no_decay = (tuple(var_list or ()), tuple(var_names or ()))
 
@@ -176,19 +204,19 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
         return variables.Count(self, "iterations", count)
 
     @iterations.setter
-    def iterations(self, count):
+    def iterations(self, count: int) -> None:
         self.step_number = count * (self.gradient_accumulation_steps or 1)
 
-    def make_state(self, zeros):
+    def make_state(self, zeros: Callable[[], Array]) -> dict[str, Array | None]:
         """Name -> flat vector of this rule's moments; `zeros()` makes one."""
         stored = [name for group in self.stored for name, _ in group]
         return {name: zeros() for name in (self._names_of_rule()[1] if self.rule else stored)}
 
-    def scalars(self, t, lr):
+    def scalars(self, t: int, lr: float) -> dict[str, float]:
         """The numbers that `update` needs for update number t (from 1) at the rate lr."""
         return {"lr": lr}
 
-    def update(self, w, g, **given):
+    def update(self, w: Array, g: Array, **given: Any) -> None:
         """One step on the flat vector w (P,) with the gradient g (P,), in place."""
         if self.rule is None:
             raise NotImplementedError(f"{type(self).__name__} needs update(w, g, ...)")
@@ -205,7 +233,7 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
 
     # ----------------------------------------------------------------------------------- a step
 
-    def build(self, parameters, ops=None):
+    def build(self, parameters: Sequence[Parameter], ops: Ops | None = None) -> None:
         """Make the moments for these parameters, all zero, and their slices of the flat vectors."""
         self.parameters = list(parameters)
         self.ops = ops or self.ops
@@ -217,11 +245,11 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
         self.average_in_weights, self.resting = False, {}
         return self
 
-    def updates(self, parameters) -> bool:
+    def updates(self, parameters: Sequence[Parameter]) -> bool:
         """Return whether the moments are those of exactly these Parameters."""
         return self.parameters is not None and same(self.parameters, parameters)
 
-    def step(self, w, g, context=None):
+    def step(self, w: Array, g: Array, context: Any = None) -> None:
         """One step for the flat weights w with their gradients g (not scaled), both (P,).
 
         Args:
@@ -235,7 +263,7 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
         self.finish(w, scalars)
         self.step_number += 1
 
-    def step_scalars(self, step):
+    def step_scalars(self, step: int) -> Any:
         """All numbers of step `step` (from 0) that change from step to step: name -> float."""
         self._check_unchanged()
         k, lr = self.gradient_accumulation_steps or 1, self.rate(step)
@@ -252,7 +280,7 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
             scalars["ema_overwrite"] = float(bool(every) and (done + 1) % every == 0)
         return scalars | self.scalars(done + 1, lr)
 
-    def scalars_of_steps(self, steps):
+    def scalars_of_steps(self, steps: int) -> list[Any]:
         """The values of `step_scalars` for many steps: a tuple for each, in the same order.
 
         A recording on a fast device spends no more time on a step than this takes in Python, so
@@ -272,18 +300,18 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
         if bool(self.gradient_accumulation_steps) != (self.total is not None):
             raise RuntimeError(f"{self.name}: accumulation was changed after the first step")
 
-    def unscale(self, g):
+    def unscale(self, g: Array) -> None:
         """Undo the scale of the loss; `fit` adds the penalties' gradients after that."""
         if self.loss_scale_factor is not None:
             self.ops.scale_(1 / self.loss_scale_factor, x=g)
 
-    def collect(self, g, scalars):
+    def collect(self, g: Array, scalars: Any) -> None:
         """Add up the gradients of several steps; in the step that is `due`, g is their mean."""
         if self.total is not None:
             steps = self.gradient_accumulation_steps
             self.ops.accumulate(scalars["due"], steps, g=g, total=self.total)
 
-    def descend(self, w, g, scalars):
+    def descend(self, w: Array, g: Array, scalars: Any) -> None:
         """Clip, decay, update; nothing here but `scalars` depends on the step."""
         self._clip(g)
         if self.weight_decay:
@@ -292,7 +320,7 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
         of_rule = {name: x for name, x in scalars.items() if name not in self.shared_scalars}
         self.update(w, g, **of_rule, **self.state)
 
-    def finish(self, w, scalars):
+    def finish(self, w: Array, scalars: Any) -> None:
         """Let the average follow, in every step; then the parameters' constraints."""
         if self.average is not None:
             momentum, overwrite = scalars["ema_momentum"], scalars["ema_overwrite"]
@@ -301,11 +329,11 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
             if p.constraint is not None:
                 constraints.apply(p.constraint, self.ops, w[place].reshape(p.shape))
 
-    def scale_loss(self, loss):
+    def scale_loss(self, loss: float) -> float:
         """The loss (or its gradient, an array) times loss_scale_factor; a new array."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
-    def scaled(self, dy, context):
+    def scaled(self, dy: Array, context: Any) -> Any:
         """The same for the gradient of a step, on the device, in an array of `context`."""
         if self.loss_scale_factor is None:
             return dy
@@ -323,7 +351,7 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
             for place in self.slices:
                 self.ops.clip_by_norm(self.clipnorm, g=g[place])
 
-    def decays(self, p) -> bool:
+    def decays(self, p: Parameter) -> bool:
         """Return whether weight decay applies to a Parameter; see `exclude_from_weight_decay`."""
         excluded, names = self.no_decay
         return not any(p is e or p.value is e for e in excluded) and not any(
@@ -336,7 +364,7 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
         pairs = zip(self.parameters, self.slices, strict=True)
         return [place for p, place in pairs if self.decays(p)]
 
-    def moments(self):
+    def moments(self) -> Any:
         """This rule's share of `variables`: its moments, parameter by parameter."""
         known = {key for group in self.stored for key, _ in group}
         groups = [tuple((self.state[k], name) for k, name in group) for group in self.stored]
@@ -344,13 +372,13 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
         return variables.parts(self, groups)
 
     @property
-    def variables(self):
+    def variables(self) -> list[Any]:
         """All numbers that this optimizer keeps, in Keras's order, each with `name`, `shape`,
         `dtype`, `numpy()` and `assign(value)`: iteration, learning rate (unless scheduled), then
         the vectors parameter by parameter."""
         return variables.of(self)
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Assign arrays to `variables`.
 
         Raises:
@@ -358,19 +386,19 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
         """
         variables.assign_all(self, weights)
 
-    def get_state(self):
+    def get_state(self) -> State:
         """Return what later steps depend on: `variables`, and whether averages are in use."""
         return {
             "variables": [v.numpy() for v in self.variables],
             "average_in_weights": self.average_in_weights,
         }
 
-    def set_state(self, state):
+    def set_state(self, state: State) -> None:
         """Go on from what `get_state` returned; raises as `set_weights` does."""
         self.set_weights(state["variables"])
         self.average_in_weights = state["average_in_weights"]
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         keys = ("name", *self.option_keys, *self.rule_keys)
         config = {key: getattr(self, key) for key in keys}
         scheduled = self._schedule is not None
@@ -378,13 +406,13 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
         config["learning_rate"] = rate
         return config
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if self._schedule is None or hasattr(self._schedule, "get_config"):
             return super().__repr__()
         return f"<{type(self).__name__} name={self.name} learning_rate={self._schedule!r}>"
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> Self:
         """An equal optimizer, with no steps behind it, from `get_config()`'s dict."""
         with custom_object_scope(custom_objects):
             return cls(**config)

@@ -1,10 +1,23 @@
 """An optimizer whose model trains other parameters than before: layers were frozen or thawed."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..configs.types import Ops
+    from ..core.parameters import Parameter
+
 
 class Changing:
     """Base of Optimizer: it goes on with other parameters of the same model."""
 
-    def change_to(self, parameters, owner, ops=None):
+    resting: dict[Any, Any]
+
+    def change_to(self, parameters: Sequence[Parameter], owner: Any, ops: Ops | None = None) -> Any:
         """Go on with these parameters of a model: layers were frozen, thawed, or exchanged.
 
         Those it had before keep their moments, also while they are frozen; those of new ones are

@@ -1,7 +1,16 @@
 """LAMB: Adam's direction, in steps as long as each parameter."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .adam import TwoMoments
 from .base import register
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array
 
 
 @register()
@@ -16,13 +25,14 @@ class Lamb(TwoMoments):
     Args: as for Adam, without amsgrad.
     """
 
-    stored = ((("m", "momentum"), ("v", "velocity")),)
+    stored: tuple[Any, ...] = ((("m", "momentum"), ("v", "velocity")),)
 
-    def scalars(self, t, lr):
+    def scalars(self, t: int, lr: float) -> dict[str, float]:
         m_scale, v_scale = 1 / (1 - self.beta_1**t), 1 / (1 - self.beta_2**t)
         return {"lr": lr, "m_scale": m_scale, "v_scale": v_scale}
 
-    def update(self, w, g, lr, m_scale, v_scale, m, v):
+    def update(self, w: Array, g: Array, lr: float, m_scale: Array, v_scale: Array, m: Array,
+               v: Array) -> None:  # fmt: skip
         for at in self.slices:
             self.ops.lamb(g[at], lr, self.beta_1, self.beta_2, m_scale, v_scale, self.epsilon,
                           w=w[at], m=m[at], v=v[at])  # fmt: skip

@@ -1,13 +1,22 @@
 """Muon: the step of a matrix is made orthogonal; the other parameters follow Adam."""
 
+from __future__ import annotations
+
 import math
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..configs.checks import check_integer, check_number
 from .base import Optimizer, register
 from .variables import label, part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from ..configs.types import Array, LearningRate
 
 
 @register()
@@ -35,13 +44,18 @@ class Muon(Optimizer):
         **options: see Optimizer.
     """
 
+    exclude_layers: list[str]
+    nesterov: bool
+
     on_host = True
 
-    def __init__(self, learning_rate=0.001, adam_beta_1=0.9, adam_beta_2=0.999,
-                 adam_weight_decay=0.004, epsilon=1e-7, weight_decay=0.004, exclude_layers=None,
-                 exclude_embeddings=True, muon_a=3.4445, muon_b=-4.7750, muon_c=2.0315,
-                 adam_lr_ratio=1, momentum=0.95, ns_steps=5, nesterov=True, rms_rate=0.2,
-                 **options):  # fmt: skip
+    def __init__(self, learning_rate: LearningRate = 0.001, adam_beta_1: float = 0.9,
+                 adam_beta_2: float = 0.999, adam_weight_decay: float = 0.004,
+                 epsilon: float = 1e-7, weight_decay: float = 0.004,
+                 exclude_layers: Sequence[str] | None = None, exclude_embeddings: bool = True,
+                 muon_a: float = 3.4445, muon_b: float = -4.7750, muon_c: float = 2.0315,
+                 adam_lr_ratio: float = 1, momentum: float = 0.95, ns_steps: int = 5,
+                 nesterov: bool = True, rms_rate: float = 0.2, **options: Any) -> None:  # fmt: skip
         super().__init__(learning_rate, weight_decay=weight_decay, **options)
         self.set_checked(below=1, adam_beta_1=adam_beta_1, adam_beta_2=adam_beta_2)
         self.set_checked(epsilon=epsilon, adam_lr_ratio=adam_lr_ratio, momentum=momentum)
@@ -49,25 +63,25 @@ class Muon(Optimizer):
             setattr(self, name, None if value is None else check_number(f"Muon: {name}", value, 0))
         for name, value in (("muon_a", muon_a), ("muon_b", muon_b), ("muon_c", muon_c)):
             setattr(self, name, check_number(f"Muon: {name}", value))
-        self.ns_steps = check_integer("Muon: ns_steps", ns_steps, 0)
+        self.ns_steps: int = check_integer("Muon: ns_steps", ns_steps, 0)
         self.exclude_layers, self.nesterov = list(exclude_layers or ()), bool(nesterov)
-        self.exclude_embeddings = bool(exclude_embeddings)
+        self.exclude_embeddings: bool = bool(exclude_embeddings)
 
-    def follows_adam(self, p) -> bool:
+    def follows_adam(self, p: Array) -> bool:
         """Return whether a Parameter is none of the matrices that Muon is for."""
         embedding = self.exclude_embeddings and "embedding" in p.path.lower()
         excluded = any(re.search(pattern, p.path) for pattern in self.exclude_layers)
         return p.ndim != 2 or embedding or excluded
 
-    def make_state(self, zeros):
+    def make_state(self, zeros: Callable[[], Array]) -> dict[str, Array | None]:
         return {"m": zeros(), "v": zeros()}
 
-    def scalars(self, t, lr):
+    def scalars(self, t: int, lr: float) -> dict[str, float]:
         beta_1, beta_2 = self.adam_beta_1, self.adam_beta_2
         alpha = lr * self.adam_lr_ratio * math.sqrt(1 - beta_2**t) / (1 - beta_1**t)
         return {"lr": lr, "alpha": alpha}
 
-    def update(self, w, g, lr, alpha, m, v):
+    def update(self, w: Array, g: Array, lr: float, alpha: float, m: Array, v: Array) -> None:
         for p, at in zip(self.parameters, self.slices, strict=True):
             if not self.follows_adam(p):
                 self._update_matrix(w, g, lr, m, at, p.shape)
@@ -98,7 +112,7 @@ class Muon(Optimizer):
         pairs = zip(self.parameters, self.slices, strict=True)
         return [at for p, at in pairs if not self.follows_adam(p) and self.decays(p)]
 
-    def moments(self):
+    def moments(self) -> Any:
         """m of each parameter, and v of those that follow Adam, as Keras keeps them."""
         found = []
         for p, at in zip(self.parameters, self.slices, strict=True):

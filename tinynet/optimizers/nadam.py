@@ -1,12 +1,20 @@
 """Nadam: Adam with Nesterov's look ahead."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .adam import TwoMoments
 from .base import register
 from .variables import Part
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Array
 
 
 @register()
@@ -22,14 +30,14 @@ class Nadam(TwoMoments):
     Args: as for Adam, without amsgrad.
     """
 
-    stored = ((("m", "momentum"), ("v", "velocity")),)
-    unversioned = TwoMoments.unversioned | {"products"}
-    products = (None, [])  # beta_1, and U_0, U_1, ... for it
+    stored: tuple[Any, ...] = ((("m", "momentum"), ("v", "velocity")),)
+    unversioned: frozenset[str] = TwoMoments.unversioned | {"products"}
+    products: Any = (None, [])  # beta_1, and U_0, U_1, ... for it
 
-    def mu(self, t) -> float:
+    def mu(self, t: int) -> float:
         return self.beta_1 * (1 - 0.5 * 0.96**t)
 
-    def product(self, t) -> float:
+    def product(self, t: int) -> float:
         """U_t."""
         if self.products[0] != self.beta_1:
             self.products = (self.beta_1, [1.0])
@@ -38,7 +46,7 @@ class Nadam(TwoMoments):
             known.append(known[-1] * self.mu(len(known)))
         return known[min(t, len(known) - 1)]
 
-    def scalars(self, t, lr):
+    def scalars(self, t: int, lr: float) -> dict[str, float]:
         now, after = self.product(t), self.product(t + 1)
         return {
             "m_rate": lr * self.mu(t + 1) / (1 - after),
@@ -46,11 +54,12 @@ class Nadam(TwoMoments):
             "v_root": 1 / math.sqrt(1 - self.beta_2**t),
         }
 
-    def update(self, w, g, m_rate, g_rate, v_root, m, v):
+    def update(self, w: Array, g: Array, m_rate: float, g_rate: float, v_root: Array, m: Array,
+               v: Array) -> None:  # fmt: skip
         self.ops.nadam(g, m_rate, g_rate, self.beta_1, self.beta_2, v_root, self.epsilon,
                        w=w, m=m, v=v)  # fmt: skip
 
-    def moments(self):
+    def moments(self) -> Any:
         """The moments, and U, which Keras stores too; it follows from the number of updates."""
 
         def read():

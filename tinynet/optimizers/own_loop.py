@@ -1,6 +1,9 @@
 """`apply`: an optimizer for a training loop of one's own."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,11 +11,16 @@ from ..core.parameters import Parameter
 from ..core.variable import Variable, same
 from .checks import check_gradients
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ..configs.types import Array
+
 
 class OwnLoop:
     """Base of Optimizer: steps on lists of parameters, as Keras has them."""
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: Array, trainable_variables: Sequence[Parameter] | None = None) -> None:
         """One step on any list of Parameters, Variables or float arrays, with their gradients.
 
         Args:
@@ -54,7 +62,7 @@ class OwnLoop:
         for variable, value in kept:
             variable.assign(value)
 
-    def apply_gradients(self, grads_and_vars):
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Array, Parameter]]) -> None:
         """`apply` for pairs (gradient, Parameter), as in Keras."""
         pairs = list(grads_and_vars)
         self.apply([g for g, _ in pairs], [p for _, p in pairs])

@@ -1,6 +1,16 @@
 """RMSprop: steps divided by the recent size of the gradient."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .base import Optimizer, register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..configs.types import Array, ArrayLike, LearningRate
 
 
 @register()
@@ -22,18 +32,23 @@ class RMSprop(Optimizer):
         **options: see Optimizer.
     """
 
-    stored = ((("v", "velocity"),), (("m", "momentum"),), (("a", "average_gradient"),))
+    stored: tuple[Any, ...] = (
+        (("v", "velocity"),),
+        (("m", "momentum"),),
+        (("a", "average_gradient"),),
+    )
 
-    def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False,
-                 **options):  # fmt: skip
+    def __init__(self, learning_rate: LearningRate = 0.001, rho: float = 0.9, momentum: float = 0.0,
+                 epsilon: float = 1e-7, centered: bool = False,
+                 **options: Any) -> None:  # fmt: skip
         super().__init__(learning_rate, **options)
         self.set_checked(below=1, rho=rho, momentum=momentum)
         self.set_checked(epsilon=epsilon)
-        self.centered = bool(centered)
+        self.centered: bool = bool(centered)
 
-    def make_state(self, zeros):
+    def make_state(self, zeros: Callable[[], Array]) -> dict[str, Array | None]:
         used = {"v": True, "a": self.centered, "m": self.momentum}
         return {name: zeros() if on else None for name, on in used.items()}
 
-    def update(self, w, g, lr, v, a, m):
+    def update(self, w: Array, g: Array, lr: float, v: Array, a: ArrayLike, m: Array) -> None:
         self.ops.rmsprop(g, lr, self.rho, self.momentum, self.epsilon, w=w, v=v, a=a, m=m)

@@ -4,11 +4,20 @@ A step is one update of the weights, counted from 0. Names, defaults and arithme
 computed in float64. In the equations η₀ is `initial_learning_rate`, t the step, T `decay_steps`.
 """
 
+from __future__ import annotations
+
 import bisect
 import math
+from typing import TYPE_CHECKING
 
 from ..configs.checks import check_number
 from ..configs.registry import Configurable, Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..configs.types import ArrayLike
 
 registry = Registry("learning rate schedule", "optimizers.schedules", "config_keys")
 
@@ -24,7 +33,7 @@ BOUNDS = {
 class LearningRateSchedule(Configurable):
     """Base class: a subclass defines `__call__(step)`, which returns the learning rate."""
 
-    def store(self, arguments):
+    def store(self, arguments: dict[str, Any]) -> None:
         """Keep the constructor's arguments, `locals()`, that `config_keys` names, checked."""
         for key in self.config_keys:
             value = arguments[key]
@@ -33,7 +42,7 @@ class LearningRateSchedule(Configurable):
                 value = check(key, value, **BOUNDS[key])
             setattr(self, key, value)
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define __call__(step)")
 
     def _progress(self, step) -> float:
@@ -70,11 +79,11 @@ class ExponentialDecay(LearningRateSchedule):
         ValueError: an argument outside these bounds, or a step below 0.
     """
 
-    def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False,
-                 name="ExponentialDecay"):  # fmt: skip
+    def __init__(self, initial_learning_rate: float, decay_steps: int, decay_rate: float,
+                 staircase: bool = False, name: str = "ExponentialDecay") -> None:  # fmt: skip
         self.store(locals())
 
-    def __call__(self, step) -> float:
+    def __call__(self, step: int) -> float:
         return self.initial_learning_rate * self.decay_rate ** self._progress(step)
 
 
@@ -89,11 +98,11 @@ class InverseTimeDecay(LearningRateSchedule):
     Source: Robbins & Monro 1951, "A stochastic approximation method".
     """
 
-    def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False,
-                 name="InverseTimeDecay"):  # fmt: skip
+    def __init__(self, initial_learning_rate: float, decay_steps: int, decay_rate: float,
+                 staircase: bool = False, name: str = "InverseTimeDecay") -> None:  # fmt: skip
         self.store(locals())
 
-    def __call__(self, step) -> float:
+    def __call__(self, step: int) -> float:
         return self.initial_learning_rate / (1 + self.decay_rate * self._progress(step))
 
 
@@ -112,8 +121,14 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         ValueError: the lengths don't fit, boundaries don't increase, or a step is below 0.
     """
 
-    def __init__(self, boundaries, values, name="PiecewiseConstant"):
-        self.boundaries = [_check_steps("boundaries", boundary) for boundary in boundaries]
+    name: str
+    values: list[float]
+
+    def __init__(self, boundaries: Sequence[float], values: ArrayLike,
+                 name: str = "PiecewiseConstant") -> None:  # fmt: skip
+        self.boundaries: list[float] = [
+            _check_steps("boundaries", boundary) for boundary in boundaries
+        ]
         self.values, self.name = [check_number("values", value) for value in values], name
         if len(self.values) != len(self.boundaries) + 1:
             raise ValueError("values must hold one number more than boundaries, received "
@@ -122,7 +137,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         if any(a >= b for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
             raise ValueError(f"boundaries must increase, received {self.boundaries}")
 
-    def __call__(self, step) -> float:
+    def __call__(self, step: int) -> float:
         return self.values[bisect.bisect_left(self.boundaries, _check_step(step))]
 
 
@@ -141,11 +156,12 @@ class PolynomialDecay(LearningRateSchedule):
         name, errors: see `ExponentialDecay`.
     """
 
-    def __init__(self, initial_learning_rate, decay_steps, end_learning_rate=0.0001, power=1.0,
-                 cycle=False, name="PolynomialDecay"):  # fmt: skip
+    def __init__(self, initial_learning_rate: float, decay_steps: int,
+                 end_learning_rate: float = 0.0001, power: float = 1.0, cycle: bool = False,
+                 name: str = "PolynomialDecay") -> None:  # fmt: skip
         self.store(locals())
 
-    def __call__(self, step) -> float:
+    def __call__(self, step: int) -> float:
         p = self._progress(step)
         if self.cycle:
             p /= max(1, math.ceil(p))
@@ -178,11 +194,12 @@ class CosineDecay(LearningRateSchedule):
     Source: Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts".
     """
 
-    def __init__(self, initial_learning_rate, decay_steps, alpha=0.0, name="CosineDecay",
-                 warmup_target=None, warmup_steps=0):  # fmt: skip
+    def __init__(self, initial_learning_rate: float, decay_steps: int, alpha: float = 0.0,
+                 name: str = "CosineDecay", warmup_target: float | None = None,
+                 warmup_steps: int = 0) -> None:  # fmt: skip
         self.store(locals())
 
-    def __call__(self, step) -> float:
+    def __call__(self, step: int) -> float:
         step, top = _check_step(step), self.initial_learning_rate
         if self.warmup_target is not None:
             if step < self.warmup_steps:
@@ -212,15 +229,16 @@ class CosineDecayRestarts(LearningRateSchedule):
     Source: Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts".
     """
 
-    def __init__(self, initial_learning_rate, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0,
-                 name="SGDRDecay"):  # fmt: skip
+    def __init__(self, initial_learning_rate: float, first_decay_steps: int, t_mul: float = 2.0,
+                 m_mul: float = 1.0, alpha: float = 0.0,
+                 name: str = "SGDRDecay") -> None:  # fmt: skip
         self.store(locals())
 
     def _start(self, i) -> float:
         """Where cycle i begins: 1 + t_mul + ... + t_mul^(i-1) lengths of the first one."""
         return i if self.t_mul == 1 else (self.t_mul**i - 1) / (self.t_mul - 1)
 
-    def __call__(self, step) -> float:
+    def __call__(self, step: int) -> float:
         p = _check_step(step) / self.first_decay_steps
         if self.t_mul == 1:
             i = math.floor(p)

@@ -1,6 +1,16 @@
 """Stochastic gradient descent."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .base import Optimizer, register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..configs.types import Array, LearningRate
 
 
 @register()
@@ -17,15 +27,16 @@ class SGD(Optimizer):
         **options: see Optimizer.
     """
 
-    stored = ((("m", "momentum"),),)
+    stored: tuple[Any, ...] = ((("m", "momentum"),),)
 
-    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **options):
+    def __init__(self, learning_rate: LearningRate = 0.01, momentum: float = 0.0,
+                 nesterov: bool = False, **options: Any) -> None:  # fmt: skip
         super().__init__(learning_rate, **options)
         self.set_checked(below=1, momentum=momentum)
-        self.nesterov = bool(nesterov)
+        self.nesterov: bool = bool(nesterov)
 
-    def make_state(self, zeros):
+    def make_state(self, zeros: Callable[[], Array]) -> dict[str, Array | None]:
         return {"m": zeros()} if self.momentum else {"m": None}
 
-    def update(self, w, g, lr, m):
+    def update(self, w: Array, g: Array, lr: float, m: Array) -> None:
         self.ops.sgd(g, lr, self.momentum, self.nesterov, w=w, m=m)

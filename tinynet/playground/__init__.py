@@ -6,12 +6,20 @@ formulas, the Python), `run.js` (settings, and time), `view.js` and `draw.js` (p
 frame shows) and `page.js` (the controls), the words in `text.json`.
 """
 
+from __future__ import annotations
+
 import pathlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Path
 
 __all__ = ["playground"]
 
 
-def playground(path="playground.html", *, digits=True):
+def playground(path: Path = "playground.html", *, digits: bool = True) -> Any:
     """Write the playground as one self-contained page; it needs no server and no network.
 
     Args:

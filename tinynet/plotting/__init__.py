@@ -13,14 +13,21 @@ from importlib.util import find_spec as _find_spec
 
 from ..configs.extras import needs as _needs
 from ..configs.naming import public_names as _public_names
-from .boundary import decision_boundary
-from .confusion import confusion_matrix
-from .figures import COLOURS, new_figure
-from .gradients import plot_gradients, plot_histograms
-from .history import plot_history
-from .images import image_grid, misclassified, weight_images
-from .model import plot_model
-from .probes import plot_learning_rates, plot_loss_surface
+from .boundary import decision_boundary as decision_boundary
+from .confusion import confusion_matrix as confusion_matrix
+from .figures import COLOURS as COLOURS, new_figure as new_figure
+from .gradients import plot_gradients as plot_gradients, plot_histograms as plot_histograms
+from .history import plot_history as plot_history
+from .images import (
+    image_grid as image_grid,
+    misclassified as misclassified,
+    weight_images as weight_images,
+)
+from .model import plot_model as plot_model
+from .probes import (
+    plot_learning_rates as plot_learning_rates,
+    plot_loss_surface as plot_loss_surface,
+)
 
 with _needs("plot", "tinynet.plotting draws with matplotlib"):
     if _find_spec("matplotlib") is None:  # it is imported by what draws

@@ -1,14 +1,29 @@
 """Where in the plane a model decides for which class."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .classes import as_classes, as_shares
 from .figures import COLOURS, one_axes, root
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..configs.types import ArrayLike
+    from ..models import Model
+
 MARKERS = "os^DvP"
 
 
-def decision_boundary(model, x, y=None, *, class_names=None, resolution=200, margin=0.1, ax=None):
+def decision_boundary(model: Model, x: ArrayLike, y: ArrayLike = None, *,
+                      class_names: Sequence[str] | None = None, resolution: int = 200,
+                      margin: float = 0.1, ax: Axes | None = None) -> Figure:  # fmt: skip
     """Draw the plane coloured by the class that the model predicts; stronger where it is more sure.
 
     Args:

@@ -1,12 +1,24 @@
 """The confusion matrix."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .classes import as_classes
 from .figures import FAINT, RIGHT, new_figure, root
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def confusion_matrix(y_true, y_pred, class_names=None, normalize=False, *, ax=None):
+    from matplotlib.axes import Axes
+
+    from ..configs.types import Array, ArrayLike
+
+
+def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, class_names: Sequence[str] | None = None,
+                     normalize: bool = False, *, ax: Axes | None = None) -> Array:  # fmt: skip
     """Draw how often class i (row) was taken for class j (column).
 
     The colour shows the share of the row, on a scale that makes rare confusions visible.

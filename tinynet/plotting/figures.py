@@ -1,10 +1,18 @@
 """What all pictures share: figures outside of pyplot, styles of axes and lines, colours."""
 
+from __future__ import annotations
+
 import functools
 import io
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from matplotlib.figure import Figure
 
 # blue, orange, green, purple, sky, vermilion: told apart with every kind of colour vision
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe and Ito 2008
@@ -32,7 +40,7 @@ def _figure_class():
     return NotebookFigure
 
 
-def new_figure(width, height, **options):
+def new_figure(width: int, height: int, **options: Any) -> Figure:
     """Return a figure of `width` by `height` inches."""
     return _figure_class()(figsize=(width, height), dpi=100, **options)
 

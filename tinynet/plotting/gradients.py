@@ -1,17 +1,27 @@
 """What a GradientMonitor recorded: norms, ratios and dead units as curves, histograms as ridges."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .figures import FAINT, RIGHT, line_style, panel_axes, root, style_epochs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from matplotlib.figure import Figure
 
 PANELS = {"gradient_norm": "gradient norm", "update_ratio": "update / weights, of one step",
           "dead_units": "dead units"}  # fmt: skip
 MOST_RIDGES = 12
 
 
-def plot_gradients(history, *, biases=False, axes=None):
+def plot_gradients(history: Any, *, biases: bool = False,
+                   axes: int | Sequence[int] | None = None) -> Figure:  # fmt: skip
     """Draw gradient norms, update ratios and dead units against the epoch, a line per layer.
 
     The dashed line marks an update of 1e-3 of the weights, which is usual for a healthy training.
@@ -84,7 +94,8 @@ def _is_matrix(name):
     return name.rpartition("/")[2] not in ("bias", "beta", "gamma", "alpha")
 
 
-def plot_histograms(monitor, kind="gradients", names=None, *, axes=None):
+def plot_histograms(monitor: str, kind: str = "gradients", names: Sequence[str] | None = None, *,
+                    axes: int | Sequence[int] | None = None) -> Figure:  # fmt: skip
     """Draw how the entries of gradients, or of layer outputs, are spread: a ridge for each epoch.
 
     The first epoch is at the back, the last in front. Entries that are exactly 0, of which a ReLU

@@ -1,11 +1,22 @@
 """The learning curves."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .figures import FAINT, RIGHT, TRAINING, VALIDATION, line_style, panel_axes, root, style_epochs
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
-def plot_history(history, metrics=None, *, validation_freq=1, axes=None):
+    from matplotlib.figure import Figure
+
+
+def plot_history(history: Any, metrics: Sequence[str] | None = None, *, validation_freq: int = 1,
+                 axes: int | Sequence[int] | None = None) -> Figure:  # fmt: skip
     """Draw the learning curves: a panel each for loss, accuracy, ..., training against validation.
 
     A line marks the epoch whose weights EarlyStopping brought back, and one each the epochs before

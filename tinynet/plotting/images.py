@@ -1,18 +1,30 @@
 """Images side by side: samples, those a classifier gets wrong, and weights."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .classes import as_classes, as_names, as_shares
 from .figures import RIGHT, WRONG, new_figure, root
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..configs.types import ArrayLike, Shape
+
 LINE = 0.18  # inches that a line of a title takes
 MOST_IMAGES = 1000  # more of them in one picture is a mistake in every case seen so far
 
 
-def image_grid(images, labels=None, predictions=None, columns=10, *, class_names=None,
-               cmap="gray_r", ax=None):  # fmt: skip
+def image_grid(images: ArrayLike, labels: ArrayLike = None, predictions: ArrayLike = None,
+               columns: int = 10, *, class_names: Sequence[str] | None = None, cmap: str = "gray_r",
+               ax: Axes | None = None) -> Figure:  # fmt: skip
     """Draw images side by side, with their labels above them.
 
     Where predictions differ from labels, "label → prediction" stands above in red.
@@ -125,8 +137,9 @@ def _mosaic(images, titles, colours, columns, cmap, ax, heading=None, limits=Non
     return root(ax)
 
 
-def misclassified(images, y_true, y_pred, count=25, columns=5, *, class_names=None, cmap="gray_r",
-                  ax=None):  # fmt: skip
+def misclassified(images: ArrayLike, y_true: ArrayLike, y_pred: ArrayLike, count: int = 25,
+                  columns: int = 5, *, class_names: Sequence[str] | None = None,
+                  cmap: str = "gray_r", ax: Axes | None = None) -> Figure:  # fmt: skip
     """Draw the images that a classifier gets wrong, the errors it is most sure of first.
 
     Args:
@@ -179,7 +192,8 @@ def _confidence(scores):
     return as_shares(scores).max(axis=1)
 
 
-def weight_images(weights, shape=None, count=100, columns=10, *, ax=None):
+def weight_images(weights: Sequence[ArrayLike], shape: Shape | None = None, count: int = 100,
+                  columns: int = 10, *, ax: Axes | None = None) -> Figure:  # fmt: skip
     """Draw the weights into each unit as an image: blue pulls down, red pushes up, white is 0.
 
     All images share one scale, symmetric about 0.

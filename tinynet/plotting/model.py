@@ -1,17 +1,27 @@
 """`plot_model`: the layers of a model and what leads from one to the next, as a picture."""
 
+from __future__ import annotations
+
 import itertools
 import pathlib
 import shutil
 import subprocess
+from typing import TYPE_CHECKING
 
 from ..saving.atomic import atomic_write
 from .figures import new_figure
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def plot_model(model, to_file="model.png", show_shapes=False, show_dtype=False,
-               show_layer_names=True, rankdir="TB", expand_nested=False, dpi=100,
-               show_layer_activations=False, show_trainable=False):  # fmt: skip
+    from ..configs.types import Path
+    from ..models import Model
+
+
+def plot_model(model: Model, to_file: Path = "model.png", show_shapes: bool = False,
+               show_dtype: bool = False, show_layer_names: bool = True, rankdir: str = "TB",
+               expand_nested: bool = False, dpi: int = 100, show_layer_activations: bool = False,
+               show_trainable: bool = False) -> Figure:  # fmt: skip
     """Draw a built model; by Graphviz's `dot` where that is installed, else by matplotlib.
 
     Args:

@@ -1,11 +1,21 @@
 """Pictures of the experiments in `tinynet.probes`: learning rates, and the loss around weights."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .figures import FAINT, TRAINING, WRONG, one_axes, open_grid, root
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def plot_learning_rates(result, *, ax=None):
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def plot_learning_rates(result: Any, *, ax: Axes | None = None) -> Figure:
     """Draw the loss against a growing learning rate; the steepest descent is marked.
 
     Args:
@@ -31,7 +41,7 @@ def plot_learning_rates(result, *, ax=None):
     return root(ax)
 
 
-def plot_loss_surface(result, *, levels=18, ax=None):
+def plot_loss_surface(result: Any, *, levels: int = 18, ax: Axes | None = None) -> Figure:
     """Draw the loss on a plane through the weights, as a map with contour lines; the cross is w.
 
     Args:

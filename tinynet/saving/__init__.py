@@ -12,11 +12,14 @@ ever unpickled, and no code in a file is run. An open binary file in the place o
 `.keras`, or for weights alone a `.weights.h5`.
 """
 
+from __future__ import annotations
+
 import contextlib
 import io
 import json
 import pathlib
 import zipfile
+from typing import TYPE_CHECKING
 
 from ..configs.custom_objects import (
     CustomObjectScope,
@@ -30,8 +33,13 @@ from ..core.locks import exclusive
 from ..core.parameters import allow
 from . import config, keras_zip, npz, safetensors
 from .atomic import atomic_path, atomic_write, check_overwrite, refusing
-from .hdf5 import legacy as legacy_h5
-from .hdf5 import weights as weights_h5
+from .hdf5 import legacy as legacy_h5, weights as weights_h5
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Path
+    from ..models import Model
 
 WHOLE = (".keras", ".h5", ".hdf5")
 WEIGHTS = (".weights.h5", ".h5", ".hdf5", ".npz", ".safetensors")
@@ -76,7 +84,8 @@ def _reading(path):
 
 
 @exclusive
-def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=True):
+def save_model(model: Model, filepath: Path, overwrite: bool = True, zipped: bool | None = None,
+               include_optimizer: bool = True) -> None:  # fmt: skip
     """Write a whole model to a `.keras` or `.h5` file.
 
     Args:
@@ -115,7 +124,8 @@ def _write_hdf5(path, write, model, *options):
         file.write(content.getbuffer())
 
 
-def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
+def load_model(filepath: Path, custom_objects: dict[str, Any] | None = None, compile: bool = True,
+               safe_mode: bool = True) -> Any:  # fmt: skip
     """Return the model in a `.keras` or `.h5` file of Keras's or tinynet's, ready to train.
 
     Args:
@@ -188,7 +198,7 @@ def _apply(plan, path):
 
 
 @exclusive
-def save_weights(model, filepath, overwrite=True):
+def save_weights(model: Model, filepath: Path, overwrite: bool = True) -> None:
     """Write a built model's weights; to `.weights.h5` with the optimizer's state.
 
     Raises:
@@ -209,7 +219,8 @@ def save_weights(model, filepath, overwrite=True):
 
 
 @exclusive
-def load_weights(model, filepath, skip_mismatch=False, by_name=False):
+def load_weights(model: Model, filepath: Path, skip_mismatch: bool = False,
+                 by_name: bool = False) -> None:  # fmt: skip
     """Read weights into a built model from a file of weights or of a whole model.
 
     The optimizer's state comes along from `.weights.h5` and `.keras`, if the model is compiled.
@@ -245,13 +256,13 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
 # --------------------------------------------------------------------------------- configs, ONNX
 
 
-def model_to_json(model, **options) -> str:
+def model_to_json(model: Model, **options: Any) -> str:
     """Return architecture and compile options as JSON; `options` are json.dumps's."""
     found = config.check_size(config.model_config(model))
     return json.dumps(found, default=config.plain, **options)
 
 
-def model_from_json(json_string, custom_objects=None):
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
     """Return a model with new weights from what Keras's or tinynet's `to_json` returned.
 
     Raises:
@@ -267,10 +278,9 @@ def model_from_json(json_string, custom_objects=None):
 
 
 @exclusive
-def export(model, filepath, format=None, **options):
+def export(model: Model, filepath: Path, format: str | None = None, **options: Any) -> None:
     """Write what predicts as an ONNX graph; see `saving.onnx`."""
-    from .onnx import export as onnx
-    from .onnx import layers
+    from .onnx import export as onnx, layers
 
     format_of(filepath, (".onnx",), "export")
     if format not in (None, "onnx"):
@@ -279,7 +289,7 @@ def export(model, filepath, format=None, **options):
         file.write(onnx.graph(model, **options).SerializeToString())
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     # these need all kinds of objects, some of which import this module
     if name in ("serialize_keras_object", "deserialize_keras_object"):
         from . import objects

@@ -1,6 +1,9 @@
 """Any object of tinynet's, or of the user's that is registered, as a config and back."""
 
+from __future__ import annotations
+
 import contextlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +21,11 @@ from ..configs import custom_objects as custom
 from ..optimizers import schedules
 from .config import model_config
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import Config
+
 # where objects of a kind are made of configs, and the module that their configs name
 KINDS = (
     (layers.Layer, layers), (losses.Loss, losses), (metrics.Metric, metrics),
@@ -27,7 +35,7 @@ KINDS = (
 )  # fmt: skip
 
 
-def serialize_keras_object(obj):
+def serialize_keras_object(obj: Any) -> Any:
     """Return plain values for an object, or for a list or dict of objects, as Keras writes them.
 
     Raises:
@@ -62,7 +70,8 @@ def serialize_keras_object(obj):
                     f"with a name, received {obj!r} of type {type(obj).__name__}")  # fmt: skip
 
 
-def deserialize_keras_object(config, custom_objects=None, safe_mode=True):
+def deserialize_keras_object(config: Config, custom_objects: dict[str, Any] | None = None,
+                             safe_mode: bool = True) -> Any:  # fmt: skip
     """Return what `serialize_keras_object`, tinynet's or Keras's, was given.
 
     Args:

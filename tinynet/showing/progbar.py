@@ -1,6 +1,15 @@
 """Keras's Progbar: a progress line for a loop of one's own."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .progress import ProgressBar
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..configs.types import ArrayLike
 
 
 class Progbar:
@@ -18,13 +27,20 @@ class Progbar:
         width, interval, unit_name: accepted as in Keras.
     """
 
-    def __init__(self, target, width=20, verbose=1, interval=0.05, stateful_metrics=None,
-                 unit_name="step"):  # fmt: skip
+    target: Any
+
+    last: dict[Any, Any]
+    seen: int
+    stateful: Any
+    sums: dict[Any, Any]
+
+    def __init__(self, target: ArrayLike, width: int = 20, verbose: int = 1, interval: float = 0.05,
+                 stateful_metrics: Any = None, unit_name: str = "step") -> None:  # fmt: skip
         self.target, self.stateful = target, set(stateful_metrics or ())
-        self.bar = ProgressBar(target, verbose=verbose)
+        self.bar: Any = ProgressBar(target, verbose=verbose)
         self.seen, self.sums, self.last = 0, {}, {}
 
-    def update(self, current, values=None, finalize=None):
+    def update(self, current: Any, values: ArrayLike = None, finalize: Any = None) -> None:
         """Say that `current` steps are done.
 
         Args:
@@ -40,11 +56,11 @@ class Progbar:
             finalize = self.target is not None and current >= self.target
         (self.bar.finish if finalize else self.bar.update)(current, self.logs)
 
-    def add(self, n, values=None):
+    def add(self, n: int, values: ArrayLike = None) -> None:
         """Say that n more steps are done."""
         self.update(self.seen + n, values)
 
-    def logs(self):
+    def logs(self) -> dict[str, Any]:
         """Return name -> mean so far, or the last value of `stateful_metrics`."""
         return {name: self.last[name] if name in self.stateful else total / count
                 for name, (total, count) in self.sums.items()}  # fmt: skip

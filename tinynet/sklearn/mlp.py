@@ -1,7 +1,10 @@
 """MLPClassifier and MLPRegressor: scikit-learn's arguments, tinynet's training."""
 
+from __future__ import annotations
+
 import numbers
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -15,7 +18,17 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from .. import initializers, layers, losses, optimizers, random, regularizers
 from ..models import Sequential
+from .lbfgs import minimize
 from .stopping import Convergence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from ..callbacks.base import Callback
+    from ..configs.types import Array, ArrayLike, LearningRate, Named, Path
+    from ..losses import Loss
+    from ..optimizers.base import Optimizer
 
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}  # as scikit-learn calls them
 
@@ -40,14 +53,14 @@ class _MLP(BaseEstimator):
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
     # ------------------------------------------------------------------------------- fitting
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike = None) -> Self:
         """Train on X (N, D), dense or sparse, and y; with `warm_start`, from the present weights.
 
         Args:
@@ -75,35 +88,56 @@ class _MLP(BaseEstimator):
             balance = compute_sample_weight(self.class_weight, y)
             sample_weight = balance if sample_weight is None else sample_weight * balance
         X = X.tocsr() if hasattr(X, "tocsr") else X
-        if not (partial and not new):
-            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        with random.own_stream(0 if partial and not new else seed):
-            held_out = None
-            if self.early_stopping and not partial:
-                X, targets, sample_weight, held_out = self._split(
-                    X, y, targets, sample_weight, seed
-                )
-            batch = min(200, X.shape[0]) if self.batch_size == "auto" else self.batch_size
-            batch = int(min(batch, X.shape[0]))
-            if new:
-                self.model_ = self._model(X.shape[1], targets, batch)
-                self.loss_curve_, self.n_iter_, self.t_ = [], 0, 0
-                self.validation_scores_ = [] if self.early_stopping else None
-            if new or not partial:
-                self.best_loss_, self.best_validation_score_ = np.inf, -np.inf
-                self.model_.compile(self._optimizer(), self._loss, device=self.device)
-            ends = Convergence(self, X.shape[0], held_out)
-            first = self.n_iter_
-            history = self.model_.fit(
-                X, targets, batch, epochs, 2 if self.verbose else 0,
-                [*(self.callbacks or ()), ends], shuffle=self.shuffle,
-                sample_weight=sample_weight, resume=self.resume,
-            )  # fmt: skip
+        goes_on = partial and not new
+        seed = 0 if goes_on else int(check_random_state(self.random_state).randint(2**31 - 1))
+        with random.own_stream(seed):
+            self._train(X, y, targets, sample_weight, epochs, seed, new, partial)
+        return self
+
+    def _train(self, X, y, targets, sample_weight, epochs, seed, new, partial):
+        """Make the network, if `new`, and train it by the solver."""
+        whole, held_out = self.solver == "lbfgs", None
+        if self.early_stopping and not (partial or whole):
+            X, targets, sample_weight, held_out = self._split(X, y, targets, sample_weight, seed)
+        batch = min(200, X.shape[0]) if self.batch_size == "auto" else self.batch_size
+        batch = X.shape[0] if whole else int(min(batch, X.shape[0]))
+        if new:
+            self.model_ = self._model(X.shape[1], targets, batch)
+            self.loss_curve_, self.n_iter_, self.t_ = [], 0, 0
+            self.validation_scores_ = [] if held_out is not None else None
+        if new or not partial:
+            self.best_loss_, self.best_validation_score_ = np.inf, -np.inf
+            self.model_.compile(self._optimizer(), self._loss, device=self.device)
+        if whole:
+            self._minimize(X, targets, sample_weight)
+        else:
+            self._descend(X, targets, sample_weight, epochs, batch, held_out, partial)
+
+    def _minimize(self, X, targets, sample_weight):
+        """Train by L-BFGS; the rows' weights count by their share, as in scikit-learn."""
+        if sample_weight is not None:
+            sample_weight = sample_weight / sample_weight.mean()
+        found = minimize(self.model_, X, targets, sample_weight, maxiter=self.max_iter,
+                         maxfun=self.max_fun, gtol=self.tol)  # fmt: skip
+        self.n_iter_, self.loss_ = min(found.nit, self.max_iter), float(found.fun)
+        self.history_ = {"loss": [self.loss_]}
+        if found.status != 0:
+            warnings.warn(f"lbfgs has not converged after {found.nit} iterations: {found.message}; "
+                          "more: max_iter, max_fun", ConvergenceWarning, stacklevel=5)  # fmt: skip
+
+    def _descend(self, X, targets, sample_weight, epochs, batch, held_out, partial):
+        """Train by steps on batches."""
+        ends = Convergence(self, X.shape[0], held_out)
+        first = self.n_iter_
+        history = self.model_.fit(
+            X, targets, batch, epochs, 2 if self.verbose else 0,
+            [*(self.callbacks or ()), ends], shuffle=self.shuffle,
+            sample_weight=sample_weight, resume=self.resume,
+        )  # fmt: skip
         self.history_ = history.history
         if not (partial or ends.converged) and self.n_iter_ - first == epochs:
             warnings.warn(f"the maximum of {epochs} epochs (max_iter) was reached before the "
-                          "training converged", ConvergenceWarning, stacklevel=3)  # fmt: skip
-        return self
+                          "training converged", ConvergenceWarning, stacklevel=5)  # fmt: skip
 
     def _split(self, X, y, targets, sample_weight, seed):
         stratify = y if isinstance(self, ClassifierMixin) and y.ndim == 1 else None
@@ -117,9 +151,11 @@ class _MLP(BaseEstimator):
         if not all(isinstance(h, numbers.Integral) and h > 0 for h in sizes.tolist()):
             raise ValueError("hidden_layer_sizes must be integers > 0, received "
                              f"{self.hidden_layer_sizes!r}")  # fmt: skip
-        if self.solver == "lbfgs":
-            raise ValueError('solver="lbfgs" is not here; expected "adam", "sgd", or one of '
-                             "tinynet.optimizers")  # fmt: skip
+        stepwise = ("dropout", "batch_normalization", "callbacks", "resume")
+        given = [name for name in stepwise if getattr(self, name)]
+        if self.solver == "lbfgs" and given:
+            raise ValueError(f'solver="lbfgs" has no steps of batches, which {", ".join(given)} '
+                             'would need; use solver="adam"')  # fmt: skip
         if self.learning_rate not in ("constant", "invscaling", "adaptive"):
             raise ValueError('learning_rate must be "constant", "invscaling" or "adaptive", '
                              f"received {self.learning_rate!r}")  # fmt: skip
@@ -130,6 +166,8 @@ class _MLP(BaseEstimator):
             raise ValueError(f"max_iter must be an integer > 0, received {self.max_iter!r}")
 
     def _optimizer(self):
+        if self.solver == "lbfgs":
+            return optimizers.SGD()  # `compile` wants one; it takes no step
         if self.solver == "adam":
             return optimizers.Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
         if self.solver == "sgd":
@@ -142,10 +180,11 @@ class _MLP(BaseEstimator):
         activation = ACTIVATIONS.get(self.activation, self.activation)
         glorot = initializers.VarianceScaling(
             1 / 3 if activation == "sigmoid" else 1.0, "fan_avg", "uniform")  # fmt: skip
-        penalty = {"kernel_initializer": glorot, "kernel_regularizer": None}
+        dtype = "float64" if self.solver == "lbfgs" else None  # what its line search asks for
+        penalty = {"kernel_initializer": glorot, "kernel_regularizer": None, "dtype": dtype}
         if self.alpha:
             penalty["kernel_regularizer"] = regularizers.L2(self.alpha / (2 * batch))
-        stack = [layers.Input((D,))]
+        stack = [layers.Input((D,), dtype=dtype)]
         for i, units in enumerate(np.atleast_1d(self.hidden_layer_sizes).tolist(), 1):
             dense = layers.Dense(units, name=f"hidden_{i}", **penalty)
             if self.batch_normalization:
@@ -186,8 +225,8 @@ def _solver_is_known(estimator):
 class MLPClassifier(ClassifierMixin, _MLP):
     """A multi-layer perceptron that classifies; for scikit-learn.
 
-    The arguments are those of `sklearn.neural_network.MLPClassifier`, with their defaults; solver
-    "lbfgs" is not there, and any optimizer of tinynet is. More than that:
+    The arguments are those of `sklearn.neural_network.MLPClassifier`, with their defaults; `solver`
+    may be any optimizer of tinynet, too. More than that:
 
     Args:
         dropout: share of each hidden layer's outputs that is dropped in training.
@@ -206,25 +245,34 @@ class MLPClassifier(ClassifierMixin, _MLP):
         history_: what its `fit` measured.
     """
 
+    classes_: Array
+
     _y = {}  # noqa: RUF012
 
-    def __init__(self, hidden_layer_sizes=(100,), activation="relu", *, solver="adam",
-                 alpha=0.0001, batch_size="auto", learning_rate="constant",
-                 learning_rate_init=0.001, power_t=0.5, max_iter=200, shuffle=True,
-                 random_state=None, tol=1e-4, verbose=False, warm_start=False, momentum=0.9,
-                 nesterovs_momentum=True, early_stopping=False, validation_fraction=0.1,
-                 beta_1=0.9, beta_2=0.999, epsilon=1e-8, n_iter_no_change=10, max_fun=15000,
-                 dropout=0.0, batch_normalization=False, class_weight=None, callbacks=None,
-                 resume=None, device=None):  # fmt: skip
+    def __init__(self, hidden_layer_sizes: int | Sequence[int] = (100,), activation: Named = "relu",
+                 *, solver: str | Optimizer = "adam", alpha: float = 0.0001,
+                 batch_size: int | str = "auto", learning_rate: LearningRate = "constant",
+                 learning_rate_init: float = 0.001, power_t: float = 0.5, max_iter: int = 200,
+                 shuffle: bool = True, random_state: int | np.random.RandomState | None = None,
+                 tol: float = 1e-4, verbose: bool = False, warm_start: bool = False,
+                 momentum: float = 0.9, nesterovs_momentum: bool = True,
+                 early_stopping: bool = False, validation_fraction: float = 0.1,
+                 beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
+                 n_iter_no_change: int = 10, max_fun: int = 15000, dropout: float = 0.0,
+                 batch_normalization: bool = False,
+                 class_weight: dict[Any, float] | str | None = None,
+                 callbacks: Sequence[Callback] | None = None, resume: Path | None = None,
+                 device: str | None = None) -> None:  # fmt: skip
         self._arguments(locals())
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
 
     @available_if(_solver_is_known)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike = None,
+                    sample_weight: ArrayLike = None) -> Self:  # fmt: skip
         """One epoch from where training stands; the first call names all `classes`, if not in y."""
         return self._partial(X, y, sample_weight, classes)
 
@@ -250,10 +298,10 @@ class MLPClassifier(ClassifierMixin, _MLP):
         return np.searchsorted(self.classes_, y)
 
     @property
-    def out_activation_(self):
+    def out_activation_(self) -> str:
         return "logistic" if self._last == "sigmoid" else "softmax"
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> Array:
         """Return the probability of each class (N, C), or of each label."""
         p = self._outputs(X)
         if self._multi:
@@ -262,12 +310,12 @@ class MLPClassifier(ClassifierMixin, _MLP):
             return np.hstack([1 - p, p])[:, : max(2, len(self.classes_))]
         return p / p.sum(axis=1, keepdims=True)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: ArrayLike) -> Array:
         """Return the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> Array:
         """Return the most probable class of each row, or its labels as 0 and 1."""
         p = self._outputs(X)
         if self._multi:
@@ -296,23 +344,28 @@ class MLPRegressor(RegressorMixin, _MLP):
     _y = {"y_numeric": True}  # noqa: RUF012
     class_weight = None
 
-    def __init__(self, loss="squared_error", hidden_layer_sizes=(100,), activation="relu", *,
-                 solver="adam", alpha=0.0001, batch_size="auto", learning_rate="constant",
-                 learning_rate_init=0.001, power_t=0.5, max_iter=200, shuffle=True,
-                 random_state=None, tol=1e-4, verbose=False, warm_start=False, momentum=0.9,
-                 nesterovs_momentum=True, early_stopping=False, validation_fraction=0.1,
-                 beta_1=0.9, beta_2=0.999, epsilon=1e-8, n_iter_no_change=10, max_fun=15000,
-                 dropout=0.0, batch_normalization=False, callbacks=None, resume=None,
-                 device=None):  # fmt: skip
+    def __init__(self, loss: str | Loss = "squared_error",
+                 hidden_layer_sizes: int | Sequence[int] = (100,), activation: Named = "relu", *,
+                 solver: str | Optimizer = "adam", alpha: float = 0.0001,
+                 batch_size: int | str = "auto", learning_rate: LearningRate = "constant",
+                 learning_rate_init: float = 0.001, power_t: float = 0.5, max_iter: int = 200,
+                 shuffle: bool = True, random_state: int | np.random.RandomState | None = None,
+                 tol: float = 1e-4, verbose: bool = False, warm_start: bool = False,
+                 momentum: float = 0.9, nesterovs_momentum: bool = True,
+                 early_stopping: bool = False, validation_fraction: float = 0.1,
+                 beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
+                 n_iter_no_change: int = 10, max_fun: int = 15000, dropout: float = 0.0,
+                 batch_normalization: bool = False, callbacks: Sequence[Callback] | None = None,
+                 resume: Path | None = None, device: str | None = None) -> None:  # fmt: skip
         self._arguments(locals())
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 
     @available_if(_solver_is_known)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike = None) -> Self:
         """One epoch from where training stands."""
         return self._partial(X, y, sample_weight)
 
@@ -323,10 +376,10 @@ class MLPRegressor(RegressorMixin, _MLP):
         return y[:, None] if self._flat else y
 
     @property
-    def out_activation_(self):
+    def out_activation_(self) -> str:
         return self._last or "identity"
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> Array:
         """Return the prediction for each row, (N,) or (N, outputs)."""
         p = self._outputs(X)
         return p[:, 0] if self._flat else p

@@ -1,7 +1,10 @@
 """Estimators around a model of your own: a classifier, a regressor, a transformer."""
 
+from __future__ import annotations
+
 import copy
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
@@ -12,6 +15,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import random
 from ..models import Model, clone_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Self
+
+    from ..configs.types import Array, ArrayLike
 
 PREFIXES = ("model__", "fit__")
 
@@ -34,32 +43,35 @@ class _Wrapped(BaseEstimator):
         history_: its History.
     """
 
-    def __init__(self, model, warm_start=False, model_kwargs=None, fit_kwargs=None,
-                 random_state=None, **routed):  # fmt: skip
+    def __init__(self, model: Model | Callable[..., Model], warm_start: bool = False,
+                 model_kwargs: dict[str, Any] | None = None,
+                 fit_kwargs: dict[str, Any] | None = None,
+                 random_state: int | np.random.RandomState | None = None,
+                 **routed: Any) -> None:  # fmt: skip
         self.model, self.warm_start, self.random_state = model, warm_start, random_state
         self.model_kwargs, self.fit_kwargs = model_kwargs, fit_kwargs
         for name, value in routed.items():
             setattr(self, name, value)
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the arguments, routed ones among them."""
         routed = {name: value for name, value in vars(self).items()
                   if not (name.endswith("_") or name.startswith("_"))}  # fmt: skip
         return {**super().get_params(deep=False), **routed}
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> None:
         """Set arguments, routed ones among them."""
         for name in [name for name in params if name.startswith(PREFIXES)]:
             setattr(self, name, params.pop(name))  # also those that were not given before
         return super().set_params(**params)
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> Self:
         own = copy.copy(self.get_params())
         if isinstance(self.model, Model):
             own["model"] = copy.deepcopy(self.model)
         return type(self)(**own)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = True
         return tags
@@ -70,7 +82,7 @@ class _Wrapped(BaseEstimator):
                   if name.startswith(prefix)}  # fmt: skip
         return {**(given or {}), **routed}
 
-    def fit(self, X, y=None, **kwargs):
+    def fit(self, X: ArrayLike, y: ArrayLike = None, **kwargs: Any) -> Self:
         """Train a model on X and y; `kwargs` are arguments of the model's `fit`."""
         for name in self.get_params().keys() - super().get_params().keys():
             if not name.startswith(PREFIXES):
@@ -116,7 +128,7 @@ class _Wrapped(BaseEstimator):
         check_is_fitted(self, "model_")
         return self.model_.predict(validate_data(self, X, reset=False), verbose=0)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> Array:
         """Return the model's outputs for X, (N,) where y was."""
         p = self._outputs(X)
         return p[:, 0] if self._flat else p
@@ -124,6 +136,8 @@ class _Wrapped(BaseEstimator):
 
 class SKLearnClassifier(ClassifierMixin, _Wrapped):
     """A model as a classifier: y becomes one column per class, 0 or 1."""
+
+    classes_: Array
 
     __doc__ += _Wrapped.__doc__.partition("\n")[2]
     _numeric = False
@@ -138,16 +152,16 @@ class SKLearnClassifier(ClassifierMixin, _Wrapped):
             raise ValueError("Classifier can't train when only one class is present.")
         return (y[:, None] == self.classes_).astype(float)
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> Array:
         """Return the model's outputs (N, C); of two classes, what the second one has more (N,)."""
         p = self._outputs(X)
         return p[:, 1] - p[:, 0] if p.shape[1] == 2 else p
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> Array:
         """Return the model's outputs (N, C): probabilities, if its last layer makes them."""
         return self._outputs(X)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> Array:
         """Return the class of the largest output of each row."""
         best = self._outputs(X).argmax(axis=1)
         return self.classes_[best]
@@ -164,7 +178,7 @@ class SKLearnTransformer(TransformerMixin, _Wrapped):
 
     __doc__ += _Wrapped.__doc__.partition("\n")[2]
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
@@ -175,6 +189,6 @@ class SKLearnTransformer(TransformerMixin, _Wrapped):
             return X, X
         return super()._checked(X, y)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Array:
         """Return the model's outputs for X."""
         return self._outputs(X)
