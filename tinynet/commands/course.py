@@ -3,6 +3,7 @@
 import concurrent.futures
 import importlib
 import pathlib
+import textwrap
 import threading
 
 from ..course.lessons import FOLDER, all_lessons
@@ -49,7 +50,8 @@ def check(number, file=None, hint=None):
         print(f"{path}: right. It agrees with tinynet and with what moving the numbers shows.\n"
               f"The lesson's own lines: {lesson.path}")  # fmt: skip
         return
-    print(printable(f"{path}: not yet\n  {told}\nA hint: python -m tinynet check {number} --hint"))
+    print(printable(f"{path}: not yet\n{_wrapped(told, '  ')}\n"
+                    f"A hint: python -m tinynet check {number} --hint"))  # fmt: skip
     raise SystemExit(1)
 
 
@@ -70,7 +72,7 @@ def checks(lesson):
 def hint_text(lesson, degree):
     """Return the hints up to a degree; the one after the last shows the solution."""
     hints = checks(lesson).HINTS
-    lines = [f"{i}. {text}" for i, text in enumerate(hints[:degree], 1)]
+    lines = [_wrapped(f"{i}. {text}") for i, text in enumerate(hints[:degree], 1)]
     if degree > len(hints):
         lines.append(f"{len(hints) + 1}. The lesson's own lines ({lesson.path}):\n\n"
                      f"{lesson.solution}")  # fmt: skip
@@ -94,6 +96,12 @@ def within(seconds, call):
         return future.result(seconds)
     except TimeoutError:
         return f"it has not come to an end after {seconds} s: is there a loop that never ends?"
+
+
+def _wrapped(text, indent=""):
+    """Return a text with each of its lines folded at 80 columns."""
+    fold = {"initial_indent": indent, "subsequent_indent": indent + "   ", "width": 80}
+    return "\n".join(textwrap.fill(line, **fold) for line in text.splitlines())
 
 
 def _lesson(number):

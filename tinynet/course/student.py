@@ -39,7 +39,7 @@ class Student:
             with np.errstate(all="ignore"):
                 return call()
         except NotImplementedError as error:
-            raise Wrong(f"{error} ({self._where(error)})") from error
+            raise Wrong(f"{error}: {self._where(error).split(':')[0]}") from error
         except (Exception, SystemExit) as error:
             raise Wrong(f"{what} raised {type(error).__name__}: {error}\n"
                         f"    {self._where(error)}{_advice(error)}") from error  # fmt: skip
@@ -64,7 +64,8 @@ class Student:
         """
         given = {key: _copy(value) for key, value in arguments.items()}
         call = f"{name}({', '.join(arguments)})"
-        got = self.run(call, lambda: self.function(name)(**given))
+        function = self.function(name)
+        got = self.run(call, lambda: function(**given))
         got = self.parts(name, got, list(want))
         suspects = suspects or {}
         for key in sorted(want, key=list(suspects).index) if suspects else want:
