@@ -10,6 +10,10 @@
 the script leaves behind under the names `model`, `x` and `y`, or of a new one on a data set.
 
 `python -m tinynet playground`: write and open a page on which small networks train, step by step.
+
+`python -m tinynet lesson 6`: write the exercise of a lesson into this folder; `lesson` lists all.
+
+`python -m tinynet check 6`: say what is right and what is wrong in it; `--hint` helps, by degrees.
 """
 
 import argparse
@@ -72,6 +76,20 @@ def playground(args):
     print(f"{path}: {path.stat().st_size / 1e3:.0f} kB; open it in a browser")
     if not args.no_open:
         webbrowser.open(path.resolve().as_uri())
+
+
+def lesson(args):
+    """Write the exercise of a lesson, or list the lessons."""
+    from .commands.course import write_exercise
+
+    write_exercise(args.number)
+
+
+def check(args):
+    """Judge a student's exercise."""
+    from .commands.course import check
+
+    check(args.number, args.file, args.hint)
 
 
 def _from_script(path):
@@ -171,9 +189,17 @@ def main(arguments=None):
     play.add_argument("--out", default="playground.html", type=output_file,
                       help="where to write (playground.html)")  # fmt: skip
     play.add_argument("--no-open", action="store_true", help="write it, and open no browser")
+    exercise = commands.add_parser("lesson", help="write a lesson's exercise; alone: list them")
+    exercise.add_argument("number", nargs="?", type=integer(1), help="of the lesson")
+    judge = commands.add_parser("check", help="what is wrong in an exercise, and where")
+    judge.add_argument("number", type=integer(1), help="of the lesson")
+    judge.add_argument("file", nargs="?", help="the exercise (the one that `lesson` wrote here)")
+    judge.add_argument("--hint", nargs="?", type=integer(1), const=1, metavar="DEGREE",
+                       help="a hint; 2, 3, ... say more, the last one all")  # fmt: skip
     args = parser.parse_args(arguments)
     run = {"warmup": lambda _: warmup(), "doctor": doctor, "bench": bench,
-           "microscope": microscope, "playground": playground}  # fmt: skip
+           "microscope": microscope, "playground": playground, "lesson": lesson,
+           "check": check}  # fmt: skip
     try:
         run[args.command](args)
         sys.stdout.flush()

@@ -24,9 +24,9 @@ PROBABILITIES = {"softmax", "sigmoid", "hard_sigmoid", "sparsemax", "sparse_sigm
 SCALING = {"Normalization", "Rescaling", "BatchNormalization", "LayerNormalization",
            "RMSNormalization", "UnitNormalization", "Embedding"}  # fmt: skip
 LESSONS = {
-    "outputs": "04_p_minus_y", "scale": "05_vanishing_gradients", "split": "09_overfitting",
-    "nan": "08_optimizers", "rate": "08_optimizers", "stuck": "05_vanishing_gradients",
-    "dead": "06_dying_relu", "saturated": "05_vanishing_gradients", "overfitting": "09_overfitting",
+    "outputs": "06_p_minus_y", "scale": "08_vanishing_gradients", "split": "13_overfitting",
+    "nan": "12_optimizers", "rate": "12_optimizers", "stuck": "08_vanishing_gradients",
+    "dead": "09_dying_relu", "saturated": "08_vanishing_gradients", "overfitting": "13_overfitting",
 }  # fmt: skip
 
 

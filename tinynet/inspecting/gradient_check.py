@@ -89,6 +89,13 @@ def _at(flat, i, move, value):
     return result
 
 
+def central_differences(value, array):
+    """Return the slope of value() by each entry of a float64 array that it depends on."""
+    flat = array.reshape(-1)
+    sides = [(_at(flat, i, H, value), _at(flat, i, -H, value)) for i in range(flat.size)]
+    return np.reshape([(high - low) / (2 * H) for high, low in sides], array.shape)
+
+
 def _of_loss(loss, y, p, *_):
     p = np.array(p, np.float64)
     return lambda: np.sum(loss(y, p)), {"y_pred": loss.gradient(y, p)}, {"y_pred": p}

@@ -1,18 +1,58 @@
-"""Can what was learnt on one task help with another?
+# %% [markdown]
+# # Can what was learnt on one task help with another?
+#
+# Digits at random places on a larger canvas. Of 0 to 4 there are 8000 pictures, of 5 to 9 only six
+# each: far too few to learn that a digit may stand anywhere. But the lower layers of a network for
+# 0 to 4 have learnt that already. Take them over, freeze them, and train a new top.
+#
+# What is frozen saves work, too: below the lowest layer that learns no gradient is needed. A frozen
+# layer above one that learns still hands its gradient down.
+#
+# Open beside it: `trainable` in tinynet/core/weights.py, then `plan_backward` in
+# tinynet/models/sequential.py.
 
-Digits at random places on a larger canvas. Of 0 to 4 there are 8000 pictures, of 5 to 9 only six
-each: far too few to learn that a digit may stand anywhere. But the lower layers of a network for
-0 to 4 have learnt that already. Take them over, freeze them, and train a new top.
-
-Open beside it: `trainable` in tinynet/core/weights.py, then `plan_backward` in
-tinynet/models/sequential.py.
-"""
-
+# %% exercise: backward through layers, some of them frozen
 import numpy as np
 
 import tinynet as keras
 from tinynet.layers import Dense
 
+
+class Linear:
+    """y = x W, with the two products of its backward; x is what forward saw."""
+
+    def __init__(self, name, x, W, trainable):
+        self.name, self.x, self.W, self.trainable = name, x, W, trainable
+
+    def dW(self, dy):
+        return self.x.T @ dy
+
+    def dx(self, dy):
+        return dy @ self.W.T
+
+
+def backward(layers, dy):
+    """Return {name: dW} of the layers that are trainable, from dy of the last one's output.
+
+    dW(dy) and dx(dy) of a layer cost a product each; none is computed that is not needed.
+    """
+    # blank: gradients, a dict; from the last layer down to the lowest that is trainable
+    gradients = {}
+    lowest = next((i for i, layer in enumerate(layers) if layer.trainable), len(layers))
+    for i in reversed(range(lowest, len(layers))):
+        if layers[i].trainable:
+            gradients[layers[i].name] = layers[i].dW(dy)
+        if i > lowest:
+            dy = layers[i].dx(dy)
+    # end
+    return gradients
+
+
+ones = np.ones((2, 2))
+chain = [Linear(name, ones, ones, name in "bd") for name in "abcd"]
+print("a and c are frozen; gradients of", *backward(chain, ones), "\n")
+
+# %% the digits
 (x, y), (x_test, y_test) = keras.datasets.digits.load_data()
 random = np.random.default_rng(0)
 LOWER = ("lower1", "lower2")

@@ -1,14 +1,16 @@
-"""How do I write a layer of my own, and know that its backward is right?
+# %% [markdown]
+# # How do I write a layer of my own, and know that its backward is right?
+#
+# Swish, y = x sigmoid(beta x), with a beta per unit that learns. (Ramachandran et al. 2017)
+# By the product rule, with s = sigmoid(beta x):
+#
+#     dx    = dy (s + beta x s (1 - s))
+#     dbeta = sum over rows of dy x^2 s (1 - s)
+#
+# Open beside it: tinynet/layers/base.py (its first lines) and
+# tinynet/inspecting/gradient_check.py.
 
-Swish, y = x sigmoid(beta x), with a beta per unit that learns. (Ramachandran et al. 2017)
-By the product rule, with s = sigmoid(beta x):
-
-    dx    = dy (s + beta x s (1 - s))
-    dbeta = sum over rows of dy x^2 s (1 - s)
-
-Open beside it: tinynet/layers/base.py (its first lines) and tinynet/inspecting/gradient_check.py.
-"""
-
+# %% exercise: a layer with its backward
 import numpy as np
 
 import tinynet as keras
@@ -25,11 +27,15 @@ class Swish(keras.layers.Layer):
 
     def backward(self, dy):
         x, s = self.recall()
+        # blank: beta's gradient (H,), into self.beta.grad, and dx (N, H), from dy, x, s
         slope = s * (1 - s)  # of the sigmoid
         self.beta.grad[...] = (dy * x * x * slope).sum(axis=0)  # (H,)
-        return dy * (s + self.beta.value * x * slope)  # (N, H)
+        dx = dy * (s + self.beta.value * x * slope)  # (N, H)
+        # end
+        return dx
 
 
+# %% is it right? And does the check notice if it is not?
 class Wrong(Swish):
     def backward(self, dy):
         _, s = self.recall()
@@ -49,6 +55,7 @@ except AssertionError as error:
     message = str(error)
     print(f"\nand of the wrong one it says:\n  {message}")
 
+# %% in a model
 (x, y), (x_test, y_test) = keras.datasets.digits.load_data()
 model = keras.Sequential(
     [

@@ -1,20 +1,45 @@
-"""How many rows should one step look at?
+# %% [markdown]
+# # How many rows should one step look at?
+#
+# Few rows: many cheap steps, each in a noisy direction. Many rows: few steps, each in a good
+# direction, and less overhead. The noise falls with the root of the batch size, so four times the
+# rows buy only twice the precision.
+#
+# Open beside it: tinynet/engine/fit.py (`fit`), then tinynet/engine/replay.py (`Replay`).
 
-Few rows: many cheap steps, each in a noisy direction. Many rows: few steps, each in a good
-direction, and less overhead. The noise falls with the root of the batch size, so four times the
-rows buy only twice the precision.
-
-Open beside it: tinynet/engine/fit.py (`fit`), then tinynet/engine/replay.py (`Replay`).
-"""
-
+# %% exercise: cut the rows into batches, and put the gradient together again
 import time
 
-import lesson_data
 import numpy as np
 
 import tinynet as keras
+from tinynet.course.data import images
 
-(x, y), (x_test, y_test) = lesson_data.images("mnist")
+
+def batches(order, size):
+    """Return a list of arrays of row numbers: `order` (N,) in pieces of `size`.
+
+    Every row is in one of them; the last is shorter where `size` does not divide N.
+    """
+    # blank: pieces, a list
+    pieces = [order[start : start + size] for start in range(0, len(order), size)]
+    # end
+    return pieces
+
+
+def whole(gradients, sizes):
+    """Return the gradient of the mean loss over all rows.
+
+    gradients (B, P) has that of the mean loss of each batch, sizes (B,) their numbers of rows.
+    """
+    # blank: full (P,)
+    full = (gradients * sizes[:, None]).sum(axis=0) / sizes.sum()
+    # end
+    return full
+
+
+# %% the data, and a model
+(x, y), (x_test, y_test) = images("mnist")
 x, y = x[:10000], y[:10000]
 SIZES = [8, 32, 128, 512, 5000] if len(x) > 5000 else [8, 32, 128, 512, len(x)]
 
@@ -54,6 +79,13 @@ def seconds(model, size):
 
 random, first = np.random.default_rng(0), build()
 full = gradient(first, slice(None))
+cut = batches(random.permutation(len(x)), 512)
+parts, rows = np.array([gradient(first, b) for b in cut]), np.array([len(b) for b in cut])
+print(f"the batches' gradients, put together: off by "
+      f"{np.abs(whole(parts, rows) - full).max():.0e};"
+      f" as a plain mean, by {np.abs(parts.mean(axis=0) - full).max():.0e}\n")  # fmt: skip
+
+# %% one epoch for each batch size
 steps, noises, accuracies, times = [], [], [], {"cpu": [], "reference": []}
 print(f"one epoch of {len(x)} rows      (replayed: the default; one by one: device='reference')")
 print(
