@@ -43,7 +43,7 @@ def test_mnist_example_offline(tmp_path):
     assert "http" not in out  # one line, and the model
     assert "Total params: 316,810" in out  # 784*300+300 + 300*200+200 + 200*100+100 + 1010
     last = out.strip().splitlines()[-1]
-    assert float(re.fullmatch(r"test accuracy: (0\.\d{4})", last)[1]) >= 0.88
+    assert float(re.fullmatch(r"test accuracy: (0\.\d{4})", last)[1]) >= 0.85
     for picture in ("mnist-history.png", "mnist-errors.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
