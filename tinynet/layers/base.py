@@ -100,7 +100,7 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
                  dtype: DType | None = None, input_shape: Shape | None = None,
                  input_dim: int | None = None) -> None:  # fmt: skip
         self.name: str = unique_name(type(self).__name__) if name is None else str(name)
-        self.own_dtype = float_dtype(dtype)
+        self.own_dtype: str = float_dtype(dtype)
         self.learns: bool = bool(trainable)  # whether parameters that can learn do
         self.own_parameters: Any = []
         self.nodes: list[Any] = []  # where it was applied to symbolic tensors
