@@ -137,6 +137,21 @@ def test_learning_rate_and_iterations_are_plain_numbers_that_can_be_assigned(val
     assert optimizer.learning_rate == value / 2
 
 
+@pytest.mark.parametrize("number", [-1, 1.5, math.nan, math.inf, True, None, "x", np.float32(2.5)])
+def test_numbers_of_steps_that_are_none(number):
+    optimizer = keras.optimizers.SGD(gradient_accumulation_steps=2)
+    optimizer.iterations = 3
+    for set_it in (optimizer.iterations.assign, lambda n: setattr(optimizer, "iterations", n)):
+        with pytest.raises(ValueError, match=r"sgd: iterations must be an integer >= 0, received"):
+            set_it(number)
+    with pytest.raises(ValueError, match="sgd: iteration must be an integer >= 0, received"):
+        optimizer.variables[0].assign(number)
+    assert (optimizer.iterations, optimizer.step_number) == (3, 6)
+    optimizer.iterations.assign(np.float32(4))
+    optimizer.iterations.assign_sub(2.0)
+    assert (optimizer.iterations, optimizer.step_number) == (2, 4)
+
+
 def test_a_scheduled_rate_can_be_read_and_not_assigned():
     optimizer = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5))
     optimizer.iterations.assign(10)

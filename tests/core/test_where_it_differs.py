@@ -140,6 +140,9 @@ TESTED = {
         "parity/purpose::crossentropy_as_a_metric",
         "parity/purpose::every_optimizer_has_a_name",
     ],
+    "`losses.CosineSimilarity` takes the last": [
+        "losses/test_loss_functions::test_axis_is_the_last_one",
+    ],
     "The slope of |w| at 0": ["parity/purpose::the_slope_of_abs_at_zero_is_zero"],
     "A layer with an `activity_regularizer`": [
         "parity/purpose::a_penalized_layer_is_not_shared",

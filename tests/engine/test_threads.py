@@ -77,7 +77,10 @@ def same(one, other):
     return np.array_equal(one, other)
 
 
-@pytest.mark.parametrize("repeat", range(3))
+REPEATS = [*range(3), *(pytest.param(i, marks=pytest.mark.slow) for i in range(3, 20))]
+
+
+@pytest.mark.parametrize("repeat", REPEATS)
 @pytest.mark.parametrize("device", DEVICES)
 def test_mixed_calls_on_one_model_while_another_one_trains(device, repeat):
     model, other, alone = net(device), net(device, seed=3), net(device, seed=3)

@@ -39,14 +39,11 @@ class Dense(Penalized):
         ValueError: units is not a positive integer, or the last axis differs from D.
     """
 
-    saved: Any
-
-    kernel: Parameter
-
     supports_masking = True
     takes_sparse = True  # as the first layer: `ops.linear` and `ops.linear_dW` multiply sparse x
-
+    kernel: Parameter
     bias: Any = None
+    saved: Any
 
     def __init__(self, units: int, activation: Named = None, use_bias: bool = True,
                  kernel_initializer: Named = "glorot_uniform", bias_initializer: Named = "zeros",

@@ -205,6 +205,7 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
 
     @iterations.setter
     def iterations(self, count: int) -> None:
+        count = variables.whole(f"{self.name}: iterations", count)
         self.step_number = count * (self.gradient_accumulation_steps or 1)
 
     def make_state(self, zeros: Callable[[], Array]) -> dict[str, Array | None]:

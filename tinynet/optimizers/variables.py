@@ -6,6 +6,7 @@ its own, which is how Keras stores them.
 
 import numpy as np
 
+from ..configs.checks import check_integer
 from ..core.variable import Variable, fitting
 
 
@@ -65,7 +66,7 @@ class Number:
         Raises:
             ValueError, TypeError: what can't be its value; nothing was changed.
         """
-        setattr(self.owner, self.name, self.kind(fitting(self.name, value, ()).item()))
+        setattr(self.owner, self.name, fitting(self.name, value, ()).item())
         return getattr(self.owner, self.name)
 
     def assign_add(self, value):
@@ -94,9 +95,10 @@ class Count(Number, int):
 
 def of(optimizer):
     """All variables of an optimizer: numbers, averages, accumulated gradients, moments."""
-    found = [_attribute(optimizer, "iteration", "step_number", int)]
+    found = [_attribute(optimizer, "iteration", "step_number", int, whole)]
     if optimizer.schedule is None:
-        found.append(_attribute(optimizer, "learning_rate", "learning_rate", float))
+        found.append(_attribute(optimizer, "learning_rate", "learning_rate", float,
+                                lambda _, value: value))  # fmt: skip
     if optimizer.parameters is None:
         return found
     shared = [((optimizer.average, "average"),), ((optimizer.total, "gradient_accumulator"),)]
@@ -118,12 +120,20 @@ def parts(optimizer, groups):
     ]
 
 
-def _attribute(optimizer, name, attribute, kind):
+def whole(name, value) -> int:
+    """Return a number of steps as an int, or raise; 5.0 is one, too."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return check_integer(name, value, 0)
+
+
+def _attribute(optimizer, name, attribute, kind, checked):
+    full = f"{optimizer.name}: {name}"
     return Part(
         optimizer,
         name,
         lambda: np.asarray(getattr(optimizer, attribute), kind),
-        lambda value: setattr(optimizer, attribute, value.item()),
+        lambda value: setattr(optimizer, attribute, checked(full, value.item())),
     )
 
 
