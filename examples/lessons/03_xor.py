@@ -36,7 +36,7 @@ print("  x1  x2   y    one unit    four hidden units")
 for row, target, a, b in zip(x, y, p_line, p_bent, strict=True):
     print(f"{row[0]:4.0f}{row[1]:4.0f}{target:4d}{a:12.3f}{b:21.3f}")
 print(f"One unit ends at a loss of {line_history['loss'][-1]:.4f}, which is log 2 ="
-      f" {np.log(2):.4f}: it can do no better than to say 1/2 each time.")  # fmt: skip
+      f" {np.log(2):.4f}:\nit can do no better than to say 1/2 each time.")  # fmt: skip
 
 # %% what the four do: a line each, and what they tell the last unit
 W, b, V, c = bent.get_weights()

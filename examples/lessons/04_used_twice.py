@@ -69,6 +69,6 @@ print(f"  dW[0, 0] {dW[0, 0]:12.8f}{moved(W, (0, 0)):12.8f}"
 print(f"  dx[0, 0] {dx[0, 0]:12.8f}{moved(x, (0, 0)):12.8f}"
       f"{dy[0, 0]:14.8f} {dx[0, 0] - dy[0, 0]:+.8f}")  # fmt: skip
 print(f"  tinynet's dW[0, 0]     {engine[0, 0]:.8f}")
-print("\nThe shortcut hands dy down as it is: however many layers stand beside it, dx does not")
-print("vanish. That is what residual networks live on (He et al. 2016).")
-print("\nTry: y = x * v instead of x + v. What does each of the two readers of x get now?")
+print("\nThe shortcut hands dy down as it is: however many layers stand beside it,")
+print("dx does not vanish. That is what residual networks live on (He et al. 2016).")
+print("\nTry: y = x * v instead of x + v. What do the two readers of x get now?")

@@ -32,7 +32,7 @@ def build(scale=1.0, classes=10):
 
 
 print(f"ln 10 = {np.log(10):.4f}")
-print("first weights times      0     0.1       1      10;   inputs of 0 to 255 instead of 0 to 1")
+print("first weights times      0     0.1       1      10;   inputs of 0 to 255")
 losses = [build(scale).evaluate(x, y, verbose=0) for scale in (0, 0.1, 1, 10)]
 raw = build().evaluate(x * 255, y, verbose=0)
 print("first loss        " + "".join(f"{value:8.3f}" for value in losses) + f"    {raw:8.3f}")

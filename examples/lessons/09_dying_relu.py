@@ -62,7 +62,7 @@ dead, accuracy, z = {}, {}, {}
 for name, case in CASES.items():
     dead[name], accuracy[name], z[name] = train(*case)
 
-print("dead: share of the 64 hidden units without any slope; right: accuracy on the training data")
+print("dead: share of the 64 hidden units without slope; right: training accuracy")
 print(f"{'epoch':>5}" + "".join(f"{name:>22}" for name in CASES))
 print(" " * 5 + f"{'dead   right':>22}" * len(CASES))
 for epoch in (0, 1, 2, 4, 6, 9, 14):

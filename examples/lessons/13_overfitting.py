@@ -90,12 +90,10 @@ print(f"\n{'':16}{'epochs':>8}{'in training':>13}{'training rows':>15}{'test':>8
 for name, (history, accuracy, without) in runs.items():
     training = history.history["accuracy"][-1]
     print(f"{name:16}{len(history.epoch):8d}{training:13.3f}{without:15.3f}{accuracy:8.3f}")
-print(
-    "The first is what fit prints: measured in each training step, from the very outputs that the"
-)
-print("loss was computed with, so with dropout on, half of the units missing, and with weights")
-print("that were still on their way. It costs nothing. The second is `evaluate` on the same rows:")
-print("all units at work. That is why dropout's training accuracy may lie below that of the test.")
+print("The first is what fit prints. It is measured in each training step, from the very outputs")
+print("that the loss was computed with: with dropout on, half of the units missing, and with")
+print("weights still on their way. It costs nothing. The second is `evaluate` on the same rows,")
+print("with all units at work. So dropout's training accuracy may lie below that of the test.")
 print(f"\n{wrong.sum()} of 300 labels were drawn anew. Early stopping kept the weights of epoch"
       f" {stopping.best_epoch + 1}.")  # fmt: skip
 

@@ -45,14 +45,16 @@ def likes(x, W, b, V, k):
 
 
 best, _ = likes(x, W, b, V, 0)
-print("\nunit   on for   speaks for   against    excited by its best picture, and by others")
+print("\nunit   on for   speaks for   against    excited by its best, by others")
 random = np.random.default_rng(0).standard_normal((1000, 64))
 random /= np.linalg.norm(random, axis=1, keepdims=True)
 for j in range(12):
     on = (x @ W[:, j] + b[j] > 0).mean()
     others = (random @ W[:, j]).max()
     print(f"{j:4d}{on:9.0%}{V[j].argmax():11d}{V[j].argmin():11d}"
-          f"{best[:, j] @ W[:, j]:18.2f}{others:14.2f} at most")  # fmt: skip
+          f"{best[:, j] @ W[:, j]:23.2f}{others:11.2f}")  # fmt: skip
+
+print("A unit that is on for no row is dead: lesson 9.")
 
 # %% a picture, made into another class by following dx
 image, wrong = x_test[y_test == 3][:1].astype("float64"), 8
@@ -70,7 +72,7 @@ for _ in range(40):
 before, after = p_of(image), p_of(changed)
 print(f"\na 3, along dx of the logit of {wrong}: p(3) {before[3]:.2f} -> {after[3]:.2f},"
       f" p({wrong}) {before[wrong]:.2f} -> {after[wrong]:.2f};"
-      f" no pixel moved by more than {np.abs(changed - image).max():.2f}")  # fmt: skip
+      f"\nno pixel moved by more than {np.abs(changed - image).max():.2f}")  # fmt: skip
 
 
 # %% the picture: red excites, blue calms
