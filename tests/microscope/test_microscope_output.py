@@ -130,6 +130,12 @@ def test_tables_for_the_terminal():
         assert word in text
     assert "db = Σₙ dz[n]" in text
     assert "dz[n]" in trace._repr_html_()
+    lines = text.splitlines()
+    assert lines[0].startswith("net: 12 rows, SparseCategoricalCrossentropy ")
+    for name, column in (("forward", "layer"), ("backward", "layer"), ("update", "weights")):
+        at = lines.index(name)  # above its table
+        assert lines[at + 1].startswith("┏")
+        assert column in lines[at + 2]
 
 
 def test_wrong_arguments(tmp_path):
