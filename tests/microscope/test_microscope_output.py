@@ -1,5 +1,6 @@
 """What the microscope writes: size, bytes, languages, links, tables, and the command."""
 
+import io
 import pathlib
 import re
 
@@ -19,7 +20,7 @@ from microscope_again import (
 
 import tinynet
 from tinynet import layers
-from tinynet.microscope import embed
+from tinynet.microscope import embed, page
 
 
 def test_same_seed_same_bytes(tmp_path):
@@ -130,6 +131,32 @@ def test_tables_for_the_terminal():
         assert word in text
     assert "db = Σₙ dz[n]" in text
     assert "dz[n]" in trace._repr_html_()
+    lines = text.splitlines()
+    assert lines[0].startswith("net: 12 rows, SparseCategoricalCrossentropy ")
+    for name, column in (("forward", "layer"), ("backward", "layer"), ("update", "weights")):
+        at = lines.index(name)  # above its table
+        assert lines[at + 1].startswith("┏")
+        assert column in lines[at + 2]
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_sees_how_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("tinynet.showing.progress.INTERVAL", 0)
+    model, y, _ = softmax_case()
+    for stream, expected in ((Terminal(), page.PARTS), (io.StringIO(), ())):
+        monkeypatch.setattr("sys.stdout", stream)
+        page_of(model, X, y, tmp_path)
+        monkeypatch.undo()
+        text = stream.getvalue()
+        assert [part for part in page.PARTS if f"now: {part}" in text] == list(expected)
+        assert ("5/5" in text) == bool(expected)
 
 
 def test_wrong_arguments(tmp_path):

@@ -72,9 +72,8 @@ def test_every_stop_fits_the_screen_in_the_readers_language(visit, width, langua
 
 
 def test_the_language_switch(visit):
-    page = visit()
+    page = visit(hash_="#loss")
     title = texts()["loss.title"]
-    page.goto(page.url.split("#")[0] + "#loss")
     assert title["en"] in page.locator("#loss-h").inner_text()
     page.locator("label[for=language-ko]").click()
     assert title["ko"] in page.locator("#loss-h").inner_text()
@@ -96,7 +95,7 @@ def test_without_script_all_tables_are_there(visit, language):
 
 
 def test_the_keyboard_walks_the_whole_step(visit):
-    page = visit()
+    page = visit(hash_="#batch")
     order = stops(page)
     expected = ["batch", "f0", "f1", "f2", "f3", "f4", "loss", "b4", "b3", "b2", "b1", "b0"]
     assert order[:12] == expected
@@ -104,7 +103,7 @@ def test_the_keyboard_walks_the_whole_step(visit):
         page.keyboard.press("ArrowRight")
         assert shown(page) == [stop]
         assert page.evaluate("document.activeElement.id") == stop
-        assert page.locator("[aria-current=step]").get_attribute("data-stop") == stop
+        assert page.locator(".strip [aria-current=step]").get_attribute("data-stop") == stop
     page.keyboard.press("ArrowRight")
     assert shown(page) == [order[-1]]
     page.keyboard.press("ArrowLeft")
@@ -117,9 +116,10 @@ def test_the_keyboard_walks_the_whole_step(visit):
 
 def test_the_mouse_walks_too(visit):
     page = visit()
+    page.locator(".deep > summary").click()
     page.locator(".chip[data-stop=b4]").click()
     assert shown(page) == ["b4"]
-    page.locator(".walk .next").click()
+    page.locator(".cards .next").click()
     assert shown(page) == ["b3"]
     page.locator(".all").click()
     assert shown(page) == stops(page)
@@ -171,9 +171,9 @@ def test_a_map_by_keyboard(visit, step):
 
 def test_a_sample_is_followed(visit, step):
     trace, _ = step
-    page = visit()
-    page.locator(".sample").nth(5).click()
-    assert page.locator(".sample[aria-pressed=true]").get_attribute("data-n") == "5"
+    page = visit(hash_="#batch")
+    page.locator("#batch .sample").nth(5).click()
+    assert page.locator("#batch .sample[aria-pressed=true]").get_attribute("data-n") == "5"
     share = page.locator(".follow .note data").first.get_attribute("value")
     assert float(share) == trace.loss.values[5]
     rows = page.locator(".follow > div:nth-child(2) tbody tr")
@@ -182,10 +182,24 @@ def test_a_sample_is_followed(visit, step):
     assert float(norms) == pytest.approx(np.linalg.norm(trace.layers[4].dz[5]), rel=1e-5)
 
 
+def strongest_path(trace, value, n, i):
+    """[(unit, part)] of the best of all paths, each tried: a -> normalized -> dropped -> c."""
+    a, bn, drop, c = (trace.layers[k] for k in (1, 2, 3, 4))
+    W, V = a.layer.kernel.numpy().astype(float), c.layer.kernel.numpy().astype(float)
+    scale = bn.layer.gamma.numpy() / np.sqrt(bn.parts["var"] + bn.layer.epsilon)
+    best = []
+    for j in range(W.shape[1]):
+        for k in range(V.shape[1]):
+            parts = np.cumprod([value * W[i, j] * (a.z[n, j] > 0), scale[j],
+                                drop.parts["mask"][n, j], V[j, k]])  # fmt: skip
+            best.append((abs(parts[-1]), list(zip((j, j, j, k), parts, strict=True))))
+    return max(best, key=lambda found: found[0])[1]
+
+
 def test_a_pixel_is_followed(visit, step):
     trace, _ = step
-    page = visit()
-    page.locator(".sample").nth(2).click()
+    page = visit(hash_="#batch")
+    page.locator("#batch .sample").nth(2).click()
     canvas = page.locator(".picture canvas")
     box = canvas.bounding_box()
     canvas.click(position={"x": box["width"] * 6.5 / 8, "y": box["height"] * 3.5 / 8})
@@ -194,13 +208,21 @@ def test_a_pixel_is_followed(visit, step):
     assert float(numbers.nth(0).get_attribute("value")) == trace.x[2].ravel()[i]
     gradient = trace.layers[1].dx[2, i]
     assert float(numbers.nth(1).get_attribute("value")) == pytest.approx(gradient, rel=1e-6)
-    first = trace.layers[1]
-    products = trace.x[2].ravel()[i] * first.layer.kernel.numpy()[i] * (first.z[2] > 0)
-    best = int(np.abs(products).argmax())
-    row = page.locator(".pixel tbody tr").first
-    assert row.locator("td").nth(1).inner_text() == str(best)
+    parts = strongest_path(trace, trace.x[2].ravel()[i], 2, i)
+    rows = page.locator(".pixel tbody tr")
+    assert rows.count() == 4  # of the layers a, batch normalization, dropout, c
+    for k, (unit, part) in enumerate(parts):
+        assert rows.nth(k).locator("td").nth(1).inner_text() == str(unit)
+        shown = rows.nth(k).locator("td").last.locator("data").get_attribute("value")
+        assert float(shown) == pytest.approx(part, rel=1e-4)
     canvas.click(position={"x": 2, "y": 2})  # the corner is zero in every picture
     assert texts()["pixel.zero"]["en"][:20] in page.locator(".pixel").inner_text()
+    page.locator(".telling").click()  # no dead end
+    assert page.locator(".pixel tbody tr").count() > 0
+    canvas = page.locator(".picture canvas")
+    canvas.click(position={"x": 2, "y": 2})
+    page.locator("#batch .sample").nth(3).click()  # another sample, from a pixel that is zero
+    assert page.locator(".pixel tbody tr").count() > 0
 
 
 def test_the_chain_of_any_sample(visit, step):
@@ -228,7 +250,7 @@ def test_a_formula_leads_to_its_lines(visit):
 
 
 def test_names_for_a_screen_reader(visit):
-    page = visit()
+    page = visit(hash_="#batch")
     page.locator(".all").click()
     nameless = page.evaluate("""() => [...document.querySelectorAll(
         'button, a, input, canvas[tabindex], section.stop, nav')].filter(e => {
@@ -245,7 +267,7 @@ def test_names_for_a_screen_reader(visit):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(visit, scheme):
     """WCAG AA: 4.5 : 1 for all plain text, by the page's own computed colours."""
-    page = visit(color_scheme=scheme)
+    page = visit(color_scheme=scheme, hash_="#batch")
     page.locator(".all").click()
     worst = page.evaluate("""() => {
       const rgb = c => (c.match(/[\\d.]+/g) || []).map(Number);

@@ -2,12 +2,13 @@
 
 `tinynet.microscope(model, x, y)` writes the page, `model.trace(x, y)` returns the same numbers as
 objects. Reading order: `trace` (the step), `untouched` (why it leaves no mark), `explain`
-(formulas), `check`, `whatif`, `peer`, then what shows them: `cards`, `panels`, `page`, `tables`.
+(formulas), `check`, `whatif`, `peer`, then what shows them: `story`, `cards`, `panels`, `page`,
+`tables`. The page's scripts: `arrays.js`, `network.js` (the drawing), `story.js` and `pages.js`,
+then those of the details.
 """
 
 from __future__ import annotations
 
-import pathlib
 from typing import TYPE_CHECKING
 
 from ..configs.checks import check_integer
@@ -26,8 +27,11 @@ def microscope(model: Model, x: ArrayLike, y: ArrayLike, path: Path = "step.html
                seed: int = 0) -> Any:  # fmt: skip
     """Write one self-contained page about the training step that (x, y) would cause.
 
-    The model, its optimizer and all generators stay as they are, bit by bit. The same model, batch
-    and arguments give the same bytes.
+    It opens on a drawing of the network with the sample that went worst, and tells its story on
+    five pages; every layer, table and proof is in the details below. A terminal or notebook shows
+    how far it is, and a notebook the page itself where the path is a cell's last value. The
+    model, its optimizer and all generators stay as they are, bit by bit. The same model, batch and
+    arguments give the same bytes.
 
     Args:
         model: compiled; it is built if need be, as `fit` would.
@@ -38,7 +42,7 @@ def microscope(model: Model, x: ArrayLike, y: ArrayLike, path: Path = "step.html
         seed: of the entries and of the other initial weights in "what if".
 
     Returns:
-        the path, a pathlib.Path.
+        the path, a pathlib.Path that a notebook shows as the page.
 
     Raises:
         RuntimeError: the model is not compiled.
@@ -50,10 +54,16 @@ def microscope(model: Model, x: ArrayLike, y: ArrayLike, path: Path = "step.html
         raise ValueError(f'keras must be "auto", True or False, received {keras!r}')
     from ..random import check_seed
     from ..saving.atomic import atomic_write
-    from .page import page
+    from ..showing.page import Page
+    from ..showing.progress import ProgressBar
+    from .page import PARTS, page
 
-    path = pathlib.Path(path)
-    text = page(model, x, y, sample_weight, keras=keras, entries=entries, seed=check_seed(seed))
+    path, seed = Page(path), check_seed(seed)
+    with ProgressBar(len(PARTS)) as bar:
+        text = page(model, x, y, sample_weight, keras=keras, entries=entries, seed=seed,
+                    begin=lambda part: bar.update(PARTS.index(part), {"now": part}))  # fmt: skip
+        if bar.live:
+            bar.finish(len(PARTS))
     with atomic_write(path) as file:
         file.write(text.encode("utf-8"))
     return path

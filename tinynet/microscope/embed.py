@@ -96,10 +96,19 @@ def layers(found, arrays, R) -> list:
             "x": some(call.x), "z": some(call.z), "y": some(call.y), "dy": some(call.dy),
             "d": some(d) if call.visited else None,
             "symbol": "dy" if call.dz is None else "dz", "dx": some(call.dx),
-            "slope": some(slope(call)), **parts,
+            "slope": some(slope(call)), "scale": _scale(call), **parts,
             "params": [paths.index(p.path) for p in call.layer.weights],
         })  # fmt: skip
     return results
+
+
+def _scale(call):
+    """Return γ / √(σ² + ε) of a batch normalization, a number for each feature; else None."""
+    if kind(call.layer) != "batchnorm":
+        return None
+    layer, var = call.layer, np.asarray(call.parts["var"], np.float64)
+    gamma = 1.0 if layer.gamma is None else layer.gamma.numpy()
+    return (gamma / np.sqrt(var + layer.epsilon)).tolist()
 
 
 def parameters(found, arrays, budget) -> list:

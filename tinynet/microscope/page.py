@@ -8,7 +8,7 @@ import numpy as np
 from ..core.devices import load_ops
 from ..core.locks import exclusive
 from ..inspecting.untouched import untouched
-from . import cards, embed, panels
+from . import cards, embed, panels, story
 from . import loss as losses
 from .check import check
 from .explain import activation_of, kind, statistics
@@ -19,8 +19,11 @@ from .trace import prepare, run
 from .whatif import what_if
 
 PAGE_BYTES = 4_900_000
+PARTS = ("the step", "numeric check", "what if", "Keras", "the page")  # what takes the time
+SCRIPTS = ("arrays.js", "maps.js", "network.js", "story.js", "pages.js", "details.js", "sample.js",
+           "weight.js", "loss.js", "start.js")  # fmt: skip
 SCRIPT_TEXTS = ("follow.", "pixel.", "drill.", "loss.", "map.", "batch.", "update.", "prev", "next",
-                "strip.")  # fmt: skip
+                "strip.", "story.")  # fmt: skip
 
 
 class Citations:
@@ -74,19 +77,27 @@ class Citations:
 
 
 @exclusive
-def page(model, x, y, sample_weight=None, *, keras="auto", entries=6, seed=0) -> str:
-    """Return the page's HTML; for arguments see `microscope`."""
+def page(model, x, y, sample_weight=None, *, keras="auto", entries=6, seed=0,
+         begin=lambda part: None) -> str:  # fmt: skip
+    """Return the page's HTML; for arguments see `microscope`. `begin` is called with each part."""
+    begin("the step")
     batch = prepare(model, x, y, sample_weight)
     with untouched(model):
         found = run(model, batch)
-        found.loss.after = run(model, batch, update=False).loss.before
+        after = run(model, batch, update=False)  # the same batch and masks, at the new weights
+    found.loss.after = after.loss.before
     if not isinstance(found.x, np.ndarray) or not isinstance(found.outputs, np.ndarray):
         raise ValueError(f"{model.name}: the page is for models of one input and one output, "
                          f"received x of type {type(found.x).__name__}; model.trace(x, y) has the "
                          "numbers of any model")  # fmt: skip
+    begin("numeric check")
     checked = check(model, batch, found, entries, seed)
+    begin("what if")
     cases = what_if(model, batch, found, seed)
-    return build(model, found, checked, cases, _peer(model, found, keras), seed)
+    begin("Keras")
+    compared = _peer(model, found, keras)
+    begin("the page")
+    return build(model, found, after, checked, cases, compared, seed)
 
 
 def _peer(model, found, keras):
@@ -101,11 +112,11 @@ def _peer(model, found, keras):
         return {"reason": esc(reason)}
 
 
-def build(model, found, checked, cases, peer, seed) -> str:
+def build(model, found, after, checked, cases, peer, seed) -> str:
     """Return the HTML of all these numbers; arrays are cut where the page would grow too large."""
     budget = PAGE_BYTES * 7 // 10  # base64 takes 4 bytes for 3, the rest is text
     for _ in range(3):
-        text = _render(model, found, checked, cases, peer, seed, budget)
+        text = _render(model, found, after, checked, cases, peer, seed, budget)
         excess = len(text.encode("utf-8")) - PAGE_BYTES
         if excess <= 0:
             break
@@ -113,9 +124,10 @@ def build(model, found, checked, cases, peer, seed) -> str:
     return text
 
 
-def _render(model, found, checked, cases, peer, seed, budget):
+def _render(model, found, after, checked, cases, peer, seed, budget):
     arrays, cite = embed.Arrays(), Citations()
     data = _data(found, arrays, budget)
+    data["story"] = story.tell(found, after, data, arrays)
     count = len(found.layers)
     stops = [losses.batch(found, data)]
     stops += [cards.forward(L, c, found, data, cite) for L, c in enumerate(found.layers)]
@@ -130,8 +142,10 @@ def _render(model, found, checked, cases, peer, seed, budget):
     parts = {
         "TITLE": esc(f"{model.name} · tinynet microscope"),
         "CSS": _asset("page.css"),
-        "JS": _asset("page.js"),
+        "JS": "".join(map(_asset, SCRIPTS)),
         "HEADER": _header(model, found),
+        "DETAILS": T("story.details"),
+        "META": _meta(model, found),
         "STRIP": _strip(found),
         "STOPS": "".join(stops),
         "HOW": _how(found, data, arrays),
@@ -193,8 +207,24 @@ def _image(row):
 
 
 def _header(model, found):
-    loss, optimizer = found.loss, model.optimizer
+    loss = found.loss
+    down = "down" if loss.after <= loss.before else "up"
+    return (
+        f'<p class="overline">{T("overline")}</p><h1>{T("title", name=esc(model.name))}</h1>'
+        f'<p class="lead">{T("lead")}</p><noscript><p class="lead">{T("lead.static")}</p>'
+        "</noscript>"
+        f'<div class="delta {down}" title="{esc(texts()["same.batch"]["en"])}">'
+        f"<div><small>{T('loss.before')}</small>"
+        f"<b>{num('loss.before', loss.before)}</b></div><span aria-hidden='true'>→</span>"
+        f"<div><small>{T('loss.after')}</small><b>{num('loss.after', loss.after)}</b></div></div>"
+    )
+
+
+def _meta(model, found):
+    """Return the facts about model, batch and machine, as a list of terms."""
     import tinynet
+
+    loss, optimizer = found.loss, model.optimizer
 
     facts = [
         ("meta.batch", T("meta.rows", n=len(found.x), shape=code(str(found.x.shape[1:])))),
@@ -206,17 +236,9 @@ def _header(model, found):
         ("meta.versions", f"tinynet {tinynet.__version__} · NumPy {np.__version__} · "
                           f"Python {platform.python_version()}"),
     ]  # fmt: skip
+    facts.append(("loss.after", T("same.batch")))
     items = "".join(f"<div><dt>{T(k)}</dt><dd>{v}</dd></div>" for k, v in facts)
-    down = "down" if loss.after <= loss.before else "up"
-    return (
-        f'<p class="overline">{T("overline")}</p><h1>{T("title", name=esc(model.name))}</h1>'
-        f'<p class="lead">{T("lead")}</p><noscript><p class="lead">{T("lead.static")}</p>'
-        "</noscript>"
-        f'<div class="delta {down}"><div><small>{T("loss.before")}</small>'
-        f"<b>{num('loss.before', loss.before)}</b></div><span aria-hidden='true'>→</span>"
-        f"<div><small>{T('loss.after')}</small><b>{num('loss.after', loss.after)}</b></div>"
-        f'<p class="hint">{T("same.batch")}</p></div><dl class="meta">{items}</dl>'
-    )
+    return f'<dl class="meta">{items}</dl>'
 
 
 def _strip(found):

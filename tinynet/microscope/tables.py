@@ -12,7 +12,7 @@ WIDTH = 132
 
 def as_text(trace) -> str:
     """Return the tables as plain text."""
-    return plain_text(WIDTH, *tables(trace))
+    return plain_text(WIDTH, heading(trace), *tables(trace))
 
 
 def as_html(trace) -> str:
@@ -21,15 +21,19 @@ def as_html(trace) -> str:
     return f'<pre style="{style}">{html.escape(as_text(trace))}</pre>'
 
 
+def heading(trace) -> str:
+    """Return the step in a line: model, rows, loss before and after, optimizer."""
+    loss = trace.loss
+    return (f"{trace.model.name}: {len(trace.x)} rows, {type(loss.loss).__name__} "
+            f"{loss.before:.4f} -> {loss.after:.4f}, step {trace.iteration + 1} of "
+            f"{type(trace.model.optimizer).__name__} at {trace.learning_rate:g}")  # fmt: skip
+
+
 def tables(trace):
     """Return rich tables: forward, backward, update; `console.print` them for colours."""
     from rich.text import Text
 
-    loss = trace.loss
-    head = (f"{trace.model.name}: {len(trace.x)} rows, {type(loss.loss).__name__} "
-            f"{loss.before:.4f} -> {loss.after:.4f}, step {trace.iteration + 1} of "
-            f"{type(trace.model.optimizer).__name__} at {trace.learning_rate:g}")  # fmt: skip
-    up = _table("forward", ("layer", "formula", "shapes"), ("mean", "sd", "zeros"), title=head)
+    up = _table("forward", ("layer", "formula", "shapes"), ("mean", "sd", "zeros"))
     for call in trace.layers:
         y = statistics(call.y[0] if isinstance(call.y, list) else call.y)
         figures = (f"{y['mean']:.4g}", f"{y['sd']:.4g}", f"{100 * y['zeros']:.0f}%")
@@ -48,11 +52,11 @@ def tables(trace):
     return up, down, change
 
 
-def _table(caption, texts, figures, title=None):
-    """Return an empty table with columns of text and of figures."""
+def _table(title, texts, figures):
+    """Return an empty table with columns of text and of figures, its title above it."""
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    table = Table(title=f"\n{title}", title_justify="left")
     for name in texts:
         table.add_column(name, overflow="fold")
     for name in figures:
