@@ -88,6 +88,6 @@ def test_readme_commands_and_files_exist():
     first, second = re.findall(r"```sh\n(.*?)\n```", README, re.S)[:2]
     start = "python3 -m venv .venv && . .venv/bin/activate && pip install -e "
     assert first == start + '".[examples]" && python examples/mnist.py'
-    assert second == start + '".[test]" && pytest'
+    assert second == start + '".[test]" && pytest -n auto'
     for path in re.findall(r"`((?:tinynet|kernels|examples|tests|benches)/[\w/.]*)`", README):
         assert (ROOT / path).exists(), path

@@ -3,6 +3,8 @@
 import io
 import sys
 
+from ..saving.atomic import atomic_write
+
 
 def picture(name, draw):
     """Show or save the figure that draw() returns; do nothing in a script without `--plot`.
@@ -12,7 +14,8 @@ def picture(name, draw):
         draw: a function, called only where the picture is wanted.
     """
     if "--plot" in sys.argv:
-        draw().savefig(name, dpi=150)
+        with atomic_write(name) as file:
+            draw().savefig(file, format="png", dpi=150)
         print(f"saved {name}")
     elif "ipykernel" in sys.modules:
         from IPython.display import Image, display
