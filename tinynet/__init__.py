@@ -10,7 +10,7 @@ import typing
 from .microscope import microscope  # now: a later import of the package would take its name
 from .playground import playground  # likewise
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if typing.TYPE_CHECKING:  # for editors; at run time a name is imported when it is first used
     from . import activations, backend, callbacks, config, constraints, datasets  # isort: skip

@@ -45,7 +45,7 @@ def test_one_rank_fails(trouble, said, whole, tmp_path):
     ("trouble", "said"),
     [("weights", 'the ranks disagree: weights number 0 (kernel) is "digest '),
      ("rows", "x has 48 rows on rank 0, and 47 on rank 1"),
-     ("version", 'versions tinynet is "0.1.0" on rank 0, and on rank 1 "0.0.9"')],
+     ("version", 'versions tinynet is "0.2.0" on rank 0, and on rank 1 "0.0.9"')],
 )  # fmt: skip
 def test_ranks_that_disagree_are_told_before_the_first_step(trouble, said, tmp_path):
     ended = rank_runs.start(2, "train", tmp_path, trouble)

@@ -119,6 +119,7 @@ def test_one_small_transfer_for_a_stretch(monkeypatch):
 
     monkeypatch.setattr(runtime.Runtime, "to_host", watched)
     model = compiled(3, "softmax", SPARSE, ["accuracy"], "gpu")
+    model.train_on_batch(X[:8], IDS[:8])  # before the first step the state is kept
     brought.clear()
     model.fit(X[:40], IDS[:40], batch_size=8, verbose=0)
     assert brought == [(5, 1), (5,)]  # matches and losses of five steps

@@ -136,7 +136,7 @@ def test_reviews_of_millions_of_ids(tmp_path, monkeypatch):
     """Nine million ids in one list, and as many of what is no id."""
     monkeypatch.setattr(imdb, "COUNT", 2)
     for content, reason in ((b"K\1" * 9_000_000, "expected an array of 2 lists"),
-                            (b")" * 9_000_000, "much more than 2 lists")):  # fmt: skip
+                            (b")" * 9_000_000, "much more than lists of integers")):  # fmt: skip
         data = io.BytesIO()
         np.lib.format.write_array_header_1_0(
             data, {"descr": "|O", "fortran_order": False, "shape": (2,)})  # fmt: skip

@@ -1,8 +1,10 @@
 """tinynet.sklearn: scikit-learn's own checks, its tools, and its MLP's numbers."""
 
+import multiprocessing
 import pickle
 import random
 import warnings
+from concurrent.futures import ProcessPoolExecutor
 
 import joblib
 import numpy as np
@@ -56,6 +58,12 @@ def expected_to_fail(estimator):
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_to_fail)
 def test_checks(estimator, check, monkeypatch):
     monkeypatch.setenv("TINYNET_DEVICE", "reference")
+    if check.keywords == {"readonly_memmap": True}:
+        # Twice, after thousands of tests of a session, joblib.load lost its place in the file of
+        # the wrapped classifier (KeyError: 4); in thousands of runs by themselves, never.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            process.submit(check, estimator).result()
+        return
     check(estimator)
 
 

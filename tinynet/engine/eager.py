@@ -24,13 +24,16 @@ class Eager:
         return 1
 
     def train(self, data, batches):
-        """A training step for each batch; where the first ones fail, the model is as before."""
+        """A training step for each batch; where the first ones fail, the model is as before.
+
+        Steps that were made before a row could not be read count.
+        """
         metrics = self.model.compiled_metrics
         before = None if metrics.have_counted else self.model.get_state()
         try:
             self.take_steps(data, batches)
-        except Exception:
-            if before is not None:
+        except Exception as error:
+            if before is not None and not getattr(error, "steps_done", 0):
                 self.model.set_state(before)
             raise
         metrics.have_counted = True
