@@ -347,8 +347,9 @@ def test_what_runs_over_is_stopped_with_all_it_has_started(tmp_path):
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_tests_that_are_stopped_keep_what_they_found(tmp_path):
+def test_tests_that_are_stopped_keep_what_they_found(tmp_path, monkeypatch):
     """Also where they are killed at once, as by a time limit."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # a worker of xdist notes nothing
     (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
     (tmp_path / "test_slow.py").write_text(
         "import os, signal\ndef test_a(): pass\ndef test_b(): assert 1 == 2\n"
