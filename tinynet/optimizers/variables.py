@@ -97,8 +97,7 @@ def of(optimizer):
     """All variables of an optimizer: numbers, averages, accumulated gradients, moments."""
     found = [_attribute(optimizer, "iteration", "step_number", int, whole)]
     if optimizer.schedule is None:
-        found.append(_attribute(optimizer, "learning_rate", "learning_rate", float,
-                                lambda _, value: value))  # fmt: skip
+        found.append(_attribute(optimizer, "learning_rate", "learning_rate", float))
     if optimizer.parameters is None:
         return found
     shared = [((optimizer.average, "average"),), ((optimizer.total, "gradient_accumulator"),)]
@@ -127,7 +126,7 @@ def whole(name, value) -> int:
     return check_integer(name, value, 0)
 
 
-def _attribute(optimizer, name, attribute, kind, checked):
+def _attribute(optimizer, name, attribute, kind, checked=lambda _, value: value):
     full = f"{optimizer.name}: {name}"
     return Part(
         optimizer,
