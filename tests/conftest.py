@@ -128,6 +128,15 @@ def _device_of(item):
     return params.get("device") or ("gpu" if params.get("card") == "gpu" else None)
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium; see tests/support/browsing.py."""
+    from browsing import chromium
+
+    with chromium() as found:
+        yield found
+
+
 @pytest.fixture
 def device(request, monkeypatch):
     """The device that models of this test run on.

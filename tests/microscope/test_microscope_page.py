@@ -2,18 +2,12 @@
 
 import numpy as np
 import pytest
-from browsing import LOCALES, WIDTHS, chromium, visits
+from browsing import LOCALES, WIDTHS, visits
 
 import tinynet
 from tinynet import layers
 from tinynet.microscope import embed
 from tinynet.microscope.markup import texts
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

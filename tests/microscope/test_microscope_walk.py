@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from browsing import LOCALES, WIDTHS, chromium, visits
+from browsing import LOCALES, WIDTHS, visits
 
 import tinynet
 from tinynet import layers
@@ -13,12 +13,6 @@ from tinynet.microscope.markup import texts
 
 PAGES = ("in", "said", "fault", "update", "after")
 AXE = os.environ.get("TINYNET_AXE", "node_modules/axe-core/axe.min.js")  # npm install axe-core
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

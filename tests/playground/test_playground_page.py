@@ -4,16 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from browsing import LOCALES, WIDTHS, chromium, visits
+from browsing import LOCALES, WIDTHS, visits
 
 import tinynet
 from tinynet.playground.page import page as html
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
