@@ -284,6 +284,12 @@ def test_a_rate_at_its_floor_is_not_reduced_again(capsys):
 # -------------------------------------------------------------------------- learning rates
 
 
+@pytest.mark.parametrize("schedule", [3, None, "step", 0.1])
+def test_a_schedule_that_is_no_function(schedule):
+    with pytest.raises(TypeError, match=r"a function of \(epoch, rate\), received"):
+        LearningRateScheduler(schedule)
+
+
 def test_learning_rate_scheduler(capsys):
     model = regression(rate=0.08)
     halve = LearningRateScheduler(lambda epoch, rate: rate / 2, verbose=1)

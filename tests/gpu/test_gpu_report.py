@@ -423,7 +423,7 @@ def test_kernels_after_one_that_fails_are_measured_too(monkeypatch, tmp_path, ca
 def test_a_rehearsal_on_the_stand_in(tmp_path):
     """As on a bare machine: from the source tree, in processes that find nothing else."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests/support/rehearsal")}
-    options = ["--total-minutes", "6", "--batches", "4", "8", "--data", "random", "--rounds", "2",
+    options = ["--total-minutes", "60", "--batches", "4", "8", "--data", "random", "--rounds", "2",
                "--parts", "smoke", "precision", "sweep", "persistent", "kernels"]  # fmt: skip
     done = subprocess.run(
         [sys.executable, "benches/gpu_report.py", *options, "--folder", str(tmp_path)],

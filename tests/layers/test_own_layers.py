@@ -147,3 +147,31 @@ def test_an_activation_with_options_goes_to_keras_and_back(f):
         one.set_weights(values)
         close(one(x), expected["y"])
         assert one.activation.options == f.options
+
+
+def test_a_forward_without_training_computes_the_same_in_both():
+    class Doubled(Layer):
+        def forward(self, x):
+            """Twice x."""
+            return 2 * x
+
+        def backward(self, dy):
+            return 2 * dy
+
+    class Quadrupled(Doubled):
+        def forward(self, x, training=True):
+            return super().forward(super().forward(x), training)
+
+    x = np.arange(6.0, dtype="float32").reshape(2, 3)
+    for training in (False, True):
+        np.testing.assert_array_equal(Doubled()(x, training=training), 2 * x)
+        np.testing.assert_array_equal(Quadrupled()(x, training=training), 4 * x)
+    assert Doubled.forward.__doc__ == "Twice x."
+    for device in ("reference", "cpu"):
+        model = Sequential([Input((3,)), Doubled(), Dense(1, kernel_initializer="ones")])
+        model.compile("sgd", "mse", device=device)
+        model.fit(x, [[0.0], [0.0]], batch_size=2, verbose=0)
+        # by hand: d = 2 x, y = (6, 24), dW = d^T (2 y / 2), W = 1 - 0.01 dW
+        np.testing.assert_allclose(
+            model.layers[-1].kernel.numpy(), 1 - 0.01 * (2 * x.T @ [[6.0], [24.0]]), rtol=1e-6
+        )

@@ -189,6 +189,9 @@ def test_merges_by_lower_case_names_and_operators():
 
 def test_options_that_are_off_and_constraints():
     layers.BatchNormalization(renorm=False, synchronized=False)
+    layers.LayerNormalization(rms_scaling=False)
+    with pytest.raises(ValueError, match="use RMSNormalization"):
+        layers.LayerNormalization(rms_scaling=True)
     x = np.array([[0, 1], [2, 2]])
     for layer, start in (
         (layers.Embedding(3, 2, embeddings_constraint="non_neg"), "embeddings"),

@@ -174,6 +174,9 @@ class LearningRateScheduler(Callback):
     def __init__(self, schedule: Callable[[int, float], float] | Callable[[int], float],
                  verbose: int = 0) -> None:  # fmt: skip
         super().__init__()
+        if not callable(schedule):
+            raise TypeError("LearningRateScheduler: schedule must be a function of (epoch, rate), "
+                            f"received {schedule!r}")  # fmt: skip
         self.schedule, self.verbose = schedule, verbose
         try:
             inspect.signature(schedule).bind(0, 0.0)

@@ -232,7 +232,7 @@ class Coach:
         grows = len(self.history) > 1 and loss > 10 * abs(first) > 0
         if grows or moved > max(30 * size, 3) > 3:
             why = f"the loss has grown from {first:.3g} to {loss:.3g}" if grows else (
-                f"the weights have moved by {moved / size:.0f} times their size"
+                f"the weights have moved by {moved / size:.3g} times their size"
             )  # fmt: skip
             self.say("rate", f"{why}: the learning rate {rate:g} is large for gradients of this "
                      f"scale; try {rate / 100:.1g}")  # fmt: skip

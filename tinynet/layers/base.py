@@ -43,7 +43,7 @@ from ..core.parameters import Parameter, assign_all, claim
 from ..core.versions import Versioned
 from ..core.weights import Weights
 from .building import built_once, check_unchanged
-from .config import own_shape, takes_training
+from .config import own_shape, takes_training, with_training
 from .fixed_dtype import FixedDtype
 from .holding import Holding
 from .input_spec import check_spec
@@ -134,6 +134,8 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
         cls.may_hold = cls.__module__.partition(".")[0] != "tinynet"
         if "build" in vars(cls):
             cls.build = built_once(cls.build)
+        if "forward" in vars(cls):
+            cls.forward = with_training(cls.forward)
 
     def store(self, arguments: dict[str, Any]) -> None:
         """Keep the constructor's arguments, `locals()`, that `config_keys` names as attributes.
@@ -165,7 +167,7 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
             raise NotImplementedError(f"layer {self.name!r} ({type(self).__name__}) needs a "
                                       "forward(x, training=False), or a call(inputs, "
                                       "training=False)")  # fmt: skip
-        return call(x, training=training) if takes_training(type(self)) else call(x)
+        return call(x, training=training) if takes_training(type(self).call) else call(x)
 
     def backward(self, dy: Array) -> Any:
         """Write the gradients of the parameters, return dx; dy is the gradient by the output."""

@@ -9,10 +9,22 @@ from ..core.held import held_layers
 
 
 @functools.cache
-def takes_training(cls):
-    """Whether the class's `call` has an argument `training`."""
-    parameters = inspect.signature(cls.call).parameters
+def takes_training(function):
+    """Whether a class's `call` or `forward` has an argument `training`."""
+    parameters = inspect.signature(function).parameters
     return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def with_training(forward):
+    """Return a class's `forward`, with an argument `training` where it has none."""
+    if takes_training(forward):
+        return forward
+
+    @functools.wraps(forward)
+    def with_argument(self, x, training=False):
+        return forward(self, x)
+
+    return with_argument
 
 
 def own_shape(layer, input_shape):

@@ -79,8 +79,9 @@ class LayerNormalization(RowNormalization):
                  scale: bool = True, beta_initializer: Named = "zeros",
                  gamma_initializer: Named = "ones", beta_regularizer: Named = None,
                  gamma_regularizer: Named = None, beta_constraint: Named = None,
-                 gamma_constraint: Named = None, **options: Any) -> None:  # fmt: skip
-        if options.pop("rms_scaling", False):
+                 gamma_constraint: Named = None, *, rms_scaling: bool = False,
+                 **options: Any) -> None:  # fmt: skip
+        if rms_scaling:
             raise ValueError("LayerNormalization(rms_scaling=True): use RMSNormalization")
         super().__init__(**options)
         self.store(locals())

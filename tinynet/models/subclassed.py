@@ -25,7 +25,7 @@ def graphs_of_call(layer, input_shape):
         TypeError: `call` returns no symbolic tensor, or makes layers with weights of its own.
         Exception: whatever `call` raises.
     """
-    asks = takes_training(type(layer))
+    asks = takes_training(type(layer).call)
     graphs = {mode: _graph(layer, input_shape, {"training": mode} if asks else {})
               for mode in ((False, True) if asks else (False,))}  # fmt: skip
     return {False: graphs[False], True: graphs[asks]}
