@@ -109,6 +109,19 @@ def test_each_mistake_gets_its_line(mistake):
         assert (pathlib.Path(__file__).parents[2] / lesson).exists()
 
 
+def test_the_rate_named_is_the_one_that_did_the_harm():
+    make, x, y, words = MISTAKES["Adam(1)"]
+    model = make()
+
+    def lower(batch, logs):
+        if batch == (len(x) - 1) // 32:  # the last of the first epoch
+            model.optimizer.learning_rate = 0.01
+
+    lowers = keras.callbacks.LambdaCallback(on_train_batch_end=lower)
+    found = lines(model, x, y, callbacks=[lowers])
+    assert any(re.search(words, line) for line in found), found
+
+
 def test_classes_that_are_missing_from_a_split():
     order = np.argsort(IDS, kind="stable")
     make = MISTAKES["pixels under SGD"][0]

@@ -52,6 +52,7 @@ class Coach:
         self.said, self.history, self.entropy = set(), [], None
         self.fresh, self.first_step = model.steps_taken == 0, model.steps_taken
         self.weights = None
+        self.rate = float(model.optimizer.learning_rate)  # the highest yet
 
     def say(self, topic, text):
         """Print a line on a topic, the first time only."""
@@ -151,6 +152,7 @@ class Coach:
         if loss is None or not isinstance(self.model.output_shape, tuple):
             return
         self.history.append((loss, val))
+        self.rate = max(self.rate, float(self.model.optimizer.learning_rate))
         if not math.isfinite(loss):
             self._explain(loss)
             return
@@ -166,7 +168,7 @@ class Coach:
             batch = self.model.batch(self.train, np.arange(min(len(self.train), 32)))
             found = find(self.model, *batch)
             where = "" if found is None else f": {found}"
-        rate, why = self.model.optimizer.learning_rate, ""
+        rate, why = self.rate, ""
         if not {"outputs", "scale"} & self.said:
             why = f" The learning rate {rate:g} is probably too large: try {rate / 100:.1g}."
         self.say("nan", f"the loss is {loss}{where}.{why} TerminateOnNaN(explain=True) stops where "
@@ -228,7 +230,7 @@ class Coach:
             return
         size = float(np.sqrt(np.square(self.weights).mean()))
         moved = float(np.sqrt(np.square(now - self.weights).mean()))
-        rate, first = self.model.optimizer.learning_rate, self.history[0][0]
+        rate, first = self.rate, self.history[0][0]
         grows = len(self.history) > 1 and loss > 10 * abs(first) > 0
         if grows or moved > max(30 * size, 3) > 3:
             why = f"the loss has grown from {first:.3g} to {loss:.3g}" if grows else (
