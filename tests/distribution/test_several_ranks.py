@@ -8,16 +8,22 @@ pytestmark = pytest.mark.skipif(rank_runs.why_not() is not None, reason=str(rank
 
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_they_equal_one_process(ranks):
-    found = rank_runs.result(ranks, "matrix", "compare")
+    """Two have a core each here, and add up all that they exchange in shared memory."""
+    found = rank_runs.result(ranks, "matrix", "compare", 0)
     assert len(found) > 35
     wrong = {name: run for name, run in found.items() if run[0] is None or not run[0] < 1e-12}
     assert not wrong
     assert all(equal for _, equal in found.values())
 
 
+@pytest.mark.parametrize("ranks", [2, 3, 5])
+def test_sums_in_shared_memory(ranks):
+    assert rank_runs.result(ranks, "sums") == []
+
+
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_batches_made_elsewhere(ranks):
-    found = rank_runs.result(ranks, "matrix", "streams")
+    found = rank_runs.result(ranks, "matrix", "streams", 8192)
     assert set(found) == {"PyDataset", "generator"}
     assert max(found.values()) < 1e-12
 

@@ -94,12 +94,34 @@ def shared(case):
         return build.run(tinynet, case, comm.bcast(folder))
 
 
-def matrix(kind):
+def matrix(kind, fewest):
     import rank_matrix
 
-    from tinynet.distribution import DataParallel
+    from tinynet.distribution import DataParallel, shared
+
+    shared.FEWEST_BYTES = int(fewest)
 
     return getattr(rank_matrix, kind)(DataParallel(), world())
+
+
+def sums():
+    """Sums in shared memory, of many lengths one after another: those that are wrong."""
+    from mpi4py import MPI
+
+    from tinynet.distribution import DataParallel, shared
+
+    ranks, wrong = DataParallel().ranks(), []
+    shared.CHUNK_BYTES = 4096
+    add = shared.SharedSum(MPI, world(), ranks._arrive)
+    for dtype in ("float32", "float64"):
+        for count in [0, 1, 2, 511, 512, 513, 1024, 1025, 9000, 3, 2048, *range(1000, 1100)]:
+            every = [np.random.default_rng([count, rank]).integers(-99, 99, count).astype(dtype)
+                     for rank in range(ranks.size)]  # fmt: skip
+            array = every[ranks.rank]
+            expected = sum(every)  # of integers, so in any order
+            add(array.reshape(-1, 1) if count % 2 else array)
+            wrong += [] if np.array_equal(array, expected) else [[dtype, count]]
+    return wrong
 
 
 def cards():

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.devices import limit_threads, usable_cores
 from ..core.ranks import Alone, Part
 from .failures import Failures
+from .shared import SharedSum
 
 PROBE = 0.2  # seconds between two looks whether another rank has ended
 SLEEP = 5e-5  # seconds
@@ -29,6 +30,8 @@ class MpiRanks(Alone):
         threads: of this rank.
     """
 
+    shared_sum = None  # a SharedSum where all ranks are on one machine, with a core each
+
     def __init__(self, mpi, synchronize, output):
         self.mpi, self.synchronize, self.output = mpi, synchronize, output
         self.comm = mpi.COMM_WORLD.Dup()
@@ -40,6 +43,8 @@ class MpiRanks(Alone):
         machine.Free()
         self.spins = SPINS if cores >= 1 else 0
         self.failures = Failures(self)
+        if self.local_size == self.size > 1 and min(self.comm.allgather(self.spins)):
+            self.shared_sum = SharedSum(mpi, self.comm, self._arrive)
         _take_card(self.local)
         if output == "first" and self.rank > 0:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as long as the process lasts
@@ -47,9 +52,10 @@ class MpiRanks(Alone):
     def describe(self):
         library = self.mpi.Get_library_version().split("\n")[0].replace("\t", " ").strip("\0 ")
         statistics = "of all ranks" if self.synchronize else "of each rank"
+        way = "by messages" if self.shared_sum is None else "in shared memory"
         return (f"rank {self.rank} of {self.size}, {self.threads} "
                 f"{'thread' if self.threads == 1 else 'threads'} each, connected by {library}, "
-                f"gradients summed once per step, batch statistics {statistics}")  # fmt: skip
+                f"gradients summed once per step {way}, batch statistics {statistics}")  # fmt: skip
 
     # --------------------------------------------------------------------------- rows of a batch
 
@@ -87,7 +93,9 @@ class MpiRanks(Alone):
         It does not raise: a rank that can't take part ends all of them.
         """
         try:
-            if self.spins:
+            if self.shared_sum is not None and self.shared_sum.takes(array):
+                self.shared_sum(array)
+            elif self.spins:
                 self._arrive()
                 self.comm.Allreduce(self.mpi.IN_PLACE, array)
             else:
