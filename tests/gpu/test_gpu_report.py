@@ -432,7 +432,7 @@ def test_a_rehearsal_on_the_stand_in(tmp_path):
     assert done.returncode == 0, done.stdout + (tmp_path / "log.txt").read_text()
     report = report_of(tmp_path)
     assert report["verdicts"][0] == (
-        "pass          the card computes what the reference does: graphs, persistent agree"
+        "pass          the card computes what the reference does: graphs, persistent, tf32x3 agree"
     )
     sweep = report["parts"]["sweep"]["found"]
     assert {(m["batch"], m["round"]) for m in sweep["measurements"]} == {
