@@ -122,7 +122,8 @@ def test_exclusive_gives_the_lock_back_after_an_error():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork with threads
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning")  # JAX's, where another test imported it
 def test_a_child_finds_every_lock_free():
     part, held, done = Part(), threading.Event(), threading.Event()
 

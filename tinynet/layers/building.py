@@ -10,6 +10,7 @@ import numpy as np
 from ..core.graph import is_list_of_shapes
 from ..core.parameters import Parameter
 from ..core.undo import undone_on_error
+from ..random import own_stream
 
 if TYPE_CHECKING:
     from ..configs.types import T
@@ -67,15 +68,20 @@ def _any_rows(shape):
 
 
 def check_unchanged(layer):
-    """Raise if an option was changed that decides the weights' shapes, after they were made.
+    """Raise if an option was changed to what the constructor refuses, or to what the weights don't
+    fit.
 
     Raises:
-        ValueError: says which weights `build` would make now.
+        TypeError, ValueError: the constructor's; or says which weights `build` would make now.
     """
-    if layer.unchanged is layer.version or layer.may_hold or not layer.own_parameters:
+    if layer.unchanged is layer.version or layer.may_hold:
         return
+    options = {key: getattr(layer, key) for key in layer.config_keys}
+    if options:
+        with own_stream(0):
+            type(layer)(name=layer.name, **options)
     now = [(p.name, p.shape) for p in layer.own_parameters]
-    wanted = _wanted_weights(layer)
+    wanted = _wanted_weights(layer) if now else []
     if wanted != now:
         raise ValueError(f"layer {layer.name!r} was changed: its weights are {_words(now)}, and by "
                          f"its present options would be {_words(wanted)}; make a new "

@@ -8,12 +8,22 @@ import json
 
 import numpy as np
 
-from .. import losses, metrics, optimizers
+from .. import (
+    activations,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+)
 from ..configs.custom_objects import custom_object_scope, get_registered_name
 from ..configs.keras import check_shape
 from ..configs.registry import Registry, config_of, is_custom
 from ..core.parameters import allow
 from ..layers.base import _registry as layer_registry
+from ..random import own_stream
 from .hdf5 import keras_2
 
 KERAS_VERSION = "3.15.1"  # whose formats these are
@@ -22,6 +32,11 @@ MOST_LAYERS = 1000  # in one file, and as many calls of layers
 MOST_PARTS = 20_000  # of how a model is compiled
 MOST_COUNTS = 1 << 25  # bytes that its metrics take
 
+OWN = {f"keras.{module.__name__.partition('.')[2]}": module for module in (
+    activations, constraints, initializers, layers, losses, metrics, optimizers,
+    optimizers.schedules, regularizers,
+)}  # fmt: skip
+
 models = Registry("model", "models")  # the model classes: they register themselves
 
 
@@ -29,9 +44,16 @@ models = Registry("model", "models")  # the model classes: they register themsel
 
 
 def model_config(model) -> dict:
-    """Return everything but the weights, as Keras 3 writes it."""
+    """Return everything but the weights, as Keras 3 writes it.
+
+    Raises:
+        TypeError, ValueError: it could not be loaded again, because something was changed after it
+            was made, to what its constructor refuses.
+    """
     for leaf in model.leaves():
-        leaf.check_unchanged()  # else the file could not be loaded
+        leaf.check_unchanged()
+    for part in (model, *model.parts()):
+        _check_names(part)
     own = type(model).__module__.startswith("tinynet.")
     config = {
         "module": getattr(type(model), "keras_module", "keras") if own else type(model).__module__,
@@ -43,7 +65,41 @@ def model_config(model) -> dict:
         config["build_config"] = {"input_shape": model.input_shape}
     if model.optimizer is not None:
         config["compile_config"] = model.get_compile_config()
+    _check_made_again(config)
     return config
+
+
+def _check_names(part):
+    names = [layer.name for layer in getattr(part, "layers", ())]
+    for name in (part.name, *names):
+        if not isinstance(name, str) or not name or names.count(name) > 1:
+            raise ValueError(f"{part.name!r} holds {names}: names of layers must be strings, and "
+                             "unique")  # fmt: skip
+
+
+def _check_made_again(config):
+    """Raise unless tinynet can make its own objects of their configs again."""
+    if isinstance(config, dict) and config.get("module") in OWN and not _holds_custom(config):
+        try:
+            with own_stream(0):
+                OWN[config["module"]].deserialize(config)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{config['class_name']} could not be loaded again: "
+                             f"{error}") from error  # fmt: skip
+    else:
+        for part in _parts(config):
+            _check_made_again(part)
+
+
+def _holds_custom(config):
+    own = isinstance(config, dict) and (config.get("class_name") == "function" or is_custom(config))
+    return own or any(map(_holds_custom, _parts(config)))
+
+
+def _parts(config):
+    if isinstance(config, dict):
+        return config.values()
+    return config if isinstance(config, (list, tuple)) else ()
 
 
 def keras_layers(config):
