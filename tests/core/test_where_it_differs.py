@@ -46,6 +46,9 @@ TESTED = {
         "parity/purpose::negative_patience",
         "parity/purpose::best_only_means_best",
     ],
+    "`on_predict_batch_end` gets": [
+        "parity/callback_purposes::outputs_that_are_a_dict_are_one_log",
+    ],
     "A learning rate that was read": [f"{HERE}::test_a_rate_that_was_read"],
     "One `set_random_seed`": [
         "engine/test_fit_order::test_the_same_seed_gives_the_same_bits",

@@ -152,3 +152,19 @@ def a_generator_is_not_rewound(case):
         assert abs(first - second) > 1e-3
 
     return check
+
+
+@purpose
+def outputs_that_are_a_dict_are_one_log(case):
+    """logs["outputs"] of on_predict_batch_end; Keras puts the dict's own entries into the logs."""
+    head = {**case["layers"].pop(), "name": "one"}
+    case["outputs"] = {"as": "dict", "heads": [head, {**head, "name": "two"}], "after": "both"}
+    recorder = new("callbacks.Recorder", hooks=["on_predict_batch_end"])
+    case["calls"] = [{"call": "predict", "x": {"array": "x"}, "batch_size": 1000,
+                      "callbacks": [recorder]}]  # fmt: skip
+
+    def check(theirs, ours):
+        assert theirs["events"] == ["on_predict_batch_end 0 one,two"]
+        assert ours["events"] == ["on_predict_batch_end 0 outputs"]
+
+    return check

@@ -33,6 +33,8 @@ def several_outputs(d, case):
         for callback in call.get("callbacks", ()):
             for key in {"monitor", "name"} & set(callback):
                 callback[key] = renamed(callback[key])
+            if form == "dict" and "hooks" in callback:  # see `outputs_that_are_a_dict_are_one_log`
+                callback["hooks"] = [h for h in callback["hooks"] if h != "on_predict_batch_end"]
             if "monitor" in callback:  # Keras does not know what rises under such a name
                 callback.setdefault("mode", "min")
 
