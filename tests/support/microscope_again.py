@@ -299,7 +299,7 @@ def numbers_of(html):
 
 def data_of(html):
     """What is embedded in the page."""
-    text = re.search(r'<script type="application/json" id="step">(.*?)</script>', html, re.S)[1]
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)[1]
     return json.loads(text.replace("<\\/", "</"))
 
 

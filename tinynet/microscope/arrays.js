@@ -1,7 +1,7 @@
-const S = JSON.parse(document.getElementById("step").textContent);
+const read = id => JSON.parse(document.getElementById(id).textContent);
+const S = { ...read("data"), text: read("words") };
 const $ = (q, root = document) => root.querySelector(q);
 const $$ = (q, root = document) => [...root.querySelectorAll(q)];
-const state = { n: S.story.worst, pixel: null, unit: null };
 
 // ------------------------------------------------------------------------------------- numbers
 
@@ -62,6 +62,18 @@ const plain = (key, parts = {}) => fill(S.text[key][korean() ? "ko" : "en"], par
 const table = (head, rows, kind = "stats") =>
   `<div class="scroll" tabindex="0"><table class="${kind}"><thead><tr>${head.map(h => `<th scope="col">${h}</th>`).join("")}</tr></thead><tbody>${
     rows.map(r => `<tr><th scope="row">${r[0]}</th>${r.slice(1).map(c => `<td>${c}</td>`).join("")}</tr>`).join("")}</tbody></table></div>`;
+
+function languages(changed) { // calls `changed` now, and whenever the other language is chosen
+  const wanted = document.documentElement.dataset.language || navigator.language || "";
+  const listen = () => {
+    document.documentElement.lang = korean() ? "ko" : "en";
+    changed();
+  };
+  if (wanted.startsWith("ko")) $("#language-ko").checked = true;
+  $$(".language").forEach(radio => radio.addEventListener("change", listen));
+  listen();
+}
+
 const bar = (share, kind) => `<span class="bar ${kind}" aria-hidden="true"><i style="width:${(100 * Math.min(1, share)).toFixed(1)}%"></i></span>`;
 
 // -------------------------------------------------------------------------------------- colours

@@ -65,7 +65,7 @@ function taught() { // the followed unit j and its column of the weights, in eve
     }
     return null;
   };
-  return { L, l, p, j, w: column(p.w), g: column(p.g, after.g), after: column(p.after, after.after) };
+  return { L, l, p, j, w: column(p.w, after.w), g: column(p.g, after.g), after: column(p.after, after.after) };
 }
 
 function unitField(t) {
@@ -95,6 +95,11 @@ function comesBack(t, n) {
   const end = plainSlope ? say("story.fault.slope", { s: num(rowOf(t.l.slope, n)[t.j]), d: own, sum: num(total) }) :
     say("story.fault.through", { d: own, layers: [...columns[c].layers].reverse().map(L => esc(S.layers[L].name)).join(", ") });
   return table([T("story.above"), "W", "dz", "W · dz"], rows, "stats back") + end;
+}
+
+function proofs() { // links to the cards that prove the step; a moment of a film has none
+  const links = ["check", "peer", "whatif"].filter(id => document.getElementById(id)).map(id => `<a href="#${id}">${T(`strip.${id}`)}</a>`);
+  return links.length ? `${T("story.after.then")} ${links.join(" · ")}` : T("story.after.moment");
 }
 
 const TELL = {
@@ -157,7 +162,7 @@ const TELL = {
     const a = lossOf(n), b = lossOf(n, "values_after"), better = b < a;
     const text = say(right === null || loss.family !== "softmax" ? "story.after.numbers" : "story.after.class", { right, p: right === null ? "" : num(p[right]), q: right === null ? "" : num(q[right]), d: right === null ? "" : num(q[right] - p[right]) }) +
       say(better ? "story.after.better" : "story.after.worse", { a: num(a), b: num(b), d: num(Math.abs(b - a)), before: num(loss.before), after: num(loss.after), count: S.count });
-    box.insertAdjacentHTML("beforeend", `<div class="two"><div>${text}<p class="hand">${T("story.after.then")} <a href="#check">${T("strip.check")}</a> · <a href="#peer">${T("strip.peer")}</a> · <a href="#whatif">${T("strip.whatif")}</a></p></div><div>${
+    box.insertAdjacentHTML("beforeend", `<div class="two"><div>${text}<p class="hand">${proofs()}</p></div><div>${
       bars(T("story.after.bars"), shown, [{ values: shown.map(k => p[k]), kind: "was" }, { values: shown.map(k => q[k]), kind: "now" }], outputNote(n))}</div></div>`);
   },
 };

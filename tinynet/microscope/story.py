@@ -75,7 +75,7 @@ def _step(p):
 
 
 def _columns_after(found, L, data, arrays):
-    """Return keys of the weights' "g" and "after" of the units that samples blame most.
+    """Return keys of the weights' "w", "g" and "after" of the units that samples blame most.
 
     They are there whole on a page that is large enough, then these are None.
     """
@@ -85,7 +85,7 @@ def _columns_after(found, L, data, arrays):
     size = np.abs(d[: data["rows"]]).reshape(data["rows"], -1, d.shape[-1]).max(axis=1)
     units = np.unique(size.argmax(axis=1))
     p, told = found.parameters[data["params"][k]["path"]], {}
-    for name, array in (("g", p.gradient), ("after", p.after)):
+    for name, array in (("w", p.before), ("g", p.gradient), ("after", p.after)):
         whole = "f" not in arrays.entries[data["params"][k][name]]
         rows = range(len(array))
         told[name] = None if whole else arrays.add(array[:, units], array.shape, rows, units)
