@@ -9,17 +9,17 @@ const TYPES = { f4: Float32Array, f8: Float64Array, u1: Uint8Array, i1: Int8Arra
   i2: Int16Array, i4: Int32Array, u4: Uint32Array };
 const decoded = {};
 
+function unpacked(text, Type = Uint8Array) { // the numbers that base64 stands for
+  const raw = atob(text), bytes = new Uint8Array(raw.length);
+  for (let k = 0; k < raw.length; k++) bytes[k] = raw.charCodeAt(k);
+  return new Type(bytes.buffer);
+}
+
 function A(key) { // an array of the step: data, rows, cols, at(row, column)
   if (key == null) return null;
   if (decoded[key]) return decoded[key];
   const e = S.arrays[key], size = e.s.reduce((a, b) => a * b, 1);
-  let data;
-  if ("c" in e) data = new TYPES[e.d](size).fill(e.c);
-  else {
-    const text = atob(e.b), bytes = new Uint8Array(text.length);
-    for (let k = 0; k < text.length; k++) bytes[k] = text.charCodeAt(k);
-    data = new TYPES[e.d](bytes.buffer);
-  }
+  const data = "c" in e ? new TYPES[e.d](size).fill(e.c) : unpacked(e.b, TYPES[e.d]);
   const cols = e.s.length ? e.s[e.s.length - 1] : 1, rows = cols ? size / cols : 0;
   const full = e.f || null, i = full && e.j ? e.i : null, j = full ? e.j || e.i : null;
   const placeI = i && new Map(i.map((v, k) => [v, k])), placeJ = j && new Map(j.map((v, k) => [v, k]));

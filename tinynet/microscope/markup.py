@@ -52,8 +52,13 @@ def esc(text) -> str:
 
 def T(key, **parts) -> str:
     """Return the text of `key` in all languages; `parts` are HTML."""
+    return spoken(texts()[key], **parts)
+
+
+def spoken(words, **parts) -> str:
+    """Return words, language -> text, of which the page shows one language."""
     return "".join(
-        f'<span lang="{lang}">{texts()[key][lang].format(**parts)}</span>' for lang in LANGUAGES
+        f'<span lang="{lang}">{words[lang].format(**parts)}</span>' for lang in LANGUAGES
     )
 
 

@@ -18,6 +18,7 @@ from .trace import prepare, run
 from .whatif import what_if
 
 PAGE_BYTES = 4_900_000
+MOMENT_SHARE = 0.6  # of a moment's arrays: activations, so that it has some samples
 PARTS = ("the step", "numeric check", "what if", "Keras", "the page")  # what takes the time
 SCRIPTS = ("arrays.js", "maps.js", "network.js", "story.js", "pages.js", "details.js", "sample.js",
            "weight.js", "loss.js", "start.js")  # fmt: skip
@@ -107,9 +108,9 @@ def page(model, x, y, sample_weight=None, *, keras="auto", entries=6, seed=0,
 
 @exclusive
 def moment(model, x, y, sample_weight=None, *, most) -> dict:
-    """Return the parts of the page without its proofs, for a film; `most` bytes, about."""
+    """Return the parts of the page without its proofs, for a film, with `most` bytes of arrays."""
     _, found, after = _steps(model, x, y, sample_weight)
-    return build(model, found, after, None, most)
+    return _render(model, found, after, None, most, shown=MOMENT_SHARE)
 
 
 def _peer(model, found, keras):
@@ -124,28 +125,26 @@ def _peer(model, found, keras):
         return {"reason": esc(reason)}
 
 
-def build(model, found, after, proofs, most=None) -> dict:
-    """Return the page's parts; arrays are cut where it would have more than `most` bytes.
+def build(model, found, after, proofs) -> dict:
+    """Return the page's parts; arrays are cut where it would have more than PAGE_BYTES.
 
     Args:
         model, found, after: the model; the step, and its batch at the new weights.
         proofs: what the cards after the update show (checked, cases, peer, seed), or None.
-        most: PAGE_BYTES where it is None.
     """
-    most = PAGE_BYTES if most is None else most
-    budget = most * 7 // 10  # base64 takes 4 bytes for 3, the rest is text
+    budget = PAGE_BYTES * 7 // 10  # base64 takes 4 bytes for 3, the rest is text
     for _ in range(3):
         parts = _render(model, found, after, proofs, budget)
-        excess = sum(len(part.encode("utf-8")) for part in parts.values()) - most
+        excess = sum(len(part.encode("utf-8")) for part in parts.values()) - PAGE_BYTES
         if excess <= 0:
             break
         budget = max(budget - excess * 3 // 4 - 20_000, 100_000)
     return parts
 
 
-def _render(model, found, after, proofs, budget):
+def _render(model, found, after, proofs, budget, shown=embed.ACTIVATIONS):
     arrays, cite = embed.Arrays(), Citations()
-    data = _data(found, arrays, budget)
+    data = _data(found, arrays, budget, shown)
     data["story"] = story.tell(found, after, data, arrays)
     count = len(found.layers)
     stops = [losses.batch(found, data)]
@@ -177,14 +176,14 @@ def _render(model, found, after, proofs, budget):
     }
 
 
-def _data(found, arrays, budget):
+def _data(found, arrays, budget, shown):
     """Return what the page's script reads, and a test recomputes the page from."""
     N = len(found.x)
-    R = embed.rows_that_fit(found, budget)
+    R = embed.rows_that_fit(found, shown * budget)
     loss, per = found.loss, len(found.loss.w) // N
     data = {"count": N, "rows": R, "layers": embed.layers(found, arrays, R),
-            "params": embed.parameters(found, arrays, budget),
-            "image": _image(found.x.shape[1:])}  # fmt: skip
+            "params": embed.parameters(found, arrays, (1 - shown) * budget),
+            "image": image_of(found.x.shape[1:])}  # fmt: skip
     data["loss"] = {
         "name": type(loss.loss).__name__, "family": losses.family(loss), "fused": loss.fused,
         "ids": bool(loss.loss.integer_targets), "y": arrays.add(loss.y[: R * per]),
@@ -200,7 +199,7 @@ def _data(found, arrays, budget):
     return data
 
 
-def _image(row):
+def image_of(row):
     """Return (height, width) if a row looks like a picture of one channel."""
     if len(row) == 3 and row[2] == 1:
         row = row[:2]
