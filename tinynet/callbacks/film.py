@@ -91,7 +91,8 @@ class Film(Callback):
     def set_state(self, state: State) -> None:
         self.frames, self.epochs = state["frames"], state["epochs"]
         self.shared, self.moments = state["shared"], set(state["moments"])
-        self._plan(state["first_epoch"])
+        if state["first_epoch"] is not None:  # else no epoch had begun
+            self._plan(state["first_epoch"])
 
     def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params)
@@ -106,8 +107,7 @@ class Film(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self.first_epoch is None:
             self._plan(epoch)
-            if not self.model.resumed:
-                self._take(0, float(epoch))
+            self._take(0, float(epoch))
 
     def _plan(self, first_epoch):
         """Choose after which steps frames are due, now that the number of the first epoch is known.

@@ -24,7 +24,7 @@ def _grown(steps, epochs, share):
     while at < end:
         interval = max(1, round(at * share))
         at = min(at + interval, end)
-        if 2 * interval >= steps:
+        if 2 * interval > steps:
             at = min(max(1, round(at / steps)) * steps, end)
             if due and at <= due[-1]:
                 at = min(due[-1] // steps * steps + steps, end)
