@@ -28,6 +28,7 @@ function tell() { // what is told in words: the slider, and the numbers at the t
   time.value = at;
   time.setAttribute("aria-valuetext", words);
   const facts = [[T("now.epoch"), epochOf(f)], [T("now.step"), f.at], [T("now.loss"), said(f.logs.loss)]];
+  $("#nan").innerHTML = f.logs.loss === null ? T("now.nan") : "";
   if (name) facts.push([esc(name), asMetric(name, f.logs[name])]);
   $("#now").innerHTML = facts.map(([k, v]) => `<div><dt>${k}</dt><dd>${v}</dd></div>`).join("");
 }
