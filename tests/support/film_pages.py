@@ -46,11 +46,15 @@ def filmed(model, x, y, folder, **options):
     return data_of(keras.microscope.film(model, x, y, folder / "film.html", **options))
 
 
-def data_of(path):
+def embedded(html):
     """What is embedded in a film's page."""
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>',
-                      path.read_text("utf-8"), re.S)  # fmt: skip
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)
     return json.loads(found[1].replace("<\\/", "</"))
+
+
+def data_of(path):
+    """The same of a file."""
+    return embedded(path.read_text("utf-8"))
 
 
 def numbers(text, dtype):

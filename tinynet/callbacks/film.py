@@ -11,8 +11,10 @@ from ..film.moments import wanted
 from ..film.page import page
 from ..film.schedule import schedule
 from ..film.watch import Watch
+from ..microscope.markup import finite
 from ..saving.atomic import atomic_write
 from ..showing.page import Page
+from ..showing.widget import page_widget
 from .base import Callback
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class Film(Callback):
 
     Args:
         x, y, sample_weight: data to look at, as for `fit`; usually the training data.
-        path: of the page; an existing file is replaced, whole or not at all.
+        path: of the page; an existing file is replaced, whole or not at all. None: no file.
         rows: how many rows to look at, chosen at random once.
         frames: how many to take at most, 8 to 400.
         seed: of the choice of rows.
@@ -62,9 +64,9 @@ class Film(Callback):
 
     epochs: list[dict[str, Any]]
     frames: list[dict[str, Any]]
-    path: Page
+    path: Page | None
 
-    def __init__(self, x: ArrayLike, y: ArrayLike, path: Path = "film.html", *,
+    def __init__(self, x: ArrayLike, y: ArrayLike, path: Path | None = "film.html", *,
                  sample_weight: ArrayLike = None, rows: int = 256, frames: int = 80,
                  seed: int = 0) -> None:  # fmt: skip
         super().__init__()
@@ -75,8 +77,8 @@ class Film(Callback):
             raise ValueError(f"Film: frames must be an int <= {MOST}, received {frames!r}")
         self.data: Any = (x, y, sample_weight)
         self.rows, self.most_frames, self.seed = rows, frames, seed
-        self.path = Page(path)
-        self.listeners: list[Any] = []  # called with each new frame, or epoch
+        self.path = None if path is None else Page(path)
+        self.widgets: list[Any] = []
         self._clear()
 
     def _clear(self):
@@ -107,6 +109,8 @@ class Film(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self.first_epoch is None:
             self._plan(epoch)
+            for widget in self.widgets:
+                widget.show(self.page(live=True))
             self._take(0, float(epoch))
 
     def _plan(self, first_epoch):
@@ -127,7 +131,7 @@ class Film(Callback):
         known = {"epoch": epoch + 1, **numbers}
         self.epochs.append(known)
         self.unwritten = True
-        self._tell({"epoch": known})
+        self._tell(epoch=known)
         self._look(epoch, self.steps)
 
     def _look(self, epoch, batch, last=False):
@@ -149,11 +153,11 @@ class Film(Callback):
                 self.moments = wanted(len(own), len(self.due) + 1)
         self.frames.append(frame)
         self.unwritten = True
-        self._tell({"frame": frame})
+        self._tell(frame=frame, shared=self.shared if frame["moment"] else None)
 
-    def _tell(self, message):
-        for listener in self.listeners:
-            listener(message)
+    def _tell(self, **message):
+        for widget in self.widgets:
+            widget.send(finite(message))
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self.epochs:  # a later callback may have stopped it
@@ -164,9 +168,34 @@ class Film(Callback):
         if self.unwritten and self.frames:  # an error, or Ctrl-C
             self.write()
 
-    def write(self) -> Page:
+    def page(self, live: bool = False) -> str:
+        """Return the page's HTML with the frames that there are; `live`, if more will come."""
+        header = {"name": "model", "rows": self.rows} if self.watch is None else self.watch.header()
+        return page(header, self.frames, self.epochs, self.shared, live)
+
+    def write(self) -> Page | None:
         """Write the page with the frames that there are, and return its path."""
-        with atomic_write(self.path) as file:
-            file.write(page(self.watch.header(), self.frames, self.epochs, self.shared).encode())
-        self.unwritten = False
+        text, self.unwritten = self.page(), False
+        for widget in self.widgets:
+            widget.page = text  # of views that are opened from now on
+        if self.path is not None:
+            with atomic_write(self.path) as file:
+                file.write(text.encode("utf-8"))
         return self.path
+
+    def widget(self) -> Any:
+        """Return the film as a notebook's widget, which is live while `fit` runs.
+
+            film = keras.callbacks.Film(x, y)
+            film.widget()                                # in a cell of its own
+            model.fit(x, y, callbacks=[film])            # in the next one
+
+        Frames appear as they are taken. A view that is opened while `fit` runs has the later ones,
+        and one that is opened afterwards has all.
+
+        Raises:
+            ImportError: anywidget is missing; says how to install it.
+        """
+        widget = page_widget(self.page(live=not self.frames), "film")
+        self.widgets.append(widget)
+        return widget

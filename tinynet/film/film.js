@@ -65,7 +65,7 @@ function add(message) { // a frame or an epoch of a training that goes on
   const follows = at >= FRAMES.length - 1;
   if (message.shared) S.shared = message.shared;
   if (message.epoch) EPOCHS.push(message.epoch);
-  if (message.frame) FRAMES.push(message.frame);
+  if (message.frame && !FRAMES.some(f => f.at >= message.frame.at)) FRAMES.push(message.frame);
   measure();
   goTo(follows ? FRAMES.length - 1 : at);
 }

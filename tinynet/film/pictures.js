@@ -126,7 +126,7 @@ let unitsShow = "change";
 function unitValues(k) { // of unit k in this frame, and their largest |value|
   const U = S.units, size = U.shape[0] * U.shape[1], of = (f, text, Type) => unpacked(f[text], Type).subarray(k * size, (k + 1) * size);
   const moved = Array.from(of(frame(), "units", Int8Array), v => v === -128 ? NaN : v / 127 * frame().tops[k]);
-  const values = U.of === "weights" && unitsShow === "weights" ? Array.from(of(FRAMES[0], "start", Float32Array), (w, i) => w + moved[i]) : moved;
+  const values = FRAMES[0].start && unitsShow === "weights" ? Array.from(of(FRAMES[0], "start", Float32Array), (w, i) => w + moved[i]) : moved;
   return [values, Math.max(0, ...finite(values.map(Math.abs)))];
 }
 
@@ -135,13 +135,13 @@ function units() {
   panel.hidden = !U;
   if (!U) return;
   const [h, w] = U.shape, size = h * w, choice = $(".choice", panel);
-  choice.hidden = U.of !== "weights";
+  choice.hidden = !FRAMES[0].start; // of a view that came late to a training, too
   for (const b of $$("button", choice)) b.setAttribute("aria-pressed", b.dataset.of === unitsShow);
   if (box.childElementCount !== U.shown) {
     box.className = `unit-list ${h > 1 ? "" : "rows"}`;
     box.innerHTML = Array.from({ length: U.shown }, (_, k) => `<figure class="one">${U.of === "curve" ? "<svg viewBox='0 0 100 40' preserveAspectRatio='none' aria-hidden='true'><path class='rule' d='M0 20H100'/><path class='line'/></svg>" : "<canvas aria-hidden='true'></canvas>"}<figcaption>${T("units.unit", { k })} <small></small></figcaption></figure>`).join("");
   }
-  $(".note", panel).innerHTML = T(`units.${U.of === "weights" ? unitsShow : U.of}`, { layer: `<code>${esc(U.layer)}</code>`, shown: U.shown, count: U.count });
+  $(".note", panel).innerHTML = T(`units.${FRAMES[0].start ? unitsShow : U.of === "weights" ? "change" : U.of}`, { layer: `<code>${esc(U.layer)}</code>`, shown: U.shown, count: U.count });
   $$(".one", box).forEach((figure, k) => {
     const [row, top] = unitValues(k), canvas = $("canvas", figure);
     $("small", figure).textContent = `±${said(top)}`;

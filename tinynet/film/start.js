@@ -23,6 +23,7 @@ languages(whole);
 addEventListener("resize", whole);
 dark.addEventListener("change", whole);
 if (S.live) addEventListener("message", event => {
+  if (event.source !== parent) return;
   add(event.data);
   if (FRAMES.length) whole();
 });

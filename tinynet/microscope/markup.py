@@ -24,15 +24,16 @@ def asset(name, folder=ASSETS) -> str:
 
 def dump(value) -> str:
     """Return a value as JSON for a script element; NaN and infinity, which it lacks, as null."""
-    text = json.dumps(_finite(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(finite(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.replace("</", "<\\/")
 
 
-def _finite(value):
+def finite(value):
+    """Return plain values with None for NaN and infinity, which JSON can't hold."""
     if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
+        return {k: finite(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
+        return [finite(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
