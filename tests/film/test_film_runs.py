@@ -9,6 +9,7 @@ from film_pages import IDS, PLANE, classifier, data_of, filmed
 
 import tinynet as keras
 from tinynet import layers
+from tinynet.__main__ import main
 from tinynet.callbacks import BackupAndRestore, Callback, EarlyStopping, Film
 
 BYTES = 8_000_000
@@ -112,6 +113,13 @@ def test_a_fit_that_stops_early_ends_with_its_last_frame(first, tmp_path):
     assert last["moment"]
 
 
+def test_a_fit_that_stops_within_an_epoch_ends_there(tmp_path):
+    film = Film(PLANE, IDS, tmp_path / "film.html", frames=8)
+    noisy().fit(PLANE, IDS, epochs=9, batch_size=8, verbose=0, callbacks=[film, Stop(13)])
+    assert (film.frames[-1]["at"], film.frames[-1]["epoch"]) == (13, 2.6)
+    assert film.frames[-1]["moment"]
+
+
 def test_a_generator_without_an_end_and_later_epochs(tmp_path):
     def batches():
         for k in range(9):
@@ -156,6 +164,27 @@ def test_of_several_ranks_the_first_records(tmp_path):
     assert films[1].frames == []
     assert (tmp_path / "film-0.html").exists()
     assert not (tmp_path / "film-1.html").exists()
+
+
+def test_the_command_films_a_new_model_or_that_of_a_script(tmp_path, capsys):
+    script, out = tmp_path / "own.py", tmp_path / "own.html"
+    script.write_text(
+        "import numpy as np\nimport tinynet as keras\nfrom tinynet.layers import Dense\n"
+        "x = np.linspace(-1, 1, 20)[:, None]\ny = x**2\n"
+        "model = keras.Sequential([Dense(4, 'tanh'), Dense(1)], name='own')\n"
+        "model.compile('adam', 'mse', device='reference')\n"
+    )
+    main(["film", str(script), "--out", str(out), "--epochs", "2", "--batch", "10"])
+    data = data_of(out)
+    assert (data["name"], data["picture"]["kind"]) == ("own", "curve")
+    assert [f["at"] for f in data["frames"]] == [0, 1, 2, 3, 4]
+    assert "open it in a browser" in capsys.readouterr().out
+    script.write_text("model = x = y = 3")
+    with pytest.raises(SystemExit):
+        main(["film", str(script)])
+    main(["film", "--data", "mnist_small", "--layers", "8", "--epochs", "1", "--batch", "500",
+          "--out", str(out)])  # fmt: skip
+    assert data_of(out)["units"]["count"] == 8
 
 
 def sized(sizes, frames, folder):

@@ -7,14 +7,7 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 from ..configs.checks import check_integer
-from ..film.moments import wanted
-from ..film.page import page
-from ..film.schedule import schedule
-from ..film.watch import Watch
-from ..microscope.markup import finite
-from ..saving.atomic import atomic_write
 from ..showing.page import Page
-from ..showing.widget import page_widget
 from .base import Callback
 
 if TYPE_CHECKING:
@@ -34,9 +27,9 @@ class Film(Callback):
     The page plays, pauses and is scrubbed: losses and metrics, the model's outputs (a plane for
     two features, a curve for one, else the samples that it gets wrong, or outputs against targets),
     what each unit of the first Dense layer looks for, and every array's gradient, update ratio and
-    dead units move together. Any moment opens as a microscope step: the first `moment_rows` of the
-    rows make a step there, with its story and all its numbers. Where not every frame can, because
-    the page stays under 8 MB, the nearest one that can is opened.
+    dead units move together. Any moment opens as a microscope step: the first 12 of the rows make
+    a step there, with its story and all its numbers. Where not every frame can, because the page
+    stays under 8 MB, the nearest one that can is opened.
 
     Frames are taken after every step at first, then at intervals that grow with time, the later
     ones at ends of epochs. Each looks at the same rows, and leaves the training as it is: with and
@@ -83,7 +76,7 @@ class Film(Callback):
 
     def _clear(self):
         self.frames, self.epochs, self.shared = [], [], {}
-        self.first_epoch = self.due = self.watch = None
+        self.first_epoch = self.due = self.watch = self.place = None
         self.moments, self.unwritten = set(), False
 
     def get_state(self) -> State:
@@ -95,6 +88,7 @@ class Film(Callback):
         self.shared, self.moments = state["shared"], set(state["moments"])
         if state["first_epoch"] is not None:  # else no epoch had begun
             self._plan(state["first_epoch"])
+            self._begin()
 
     def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params)
@@ -103,28 +97,37 @@ class Film(Callback):
             self.on_train_batch_end = self._after_batch
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        from ..film.watch import Watch  # what takes long to import only films need
+
         self._clear()
         self.watch = Watch(self.model, *self.data, self.rows, self.seed, self.most_frames)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self.first_epoch is None:
             self._plan(epoch)
-            for widget in self.widgets:
-                widget.show(self.page(live=True))
+            self._begin()
             self._take(0, float(epoch))
+        self.place = epoch, self.steps  # where it ends, unless batches tell
 
     def _plan(self, first_epoch):
         """Choose after which steps frames are due, now that the number of the first epoch is known.
 
         Where the steps of an epoch are not known beforehand, an epoch counts as one step.
         """
+        from ..film.schedule import schedule
+
         self.first_epoch, self.steps = first_epoch, self.params.get("steps") or 1
         count = self.params["epochs"] - first_epoch
         self.due = schedule(self.steps, count, self.most_frames - 1)
 
+    def _begin(self):
+        for widget in self.widgets:
+            widget.show(self.page(live=True))
+
     def _after_batch(self, batch, logs=None):
+        self.place = self.model.course.epoch, batch + 1
         if batch + 1 < self.steps:  # else the epoch ends at once
-            self._look(self.model.course.epoch, batch + 1)
+            self._look()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         numbers = {k: float(v) for k, v in (logs or {}).items() if isinstance(v, Real)}
@@ -132,10 +135,11 @@ class Film(Callback):
         self.epochs.append(known)
         self.unwritten = True
         self._tell(epoch=known)
-        self._look(epoch, self.steps)
+        self._look()
 
-    def _look(self, epoch, batch, last=False):
-        """Take a frame if one is due after so many batches of an epoch, or if it is the `last`."""
+    def _look(self, last=False):
+        """Take a frame if one is due here, or if it is the `last`."""
+        epoch, batch = self.place
         at = (epoch - self.first_epoch) * self.steps + batch
         seen = self.frames[-1]["at"] if self.frames else -1
         last = last or self.model.stop_training
@@ -143,6 +147,8 @@ class Film(Callback):
             self._take(at, epoch + batch / self.steps, last)
 
     def _take(self, at, epoch, last=False):
+        from ..film.moments import wanted
+
         number = len(self.frames)
         seen = self.watch.frame(self.frames[0] if number else None)
         frame = {"at": at, "epoch": epoch, **seen, "moment": None}
@@ -156,12 +162,14 @@ class Film(Callback):
         self._tell(frame=frame, shared=self.shared if frame["moment"] else None)
 
     def _tell(self, **message):
+        from ..microscope.markup import finite
+
         for widget in self.widgets:
             widget.send(finite(message))
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        if self.epochs:  # a later callback may have stopped it
-            self._look(self.epochs[-1]["epoch"] - 1, self.steps, last=True)
+        if self.place is not None:
+            self._look(last=True)  # a later callback may have stopped it
         self.write()
 
     def on_train_exit(self) -> None:
@@ -170,11 +178,15 @@ class Film(Callback):
 
     def page(self, live: bool = False) -> str:
         """Return the page's HTML with the frames that there are; `live`, if more will come."""
+        from ..film.page import page
+
         header = {"name": "model", "rows": self.rows} if self.watch is None else self.watch.header()
         return page(header, self.frames, self.epochs, self.shared, live)
 
     def write(self) -> Page | None:
         """Write the page with the frames that there are, and return its path."""
+        from ..saving.atomic import atomic_write
+
         text, self.unwritten = self.page(), False
         for widget in self.widgets:
             widget.page = text  # of views that are opened from now on
@@ -196,6 +208,8 @@ class Film(Callback):
         Raises:
             ImportError: anywidget is missing; says how to install it.
         """
+        from ..showing.widget import page_widget
+
         widget = page_widget(self.page(live=not self.frames), "film")
         self.widgets.append(widget)
         return widget
