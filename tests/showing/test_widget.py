@@ -156,8 +156,7 @@ def test_a_notebook_sees_the_film_grow(sent, notebook):
     frame.locator("label[for=language-ko]").click()
     assert frame.locator("#now dt").inner_text() == without_tags(texts()["waiting"]["ko"])
     classifier((8, 8)).fit(PICTURES, IDS, callbacks=[film], **OPTIONS)
-    for message in sent[:6]:
-        page.evaluate("receive", list(message))
+    page.evaluate("all => all.forEach(receive)", [list(message) for message in sent[:6]])
     frame.locator("#now dd").first.wait_for()
     assert frame.locator("#time").get_attribute("max") == "4"
     assert frame.locator("#now dd").all_inner_texts()[:2] == ["0.80", "4"]

@@ -159,7 +159,7 @@ class Film(Callback):
                 self.moments = wanted(len(own), len(self.due) + 1)
         self.frames.append(frame)
         self.unwritten = True
-        self._tell(frame=frame, shared=self.shared if frame["moment"] else None)
+        self._tell(frame=frame, shared=self.shared if not number else None)
 
     def _tell(self, **message):
         from ..microscope.markup import finite
