@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.sparse
 from film_pages import (
     IDS,
     PICTURES,
@@ -179,6 +180,26 @@ def test_doubles_one_hot_targets_and_a_functional_model(tmp_path):
     assert len(data["arrays"]) == 3
     said = model.predict(WIDE, verbose=0).argmax(axis=1)
     np.testing.assert_array_equal(numbers(data["frames"][-1]["said"], "u2"), said)
+
+
+def test_sparse_rows_sequences_and_models_without_units(tmp_path):
+    sparse = scipy.sparse.csr_matrix(WIDE * (WIDE > 0))
+    data = filmed(classifier((5,)), sparse, IDS, tmp_path)
+    cells = data["picture"]["low"] + numbers(data["picture"]["cells"], "u1") / 254 * (
+        data["picture"]["high"] - data["picture"]["low"])  # fmt: skip
+    np.testing.assert_allclose(cells.reshape(40, 5), sparse.toarray(), atol=0.01)
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([layers.Input((3, 5)), layers.Dense(4, "relu", name="first"),
+                              layers.Dense(2, "softmax")])  # fmt: skip
+    model.compile("sgd", "sparse_categorical_crossentropy", device="reference")
+    x = WIDE[:36].reshape(12, 3, 5)
+    data = filmed(model, x, np.arange(36).reshape(12, 3) % 2, tmp_path)
+    assert (data["kind"], data["picture"], data["units"]["shown"]) == (None, None, 4)
+    assert data["frames"][-1]["dead"].keys() == {"first"}
+    model = keras.Sequential([layers.Input((2,)), layers.BatchNormalization()])
+    model.compile("sgd", "mse", device="reference")
+    data = filmed(model, PLANE, PLANE, tmp_path)
+    assert (data["units"], data["arrays"]) == (None, [])
 
 
 def test_a_training_to_nan_is_shown_as_such(tmp_path):

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import scipy.sparse
 from microscope_again import (
     CASES,
     HITS,
@@ -241,3 +242,12 @@ def test_every_optimizer_has_its_page(name, tmp_path):
     for key, largest in shown.items():
         if re.fullmatch(r"peer\.\w+\.difference", key):
             assert largest < 1e-4, key
+
+
+def test_sparse_rows_are_full_ones_in_a_trace(tmp_path):
+    model, y, _ = softmax_case()
+    x = X * (X > 0)
+    page_of(model, scipy.sparse.csr_matrix(x.reshape(len(x), -1)), y, tmp_path)
+    trace = model.trace(scipy.sparse.csr_matrix(x), y)
+    np.testing.assert_array_equal(trace.x, x)
+    np.testing.assert_allclose(trace.loss.before, model.trace(x, y).loss.before, rtol=1e-12)

@@ -142,26 +142,25 @@ class Units:
     Args:
         model: prepared.
         x: rows (N, ...).
-        picture: what shows the outputs; a plane or curve has a grid.
+        grid: the points of the plane (GRID * GRID, 2) or line (POINTS, 1) of the outputs, or None.
         most: bytes of a frame.
     """
 
-    def __init__(self, model, x, picture, most):
+    def __init__(self, model, x, grid, most):
         dense = [layer for layer in model.leaves() if isinstance(layer, Dense)]
         self.layer = dense[0] if dense else None
         if self.layer is None:
             return
-        self.grid, D = None, self.layer.kernel.shape[0]
-        image = image_of(x.shape[1:])
-        image = None if image is None or image[0] * image[1] != D else image
-        if picture.grid is None:
-            _, self.shape = smaller(np.zeros((1, D)), image)
-            self.image = image
-        elif picture.kind == "plane":
-            self.grid = picture.grid.reshape(GRID, GRID, 2)[::2, ::2].reshape(-1, 2)
+        self.grid, D = grid, self.layer.kernel.shape[0]
+        if grid is None:
+            image = image_of(x.shape[1:])
+            self.image = None if image is None or image[0] * image[1] != D else image
+            _, self.shape = smaller(np.zeros((1, D)), self.image)
+        elif grid.shape[1] == 2:
+            self.grid = grid.reshape(GRID, GRID, 2)[::2, ::2].reshape(-1, 2)
             self.shape = (GRID // 2, GRID // 2)
         else:
-            self.grid, self.shape = picture.grid, (1, POINTS)
+            self.shape = (1, POINTS)
         cells = self.shape[0] * self.shape[1]
         self.shown = min(self.layer.units, UNITS, max(FEW_UNITS, most // cells))
 

@@ -45,8 +45,9 @@ class Watch:
         self.picture = picture_of(x, self.answers) if self.flat else None
         self.marks = Marks(self.answers)
         most = FRAMES_BYTES // frames
-        used = 4 * len(self.picture.grid) if self.flat and self.picture.grid is not None else 0
-        self.units = Units(model, x, self.picture, most - used)
+        grid = self.picture.grid if self.flat else None
+        used = 0 if grid is None else 2 * len(grid)
+        self.units = Units(model, x, grid, most - used)
         self.arrays = [p.path for p in model.trainable_weights if len(p.shape) > 1][:ARRAYS]
 
     def header(self) -> dict:
