@@ -38,8 +38,9 @@ function weigh(a, c, n, mode) {
 }
 
 function entry(c, name) { // (j, k) => an entry of the weights of column c; NaN where it is not here
-  const key = S.params[S.layers[columns[c].dense].params[0]][name], told = c === firstColumn() ? S.story.columns_after[name] : null;
-  const arrays = [key, told].filter(Boolean).map(A);
+  const key = S.params[S.layers[columns[c].dense].params[0]][name], first = firstColumn(), told = S.story.columns_after;
+  const more = c === first ? told[name] : name === "w" && columns[c].from.includes(first) ? told.above : null;
+  const arrays = [key, more].filter(Boolean).map(A);
   return (j, k) => arrays.reduce((found, a) => found ?? a.at(j, k), undefined) ?? NaN;
 }
 

@@ -83,12 +83,12 @@ function comesBack(t, n) {
   if (!above.length) return say("story.fault.direct", { d: own });
   const others = say("story.fault.several", { d: own });
   if (above.length > 1 || columns[above[0]].dense === null || columns[c].units === null) return others;
-  const l = S.layers[columns[above[0]].dense], W = A(S.params[l.params[0]].w), d = gradientOf(above[0], n);
+  const l = S.layers[columns[above[0]].dense], W = entry(above[0], "w"), d = gradientOf(above[0], n);
   if (!d) return others;
-  const terms = [...d].map((v, k) => W.at(t.j, k) * v);
+  const terms = [...d].map((v, k) => W(t.j, k) * v);
   if (terms.some(v => !Number.isFinite(v))) return others;
   const shown = topBy(d.length, 5, k => Math.abs(terms[k])), total = terms.reduce((a, b) => a + b, 0);
-  const rows = shown.map(k => [`${esc(l.name)} ${k}`, num(W.at(t.j, k)), num(d[k]), num(terms[k])]);
+  const rows = shown.map(k => [`${esc(l.name)} ${k}`, num(W(t.j, k)), num(d[k]), num(terms[k])]);
   if (d.length > shown.length) rows.push([T("drill.others", { n: d.length - shown.length }), "", "", num(total - shown.reduce((s, k) => s + terms[k], 0))]);
   rows.push([`<b>${T("story.sum")}</b>`, "", "", `<b>${num(total)}</b>`]);
   const plainSlope = columns[c].layers.length === 1 && typeof t.l.slope === "string";

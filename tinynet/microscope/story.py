@@ -30,7 +30,7 @@ def tell(found, after, data, arrays) -> dict:
         "columns_after": None,
     }
     if story["first"] is not None:
-        story["columns_after"] = _columns_after(found, story["first"], data, arrays)
+        story["columns_after"] = _columns_after(found, story, data, arrays)
     return story
 
 
@@ -74,11 +74,13 @@ def _step(p):
     return {"path": p.path, "w": w, "g": g, "step": step, "ratio": step / w if w else None}
 
 
-def _columns_after(found, L, data, arrays):
+def _columns_after(found, story, data, arrays):
     """Return keys of the weights' "w", "g" and "after" of the units that samples blame most.
 
-    They are there whole on a page that is large enough, then these are None.
+    And "above", of the weights that read these units, if one Dense layer does. All of them are
+    there whole on a page that is large enough, then these are None.
     """
+    L = story["first"]
     call = found.layers[L]
     k = data["layers"][L]["params"][0]
     d = call.dy if call.dz is None else call.dz
@@ -89,4 +91,21 @@ def _columns_after(found, L, data, arrays):
         whole = "f" not in arrays.entries[data["params"][k][name]]
         rows = range(len(array))
         told[name] = None if whole else arrays.add(array[:, units], array.shape, rows, units)
+    above = _read_by(found, story)
+    told["above"] = None
+    if above is not None:
+        q = data["params"][data["layers"][above]["params"][0]]
+        if "f" in arrays.entries[q["w"]]:
+            W = found.parameters[q["path"]].before
+            told["above"] = arrays.add(W[units], W.shape, units, range(W.shape[1]))
     return told
+
+
+def _read_by(found, story):
+    """Return the number of the only Dense layer that reads the first column's units, or None."""
+    drawn = story["columns"]
+    c = next(k for k, column in enumerate(drawn) if column["dense"] == story["first"])
+    above = [column for column in drawn if c in column["from"]]
+    if len(above) != 1 or above[0]["dense"] is None or drawn[c]["units"] is None:
+        return None
+    return above[0]["dense"]
