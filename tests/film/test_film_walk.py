@@ -189,6 +189,21 @@ def test_the_nearest_moment_is_named(browser, films, tmp_path):
         assert "epoch 3" in page.locator("#moment-h").inner_text()
 
 
+def test_names_are_words_to_the_page(browser, tmp_path):
+    name = "<!--<script>{{DATA}} & {name}"
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, "relu", name=name),
+                              keras.layers.Dense(1)], name=name)  # fmt: skip
+    model.compile("sgd", "mse", metrics=["mae"], device="reference")
+    path = keras.microscope.film(model, PLANE, PLANE[:, 0], tmp_path / "names.html", verbose=0)
+    with visits(browser, path.as_uri()) as visit:
+        page = visit()
+        assert name in page.locator("h1").inner_text()
+        assert name in page.locator("#units .note").inner_text()
+        assert name in page.locator(".signs").inner_text()
+        page.keyboard.press("Enter")
+        assert name in page.frame_locator("#moment iframe").locator("h1").inner_text()
+
+
 def test_a_notebook_shows_the_film_itself(browser, films, tmp_path):
     host = tmp_path / "notebook.html"
     inside = films["plane"][0]._repr_html_()

@@ -49,7 +49,7 @@ def filmed(model, x, y, folder, **options):
 def embedded(html):
     """What is embedded in a film's page."""
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)
-    return json.loads(found[1].replace("<\\/", "</"))
+    return json.loads(found[1])
 
 
 def data_of(path):
