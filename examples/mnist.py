@@ -42,6 +42,7 @@ def main(**compile_options):
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=1234)
     parser.add_argument("--no-plot", action="store_true", help="write no pictures")
+    parser.add_argument("--film", action="store_true", help="write the training as mnist-film.html")
     options = parser.parse_args()
 
     keras.utils.set_random_seed(options.seed)
@@ -59,6 +60,8 @@ def main(**compile_options):
         keras.callbacks.ReduceLROnPlateau("val_accuracy", factor=0.3, patience=2),
         keras.callbacks.EarlyStopping("val_accuracy", patience=6, restore_best_weights=True),
     ]
+    if options.film:
+        callbacks.append(keras.callbacks.Film(*train, "mnist-film.html"))
     history = model.fit(
         *train, options.batch_size, options.epochs, validation_data=valid, callbacks=callbacks
     )

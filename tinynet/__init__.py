@@ -48,7 +48,7 @@ _MODULES = {  # of the names that are no modules themselves
 }  # fmt: skip
 
 _INNER = {
-    "configs", "core", "data", "engine", "inspecting", "kernels", "measuring", "plotting",
+    "configs", "core", "data", "engine", "film", "inspecting", "kernels", "measuring", "plotting",
     "resuming", "showing", "sklearn", "wrappers",
 }  # fmt: skip
 

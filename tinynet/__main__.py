@@ -9,6 +9,8 @@
 `python -m tinynet microscope [script.py]`: write a page about one training step: of the model that
 the script leaves behind under the names `model`, `x` and `y`, or of a new one on a data set.
 
+`python -m tinynet film [script.py]`: train it, and write a page of the whole training, which plays.
+
 `python -m tinynet playground`: write and open a page on which small networks train, step by step.
 
 `python -m tinynet lesson 6`: write the exercise of a lesson into this folder; `lesson` lists all.
@@ -57,10 +59,26 @@ def microscope(args):
 
     tinynet.utils.set_random_seed(args.seed)
     model, x, y = _from_script(args.script) if args.script else _new_model(args)
+    if args.epochs and not args.script:
+        model.fit(x, y, batch_size=args.batch, epochs=args.epochs, verbose=2)
     rows = slice(args.batch)
     try:
         path = tinynet.microscope(model, x[rows], y[rows], args.out, seed=args.seed,
                                   keras=False if args.no_keras else "auto")  # fmt: skip
+    except (ValueError, TypeError) as error:
+        raise Mistake(f"{args.script or args.data}: {error}") from error
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; open it in a browser")
+
+
+def film(args):
+    """Train a script's model, or one that the options describe, and write its film."""
+    import tinynet
+
+    tinynet.utils.set_random_seed(args.seed)
+    model, x, y = _from_script(args.script) if args.script else _new_model(args)
+    try:
+        path = tinynet.microscope.film(model, x, y, args.out, epochs=args.epochs,
+                                       batch_size=args.batch, verbose=2)  # fmt: skip
     except (ValueError, TypeError) as error:
         raise Mistake(f"{args.script or args.data}: {error}") from error
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; open it in a browser")
@@ -143,10 +161,23 @@ def _new_model(args):
     layers = [Input(x.shape[1:]), Flatten(), *(Dense(units, activation) for units in hidden)]
     layers.append(Dense(int(y.max()) + 1, activation="softmax"))
     model = tinynet.Sequential(layers, name=args.data)
-    model.compile(optimizer, "sparse_categorical_crossentropy")
-    if args.epochs:
-        model.fit(x, y, batch_size=args.batch, epochs=args.epochs, verbose=2)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model, x, y
+
+
+def _add_model(command, out, batch):
+    """Give a command the options that name or describe a model, and the file to write."""
+    command.add_argument("script", nargs="?", help="Python file that defines model, x and y")
+    command.add_argument("--out", default=out, type=output_file, help=f"where to write ({out})")
+    command.add_argument("--batch", type=integer(1), default=32, help=batch)
+    command.add_argument("--seed", type=integer(0), default=1, help="of weights, masks, order (1)")
+    new = command.add_argument_group("without a script")
+    new.add_argument(
+        "--data", default="digits", choices=["digits", "mnist_small", "mnist", "fashion_mnist"]
+    )
+    new.add_argument("--layers", default="32,16", help="units of the hidden layers (32,16)")
+    new.add_argument("--activation", default="relu")
+    new.add_argument("--optimizer", default="adam")
 
 
 def program():
@@ -170,21 +201,13 @@ def main(arguments=None):
                                 formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     bench_options.add_arguments(speed)
     look = commands.add_parser("microscope", help="a page about one training step")
-    look.add_argument("script", nargs="?", help="Python file that defines model, x and y")
-    look.add_argument("--out", default="step.html", type=output_file,
-                      help="where to write (step.html)")  # fmt: skip
-    look.add_argument("--batch", type=integer(1), default=32, help="rows of the step (32)")
-    look.add_argument("--seed", type=integer(0), default=1, help="of weights, masks, order (1)")
+    _add_model(look, "step.html", "rows of the step (32)")
     look.add_argument("--no-keras", action="store_true", help="no comparison with Keras")
-    new = look.add_argument_group("without a script")
-    new.add_argument(
-        "--data", default="digits", choices=["digits", "mnist_small", "mnist", "fashion_mnist"]
-    )
-    new.add_argument("--layers", default="32,16", help="units of the hidden layers (32,16)")
-    new.add_argument("--activation", default="relu")
-    new.add_argument("--optimizer", default="adam")
-    new.add_argument("--epochs", type=integer(0), default=0,
-                     help="train so long before the look (0)")  # fmt: skip
+    look.add_argument("--epochs", type=integer(0), default=0,
+                      help="without a script: train so long before the look (0)")  # fmt: skip
+    movie = commands.add_parser("film", help="train, and write a page of it that plays")
+    _add_model(movie, "film.html", "rows of a step (32)")
+    movie.add_argument("--epochs", type=integer(1), default=10, help="how long to train (10)")
     play = commands.add_parser("playground", help="a page on which small networks train")
     play.add_argument("--out", default="playground.html", type=output_file,
                       help="where to write (playground.html)")  # fmt: skip
@@ -198,7 +221,7 @@ def main(arguments=None):
                        help="a hint; 2, 3, ... say more, the last one all")  # fmt: skip
     args = parser.parse_args(arguments)
     run = {"warmup": lambda _: warmup(), "doctor": doctor, "bench": bench,
-           "microscope": microscope, "playground": playground, "lesson": lesson,
+           "microscope": microscope, "film": film, "playground": playground, "lesson": lesson,
            "check": check}  # fmt: skip
     try:
         run[args.command](args)

@@ -1,5 +1,6 @@
 """Callbacks: the order of their hooks, against Keras; printed lines; what is refused."""
 
+import contextlib
 import re
 
 import numpy as np
@@ -62,17 +63,49 @@ def keras_events(keras, *hooks):
     return {"seen": events(keras, hooks)}
 
 
+OURS = ("on_train_exit",)
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end")  # the older names; their defaults are bypassed
 
 
 @pytest.mark.parametrize("hooks", [
-    tuple(h for h in HOOKS if h not in BATCH_HOOKS), (*BATCH_HOOKS, "on_epoch_end")
+    tuple(h for h in HOOKS if h not in (*BATCH_HOOKS, *OURS)), (*BATCH_HOOKS, "on_epoch_end")
 ])  # fmt: skip
 def test_hooks_are_called_in_the_order_of_keras(hooks):
     seen = events(tinynet, hooks)
     assert seen == keras_events(*hooks)["seen"].tolist()
     for hook in hooks:
         assert any(event.split()[0] == hook for event in seen), hook
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
+def test_a_fit_is_left_once_whatever_ends_it(error):
+    class Ends(Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if error is not None:
+                raise error
+
+    seen = []
+    options = {"batch_size": 4, "verbose": 0,
+               "callbacks": [Ends(), recorder(tinynet, seen, ("on_train_end", *OURS))]}  # fmt: skip
+    model = regression()
+    with pytest.raises(error) if error else contextlib.nullcontext():
+        model.fit(X, Y, epochs=2, **options)
+    assert seen == (["on_train_exit"] if error else ["on_train_end", "on_train_exit"])
+    assert model.course is None
+    model.evaluate(X, Y, **options)
+    assert seen[-1] == "on_train_exit"
+
+
+def test_an_error_on_leaving_leaves_the_model_free():
+    class Fails(Callback):
+        def on_train_exit(self):
+            raise OSError("the disk is full")
+
+    model = regression()
+    with pytest.raises(OSError, match="the disk is full"):
+        model.fit(X, Y, verbose=0, callbacks=Fails())
+    assert model.course is None
+    model.fit(X, Y, verbose=0)
 
 
 def test_a_callback_sees_model_params_and_logs():

@@ -69,8 +69,7 @@ FLOORS = [
     {"regularizers", "constraints", "activations"},
     {"layers", "losses", "optimizers"},
     {"metrics", "saving", "showing", "inspecting", "backend", "probes", "utils"},
-    {"microscope"},
-    {"callbacks"},
+    {"microscope", "film", "callbacks"},  # the microscope's film is a callback
     {"resuming"},
     {"measuring"},
     {"engine"},

@@ -253,6 +253,8 @@ def test_what_needs_compile_says_so_by_its_own_name(tmp_path):
         ("microscope --batch 0", "--batch: expected an integer >= 1, received '0'"),
         ("microscope --batch x", "--batch: expected an integer >= 1, received 'x'"),
         ("microscope --epochs -1", "--epochs"),
+        ("film --epochs 0", "--epochs"),
+        ("film --layers abc", "--layers: expected numbers of units"),
         ("microscope --seed -3", "--seed"),
         ("microscope --seed 99999999999", "--seed: expected an integer"),
         ("microscope --data cifar", "--data"),

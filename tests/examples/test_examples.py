@@ -60,6 +60,14 @@ def test_mnist_example_on_mnist(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_mnist_example_films(tmp_path):
+    options = ["--epochs", "1", "--no-plot", "--film"]
+    run([ROOT / "examples/mnist.py", *options], tmp_path, **offline(tmp_path))
+    (film,) = tmp_path.glob("*.html")
+    assert film.name == "mnist-film.html"
+    assert 2_000_000 < film.stat().st_size < 8_000_000
+
+
 def test_own_loop_example(tmp_path):
     lines = run([ROOT / "examples/own_loop.py"], tmp_path).splitlines()
     assert len(lines) == 10

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import scipy.sparse
 from microscope_again import (
     CASES,
     HITS,
@@ -18,6 +19,7 @@ from microscope_again import (
     expected_numbers,
     numbers_of,
     page_of,
+    softmax_case,
 )
 from oracle import HAVE_KERAS
 
@@ -219,3 +221,33 @@ def test_other_optimizers(optimizer, tmp_path):
         step = np.linalg.norm(p.numpy() - trace.parameters[p.path].before)
         assert shown[f"up.{p.path}.step"] == pytest.approx(step, rel=1e-9)
     assert '<code class="f">' in html.split('id="update"')[1]
+
+
+ALL_RULES = [name for name, rule in vars(optimizers).items() if isinstance(rule, type)
+             and issubclass(rule, optimizers.Optimizer)
+             and name not in ("Optimizer", "LossScaleOptimizer")]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALL_RULES)
+def test_every_optimizer_has_its_page(name, tmp_path):
+    """Also those whose moments are no arrays like the weights, or whose rule is not listed."""
+    model, y, _ = softmax_case()
+    model.compile(getattr(optimizers, name)(0.01), model.loss, device="reference")
+    model.fit(X, y, batch_size=6, epochs=2, verbose=0)
+    shown = dict(numbers_of(page_of(model, X, y, tmp_path, keras="auto")))
+    trace = model.trace(X, y)
+    for path, p in trace.parameters.items():
+        if p.gradient is not None:
+            assert shown[f"up.{path}.step"] == pytest.approx(np.linalg.norm(p.step), rel=1e-6)
+    for key, largest in shown.items():
+        if re.fullmatch(r"peer\.\w+\.difference", key):
+            assert largest < 1e-4, key
+
+
+def test_sparse_rows_are_full_ones_in_a_trace(tmp_path):
+    model, y, _ = softmax_case()
+    x = X * (X > 0)
+    page_of(model, scipy.sparse.csr_matrix(x.reshape(len(x), -1)), y, tmp_path)
+    trace = model.trace(scipy.sparse.csr_matrix(x), y)
+    np.testing.assert_array_equal(trace.x, x)
+    np.testing.assert_allclose(trace.loss.before, model.trace(x, y).loss.before, rtol=1e-12)

@@ -285,6 +285,6 @@ def test_text_stands_out_from_its_ground(visit, scheme):
 def test_the_embedded_arrays_are_the_steps_own(step, visit):
     trace, _ = step
     page = visit()
-    arrays = page.evaluate("JSON.parse(document.getElementById('step').textContent)")
+    arrays = page.evaluate("JSON.parse(document.getElementById('data').textContent)")
     first = embed.decode(arrays["arrays"][arrays["layers"][1]["x"]])
     np.testing.assert_array_equal(first, trace.layers[1].x)

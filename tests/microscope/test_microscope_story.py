@@ -1,5 +1,7 @@
 """The story's numbers, which the page's script reads, beside the engine's own."""
 
+import json
+
 import numpy as np
 import pytest
 from microscope_again import CASES, X, compiled, data_of, dense, page_of, softmax_case
@@ -115,3 +117,21 @@ def test_a_large_page_has_the_columns_that_the_samples_blame(tmp_path, monkeypat
     np.testing.assert_array_equal(entry["j"], np.unique(np.abs(trace.layers[0].dz).argmax(axis=1)))
     np.testing.assert_array_equal(embed.decode(entry),
                                   trace.parameters["a/kernel"].after[:, entry["j"]])  # fmt: skip
+    W = trace.parameters["a/kernel"].before
+    if told["w"] is not None:
+        np.testing.assert_array_equal(embed.decode(data["arrays"][told["w"]]), W[:, entry["j"]])
+    assert told["above"] is None  # W of the layer above is there whole
+
+
+def test_a_moment_has_what_goes_in_and_out_of_the_units_that_it_follows():
+    rng = np.random.default_rng(1)
+    x, y = rng.random((6, 50)).astype("float32"), np.arange(6) % 3
+    stack = [layers.Dense(60, "tanh", name="a"), layers.Dropout(0.2), layers.Dense(70, name="b"),
+             layers.Dense(3, "softmax", name="c")]  # fmt: skip
+    model = compiled(stack, "adam", "sparse_categorical_crossentropy", "float32", (50,))
+    data = json.loads(page.moment(model, x, y, most=30_000)["DATA"])
+    arrays, told, trace = data["arrays"], data["story"]["columns_after"], model.trace(x, y)
+    units = np.unique(np.abs(trace.layers[0].dz).argmax(axis=1))
+    for name, path, at in (("w", "a/kernel", np.s_[:, units]), ("above", "b/kernel", np.s_[units])):
+        np.testing.assert_array_equal(embed.decode(arrays[told[name]]),
+                                      trace.parameters[path].before[at])  # fmt: skip

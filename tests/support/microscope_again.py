@@ -299,8 +299,8 @@ def numbers_of(html):
 
 def data_of(html):
     """What is embedded in the page."""
-    text = re.search(r'<script type="application/json" id="step">(.*?)</script>', html, re.S)[1]
-    return json.loads(text.replace("<\\/", "</"))
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)[1]
+    return json.loads(text)
 
 
 def page_of(model, x, y, tmp_path, **options):

@@ -6,6 +6,7 @@ from .averaging import SwapEMAWeights as SwapEMAWeights
 from .backup import BackupAndRestore as BackupAndRestore
 from .base import Callback as Callback, CallbackList as CallbackList
 from .checkpoint import ModelCheckpoint as ModelCheckpoint
+from .film import Film as Film
 from .gradients import GradientMonitor as GradientMonitor
 from .history import History as History
 from .logging import (

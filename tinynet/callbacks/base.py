@@ -88,6 +88,9 @@ class Callback:
     def on_train_end(self, logs: Logs | None = None) -> None:
         """After the last epoch; logs: those of the last epoch."""
 
+    def on_train_exit(self) -> None:
+        """When `fit` is left, also by an error or Ctrl-C, which know no on_train_end."""
+
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before a batch of `evaluate` or of validation."""
 

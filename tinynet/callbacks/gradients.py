@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..configs.checks import check_integer
-from ..inspecting.observing import Histogram, histogram, layer_outputs, sample, step_changes
+from ..inspecting.observing import Histogram, histogram, sample, vital_signs
 from .base import Callback
 
 if TYPE_CHECKING:
@@ -85,16 +83,9 @@ class GradientMonitor(Callback):
     def look(self, epoch: int) -> None:
         """Record gradients, updates, outputs and dead units after this epoch."""
         x, y, weight = self.batch
-        outputs, dead = layer_outputs(self.model, x)
+        values, gradients, outputs = vital_signs(self.model, x, y, weight)
         speaking = [f.name for f in self.model.leaves() if f.parameters or hasattr(f, "activation")]
         outputs = {name: outputs[name] for name in speaking if name in outputs}
-        weights = {p.path: _norm(p.numpy()) for p in self.model.trainable_weights}
-        _, gradients, changes = step_changes(self.model, x, y, weight)
-        values = {f"gradient_norm/{path}": _norm(g) for path, g in gradients.items()}
-        for path, change in changes.items():  # a bias of zeros has no ratio yet
-            ratio = _norm(change) / weights[path] if weights[path] else float("nan")
-            values[f"update_ratio/{path}"] = ratio
-        values |= {f"dead_units/{name}": float(units.mean()) for name, units in dead.items()}
         for name, value in values.items():
             self.history.setdefault(name, []).append(value)
         self.epoch.append(epoch)
@@ -127,7 +118,3 @@ def _each(histograms, convert):
     """Return the histograms, kind -> name -> list, with each of them converted."""
     return {kind: {name: [convert(one) for one in kept] for name, kept in known.items()}
             for kind, known in histograms.items()}  # fmt: skip
-
-
-def _norm(array):
-    return float(np.linalg.norm(np.asarray(array, np.float64).ravel()))

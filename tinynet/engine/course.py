@@ -213,17 +213,15 @@ class Training(Course):
 
     def __exit__(self, kind, error, trace):
         self.ranks.failed(error)
-        try:
+        with contextlib.ExitStack() as last:  # from the last one up, whichever fails
+            last.callback(self.interrupts.__exit__, kind, error, trace)
+            last.callback(self.fit_lock.give)
+            last.callback(self.run, setattr, self.model, "course", self.outer)
+            last.callback(super().__exit__, kind, error, trace)
+            if self.unfinished:
+                last.callback(self.model.optimizer.finalize_variable_values)
+            last.callback(self.call, "on_train_exit")
             self.snapshots.end(error)
-        finally:
-            try:
-                if self.unfinished:
-                    self.model.optimizer.finalize_variable_values()
-                super().__exit__(kind, error, trace)
-            finally:
-                self.run(setattr, self.model, "course", self.outer)
-                self.fit_lock.give()
-                self.interrupts.__exit__(kind, error, trace)
 
     def epochs(self):
         """Yield the numbers of the epochs, from 0, until the last or one that ends training."""

@@ -135,14 +135,16 @@ class Listener:
 
     def _step(self, w, g, context):
         optimizer = self.model.optimizer
-        self.grads, self.state_before = self.copy(g), self._state()
+        self.grads = self.copy(g)
+        self.state_before = self._state()
         if self.update:
             type(optimizer).step(optimizer, w, g, context)
         self.clipped, self.state_after = self.copy(g), self._state()
 
     def _state(self):
-        state = self.model.optimizer.state
-        return {name: self.copy(vector) for name, vector in state.items() if vector is not None}
+        state, size = self.model.optimizer.state, self.grads.shape
+        return {name: self.copy(vector) for name, vector in state.items()
+                if vector is not None and vector.shape == size}  # fmt: skip
 
     # -------------------------------------------------------------------------- what was watched
 

@@ -76,6 +76,29 @@ def step_changes(model, x, y, sample_weight=None):
     return loss, gradients, changes
 
 
+def vital_signs(model, x, y, sample_weight=None):
+    """Measure how large a step's gradients and changes are, and which units are dead.
+
+    Returns:
+        (signs, gradients, outputs): name -> number, as GradientMonitor explains them:
+        gradient_norm/PATH, update_ratio/PATH, dead_units/LAYER; and what `step_changes` and
+        `layer_outputs` return.
+    """
+    outputs, dead = layer_outputs(model, x)
+    weights = {p.path: _norm(p.numpy()) for p in model.trainable_weights}
+    _, gradients, changes = step_changes(model, x, y, sample_weight)
+    signs = {f"gradient_norm/{path}": _norm(g) for path, g in gradients.items()}
+    for path, change in changes.items():  # a bias of zeros has no ratio yet
+        ratio = _norm(change) / weights[path] if weights[path] else float("nan")
+        signs[f"update_ratio/{path}"] = ratio
+    signs |= {f"dead_units/{name}": float(units.mean()) for name, units in dead.items()}
+    return signs, gradients, outputs
+
+
+def _norm(array):
+    return float(np.linalg.norm(np.asarray(array, np.float64).ravel()))
+
+
 def layer_outputs(model, x):
     """Compute what every layer gives for the rows of x, as `predict` does.
 

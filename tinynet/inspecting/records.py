@@ -39,7 +39,8 @@ class LayerTrace:
 
 @dataclasses.dataclass(eq=False)
 class ParameterTrace:
-    """A parameter's way through the step; `state` are its slices of the moments.
+    """A parameter's way through the step; `state` are its slices of the moments, of those
+    that have an entry for each weight.
 
     `gradient` is what backward left, `clipped` what the optimizer's rule saw (they differ where the
     optimizer clips); both are None for what is not trained.

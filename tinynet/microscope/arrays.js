@@ -1,7 +1,7 @@
-const S = JSON.parse(document.getElementById("step").textContent);
+const read = id => JSON.parse(document.getElementById(id).textContent);
+const S = { ...read("data"), text: read("words") };
 const $ = (q, root = document) => root.querySelector(q);
 const $$ = (q, root = document) => [...root.querySelectorAll(q)];
-const state = { n: S.story.worst, pixel: null, unit: null };
 
 // ------------------------------------------------------------------------------------- numbers
 
@@ -9,17 +9,17 @@ const TYPES = { f4: Float32Array, f8: Float64Array, u1: Uint8Array, i1: Int8Arra
   i2: Int16Array, i4: Int32Array, u4: Uint32Array };
 const decoded = {};
 
+function unpacked(text, Type = Uint8Array) { // the numbers that base64 stands for
+  const raw = atob(text), bytes = new Uint8Array(raw.length);
+  for (let k = 0; k < raw.length; k++) bytes[k] = raw.charCodeAt(k);
+  return new Type(bytes.buffer);
+}
+
 function A(key) { // an array of the step: data, rows, cols, at(row, column)
   if (key == null) return null;
   if (decoded[key]) return decoded[key];
   const e = S.arrays[key], size = e.s.reduce((a, b) => a * b, 1);
-  let data;
-  if ("c" in e) data = new TYPES[e.d](size).fill(e.c);
-  else {
-    const text = atob(e.b), bytes = new Uint8Array(text.length);
-    for (let k = 0; k < text.length; k++) bytes[k] = text.charCodeAt(k);
-    data = new TYPES[e.d](bytes.buffer);
-  }
+  const data = "c" in e ? new TYPES[e.d](size).fill(e.c) : unpacked(e.b, TYPES[e.d]);
   const cols = e.s.length ? e.s[e.s.length - 1] : 1, rows = cols ? size / cols : 0;
   const full = e.f || null, i = full && e.j ? e.i : null, j = full ? e.j || e.i : null;
   const placeI = i && new Map(i.map((v, k) => [v, k])), placeJ = j && new Map(j.map((v, k) => [v, k]));
@@ -62,6 +62,18 @@ const plain = (key, parts = {}) => fill(S.text[key][korean() ? "ko" : "en"], par
 const table = (head, rows, kind = "stats") =>
   `<div class="scroll" tabindex="0"><table class="${kind}"><thead><tr>${head.map(h => `<th scope="col">${h}</th>`).join("")}</tr></thead><tbody>${
     rows.map(r => `<tr><th scope="row">${r[0]}</th>${r.slice(1).map(c => `<td>${c}</td>`).join("")}</tr>`).join("")}</tbody></table></div>`;
+
+function languages(changed) { // calls `changed` now, and whenever the other language is chosen
+  const wanted = document.documentElement.dataset.language || navigator.language || "";
+  const listen = () => {
+    document.documentElement.lang = korean() ? "ko" : "en";
+    changed();
+  };
+  if (wanted.startsWith("ko")) $("#language-ko").checked = true;
+  $$(".language").forEach(radio => radio.addEventListener("change", listen));
+  listen();
+}
+
 const bar = (share, kind) => `<span class="bar ${kind}" aria-hidden="true"><i style="width:${(100 * Math.min(1, share)).toFixed(1)}%"></i></span>`;
 
 // -------------------------------------------------------------------------------------- colours

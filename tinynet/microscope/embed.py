@@ -72,7 +72,7 @@ def rows_that_fit(found, budget) -> int:
             for one in array if isinstance(array, list) else [array]:
                 if isinstance(one, np.ndarray) and one.ndim and len(one) in (N, count):
                     seen[hashlib.sha256(one.tobytes()).digest()] = one.nbytes / len(one)
-    return max(1, min(count, int(ACTIVATIONS * budget / max(sum(seen.values()), 1))))
+    return max(1, min(count, int(budget / max(sum(seen.values()), 1))))
 
 
 def layers(found, arrays, R) -> list:
@@ -117,7 +117,7 @@ def parameters(found, arrays, budget) -> list:
     results = [{"path": p.path, "shape": list(p.before.shape), "state": {}, "state_after": {}}
                for p in traced]  # fmt: skip
     side = _side(found, budget)
-    left = (1 - ACTIVATIONS) * budget - sum(_block_bytes(p, side) for p in traced)
+    left = budget - sum(_block_bytes(p, side) for p in traced)
     passes = [lambda p: {"w": p.before}, lambda p: {"g": p.gradient},
               lambda p: {f"state.{k}": v for k, v in p.state_before.items()},
               lambda p: {"after": p.after},
@@ -149,7 +149,7 @@ def _side(found, budget):
     """Return rows and columns of a block, so that the blocks of all weights take a half at most."""
     traced = found.parameters.values()
     cost = sum(p.before.itemsize * _arrays(p) for p in traced)  # of one entry of each
-    return max(4, min(BLOCK, int((0.4 * budget / max(cost, 1)) ** 0.5)))
+    return max(4, min(BLOCK, int((0.5 * budget / max(cost, 1)) ** 0.5)))
 
 
 def _arrays(p):

@@ -1,10 +1,11 @@
-"""Small pieces of HTML: text in two languages, numbers, tables, bars."""
+"""Small pieces of HTML: text in two languages, numbers, tables, bars; and the page around them."""
 
 import functools
 import html
 import json
 import math
 import pathlib
+import re
 
 ASSETS = pathlib.Path(__file__).parent
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -14,7 +15,36 @@ LANGUAGES = ("en", "ko")
 @functools.cache
 def texts() -> dict:
     """Return key -> {"en": ..., "ko": ...}."""
-    return json.loads((ASSETS / "text.json").read_text("utf-8"))
+    return json.loads(asset("text.json"))
+
+
+def asset(name, folder=ASSETS) -> str:
+    return (folder / name).read_text("utf-8")
+
+
+def dump(value) -> str:
+    """Return a value as JSON for a script element; NaN and infinity, which it lacks, as null."""
+    text = json.dumps(finite(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.replace("<", "\\u003c")  # nothing in it ends the element
+
+
+def finite(value):
+    """Return plain values with None for NaN and infinity, which JSON can't hold."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def document(parts, language="") -> str:
+    """Return a page: the shell with a BODY, and these parts in both; its names are in {{}}.
+
+    `language` is "en" or "ko", or empty: the browser's.
+    """
+    text = asset("shell.html").replace("{{BODY}}", parts["BODY"])
+    parts = {**parts, "LANGUAGE": language}
+    return re.sub(r"\{\{([A-Z]+)\}\}", lambda found: parts[found[1]], text)
 
 
 def esc(text) -> str:
@@ -23,8 +53,13 @@ def esc(text) -> str:
 
 def T(key, **parts) -> str:
     """Return the text of `key` in all languages; `parts` are HTML."""
+    return spoken(texts()[key], **parts)
+
+
+def spoken(words, **parts) -> str:
+    """Return words, language -> text, of which the page shows one language."""
     return "".join(
-        f'<span lang="{lang}">{texts()[key][lang].format(**parts)}</span>' for lang in LANGUAGES
+        f'<span lang="{lang}">{words[lang].format(**parts)}</span>' for lang in LANGUAGES
     )
 
 

@@ -2,6 +2,7 @@
 // The layers as columns, for one sample: what went up, what came back, what the update changed.
 
 const columns = S.story.columns;
+const state = { n: S.story.worst, pixel: null, unit: null };
 const LINES = 26; // the strongest ones between two columns
 const inkOf = v => v < 0 ? "var(--neg)" : "var(--pos)";
 const largest = list => list.reduce((m, v) => Math.max(m, Math.abs(v)), 0) || 1;
@@ -30,11 +31,17 @@ const firstColumn = () => columns.findIndex(c => c.dense !== null && c.dense ===
 
 // Parts that stand on the lines from column a to c: x W upwards, W dz downwards, or the change of W
 function weigh(a, c, n, mode) {
-  const l = S.layers[columns[c].dense];
   if (columns[c].dense === null) return (j, k) => j === k ? 1 : 0;
-  const p = S.params[l.params[0]], W = A(p.w), after = p.after && A(p.after), x = valuesOf(a, n), d = gradientOf(c, n);
-  if (mode === "change") return (j, k) => (after?.at(j, k) ?? NaN) - W.at(j, k);
-  return mode === "back" ? (j, k) => d ? W.at(j, k) * d[k] : NaN : (j, k) => x[j] * W.at(j, k);
+  const W = entry(c, "w"), after = entry(c, "after"), x = valuesOf(a, n), d = gradientOf(c, n);
+  if (mode === "change") return (j, k) => after(j, k) - W(j, k);
+  return mode === "back" ? (j, k) => d ? W(j, k) * d[k] : NaN : (j, k) => x[j] * W(j, k);
+}
+
+function entry(c, name) { // (j, k) => an entry of the weights of column c; NaN where it is not here
+  const key = S.params[S.layers[columns[c].dense].params[0]][name], first = firstColumn(), told = S.story.columns_after;
+  const more = c === first ? told[name] : name === "w" && columns[c].from.includes(first) ? told.above : null;
+  const arrays = [key, more].filter(Boolean).map(A);
+  return (j, k) => arrays.reduce((found, a) => found ?? a.at(j, k), undefined) ?? NaN;
 }
 
 class Network {

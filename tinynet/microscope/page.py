@@ -1,6 +1,5 @@
 """The page: one file, nothing to fetch; the same step gives the same bytes."""
 
-import json
 import platform
 
 import numpy as np
@@ -12,13 +11,14 @@ from . import cards, embed, panels, story
 from . import loss as losses
 from .check import check
 from .explain import activation_of, kind, statistics
-from .markup import ASSETS, T, code, esc, log_share, note, num, show, texts
+from .markup import T, asset, code, document, dump, esc, log_share, note, num, show, texts
 from .peer import BACKENDS, NotComparable, compare, installed
 from .source import line_of, where
 from .trace import prepare, run
 from .whatif import what_if
 
 PAGE_BYTES = 4_900_000
+MOMENT_SHARE = 0.6  # of a moment's arrays: activations, so that it has some samples
 PARTS = ("the step", "numeric check", "what if", "Keras", "the page")  # what takes the time
 SCRIPTS = ("arrays.js", "maps.js", "network.js", "story.js", "pages.js", "details.js", "sample.js",
            "weight.js", "loss.js", "start.js")  # fmt: skip
@@ -76,20 +76,26 @@ class Citations:
         return "".join(parts)
 
 
-@exclusive
-def page(model, x, y, sample_weight=None, *, keras="auto", entries=6, seed=0,
-         begin=lambda part: None) -> str:  # fmt: skip
-    """Return the page's HTML; for arguments see `microscope`. `begin` is called with each part."""
-    begin("the step")
+def _steps(model, x, y, sample_weight):
+    """Return the step's trace, and that of the same batch and masks at the new weights."""
     batch = prepare(model, x, y, sample_weight)
     with untouched(model):
         found = run(model, batch)
-        after = run(model, batch, update=False)  # the same batch and masks, at the new weights
+        after = run(model, batch, update=False)
     found.loss.after = after.loss.before
     if not isinstance(found.x, np.ndarray) or not isinstance(found.outputs, np.ndarray):
         raise ValueError(f"{model.name}: the page is for models of one input and one output, "
                          f"received x of type {type(found.x).__name__}; model.trace(x, y) has the "
                          "numbers of any model")  # fmt: skip
+    return batch, found, after
+
+
+@exclusive
+def page(model, x, y, sample_weight=None, *, keras="auto", entries=6, seed=0,
+         begin=lambda part: None) -> str:  # fmt: skip
+    """Return the page's HTML; for arguments see `microscope`. `begin` is called with each part."""
+    begin("the step")
+    batch, found, after = _steps(model, x, y, sample_weight)
     begin("numeric check")
     checked = check(model, batch, found, entries, seed)
     begin("what if")
@@ -97,7 +103,14 @@ def page(model, x, y, sample_weight=None, *, keras="auto", entries=6, seed=0,
     begin("Keras")
     compared = _peer(model, found, keras)
     begin("the page")
-    return build(model, found, after, checked, cases, compared, seed)
+    return document(build(model, found, after, (checked, cases, compared, seed)))
+
+
+@exclusive
+def moment(model, x, y, sample_weight=None, *, most) -> dict:
+    """Return the parts of the page without its proofs, for a film, with `most` bytes of arrays."""
+    _, found, after = _steps(model, x, y, sample_weight)
+    return _render(model, found, after, None, most, shown=MOMENT_SHARE)
 
 
 def _peer(model, found, keras):
@@ -112,74 +125,65 @@ def _peer(model, found, keras):
         return {"reason": esc(reason)}
 
 
-def build(model, found, after, checked, cases, peer, seed) -> str:
-    """Return the HTML of all these numbers; arrays are cut where the page would grow too large."""
+def build(model, found, after, proofs) -> dict:
+    """Return the page's parts; arrays are cut where it would have more than PAGE_BYTES.
+
+    Args:
+        model, found, after: the model; the step, and its batch at the new weights.
+        proofs: what the cards after the update show (checked, cases, peer, seed), or None.
+    """
     budget = PAGE_BYTES * 7 // 10  # base64 takes 4 bytes for 3, the rest is text
     for _ in range(3):
-        text = _render(model, found, after, checked, cases, peer, seed, budget)
-        excess = len(text.encode("utf-8")) - PAGE_BYTES
+        parts = _render(model, found, after, proofs, budget)
+        excess = sum(len(part.encode("utf-8")) for part in parts.values()) - PAGE_BYTES
         if excess <= 0:
             break
         budget = max(budget - excess * 3 // 4 - 20_000, 100_000)
-    return text
+    return parts
 
 
-def _render(model, found, after, checked, cases, peer, seed, budget):
+def _render(model, found, after, proofs, budget, shown=embed.ACTIVATIONS):
     arrays, cite = embed.Arrays(), Citations()
-    data = _data(found, arrays, budget)
+    data = _data(found, arrays, budget, shown)
     data["story"] = story.tell(found, after, data, arrays)
     count = len(found.layers)
     stops = [losses.batch(found, data)]
     stops += [cards.forward(L, c, found, data, cite) for L, c in enumerate(found.layers)]
     stops.append(losses.loss_card(found, data, cite))
     stops += [cards.backward(L, found.layers[L], found, data, cite) for L in reversed(range(count))]
-    stops += [panels.update(model, found, data, cite),
-              panels.check(found, checked, str(model.dtype), cite), panels.peer(peer),
-              panels.whatif(cases, seed)]  # fmt: skip
+    stops.append(panels.update(model, found, data, cite))
+    if proofs is not None:
+        checked, cases, peer, seed = proofs
+        stops += [panels.check(found, checked, str(model.dtype), cite), panels.peer(peer),
+                  panels.whatif(cases, seed)]  # fmt: skip
     data["arrays"] = arrays.entries
-    data["text"] = {k: v for k, v in texts().items() if k.startswith(SCRIPT_TEXTS)}
-    dump = json.dumps(_finite(data), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    parts = {
+    words = {k: v for k, v in texts().items() if k.startswith(SCRIPT_TEXTS)}
+    return {
+        "BODY": asset("page.html"),
         "TITLE": esc(f"{model.name} · tinynet microscope"),
-        "CSS": _asset("page.css"),
-        "JS": "".join(map(_asset, SCRIPTS)),
+        "CSS": asset("base.css") + asset("page.css"),
+        "JS": "".join(map(asset, SCRIPTS)),
         "HEADER": _header(model, found),
         "DETAILS": T("story.details"),
         "META": _meta(model, found),
-        "STRIP": _strip(found),
+        "STRIP": _strip(found, proofs is not None),
         "STOPS": "".join(stops),
         "HOW": _how(found, data, arrays),
         "SOURCES": f"<details class='all-code'><summary>{T('source.title')}</summary>"
         f"{note(T('source.text'))}{cite.section()}</details>",
-        "DATA": dump.replace("</", "<\\/"),
+        "WORDS": dump(words),
+        "DATA": dump(data),
     }
-    text = _asset("page.html")
-    for name, value in parts.items():
-        text = text.replace("{{" + name + "}}", value, 1)
-    return text
 
 
-def _finite(value):
-    """Return the same with None for NaN and infinity, which JSON can't hold."""
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _asset(name):
-    return (ASSETS / name).read_text("utf-8")
-
-
-def _data(found, arrays, budget):
+def _data(found, arrays, budget, shown):
     """Return what the page's script reads, and a test recomputes the page from."""
     N = len(found.x)
-    R = embed.rows_that_fit(found, budget)
+    R = embed.rows_that_fit(found, shown * budget)
     loss, per = found.loss, len(found.loss.w) // N
     data = {"count": N, "rows": R, "layers": embed.layers(found, arrays, R),
-            "params": embed.parameters(found, arrays, budget),
-            "image": _image(found.x.shape[1:])}  # fmt: skip
+            "params": embed.parameters(found, arrays, (1 - shown) * budget),
+            "image": image_of(found.x.shape[1:])}  # fmt: skip
     data["loss"] = {
         "name": type(loss.loss).__name__, "family": losses.family(loss), "fused": loss.fused,
         "ids": bool(loss.loss.integer_targets), "y": arrays.add(loss.y[: R * per]),
@@ -195,7 +199,7 @@ def _data(found, arrays, budget):
     return data
 
 
-def _image(row):
+def image_of(row):
     """Return (height, width) if a row looks like a picture of one channel."""
     if len(row) == 3 and row[2] == 1:
         row = row[:2]
@@ -241,7 +245,7 @@ def _meta(model, found):
     return f'<dl class="meta">{items}</dl>'
 
 
-def _strip(found):
+def _strip(found, proved):
     """Return the way up over the way down, a column per layer; each a link to its card."""
     count = len(found.layers)
 
@@ -272,6 +276,7 @@ def _strip(found):
         chip(ident, lane, T(f"strip.{ident}"), "", None, None)
         for ident, lane in (("update", "update"), ("check", "check"), ("peer", "check"),
                             ("whatif", "whatif"))
+        if proved or ident == "update"
     )  # fmt: skip
     return (
         f'<div class="lanes" style="--n:{count}">'

@@ -65,7 +65,7 @@ function taught() { // the followed unit j and its column of the weights, in eve
     }
     return null;
   };
-  return { L, l, p, j, w: column(p.w), g: column(p.g, after.g), after: column(p.after, after.after) };
+  return { L, l, p, j, w: column(p.w, after.w), g: column(p.g, after.g), after: column(p.after, after.after) };
 }
 
 function unitField(t) {
@@ -83,18 +83,23 @@ function comesBack(t, n) {
   if (!above.length) return say("story.fault.direct", { d: own });
   const others = say("story.fault.several", { d: own });
   if (above.length > 1 || columns[above[0]].dense === null || columns[c].units === null) return others;
-  const l = S.layers[columns[above[0]].dense], W = A(S.params[l.params[0]].w), d = gradientOf(above[0], n);
+  const l = S.layers[columns[above[0]].dense], W = entry(above[0], "w"), d = gradientOf(above[0], n);
   if (!d) return others;
-  const terms = [...d].map((v, k) => W.at(t.j, k) * v);
+  const terms = [...d].map((v, k) => W(t.j, k) * v);
   if (terms.some(v => !Number.isFinite(v))) return others;
   const shown = topBy(d.length, 5, k => Math.abs(terms[k])), total = terms.reduce((a, b) => a + b, 0);
-  const rows = shown.map(k => [`${esc(l.name)} ${k}`, num(W.at(t.j, k)), num(d[k]), num(terms[k])]);
+  const rows = shown.map(k => [`${esc(l.name)} ${k}`, num(W(t.j, k)), num(d[k]), num(terms[k])]);
   if (d.length > shown.length) rows.push([T("drill.others", { n: d.length - shown.length }), "", "", num(total - shown.reduce((s, k) => s + terms[k], 0))]);
   rows.push([`<b>${T("story.sum")}</b>`, "", "", `<b>${num(total)}</b>`]);
   const plainSlope = columns[c].layers.length === 1 && typeof t.l.slope === "string";
   const end = plainSlope ? say("story.fault.slope", { s: num(rowOf(t.l.slope, n)[t.j]), d: own, sum: num(total) }) :
     say("story.fault.through", { d: own, layers: [...columns[c].layers].reverse().map(L => esc(S.layers[L].name)).join(", ") });
   return table([T("story.above"), "W", "dz", "W · dz"], rows, "stats back") + end;
+}
+
+function proofs() { // links to the cards that prove the step; a moment of a film has none
+  const links = ["check", "peer", "whatif"].filter(id => document.getElementById(id)).map(id => `<a href="#${id}">${T(`strip.${id}`)}</a>`);
+  return links.length ? `${T("story.after.then")} ${links.join(" · ")}` : T("story.after.moment");
 }
 
 const TELL = {
@@ -157,7 +162,7 @@ const TELL = {
     const a = lossOf(n), b = lossOf(n, "values_after"), better = b < a;
     const text = say(right === null || loss.family !== "softmax" ? "story.after.numbers" : "story.after.class", { right, p: right === null ? "" : num(p[right]), q: right === null ? "" : num(q[right]), d: right === null ? "" : num(q[right] - p[right]) }) +
       say(better ? "story.after.better" : "story.after.worse", { a: num(a), b: num(b), d: num(Math.abs(b - a)), before: num(loss.before), after: num(loss.after), count: S.count });
-    box.insertAdjacentHTML("beforeend", `<div class="two"><div>${text}<p class="hand">${T("story.after.then")} <a href="#check">${T("strip.check")}</a> · <a href="#peer">${T("strip.peer")}</a> · <a href="#whatif">${T("strip.whatif")}</a></p></div><div>${
+    box.insertAdjacentHTML("beforeend", `<div class="two"><div>${text}<p class="hand">${proofs()}</p></div><div>${
       bars(T("story.after.bars"), shown, [{ values: shown.map(k => p[k]), kind: "was" }, { values: shown.map(k => q[k]), kind: "now" }], outputNote(n))}</div></div>`);
   },
 };

@@ -70,8 +70,8 @@ def _rule(optimizer):
             name += " amsgrad"
         if name == "RMSprop" and (optimizer.momentum or optimizer.centered):
             break
-        own = cls.__module__.startswith("tinynet.") and type(optimizer).update is cls.update
-        if name in RULES and own:
+        own = cls.__module__.startswith("tinynet.")
+        if name in RULES and own and type(optimizer).update is cls.update:
             return RULES[name]
     return explain.equations(type(optimizer))
 

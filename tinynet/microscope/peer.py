@@ -134,17 +134,25 @@ def _optimizer(keras, model, found, twin):
     if config["registered_name"] is not None:
         raise NotComparable(f"Keras does not know the optimizer {type(model.optimizer).__name__}")
     optimizer = keras.optimizers.deserialize(config)
+    if not isinstance(optimizer, keras.optimizers.Optimizer):  # the name, where it knows none
+        raise NotComparable(f"Keras does not know the optimizer {type(model.optimizer).__name__}")
     optimizer.build(twin.trainable_variables)
     optimizer.iterations.assign(found.iteration)
     trained = [p for p in found.parameters.values() if p.gradient is not None]
     if [p.gradient.shape for p in trained] != [tuple(v.shape) for v in twin.trainable_variables]:
         raise NotComparable("Keras's weights come in another order")
+    averages = getattr(optimizer, "_model_variables_moving_average", [])  # the step reads none
+    assigned = {v.path for v in (optimizer.iterations, optimizer._learning_rate, *averages)}
     for name in trained[0].state_before if trained else ():
         theirs = [v for v in optimizer.variables if v.path.endswith("_" + MOMENTS.get(name, "?"))]
         if len(theirs) != len(trained):
             raise NotComparable(f"no place in Keras's optimizer for the moment {name!r}")
         for variable, p in zip(theirs, trained, strict=True):
             variable.assign(p.state_before[name])
+            assigned.add(variable.path)
+    others = [v for v in optimizer.variables if v.path not in assigned]
+    if others and found.iteration:
+        raise NotComparable(f"Keras's {type(model.optimizer).__name__} remembers more than moments")
     return optimizer
 
 

@@ -2,13 +2,7 @@
 
 document.documentElement.classList.add("js");
 for (const d of $$("data")) d.title = d.value;
-const language = () => {
-  document.documentElement.lang = korean() ? "ko" : "en";
-  if (network) tellPage();
-};
-if ((navigator.language || "").startsWith("ko")) $("#language-ko").checked = true;
-$$(".language").forEach(radio => radio.addEventListener("change", language));
-language();
+languages(() => { if (network) tellPage(); });
 deep.open = false; // without this script it is open
 walk();
 tell();

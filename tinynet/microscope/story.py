@@ -30,7 +30,7 @@ def tell(found, after, data, arrays) -> dict:
         "columns_after": None,
     }
     if story["first"] is not None:
-        story["columns_after"] = _columns_after(found, story["first"], data, arrays)
+        story["columns_after"] = _columns_after(found, story, data, arrays)
     return story
 
 
@@ -74,19 +74,38 @@ def _step(p):
     return {"path": p.path, "w": w, "g": g, "step": step, "ratio": step / w if w else None}
 
 
-def _columns_after(found, L, data, arrays):
-    """Return keys of the weights' "g" and "after" of the units that samples blame most.
+def _columns_after(found, story, data, arrays):
+    """Return keys of the weights' "w", "g" and "after" of the units that samples blame most.
 
-    They are there whole on a page that is large enough, then these are None.
+    And "above", of the weights that read these units, if one Dense layer does. All of them are
+    there whole on a page that is large enough, then these are None.
     """
+    L = story["first"]
     call = found.layers[L]
     k = data["layers"][L]["params"][0]
     d = call.dy if call.dz is None else call.dz
     size = np.abs(d[: data["rows"]]).reshape(data["rows"], -1, d.shape[-1]).max(axis=1)
     units = np.unique(size.argmax(axis=1))
     p, told = found.parameters[data["params"][k]["path"]], {}
-    for name, array in (("g", p.gradient), ("after", p.after)):
+    for name, array in (("w", p.before), ("g", p.gradient), ("after", p.after)):
         whole = "f" not in arrays.entries[data["params"][k][name]]
         rows = range(len(array))
         told[name] = None if whole else arrays.add(array[:, units], array.shape, rows, units)
+    above = _read_by(found, story)
+    told["above"] = None
+    if above is not None:
+        q = data["params"][data["layers"][above]["params"][0]]
+        if "f" in arrays.entries[q["w"]]:
+            W = found.parameters[q["path"]].before
+            told["above"] = arrays.add(W[units], W.shape, units, range(W.shape[1]))
     return told
+
+
+def _read_by(found, story):
+    """Return the number of the only Dense layer that reads the first column's units, or None."""
+    drawn = story["columns"]
+    c = next(k for k, column in enumerate(drawn) if column["dense"] == story["first"])
+    above = [column for column in drawn if c in column["from"]]
+    if len(above) != 1 or above[0]["dense"] is None or drawn[c]["units"] is None:
+        return None
+    return above[0]["dense"]

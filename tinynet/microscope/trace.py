@@ -88,7 +88,10 @@ def trace(model, x, y, sample_weight=None):
 
 
 def prepare(model, x, y, sample_weight=None):
-    """Return the checked batch, x on the model's device, and prepare the model for it."""
+    """Return the checked batch, x on the model's device, and prepare the model for it.
+
+    Sparse rows become full ones: the trace shows every number.
+    """
     model._require_compiled("trace")
     if hasattr(model.loss, "losses"):
         raise ValueError(f"{model.name} has several outputs, and a trace follows one loss: make a "
@@ -96,7 +99,10 @@ def prepare(model, x, y, sample_weight=None):
                          "and compile it")  # fmt: skip
     data = model.dataset(x, y, sample_weight)
     model._prepare(data.target_shape)
-    return model.input_rows(data.x, slice(None)), data.y, data.sample_weight
+    x = model.input_rows(data.x, slice(None))
+    if hasattr(x, "toarray"):
+        x = model.context.ops.from_host(x.toarray())
+    return x, data.y, data.sample_weight
 
 
 def run(model, batch, update=True):

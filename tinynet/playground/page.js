@@ -41,7 +41,13 @@ function fill() {
   $("fewer").disabled = chosen.hidden.length === 0;
   $("more").disabled = chosen.hidden.length === MOST_LAYERS;
   columns();
-  $("python-text").textContent = run ? python(run.settings, data) : "";
+  tell_python();
+}
+
+function tell_python() { // shown on the page, and heard by a notebook's widget
+  const text = run ? python(run.settings, data) : "";
+  $("python-text").textContent = text;
+  if (parent !== window) parent.postMessage({said: {python: text, address: to_address()}}, "*");
 }
 
 function options(id, values, value) {
@@ -147,7 +153,7 @@ function toggle() {
 function set(name, value, then) {
   chosen[name] = value;
   then();
-  $("python-text").textContent = run ? python(run.settings, data) : "";
+  tell_python();
 }
 
 addEventListener("keydown", (event) => {
@@ -232,10 +238,12 @@ function to_address() {
   return `#${new URLSearchParams(entries)}`;
 }
 
-// Settings from the address; whatever it can't be is left as it is at first
+// Settings from the address, or those that the page was written with; whatever they can't be is
+// left as it is at first
 function from_address() {
-  if (location.hash.length < 2) return null;
-  const given = new URLSearchParams(location.hash.slice(1)), c = structuredClone(start);
+  const address = location.hash.length > 1 ? location.hash : document.documentElement.dataset.address;
+  if (!address) return null;
+  const given = new URLSearchParams(address.slice(1)), c = structuredClone(start);
   const number = (name, low, high) => {
     const v = Number(given.get(name));
     if (given.has(name) && v >= low && v <= high) c[name] = v;
@@ -281,6 +289,7 @@ async function copy(text) {
 }
 on("python", "click", () => run && copy(python(run.settings, data)));
 on("link", "click", () => {
+  if (location.protocol === "about:") return copy(to_address()); // within another page
   history.replaceState(null, "", to_address());
   copy(location.href);
 });

@@ -1,6 +1,7 @@
 """The page put together: the kernels, tables of what there is, the scripts, the words."""
 
 import base64
+import html
 import json
 import pathlib
 
@@ -9,32 +10,64 @@ import numpy as np
 from .. import activations, losses, optimizers
 from ..core.devices import page_kernels
 from ..core.parameters import Parameter
+from ..inspecting.observing import sample
 
 ASSETS = pathlib.Path(__file__).parent
 SCRIPTS = ("engine.js", "data.js", "view.js", "run.js", "draw.js", "page.js")
 OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Adagrad", "Adadelta", "Lion",
               "Ftrl")  # fmt: skip
 LOSSES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
+POINTS = 400  # of one's own, at most
 THRESHOLD = {"threshold": 0.0, "default_value": 0.0}  # the options that have no default
 
 
-def page(digits=True) -> str:
-    """Return the page's HTML; the same version gives the same bytes."""
+def page(digits=True, address="") -> str:
+    """Return the page's HTML; the same arguments and version give the same bytes.
+
+    `address` is the fragment of an address that holds a setting: "#data=circles&hidden=4:tanh:0".
+    """
     text = json.loads(_asset("text.json"))
     data = {"text": text, "digits": _digits() if digits else None}
     parts = {
+        "ADDRESS": html.escape(address),
         "CSS": _asset("page.css"),
         "DATA": _json(data).replace("</", "<\\/"),
         "JS": engine() + "".join(map(_asset, SCRIPTS[1:])),
     }
-    html = _asset("page.html")
+    filled = _asset("page.html")
     for name, value in parts.items():
-        html = html.replace("{{" + name + "}}", value, 1)
+        filled = filled.replace("{{" + name + "}}", value, 1)
     for key, words in text.items():
-        html = html.replace("{{" + key + "}}", "".join(
+        filled = filled.replace("{{" + key + "}}", "".join(
             f'<span lang="{language}">{words[language]}</span>' for language in ("en", "ko")
         ))  # fmt: skip
-    return html
+    return filled
+
+
+def address_of(x, y) -> str:
+    """Return the setting that has these rows as its points, their features scaled to -1 ... 1.
+
+    Args:
+        x: two features (N, 2).
+        y: two classes (N,): the larger one is the playground's 1.
+
+    Raises:
+        ValueError: they are not as above.
+    """
+    x, y = np.asarray(x, np.float64), np.asarray(y).ravel()
+    kinds = np.unique(y)
+    if x.ndim != 2 or x.shape[1] != 2 or len(x) != len(y) or len(kinds) != 2:
+        raise ValueError(
+            "the playground's own points have two features (N, 2) and two classes, "
+            f"received x {x.shape} and y {y.shape} of {len(kinds)} classes"
+        )
+    if not np.isfinite(x).all():
+        raise ValueError("the playground's own points are finite numbers, received NaN or infinity")
+    x, y, _ = sample(x, y, rows=POINTS)
+    middle, half = (x.max(axis=0) + x.min(axis=0)) / 2, (x.max(axis=0) - x.min(axis=0)) / 2
+    x = np.round((x - middle) / np.where(half > 0, half, 1), 3) + 0.0
+    points = ",".join(f"{a:g},{b:g},{int(t)}" for (a, b), t in zip(x, y == kinds[1], strict=True))
+    return f"#data=points&points={points}"
 
 
 def engine() -> str:

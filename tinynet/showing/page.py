@@ -3,7 +3,8 @@
 import html
 import pathlib
 
-FRAME = "width:100%;height:58rem;border:1px solid #8884;border-radius:12px"
+HEIGHT = "58rem"
+FRAME = f"width:100%;height:{HEIGHT};border:1px solid #8884;border-radius:12px"
 
 
 class Page(type(pathlib.Path())):
