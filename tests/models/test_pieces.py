@@ -251,3 +251,23 @@ def test_sparse_matrices_for_some_of_the_inputs(device):
         results.append(np.concatenate(model.predict(x, verbose=0), axis=1))
     for p in results:
         np.testing.assert_allclose(p, results[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("below", [0, 1])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_model_whose_output_is_its_input_hands_the_gradient_on(below, outputs, device):
+    """As if it were not there; of two outputs that are the input, with the sum."""
+    i, x = Input((4,)), Input((4,))
+    h = layers.Dense(4, name="below")(x) if below else x
+    same = Model(i, [i] * outputs)(h)
+    through = Model(x, layers.Dense(2, name="above")(layers.Add()(same) if outputs > 1 else same))
+    factor = layers.Rescaling(float(outputs))
+    plain = Model(x, layers.Dense(2, name="other")(factor(h)))
+    plain.layers[-1].set_weights(through.layers[-1].get_weights())
+    found = []
+    for model in (through, plain):
+        model.compile("sgd", "mse")
+        found.append([model.predict(X, verbose=0), *model.gradients(X, X[:, :2]).values()])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    through.fit(X, X[:, :2], verbose=0)

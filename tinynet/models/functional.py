@@ -264,7 +264,7 @@ class Functional(Model):
                 self.wanted.update(node.outputs)
         self.taught = [layer for layer in self.uses if layer.trainable_weights]
         if not self.learning:  # everything is frozen: `backward` still begins at the output
-            self.learning = [self.outputs[0].node]
+            self.learning = [tensor.node for tensor in self.outputs if tensor.node.inputs][:1]
         times = Counter(p for node in self.nodes_in_order for p in node.layer.layout.parts)
         for layer, nodes in self.uses.items():
             alone = all(times[part] == len(nodes) for part in layer.layout.parts)
