@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..configs.checks import check_axes
 from ..configs.naming import snake_case
 from ..losses.checks import same_rank
 from .base import Metric, deserialize, functions, register, serialize
@@ -162,6 +163,7 @@ class LossMetric(MeanMetric):
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
         if self.axis != -1:
+            check_axes(self.name, self.axis, p.shape, several=False)
             y, p = np.moveaxis(y, self.axis, -1), np.moveaxis(p, self.axis, -1)
         return loss_values(self.loss(), y, p)
 
