@@ -61,11 +61,13 @@ TESTED = {
         f"{HERE}::test_rms_normalization_along_another_axis",
         "layers/test_more_layers::test_rms_normalization_scales_along_the_axis_it_normalizes",
     ],
-    "History has loss first": [
+    "History, `evaluate` and `metrics_names`": [
         "engine/test_fit::test_the_order_of_a_history",
+        f"{HERE}::test_the_order_of_several_outputs",
         "parity/purpose::history_has_the_order_of_compile",
         "parity/purpose::metrics_as_a_string",
     ],
+    "A metric that is a function of yours": [f"{HERE}::test_a_function_of_targets_in_a_row"],
     "A metric object without a name": [f"{HERE}::test_metrics_of_one_class_and_auc_of_logits"],
     "Hinge losses refuse": [f"{HERE}::test_hinge_of_zeros_among_signs"],
     'With "mean_with_sample_weight"': [
@@ -271,6 +273,36 @@ def test_rms_normalization_along_another_axis():
     theirs, ours = in_both(scaled)
     np.testing.assert_allclose(theirs, [[[1, 10], [1, 10]]], rtol=1e-5)
     np.testing.assert_allclose(ours, [[[1, 1], [10, 10]]], rtol=1e-5)
+
+
+def test_the_order_of_several_outputs():
+    def names_and_values(k):
+        x = k.Input((3,))
+        outputs = [k.layers.Dense(1, name=n, kernel_initializer="ones")(x) for n in ("b", "a")]
+        model = k.Model(x, outputs)
+        metrics = [["mape"], ["mae"]]
+        model.compile(k.optimizers.SGD(0.0), "mse", metrics=metrics, run_eagerly=True)
+        x, y = np.ones((4, 3)), [np.full((4, 1), 2.0), np.full((4, 1), 1.0)]  # outputs are 3
+        history = list(model.fit(x, y, verbose=0).history)
+        return history, model.metrics_names, model.evaluate(x, y, verbose=0)
+
+    theirs, ours = in_both(names_and_values)
+    names = ["loss", "b_loss", "a_loss", "b_mape", "a_mae"]
+    assert ours == (names, names, [5, 1, 4, 50, 2])
+    assert theirs[0] == sorted(names)
+    assert theirs[1:] == (["loss", "compile_metrics", "b_loss", "a_loss"], [5, 1, 4, 2, 50])
+
+
+def test_a_function_of_targets_in_a_row():
+    def measured(k):
+        def square(y, p):
+            return (y - p) ** 2
+
+        model = one_layer(k, 1, use_bias=False, kernel_initializer="ones")
+        model.compile("sgd", "mse", metrics=[square], run_eagerly=True)
+        return model.evaluate(np.array([[1.0], [2.0]]), np.array([1.0, 4.0]), verbose=0)[1]
+
+    assert in_both(measured) == ((0 + 9 + 1 + 4) / 4, (0 + 4) / 2)
 
 
 def test_metrics_of_one_class_and_auc_of_logits():

@@ -138,7 +138,13 @@ class MeanMetric(Mean):
         if y_true.ndim and y_pred.ndim and len(y_true) != len(y_pred):
             raise ValueError("y_true and y_pred must have the same number of rows, received "
                              f"shapes {y_true.shape} and {y_pred.shape}")  # fmt: skip
-        super().update_state(self.values(y_true, y_pred), sample_weight)
+        values = np.asarray(self.values(y_true, y_pred))
+        rows = np.shape(sample_weight)[:1]
+        if rows and rows == y_pred.shape[:1] != values.shape[:1]:
+            raise ValueError(f"{self.name}: expected a value for each of {rows[0]} rows, which have "
+                             f"weights of their own; received values of shape {values.shape}. "
+                             'Without weights it belongs into "metrics"')  # fmt: skip
+        super().update_state(values, sample_weight)
 
 
 class LossMetric(MeanMetric):
