@@ -141,8 +141,8 @@ class MeanMetric(Mean):
         values = np.asarray(self.values(y_true, y_pred))
         rows = np.shape(sample_weight)[:1]
         if rows and rows == y_pred.shape[:1] != values.shape[:1]:
-            raise ValueError(f"{self.name}: expected a value for each of {rows[0]} rows, which have "
-                             f"weights of their own; received values of shape {values.shape}. "
+            raise ValueError(f"{self.name}: expected a value for each of {rows[0]} rows, which "
+                             f"have weights of their own; received values of shape {values.shape}. "
                              'Without weights it belongs into "metrics"')  # fmt: skip
         super().update_state(values, sample_weight)
 
