@@ -39,8 +39,8 @@ ESTIMATORS = [
     MLPClassifier(max_iter=60, device="reference"), MLPRegressor(max_iter=60, device="reference"),
     SKLearnClassifier(made, fit_kwargs={"epochs": 60}),
     SKLearnRegressor(made, fit_kwargs={"epochs": 60}), SKLearnTransformer(made),
-    MLPClassifier(solver="lbfgs", device="reference"),
-    MLPRegressor(solver="lbfgs", device="reference"),
+    MLPClassifier(solver="lbfgs", max_iter=100, device="reference"),
+    MLPRegressor(solver="lbfgs", max_iter=100, device="reference"),
 ]  # fmt: skip
 
 
@@ -172,6 +172,9 @@ def test_lbfgs_is_that_of_their_mlp():
             for a, b in zip(getattr(ours, name), getattr(theirs, name), strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
         np.testing.assert_allclose(ours.predict(x), theirs.predict(x), rtol=1e-6)
+        for estimator in (ours, theirs):  # goes on with the penalty that it has now
+            estimator.set_params(alpha=30.0, max_iter=5).fit(x, y)
+        np.testing.assert_allclose(ours.loss_, theirs.loss_, rtol=1e-6)
 
 
 def test_lbfgs_ends_when_there_is_nothing_to_gain():
