@@ -34,7 +34,7 @@ TESTED = {
         "parity/purpose::nan_in_the_inputs",
     ],
     "A generator is read once": [
-        f"{HERE}::test_which_batches_of_a_generator_come",
+        "engine/test_evaluate_predict::test_which_batches_of_a_generator_come",
         "data/test_streams::test_a_generator_that_ends_before_the_epochs_do",
         "data/test_streams::test_a_validation_generator_that_ends",
         "parity/callback_purposes::a_generator_is_not_rewound",
@@ -214,26 +214,6 @@ def in_both(function):
 
 def one_layer(k, width=2, **options):
     return k.Sequential([k.layers.Input((width,)), k.layers.Dense(1, **options)])
-
-
-def test_which_batches_of_a_generator_come():
-    def measured(k):
-        """The loss is the mean of the numbers of the batches."""
-        model, end = one_layer(k, 1, use_bias=False, kernel_initializer="ones"), np.zeros((1, 1))
-        model.compile(k.optimizers.SGD(0.0), "mae", run_eagerly=True)
-
-        def batches():
-            return ((np.full((1, 1), i), end) for i in range(100))
-
-        history = model.fit(end, end, epochs=3, validation_data=batches(), validation_steps=3,
-                            verbose=0).history  # fmt: skip
-        one_by_one = batches()
-        alone = [model.evaluate(one_by_one, steps=1, verbose=0) for _ in range(2)]
-        return [float(3 * v) for v in history["val_loss"]], alone
-
-    theirs, ours = in_both(measured)
-    assert ours == ([0 + 1 + 2, 3 + 4 + 5, 6 + 7 + 8], [0, 1])
-    assert theirs == ([0 + 1 + 2, pytest.approx(0 + 1 + 3), pytest.approx(0 + 1 + 4)], [0, 2])
 
 
 def test_a_rate_that_was_read():
