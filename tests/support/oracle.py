@@ -53,8 +53,8 @@ def jax_computes_in(dtype):
     import jax
     import jax.experimental
 
-    enable = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64  # its older name
-    return enable(dtype == "float64")
+    by = jax if hasattr(jax, "enable_x64") else jax.experimental  # where it was before
+    return by.enable_x64(dtype == "float64")
 
 
 @functools.cache
