@@ -122,7 +122,7 @@ def test_exclusive_gives_the_lock_back_after_an_error():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork with threads
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:os.fork")  # with threads of JAX
 def test_a_child_finds_every_lock_free():
     part, held, done = Part(), threading.Event(), threading.Event()
 

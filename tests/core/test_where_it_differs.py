@@ -13,7 +13,9 @@ import pytest
 
 import tinynet
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras's own
+pytestmark = pytest.mark.filterwarnings(  # Keras's own
+    "ignore:__array__ implementation", "ignore:Explicitly requested dtype int64"
+)
 TESTS = pathlib.Path(__file__).parents[1]
 HERE = "core/test_where_it_differs"
 SECTION = "## Where it differs from Keras"
