@@ -47,9 +47,10 @@ _MODULES = {  # of the names that are no modules themselves
     "Variable": "core.variable", "gradcheck": "inspecting.gradient_check", "version": "config",
 }  # fmt: skip
 
+_EXTRAS = {"plotting", "sklearn", "wrappers"}  # for users, who need another package with them
 _INNER = {
-    "configs", "core", "data", "engine", "film", "inspecting", "kernels", "measuring", "plotting",
-    "resuming", "showing", "sklearn", "wrappers",
+    "configs", "core", "data", "engine", "film", "inspecting", "kernels", "measuring", "resuming",
+    "showing",
 }  # fmt: skip
 
 if not os.path.isdir(os.path.join(__path__[0], "kernels")):
@@ -57,7 +58,7 @@ if not os.path.isdir(os.path.join(__path__[0], "kernels")):
 
 
 def __getattr__(name):
-    if name in __all__ or name in _INNER:
+    if name in __all__ or name in _EXTRAS or name in _INNER:
         module = importlib.import_module(f".{_MODULES.get(name, name)}", __name__)
         return globals().setdefault(name, getattr(module, name) if name in _MODULES else module)
     absent = importlib.import_module(".configs.arguments", __name__).absent
@@ -65,4 +66,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__, *_INNER})
+    return sorted({*__all__, *_EXTRAS, *(name for name in globals() if name.startswith("__"))})

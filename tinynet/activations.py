@@ -15,6 +15,7 @@ import numpy as np
 
 from .config import float_dtype
 from .configs.arguments import absent as _absent
+from .configs.checks import check_axes
 from .configs.custom_objects import get_registered_name
 from .configs.registry import Registry, is_custom
 from .core.devices import load_ops
@@ -207,6 +208,12 @@ class Rowwise(Activation):
     def __init__(self, name: str, axis: int = -1) -> None:
         self.name, self.options = name, {"axis": axis}
 
+    def output_shape(self, shape: Shape) -> Shape:
+        axis, one = self.options["axis"], self.name == "sparsemax"  # None: all entries, as in Keras
+        if axis is not None or one:
+            check_axes(self.name, axis, shape, several=not one)
+        return tuple(shape)
+
     def forward(self, ops: Ops, x: Array, *, y: Array) -> None:
         getattr(ops, self.name)(x, self.options["axis"], y=y)
 
@@ -224,9 +231,7 @@ class Glu(Activation):
         self.name, self.options = name, {"axis": axis}
 
     def output_shape(self, shape: Shape) -> Shape:
-        axis = self.options["axis"]
-        if not -len(shape) <= axis < len(shape):
-            raise ValueError(f"glu: axis {axis} does not exist in shape {tuple(shape)}")
+        axis = check_axes("glu", self.options["axis"], shape, several=False)
         if shape[axis] is None or shape[axis] % 2:
             raise ValueError(f"glu: axis {axis} of {tuple(shape)} can't be split in halves")
         halved = list(shape)

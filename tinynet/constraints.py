@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .configs.checks import check_number, is_integer
+from .configs.checks import check_axes, check_number, is_integer
 from .configs.registry import Configurable, Registry
 from .core.versions import Versioned
 
@@ -54,6 +54,7 @@ class _NormConstraint(Constraint):
 
     def __call__(self, w: ArrayLike) -> Array:
         w = np.asarray(w)
+        self.check("w", w.shape)
         low, high, rate = self.limits()
         norm = np.sqrt(np.sum(np.square(w), axis=self.axes, keepdims=True))
         return w * ((rate * np.clip(norm, low, high) + (1 - rate) * norm) / (EPSILON + norm))
@@ -64,9 +65,7 @@ class _NormConstraint(Constraint):
 
     def check(self, label: str, shape: Shape) -> None:
         """Raise unless weights of this shape have the axis."""
-        for axis in self.axes:
-            if not -len(shape) <= axis < len(shape):
-                raise ValueError(f"{label}: {self!r} has no axis {axis} in shape {tuple(shape)}")
+        check_axes(f"{label}: {self!r}", self.axes, shape)
 
 
 @registry.register("max_norm")

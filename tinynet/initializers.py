@@ -16,7 +16,7 @@ import numpy as np
 
 from .config import float_dtype
 from .configs.arguments import absent as _absent
-from .configs.checks import check_number, is_integer
+from .configs.checks import check_axes, check_number, is_integer
 from .configs.registry import Configurable, Registry
 from .random import check_seed, draw_seed, generator
 
@@ -57,9 +57,7 @@ def compute_fans(shape: int | Sequence[int], input_axes: Any = None,
     if not shape:
         raise ValueError(f"fan_in and fan_out need a shape of rank 1 or more, received {shape}")
     if input_axes is not None and output_axes is not None:
-        for axis in (*input_axes, *output_axes):
-            if not -len(shape) <= axis < len(shape):
-                raise ValueError(f"axis {axis} does not exist in shape {shape}")
+        check_axes("compute_fans", (*input_axes, *output_axes), shape)
         return math.prod(shape[a] for a in input_axes), math.prod(shape[a] for a in output_axes)
     if len(shape) == 1:
         return shape[0], shape[0]

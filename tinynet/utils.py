@@ -13,7 +13,7 @@ from .config import (
     is_interactive_logging_enabled,
 )
 from .configs.arguments import absent as _absent
-from .configs.checks import check_number, is_integer
+from .configs.checks import check_axes, check_number, is_integer
 from .configs.custom_objects import (
     CustomObjectScope,
     custom_object_scope,
@@ -115,10 +115,7 @@ def normalize(x: ArrayLike, axis: int | tuple[int, ...] = -1, order: int = 2) ->
         ValueError: `axis` isn't one axis of x.
     """
     x = np.asarray(x)
-    if not is_integer(axis):
-        raise ValueError(f"axis must be one integer, received {axis!r}")
-    if not -x.ndim <= axis < x.ndim:
-        raise ValueError(f"axis {axis} does not exist in an array of shape {x.shape}")
+    check_axes("normalize", axis, x.shape, several=False)
     norm = np.linalg.norm(x, order, axis, keepdims=True)
     return x / np.where(norm == 0, norm.dtype.type(1), norm)
 

@@ -13,7 +13,9 @@ import pytest
 
 import tinynet
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras's own
+pytestmark = pytest.mark.filterwarnings(  # Keras's own
+    "ignore:__array__ implementation", "ignore:Explicitly requested dtype int64"
+)
 TESTS = pathlib.Path(__file__).parents[1]
 HERE = "core/test_where_it_differs"
 SECTION = "## Where it differs from Keras"
@@ -34,7 +36,9 @@ TESTED = {
         "parity/purpose::nan_in_the_inputs",
     ],
     "A generator is read once": [
+        "engine/test_evaluate_predict::test_which_batches_of_a_generator_come",
         "data/test_streams::test_a_generator_that_ends_before_the_epochs_do",
+        "data/test_streams::test_a_validation_generator_that_ends",
         "parity/callback_purposes::a_generator_is_not_rewound",
     ],
     "EarlyStopping, ReduceLROnPlateau": [
@@ -62,11 +66,13 @@ TESTED = {
         f"{HERE}::test_rms_normalization_along_another_axis",
         "layers/test_more_layers::test_rms_normalization_scales_along_the_axis_it_normalizes",
     ],
-    "History has loss first": [
+    "History, `evaluate` and `metrics_names`": [
         "engine/test_fit::test_the_order_of_a_history",
+        f"{HERE}::test_the_order_of_several_outputs",
         "parity/purpose::history_has_the_order_of_compile",
         "parity/purpose::metrics_as_a_string",
     ],
+    "A metric that is a function of yours": [f"{HERE}::test_a_function_of_targets_in_a_row"],
     "A metric object without a name": [f"{HERE}::test_metrics_of_one_class_and_auc_of_logits"],
     "Hinge losses refuse": [f"{HERE}::test_hinge_of_zeros_among_signs"],
     'With "mean_with_sample_weight"': [
@@ -252,6 +258,36 @@ def test_rms_normalization_along_another_axis():
     theirs, ours = in_both(scaled)
     np.testing.assert_allclose(theirs, [[[1, 10], [1, 10]]], rtol=1e-5)
     np.testing.assert_allclose(ours, [[[1, 1], [10, 10]]], rtol=1e-5)
+
+
+def test_the_order_of_several_outputs():
+    def names_and_values(k):
+        x = k.Input((3,))
+        outputs = [k.layers.Dense(1, name=n, kernel_initializer="ones")(x) for n in ("b", "a")]
+        model = k.Model(x, outputs)
+        metrics = [["mape"], ["mae"]]
+        model.compile(k.optimizers.SGD(0.0), "mse", metrics=metrics, run_eagerly=True)
+        x, y = np.ones((4, 3)), [np.full((4, 1), 2.0), np.full((4, 1), 1.0)]  # outputs are 3
+        history = list(model.fit(x, y, verbose=0).history)
+        return history, model.metrics_names, model.evaluate(x, y, verbose=0)
+
+    theirs, ours = in_both(names_and_values)
+    names = ["loss", "b_loss", "a_loss", "b_mape", "a_mae"]
+    assert ours == (names, names, [5, 1, 4, 50, 2])
+    assert theirs[0] == sorted(names)
+    assert theirs[1:] == (["loss", "compile_metrics", "b_loss", "a_loss"], [5, 1, 4, 2, 50])
+
+
+def test_a_function_of_targets_in_a_row():
+    def measured(k):
+        def square(y, p):
+            return (y - p) ** 2
+
+        model = one_layer(k, 1, use_bias=False, kernel_initializer="ones")
+        model.compile("sgd", "mse", metrics=[square], run_eagerly=True)
+        return model.evaluate(np.array([[1.0], [2.0]]), np.array([1.0, 4.0]), verbose=0)[1]
+
+    assert in_both(measured) == ((0 + 9 + 1 + 4) / 4, (0 + 4) / 2)
 
 
 def test_metrics_of_one_class_and_auc_of_logits():

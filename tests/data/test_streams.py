@@ -242,6 +242,9 @@ def test_a_validation_generator_that_ends():
                             verbose=0).history  # fmt: skip
     assert len(history["loss"]) == 3
     assert len(history["val_loss"]) == 2
+    short = "the validation data ended after 7 batches; this epoch is shorter than 5 steps"
+    with pytest.warns(UserWarning, match=short):
+        model.fit(X, Y, epochs=2, validation_data=generator(), validation_steps=5, verbose=0)
     message = "a generator can be read only once, for 3 validations give validation_steps"
     with pytest.raises(ValueError, match=message):
         model.fit(X, Y, epochs=3, validation_data=generator(), verbose=0)

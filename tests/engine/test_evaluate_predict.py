@@ -96,3 +96,33 @@ def test_a_saturated_output_keeps_its_gradient():
     assert model.evaluate(x, np.array([1]), verbose=0) == pytest.approx(30.0, rel=1e-6)
     model.fit(x, np.array([1]), verbose=0)
     np.testing.assert_allclose(model.get_weights()[0], [[29, 1], [0, 30]], rtol=1e-6)
+
+
+@keras_case
+def keras_generator_batches(keras):
+    return generator_batches(keras)
+
+
+def generator_batches(k):
+    """The losses are the means of the numbers of the batches that were taken."""
+    ones = {"use_bias": False, "kernel_initializer": "ones"}
+    model = k.Sequential([k.layers.Input((1,)), k.layers.Dense(1, **ones)])
+    model.compile(k.optimizers.SGD(0.0), "mae")
+    zero = np.zeros((1, 1))
+
+    def batches():
+        return ((np.full((1, 1), i), zero) for i in range(100))
+
+    history = model.fit(zero, zero, epochs=3, validation_data=batches(), validation_steps=3,
+                        verbose=0).history  # fmt: skip
+    one_by_one = batches()
+    alone = [model.evaluate(one_by_one, steps=1, verbose=0) for _ in range(2)]
+    return {"of 3": 3 * np.array(history["val_loss"]), "alone": np.array(alone)}
+
+
+def test_which_batches_of_a_generator_come():
+    theirs, ours = keras_generator_batches(), generator_batches(tinynet)
+    assert ours["of 3"].tolist() == [0 + 1 + 2, 3 + 4 + 5, 6 + 7 + 8]
+    assert ours["alone"].tolist() == [0, 1]
+    np.testing.assert_allclose(theirs["of 3"], [0 + 1 + 2, 0 + 1 + 3, 0 + 1 + 4], rtol=1e-6)
+    assert theirs["alone"].tolist() == [0, 2]

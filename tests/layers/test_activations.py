@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import keras_case
+from oracle import jax_computes_in, keras_case
 
 import tinynet
 from tinynet import activations
@@ -43,7 +43,7 @@ def keras_activation(keras, name, options, dtype):
     import jax
 
     f = getattr(keras.activations, name)
-    with jax.enable_x64(dtype == "float64"):
+    with jax_computes_in(dtype):
         x = jax.numpy.asarray(grid(name, dtype))
         y, reverse = jax.vjp(lambda x: f(x, **json.loads(options)), x)
         return {"y": y, "slope": reverse(jax.numpy.ones_like(y))[0]}
@@ -105,7 +105,7 @@ ROWS = {
 def keras_rowwise(keras, name, which, axis, dtype):
     import jax
 
-    with jax.enable_x64(dtype == "float64"):
+    with jax_computes_in(dtype):
         x = jax.numpy.asarray(np.array(ROWS[which], dtype))
         y, reverse = jax.vjp(lambda x: getattr(keras.activations, name)(x, axis=axis), x)
         return {"y": y, "dx": reverse(jax.numpy.asarray(upstream(x.shape, dtype)))[0]}

@@ -119,7 +119,7 @@ def test_a_layer_without_forward_or_backward_says_so():
         (lambda: layers.BatchNormalization(momentum=1.5, name="p"), "'p': momentum .* 1.5"),
         (lambda: layers.BatchNormalization(axis=0, name="p")(np.ones((2, 2))), "'p': axis 0 is no"),
         (lambda: layers.BatchNormalization(axis=-2, name="p")(np.ones((2, 2))), "'p': axis -2 is"),
-        (lambda: layers.BatchNormalization(axis=3, name="p")(np.ones((2, 2))), "'p': axis 3 is no"),
+        (lambda: layers.BatchNormalization(axis=3, name="p")(np.ones((2, 2))), "'p': axis 3 does"),
         (lambda: layers.ReLU(max_value=-1), "ReLU: max_value must be >= 0, received -1"),
         (lambda: layers.ReLU(negative_slope=-1), "ReLU: negative_slope must be >= 0, received -1"),
         (lambda: layers.ReLU(negative_slope=None), "ReLU: negative_slope .* received None"),

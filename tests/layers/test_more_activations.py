@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from oracle import keras_case
+from oracle import jax_computes_in, keras_case
 from test_activations import TOLERANCE, grid
 
 import tinynet
@@ -37,7 +37,7 @@ def keras_rare(keras, name, options, dtype):
     import jax
 
     f = getattr(keras.activations, name, None) or getattr(keras.ops, name)
-    with jax.enable_x64(dtype == "float64"):
+    with jax_computes_in(dtype):
         x = jax.numpy.asarray(grid(name, dtype))
         y, reverse = jax.vjp(lambda x: f(x, **json.loads(options)), x)
         return {"y": y, "slope": reverse(jax.numpy.ones_like(y))[0]}

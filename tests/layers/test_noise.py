@@ -8,6 +8,7 @@ from layer_checks import close, numbers
 from layer_models import RANDOM, both_devices
 from oracle import keras_case
 
+import tinynet
 from tinynet import Sequential, layers
 from tinynet.layers import Dense, Input
 
@@ -70,6 +71,32 @@ def keras_adapted(keras, axis):
     layer.adapt(numbers((6, 3, 4), 1))
     weights = {f"weight{i}": w for i, w in enumerate(layer.get_weights())}
     return {"y": layer(numbers((2, 3, 4), 2)), **weights}
+
+
+@keras_case
+def keras_mean_and_variance(keras, axis, given_):
+    return mean_and_variance(keras, axis, given_)
+
+
+def mean_and_variance(k, axis, given_):
+    options = {"mean": 1.5, "variance": 4.0} if given_ else {}
+    layer = k.layers.Normalization(axis=json.loads(axis), **options)
+    assert layer.mean is None
+    if not given_:
+        layer.adapt(numbers((6, 3, 4), 1))
+    x = numbers((2, 3, 4), 2)
+    y = layer(x)
+    close((x - np.array(layer.mean)) / np.sqrt(np.array(layer.variance)), y)
+    return {"mean": np.array(layer.mean), "variance": np.array(layer.variance)}
+
+
+@pytest.mark.parametrize("given_", [False, True])
+@pytest.mark.parametrize("axis", ["-1", "1", "[1, 2]", "null"])
+def test_mean_and_variance_broadcast_against_inputs(axis, given_):
+    expected = keras_mean_and_variance(axis, given_)
+    for name, value in mean_and_variance(tinynet, axis, given_).items():
+        assert value.shape == expected[name].shape
+        close(value, expected[name])
 
 
 @pytest.mark.parametrize("axis", ["-1", "1", "[1, 2]", "null"])

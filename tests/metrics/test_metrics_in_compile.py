@@ -104,6 +104,18 @@ def test_a_name_twice_gets_a_number():
     assert names(collection(["mse"], ["mse", "mse"])) == ["mse", "weighted_mse", "weighted_mse_1"]
 
 
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_weights_of_rows_for_one_value_of_a_batch(shape):
+    def of_all(y, p):
+        return np.abs(y - p).mean().reshape(shape)
+
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile("sgd", "mse", weighted_metrics=[of_all])
+    model.evaluate(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+    with pytest.raises(ValueError, match=r"of_all: expected a value for each of 4 rows, .* rec"):
+        model.evaluate(np.ones((4, 2)), np.ones((4, 1)), sample_weight=np.ones(4), verbose=0)
+
+
 def test_only_weighted_metrics_take_weights():
     c = collection(["mae", by_two], ["mae", by_two])
     y, p = np.zeros((3, 1)), np.array([[1.0], [2.0], [6.0]])

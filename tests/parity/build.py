@@ -6,6 +6,7 @@ import pathlib
 import warnings
 
 import numpy as np
+from oracle import jax_computes_in
 
 from . import outputs
 
@@ -34,9 +35,7 @@ def working_in(lib, dtype):
     """New layers have this dtype; JAX must be told that float64 means float64."""
     with contextlib.ExitStack() as stack:
         if not is_ours(lib):
-            import jax
-
-            stack.enter_context(jax.enable_x64(dtype == "float64"))
+            stack.enter_context(jax_computes_in(dtype))
             lib.utils.clear_session(free_memory=False)  # its counters of names start anew
             stack.callback(lib.utils.clear_session, free_memory=False)  # and its dtype policy
         before = lib.config.floatx()

@@ -335,6 +335,8 @@ def test_combinations(stack, name, optimizer, batch_size, threads, weighted):
     # statistics of one row leave rounding noise alone, of which Adam makes a step of full size
     one_row = batch_size == 1 or rows % batch_size == 1
     assume(not (one_row and any(one.startswith("batchnorm") for one in stack)))
+    # by targets of 0 steps of length 100, which saturate tanh: its slope is rounding noise, too
+    assume((name, optimizer) != ("mape", "sgd, not clipped"))
     y = labels(rows) if name.startswith("sparse") else to_categorical(labels(rows), C)
 
     def layers():

@@ -48,6 +48,15 @@ def live_keras():
     return keras
 
 
+def jax_computes_in(dtype):
+    """A context in which JAX takes float64 for what it is, or, of "float32", all for that."""
+    import jax
+    import jax.experimental
+
+    by = jax if hasattr(jax, "enable_x64") else jax.experimental  # where it was before
+    return by.enable_x64(dtype == "float64")
+
+
 @functools.cache
 def _recording():
     files = sorted(FOLDER.glob("keras-*.npz"))

@@ -25,6 +25,24 @@ def check_integer(name, value, least=1, kind="an integer") -> int:
     return int(value)
 
 
+def check_axes(name: str, axis: Any, shape: Any, several: bool = True) -> Any:
+    """Return `axis`, or raise a ValueError: `shape` has no such axis.
+
+    Args:
+        name: of whose axis it is.
+        axis: an integer, counted from the end where it is below 0; a list or tuple of them.
+        shape: of an array.
+        several: whether it may be a list or tuple.
+    """
+    rank = len(shape)
+    for a in axis if several and isinstance(axis, (list, tuple)) else [axis]:
+        if not (is_integer(a, -rank) and a < rank):
+            expected = f"an integer from {-rank} to {rank - 1}" if rank else "an array with axes"
+            raise ValueError(f"{name}: axis {a!r} does not exist in shape {tuple(shape)}; expected "
+                             f"{expected}")  # fmt: skip
+    return axis
+
+
 def is_flag(value) -> bool:
     """Return whether `value` is True or False, or 1 or 0 in their place."""
     return isinstance(value, bool | np.bool_) or (is_integer(value) and value in (0, 1))

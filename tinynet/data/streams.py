@@ -255,7 +255,7 @@ class Stream:
         if self.steps_per_epoch is None:
             self._end_pass()
         elif step < steps:
-            warnings.warn(f"{self.where}the data ended after {self.total} batches; this epoch is "
+            warnings.warn(f"the {self.where}data ended after {self.total} batches; this epoch is "
                           f"shorter than {self.steps_per_epoch} steps", stacklevel=6)  # fmt: skip
         self._end_epoch()
 

@@ -2,16 +2,14 @@
 
 import math
 
+from ..configs.checks import check_axes
+
 
 def axes_of(layer, axis, shape):
     """`axis`, an int or a list of ints, as sorted axes of `shape`, all of them behind the rows."""
-    given = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-    rank = len(shape)
-    for a in given:
-        if not -rank <= a < rank:
-            raise layer.invalid(f"axis {a} is no feature axis: axis {a} does not exist in input of "
-                                f"shape {tuple(shape)}")  # fmt: skip
-    found = sorted({a % rank for a in given})
+    check_axes(f"layer {layer.name!r}", axis, shape)
+    given = axis if isinstance(axis, (list, tuple)) else [axis]
+    found = sorted({a % len(shape) for a in given})
     if 0 in found:
         raise layer.invalid(f"axis {axis} is no feature axis of {tuple(shape)}: it holds "
                             "axis 0, the rows")  # fmt: skip

@@ -90,13 +90,18 @@ class Normalization(Layer):
             with more axes than the data to adapt to are scaled along their last axes.
         mean, variance: numbers or arrays, both or neither.
         invert: undo the normalization instead.
+
+    Attributes:
+        mean, variance: arrays that broadcast against an input, (1, D) for (N, D); None before
+            `build`.
+        adapt_mean, adapt_variance: the same, (D,), as Parameters where they are measured.
     """
 
     saved: Any
 
     count: Parameter
-    mean: Any
-    variance: Any
+    adapt_mean: Any
+    adapt_variance: Any
 
     supports_masking = True
     config_keys: tuple[str, ...] = ()  # mean and variance may be measured: see `get_config`
@@ -119,7 +124,23 @@ class Normalization(Layer):
             )
         self.given: tuple[float, float | None] | None = None if mean is None else (mean, variance)
         self.invert: bool = bool(invert)
-        self.mean = self.variance = None
+        self.adapt_mean = self.adapt_variance = None
+
+    @property
+    def mean(self) -> Array | None:
+        return self._beside_inputs(self.adapt_mean)
+
+    @property
+    def variance(self) -> Array | None:
+        return self._beside_inputs(self.adapt_variance)
+
+    def _beside_inputs(self, values):
+        """Return a copy of (D,) with an axis of length 1 for each that has no mean of its own."""
+        if values is None:
+            return None
+        kept = self._axes(self.input_shape)
+        return np.array(values).reshape([n if a in kept else 1
+                                         for a, n in enumerate(self.input_shape)])  # fmt: skip
 
     def _axes(self, shape):
         """The axes with a mean of their own; in more axes than it was built for, from the right."""
@@ -135,7 +156,7 @@ class Normalization(Layer):
         kept = tuple(input_shape[a] for a in self._axes(input_shape))
         if self.given is not None:
             try:
-                self.mean, self.variance = (
+                self.adapt_mean, self.adapt_variance = (
                     np.broadcast_to(np.asarray(v, self.dtype), kept).copy() for v in self.given
                 )
             except ValueError:
@@ -144,8 +165,8 @@ class Normalization(Layer):
                     f"axes {self.axis} of input {tuple(input_shape)}"
                 ) from None
             return
-        self.mean = self.add_weight(kept, "zeros", name="mean", trainable=False)
-        self.variance = self.add_weight(kept, "ones", name="variance", trainable=False)
+        self.adapt_mean = self.add_weight(kept, "zeros", name="mean", trainable=False)
+        self.adapt_variance = self.add_weight(kept, "ones", name="variance", trainable=False)
         self.count = self.add_weight((), "zeros", name="count", trainable=False)  # Keras has one
 
     def accepts(self, shape: Shape) -> bool:
@@ -182,8 +203,8 @@ class Normalization(Layer):
             count += n
         if count == 0:
             raise self.invalid("adapt received no data")
-        self.mean.assign(np.asarray(mean, self.dtype))
-        self.variance.assign(np.asarray(squares / count, self.dtype))
+        self.adapt_mean.assign(np.asarray(mean, self.dtype))
+        self.adapt_variance.assign(np.asarray(squares / count, self.dtype))
 
     def forward(self, x: Any, training: bool = False) -> Any:
         axes = self._axes(x.shape)
@@ -222,7 +243,7 @@ class Normalization(Layer):
         return from_rows(self, y, axes, shape) if axes else y.reshape(shape)
 
     def _statistics(self):
-        arrays = (getattr(v, "value", v) for v in (self.mean, self.variance))
+        arrays = (getattr(v, "value", v) for v in (self.adapt_mean, self.adapt_variance))
         return [a.reshape(a.size) for a in arrays]  # (D,)
 
     def get_config(self) -> Config:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..configs.checks import check_axes
 from ..configs.naming import snake_case
 from .circle import Circle
 from .crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
@@ -46,7 +47,8 @@ def _function(cls) -> Function:
         own = cls in (Dice, Tversky)  # the others want it last
         axis = -1 if own else given.pop("axis", -1)
         loss = cls(**given, reduction="none")
-        if axis != -1:
+        if isinstance(axis, bool) or axis != -1:
+            check_axes(values.__name__, axis, p.shape, several=False)
             p = np.moveaxis(p, axis, -1)
             y = y if loss.integer_targets else np.moveaxis(y, axis, -1)
         if p.ndim == 1 and y.ndim < 2 and not own:

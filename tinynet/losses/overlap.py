@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..configs.checks import check_number, is_integer
+from ..configs.checks import check_axes, check_number, is_integer
 from .base import EPSILON, PlainLoss, register
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class _Overlap(PlainLoss):
         return -(da * b - a * db) / b**2
 
     def _sum(self, x):
+        if self.axis is not None:
+            check_axes(self._label(), self.axis, x.shape)
         return x.sum(axis=self.axis, keepdims=self.axis is not None)
 
     def check_targets(self, y: Array, output_shape: Shape, where: str = "y") -> Array:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..configs.checks import check_number
+from ..configs.checks import check_axes, check_number
 from .base import EPSILON, Metric, register
 
 if TYPE_CHECKING:
@@ -58,9 +58,8 @@ class IoU(Metric):
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike,
                      sample_weight: ArrayLike = None) -> None:  # fmt: skip
-        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-        y_true = (y_true if self.sparse_y_true else y_true.argmax(axis=self.axis)).ravel()
-        y_pred = (y_pred if self.sparse_y_pred else y_pred.argmax(axis=self.axis)).ravel()
+        y_true = self._class_ids(y_true, self.sparse_y_true)
+        y_pred = self._class_ids(y_pred, self.sparse_y_pred)
         if len(y_true) != len(y_pred):
             raise ValueError(f"{self.name}: expected as many class ids as targets, received "
                              f"{len(y_true)} targets and {len(y_pred)} predictions")  # fmt: skip
@@ -73,6 +72,13 @@ class IoU(Metric):
         cell = y_true[known].astype(np.intp) * K + y_pred[known].astype(np.intp)
         sums = np.bincount(cell, weights[known], K * K)
         self.total_cm.assign_add(sums.reshape(K, K).astype(self.total_cm.dtype))
+
+    def _class_ids(self, y, sparse):
+        """Return class ids (N,): those given, or where the largest number along `axis` stands."""
+        y = np.asarray(y)
+        if not sparse:
+            y = y.argmax(axis=check_axes(self.name, self.axis, y.shape, several=False))
+        return y.ravel()
 
     def _weights(self, sample_weight, count):
         weights = np.asarray(1 if sample_weight is None else sample_weight)

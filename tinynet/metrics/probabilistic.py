@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import losses
+from ..configs.checks import check_axes
 from .base import register
 from .reduction import LossMetric, loss_values
 from .shapes import class_ids, floats, pair, spread
@@ -79,6 +80,7 @@ class SparseCategoricalCrossentropy(LossMetric, of=losses.SparseCategoricalCross
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike,
                      sample_weight: ArrayLike = None) -> None:  # fmt: skip
+        check_axes(self.name, self.axis, np.shape(y_pred), several=False)
         if sample_weight is not None and self.ignore_class is not None:
             counted = np.moveaxis(np.asarray(y_pred), self.axis, -1)
             counted = class_ids(y_true, counted, self.name) != self.ignore_class

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..configs.checks import check_axes
 from ..configs.naming import snake_case
 from ..losses.checks import same_rank
 from .base import Metric, deserialize, functions, register, serialize
@@ -137,7 +138,13 @@ class MeanMetric(Mean):
         if y_true.ndim and y_pred.ndim and len(y_true) != len(y_pred):
             raise ValueError("y_true and y_pred must have the same number of rows, received "
                              f"shapes {y_true.shape} and {y_pred.shape}")  # fmt: skip
-        super().update_state(self.values(y_true, y_pred), sample_weight)
+        values = np.asarray(self.values(y_true, y_pred))
+        rows = np.shape(sample_weight)[:1]
+        if rows and rows == y_pred.shape[:1] != values.shape[:1]:
+            raise ValueError(f"{self.name}: expected a value for each of {rows[0]} rows, which "
+                             f"have weights of their own; received values of shape {values.shape}. "
+                             'Without weights it belongs into "metrics"')  # fmt: skip
+        super().update_state(values, sample_weight)
 
 
 class LossMetric(MeanMetric):
@@ -162,6 +169,7 @@ class LossMetric(MeanMetric):
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         y, p = pair(y_true, y_pred)
         if self.axis != -1:
+            check_axes(self.name, self.axis, p.shape, several=False)
             y, p = np.moveaxis(y, self.axis, -1), np.moveaxis(p, self.axis, -1)
         return loss_values(self.loss(), y, p)
 

@@ -102,11 +102,12 @@ class _MLP(BaseEstimator):
         batch = min(200, X.shape[0]) if self.batch_size == "auto" else self.batch_size
         batch = X.shape[0] if whole else int(min(batch, X.shape[0]))
         if new:
-            self.model_ = self._model(X.shape[1], targets, batch)
+            self.model_ = self._model(X.shape[1], targets)
             self.loss_curve_, self.n_iter_, self.t_ = [], 0, 0
             self.validation_scores_ = [] if held_out is not None else None
         if new or not partial:
             self.best_loss_, self.best_validation_score_ = np.inf, -np.inf
+            self._penalize(sample_weight.sum() if whole and sample_weight is not None else batch)
             self.model_.compile(self._optimizer(), self._loss, device=self.device)
         if whole:
             self._minimize(X, targets, sample_weight)
@@ -176,17 +177,21 @@ class _MLP(BaseEstimator):
         optimizer = optimizers.get(self.solver)
         return optimizers.deserialize(optimizers.serialize(optimizer))  # one of its own
 
-    def _model(self, D, targets, batch):
+    def _penalize(self, rows):
+        """Add alpha / (2 rows) sum w^2 of each kernel to the loss, which is a mean over `rows`."""
+        l2 = regularizers.L2(self.alpha / (2 * rows)) if self.alpha else None
+        for dense in self._dense():
+            dense.kernel_regularizer = dense.kernel.regularizer = l2
+
+    def _model(self, D, targets):
         activation = ACTIVATIONS.get(self.activation, self.activation)
         glorot = initializers.VarianceScaling(
             1 / 3 if activation == "sigmoid" else 1.0, "fan_avg", "uniform")  # fmt: skip
         dtype = "float64" if self.solver == "lbfgs" else None  # what its line search asks for
-        penalty = {"kernel_initializer": glorot, "kernel_regularizer": None, "dtype": dtype}
-        if self.alpha:
-            penalty["kernel_regularizer"] = regularizers.L2(self.alpha / (2 * batch))
+        options = {"kernel_initializer": glorot, "dtype": dtype}
         stack = [layers.Input((D,), dtype=dtype)]
         for i, units in enumerate(np.atleast_1d(self.hidden_layer_sizes).tolist(), 1):
-            dense = layers.Dense(units, name=f"hidden_{i}", **penalty)
+            dense = layers.Dense(units, name=f"hidden_{i}", **options)
             if self.batch_normalization:
                 stack += [dense, layers.BatchNormalization(name=f"normalization_{i}"),
                           layers.Activation(activation, name=f"activation_{i}")]  # fmt: skip
@@ -196,7 +201,7 @@ class _MLP(BaseEstimator):
             if self.dropout:
                 stack.append(layers.Dropout(self.dropout, name=f"dropout_{i}"))
         self.n_outputs_ = targets.shape[1] if targets.ndim == 2 else self._columns
-        stack.append(layers.Dense(self.n_outputs_, self._last, name="outputs", **penalty))
+        stack.append(layers.Dense(self.n_outputs_, self._last, name="outputs", **options))
         return Sequential(stack, name="mlp")
 
     def _outputs(self, X):
@@ -207,12 +212,11 @@ class _MLP(BaseEstimator):
         X = X.tocsr() if hasattr(X, "tocsr") else X
         return self.model_.predict(X, batch_size=512, verbose=0).astype(np.float64)
 
-    def _of_dense(self, name):
-        dense = [layer for layer in self.model_.layers if isinstance(layer, layers.Dense)]
-        return [getattr(layer, name).numpy() for layer in dense]
+    def _dense(self):
+        return [layer for layer in self.model_.layers if isinstance(layer, layers.Dense)]
 
-    coefs_ = property(lambda self: self._of_dense("kernel"))
-    intercepts_ = property(lambda self: self._of_dense("bias"))
+    coefs_ = property(lambda self: [layer.kernel.numpy() for layer in self._dense()])
+    intercepts_ = property(lambda self: [layer.bias.numpy() for layer in self._dense()])
     n_layers_ = property(lambda self: len(np.atleast_1d(self.hidden_layer_sizes)) + 2)
 
 
