@@ -224,7 +224,7 @@ def differs(name, found, losses, predictions):
     _, own_losses, own_predictions = found
     error = np.max(np.abs(own_losses - losses) / np.abs(losses))
     # PyTorch's Adam adds epsilon to what is corrected for the first steps, Keras's to what is not
-    if not error <= works.LOSS_TOLERANCE * (10 if name.startswith("torch") else 1):
+    if not error <= works.LOSS_TOLERANCE * (5 if name.startswith("torch") else 1):
         return f"trains differently: losses {own_losses}, the reference's {losses}"
     if own_predictions.shape != predictions.shape:
         return f"predicts {own_predictions.shape} instead of {predictions.shape}"
@@ -318,6 +318,8 @@ def plot(result, path):
     axes.axvline(1, color="black", linewidth=1)
     axes.set(xscale="log", xlabel="speed of fit by that of the fastest peer, with quartiles")
     axes.set_yticks(range(len(found)), [case for case, _ in found])
+    for which in ("major", "minor"):
+        getattr(axes.xaxis, f"set_{which}_formatter")("{x:g}")
     axes.set_title(result["machine"], fontsize=7)
     axes.legend()
     figure.savefig(path, dpi=150)

@@ -80,6 +80,12 @@ class Reference(Tinynet):
 class KerasOnJax(LikeKeras):
     reads_csr = False
 
+    def __init__(self, case, x, y):
+        import jax
+
+        jax.config.update("jax_enable_x64", case.dtype == "float64")  # else it computes in float32
+        super().__init__(case, x, y)
+
     @staticmethod
     def package():
         import keras

@@ -27,7 +27,7 @@ def walk(counter, cell, thread, count, rounds, seen):
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
 def test_nobody_passes_before_all_have_come(count):
     rounds = 300
-    shared, cell = np.zeros(2, np.int64), np.zeros(1, np.int64)
+    shared, cell = np.zeros(3, np.int64), np.zeros(1, np.int64)
     seen = np.zeros((count, rounds), np.int64)
     counter, place = shared.ctypes.data, cell.ctypes.data
     walk(counter, place, 0, 1, 0, seen)  # compiled once, before the threads
@@ -37,9 +37,22 @@ def test_nobody_passes_before_all_have_come(count):
     assert shared[1] == 0  # nobody sleeps
 
 
+@pytest.mark.skipif(threads._current_cpu() is None or threads.cores() < 2, reason="needs two cores")
+def test_a_thread_leaves_the_core_of_another_and_may_go_anywhere_again():
+    allowed = os.sched_getaffinity(0)
+    taken = [threads._current_cpu()()]
+    threads._leave(taken)
+    assert len(set(taken)) == 2
+    assert os.sched_getaffinity(0) == allowed
+    every = sorted(allowed)
+    threads._leave(every)  # nowhere to go
+    assert every[-1] in allowed
+    assert os.sched_getaffinity(0) == allowed
+
+
 def test_a_thread_that_waits_long_sleeps_and_is_woken():
     """The second thread comes so late that the first has stopped to spin."""
-    shared, cell, seen = np.zeros(2, np.int64), np.zeros(1, np.int64), np.zeros((2, 1), np.int64)
+    shared, cell, seen = np.zeros(3, np.int64), np.zeros(1, np.int64), np.zeros((2, 1), np.int64)
     counter, place = shared.ctypes.data, cell.ctypes.data
     walk(counter, place, 0, 1, 0, seen)
     spent = []

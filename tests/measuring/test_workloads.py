@@ -42,12 +42,12 @@ def test_right_engines_pass_and_wrong_ones_do_not(case):
         bench = workloads.Bench(name, "random") if works.installed(name) else None
         if bench and bench.unable(case) is None:
             found = bench.record(case, weights)
-            assert workloads.differs(found, *expected) is None
+            assert workloads.differs("jax", found, *expected) is None
             other = [w * 1.3 for w in weights]
-            assert "losses" in workloads.differs(bench.record(case, other), *expected)
+            assert "losses" in workloads.differs("jax", bench.record(case, other), *expected)
     losses, predictions = expected
-    assert "predictions" in workloads.differs((None, losses, predictions * 1.3), *expected)
-    assert "instead of" in workloads.differs((None, losses, predictions[1:]), *expected)
+    assert "predictions" in workloads.differs("jax", (None, losses, predictions * 1.3), *expected)
+    assert "instead of" in workloads.differs("jax", (None, losses, predictions[1:]), *expected)
 
 
 def result():

@@ -180,12 +180,12 @@ class Scratch:
         thread, threads: its number, and of how many.
         samples: N.
         rows: the largest number of rows, widest: of columns, of a matrix product's x.
-        shared: int64 (2,) of the barrier and float64 (threads,) for partial sums.
+        shared: int64 (3,) of the barrier and float64 (threads,) for partial sums.
         small: whether BLAS has kernels for small products.
     """
 
     def __init__(self, thread, threads, samples, rows, widest, dtype, shared=None, small=False):
-        counter, partial = shared or (np.zeros(2, np.int64), np.zeros(threads))
+        counter, partial = shared or (np.zeros(3, np.int64), np.zeros(threads))
         self.words = np.zeros(machine.SCRATCH, np.int64)
         self.words[machine.THREAD], self.words[machine.THREADS] = thread, threads
         self.words[machine.SAMPLES], self.words[machine.SMALL] = samples, small

@@ -159,23 +159,43 @@ def _fpcr(builder, direction, kind):
 # How a thread sleeps until the number at an address is no longer `seen`, and is woken. On Linux
 # with a futex, which looks at the lower 32 bits; elsewhere it sleeps so shortly that it needs no
 # waking.
-_FUTEX = {"x86_64": 202, "aarch64": 98}.get(_MACHINE) if sys.platform == "linux" else None
+_FUTEX, _SET_CORES, _GET_CORES = {
+    "x86_64": (202, 203, 204), "aarch64": (98, 122, 123)
+}.get(_MACHINE, (None,) * 3) if sys.platform == "linux" else (None,) * 3  # fmt: skip
 _WAIT, _WAKE = 128, 129  # FUTEX_WAIT and FUTEX_WAKE among the threads of one process
 SLEEPERS = 8  # bytes from a barrier's counter to the number of threads that sleep at it
+WOKEN = 16  # and to how many had arrived when some were last woken
 
 if _FUTEX is not None:
     _syscall = types.ExternalFunction("syscall", types.int64(*[types.int64] * 7))
+    _current_core = types.ExternalFunction("sched_getcpu", types.int32())
 
     @njit(nogil=True)
     def sleep_while(counter, seen):
+        core = _current_core()
         atomic_add(counter + SLEEPERS, 1)
         _syscall(_FUTEX, counter, _WAIT, seen & 0xFFFFFFFF, 0, 0, 0)
         atomic_add(counter + SLEEPERS, -1)
+        if _current_core() != core:
+            _go_back_to(core)
+
+    @njit(nogil=True)
+    def _go_back_to(core):
+        """Move this thread to the core that it slept on.
+
+        Linux likes to wake a thread on the core of the one that wakes it. There they take turns,
+        each asleep while the other computes, until the system spreads them after some 50 ms.
+        """
+        allowed, one = np.zeros(16, np.int64), np.zeros(16, np.int64)  # a bit for each core
+        if core >= 1024 or _syscall(_GET_CORES, 0, 128, allowed.ctypes.data, 0, 0, 0) <= 0:
+            return
+        one[core >> 6] = np.int64(1) << np.int64(core & 63)
+        _syscall(_SET_CORES, 0, 128, one.ctypes.data, 0, 0, 0)
+        _syscall(_SET_CORES, 0, 128, allowed.ctypes.data, 0, 0, 0)
 
     @njit(nogil=True)
     def wake_all(counter):
-        if atomic_load(counter + SLEEPERS):
-            _syscall(_FUTEX, counter, _WAKE, 1 << 30, 0, 0, 0)
+        _syscall(_FUTEX, counter, _WAKE, 1 << 30, 0, 0, 0)
 
 else:
     if sys.platform == "win32":
@@ -197,8 +217,11 @@ else:
 
 # Turns of the loop below before a thread sleeps, some 0.1 ms: more than a thread waits for another
 # that has a core, and far less than another process keeps one. With 20,000 the second core fell
-# asleep in steps of one row (0.63 of the speed), with 200,000 a busy machine gains less.
+# asleep in steps of one row (0.63 of the speed), with 200,000 a busy machine gains less. To wake a
+# core that sleeps takes about as long: right after one was woken the others have more patience,
+# else all sleep in turns, step after step.
 SPINS = 100_000
+MORE, ROUNDS = 4, 16  # how many times as many spins, in how many barriers after
 
 
 @njit(nogil=True)
@@ -209,21 +232,27 @@ def barrier(counter, threads):
     that another process has: it sleeps, and its own core is free for others.
 
     Args:
-        counter: the address of two int64, 0 at first: arrivals, and threads that sleep.
+        counter: the address of three int64, 0 at first: arrivals, threads that sleep, and the
+            arrivals when some were last woken.
         threads: how many take part.
     """
     if threads == 1:
         return
     arrived = atomic_add(counter, 1) + 1
     goal = (arrived + threads - 1) // threads * threads
+    woken = vector(counter + WOKEN, 1, np.int64(0))
     if arrived == goal:
-        wake_all(counter)
+        if atomic_load(counter + SLEEPERS):
+            woken[0] = goal
+            wake_all(counter)
         return
-    spins = 0
+    spins, most = 0, SPINS
+    if woken[0] > 0 and goal <= woken[0] + ROUNDS * threads:
+        most = MORE * SPINS
     seen = atomic_load(counter)
     while seen < goal:
         spins += 1
-        if spins > SPINS:
+        if spins > most:
             sleep_while(counter, seen)
         seen = atomic_load(counter)
 

@@ -234,7 +234,7 @@ class Machine:
 
     def _make_threads(self, flat):
         T = self.threads
-        shared = (np.zeros(2, np.int64), np.zeros(T))
+        shared = (np.zeros(3, np.int64), np.zeros(T))
         tall = int(self.words[:, 2].max()) * self.rows
         widest = int(self.words[:, 3:5].max(where=self.words[:, 1:2] != FLAT, initial=1))
         self.scratch = [
@@ -337,7 +337,7 @@ class Machine:
             for i, k, offset in places:
                 words[i, k], words[i, k + 2] = address_of(array) + offset, array.nbytes // steps
         losses = np.zeros((self.threads, steps))
-        self.shared[0][0] = 0
+        self.shared[0][:] = 0
         like, chunk = self.dtype.type(0), self.chunk()
 
         def work(t):

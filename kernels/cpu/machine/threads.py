@@ -1,10 +1,12 @@
 """Threads: how many, BLAS's among them, and how work is started on several at once."""
 
 import contextlib
+import ctypes
 import functools
 import math
 import os
 import pathlib
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -127,12 +129,45 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+@functools.cache
+def _current_cpu():
+    """The C library's function that tells which core this thread is on; None where it can't."""
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    return getattr(library, "sched_getcpu", None)
+
+
+def _leave(taken):
+    """Put this thread on a core that is not among `taken`, where it may run on another; add it.
+
+    Linux wakes a thread on the core of the one that wakes it, and leaves both there for some 50 ms:
+    each then sleeps while the other computes. Afterwards the thread may move as before.
+    """
+    own = _current_cpu()()
+    if own in taken:
+        allowed = os.sched_getaffinity(0)
+        others = allowed.difference(taken)
+        if others:
+            with contextlib.suppress(OSError):  # it may be forbidden: then it stays
+                os.sched_setaffinity(0, others)
+                os.sched_setaffinity(0, allowed)
+            own = _current_cpu()()
+    taken.append(own)
+
+
 def run_together(work, count):
     """work(0), work(1), ... on `count` threads at once; this thread does the first."""
     global _pool
     if count == 1:
         work(0)
         return
+    if _current_cpu() is not None:
+        taken, alone = [_current_cpu()()], work
+
+        def work(t):
+            if t:
+                _leave(taken)
+            alone(t)
+
     with _pool_lock:  # all of one call before any of another: they wait for each other at a barrier
         if _pool is None or _pool._max_workers < count - 1:
             _pool = ThreadPoolExecutor(count - 1, "tinynet")
