@@ -5,7 +5,7 @@ import json
 import pathlib
 import re
 
-from ..microscope.markup import asset, document, dump, esc, spoken
+from ..microscope.markup import asset, document, esc, json_text, spoken
 from .moments import BUDGET, thinned
 
 FOLDER = pathlib.Path(__file__).parent
@@ -51,7 +51,7 @@ def _render(header, frames, epochs, shared, live):
         "BODY": body,
         "TITLE": esc(f"{header['name']} · tinynet film"),
         "CSS": asset("base.css") + asset("film.css", FOLDER),
-        "WORDS": dump(words),
-        "DATA": dump(data),
+        "WORDS": json_text(words),
+        "DATA": json_text(data),
         "JS": asset("arrays.js") + "".join(asset(name, FOLDER) for name in SCRIPTS),
     })  # fmt: skip

@@ -22,7 +22,7 @@ def asset(name, folder=ASSETS) -> str:
     return (folder / name).read_text("utf-8")
 
 
-def dump(value) -> str:
+def json_text(value) -> str:
     """Return a value as JSON for a script element; NaN and infinity, which it lacks, as null."""
     text = json.dumps(finite(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.replace("<", "\\u003c")  # nothing in it ends the element

@@ -11,7 +11,7 @@ from . import cards, embed, panels, story
 from . import loss as losses
 from .check import check
 from .explain import activation_of, kind, statistics
-from .markup import T, asset, code, document, dump, esc, log_share, note, num, show, texts
+from .markup import T, asset, code, document, esc, json_text, log_share, note, num, show, texts
 from .peer import BACKENDS, NotComparable, compare, installed
 from .source import line_of, where
 from .trace import prepare, run
@@ -171,8 +171,8 @@ def _render(model, found, after, proofs, budget, shown=embed.ACTIVATIONS):
         "HOW": _how(found, data, arrays),
         "SOURCES": f"<details class='all-code'><summary>{T('source.title')}</summary>"
         f"{note(T('source.text'))}{cite.section()}</details>",
-        "WORDS": dump(words),
-        "DATA": dump(data),
+        "WORDS": json_text(words),
+        "DATA": json_text(data),
     }
 
 

@@ -57,7 +57,9 @@ def _rescaling(g, layer, x):
 @converts("Normalization")
 def _normalization(g, layer, x):
     axes = axes_of(layer, layer.axis, layer.input_shape)
-    mean, variance = (along(layer, axes, np.asarray(v)) for v in (layer.mean, layer.variance))
+    mean, variance = (
+        along(layer, axes, np.asarray(v)) for v in (layer.adapt_mean, layer.adapt_variance)
+    )
     deviation = np.maximum(np.sqrt(variance), 1e-7)
     if layer.invert:
         return g.node("Add", g.node("Mul", x, deviation), mean)
