@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import activations
+from ..configs.attributes import Follows
 from ..configs.checks import check_number
 from .axes import axes_of, from_rows, to_rows
 from .base import Layer, register
@@ -17,22 +18,14 @@ if TYPE_CHECKING:
     from ..core.parameters import Parameter
 
 
-@register()
-class Activation(Layer):
-    """y = f(x), entry by entry or row by row.
+class Applied(Layer):
+    """Base of layers with y = f(x), where f is their `activation`."""
 
-    Args:
-        activation: f: a name or an Activation.
-    """
-
+    activation: Any
     saved: Any
 
     supports_masking = True
-    stands_for_activation = True  # in Dense(10, activation=LeakyReLU(0.1))
-
-    def __init__(self, activation: Named, **options: Any) -> None:
-        super().__init__(**options)
-        self.activation: Any = activations.get(activation)
+    stands_for_activation: Any = True  # in Dense(10, activation=LeakyReLU(0.1))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.activation.output_shape(tuple(input_shape))
@@ -60,7 +53,20 @@ class Activation(Layer):
 
 
 @register()
-class ReLU(Activation):
+class Activation(Applied):
+    """y = f(x), entry by entry or row by row.
+
+    Args:
+        activation: f: a name or an Activation.
+    """
+
+    def __init__(self, activation: Named, **options: Any) -> None:
+        super().__init__(**options)
+        self.activation = activations.get(activation)
+
+
+@register()
+class ReLU(Applied):
     """y = max(x, 0); below `threshold` negative_slope (x - threshold), never above `max_value`."""
 
     def __init__(self, max_value: float | None = None, negative_slope: float = 0.0,
@@ -69,44 +75,69 @@ class ReLU(Activation):
         for label, value in given.items():
             if value is not None or label != "max_value":
                 check_number(f"ReLU: {label}", value, 0, kind="")
+        super().__init__(**options)
         self.store(given)
-        super().__init__(activations.relu.with_options(**given), **options)
+
+    @Follows("max_value", "negative_slope", "threshold")
+    def activation(self) -> Any:
+        return activations.relu.with_options(
+            **{key: getattr(self, key) for key in self.config_keys}
+        )
 
 
 @register()
-class LeakyReLU(Activation):
+class LeakyReLU(Applied):
     """y = x where x > 0, else negative_slope x (Maas et al. 2013); `alpha` is the older name."""
 
     config_keys: tuple[str, ...] = ("negative_slope",)
 
     def __init__(self, negative_slope: float = 0.3, alpha: float | None = None,
                  **options: Any) -> None:  # fmt: skip
-        self.negative_slope: float = negative_slope if alpha is None else alpha
-        slope = check_number("LeakyReLU: negative_slope", self.negative_slope, 0, kind="")
-        super().__init__(activations.leaky_relu.with_options(negative_slope=slope), **options)
+        super().__init__(**options)
+        slope = negative_slope if alpha is None else alpha
+        self.negative_slope: float = check_number("LeakyReLU: negative_slope", slope, 0, kind="")
+
+    @Follows("negative_slope")
+    def activation(self) -> Any:
+        return activations.leaky_relu.with_options(negative_slope=self.negative_slope)
 
 
 @register()
-class ELU(Activation):
+class ELU(Applied):
     """y = x where x > 0, else alpha (e^x - 1) (Clevert et al. 2016)."""
 
     def __init__(self, alpha: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
         self.alpha = alpha
-        super().__init__(activations.elu.with_options(alpha=float(alpha)), **options)
+
+    @Follows("alpha")
+    def activation(self) -> Any:
+        return activations.elu.with_options(alpha=float(self.alpha))
 
 
 @register()
-class Softmax(Activation):
+class Softmax(Applied):
     """y = e^x / sum e^x along `axis`, an int, or a list of ints: over all these axes together."""
 
     saved: Any
 
     def __init__(self, axis: int | Sequence[int] = -1, **options: Any) -> None:
+        super().__init__(**options)
         self.axis: Any = list(axis) if isinstance(axis, (list, tuple)) else axis
-        self.several: bool = isinstance(self.axis, list) and len(self.axis) > 1
-        along = self.axis[0] if isinstance(self.axis, list) and not self.several else self.axis
-        super().__init__(activations.softmax.with_options(axis=along), **options)
-        self.stands_for_activation: bool = not self.several
+
+    @Follows("axis")
+    def activation(self) -> Any:
+        one = isinstance(self.axis, list) and not self.several
+        return activations.softmax.with_options(axis=self.axis[0] if one else self.axis)
+
+    @property
+    def several(self) -> bool:
+        """Whether the softmax goes over more than one axis."""
+        return isinstance(self.axis, list) and len(self.axis) > 1
+
+    @property
+    def stands_for_activation(self) -> bool:
+        return not self.several
 
     def forward(self, x: Any, training: bool = False) -> Any:
         if self.context.masks.of(x) is not None:

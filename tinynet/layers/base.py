@@ -290,7 +290,11 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
                 f'data_format must be "channels_last" or "channels_first", received {data_format!r}'
             )
         self.data_format = data_format or "channels_last"
-        self.features_first: bool = data_format == "channels_first"
+
+    @property
+    def features_first(self) -> bool:
+        """Whether the features stand on axis 1."""
+        return self.data_format == "channels_first"
 
     def add_loss(self, loss: float) -> Any:
         """Not supported: nothing could differentiate it."""

@@ -45,7 +45,12 @@ class Dot(Merge):
             raise self.invalid(f"axes must be an int other than 0, or two, received {axes!r}")
         self.axes: Any = axes if is_integer(axes) else list(axes)
         self.normalize: bool = bool(normalize)
-        self.pair: tuple[int, ...] = tuple(int(a) for a in pair)
+
+    @property
+    def pair(self) -> tuple[int, ...]:
+        """The axis of each input."""
+        axes = [self.axes] * 2 if is_integer(self.axes) else self.axes
+        return tuple(int(a) for a in axes)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_number_of_inputs(input_shape)

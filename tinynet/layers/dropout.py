@@ -26,7 +26,6 @@ class Noise(Layer):
     saved: Any
 
     key: tuple[int, str]
-    seed: int | None
 
     supports_masking = True
     amount = "rate"  # the argument, from 0 to 1, that says how much; at 0 nothing is drawn
@@ -39,8 +38,16 @@ class Noise(Layer):
         setattr(self, name, check_number(label, amount, 0, 1))
         if self.below_1 and amount == 1:
             raise ValueError(f"{label} must be below 1, received {amount!r}")
-        self.seed = None if self.seed is None else check_seed(self.seed)
-        self.key = (draw_seed() if self.seed is None else self.seed, 0)
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the random numbers; None: one was drawn."""
+        return self._seed
+
+    @seed.setter
+    def seed(self, seed: int | None) -> None:
+        self._seed: int | None = None if seed is None else check_seed(seed)
+        self.key = (draw_seed() if seed is None else self._seed, 0)
 
     @property
     def key_now(self) -> tuple[Any, Any]:

@@ -149,13 +149,19 @@ class Discretization(Preparing):
             raise self.invalid("give bin_boundaries or num_bins, one of them; received "
                                f"{bin_boundaries} and {num_bins}")  # fmt: skip
         check_number(f"layer {self.name!r}: epsilon", epsilon, above=0, below=1)
-        self.boundaries, self.summary = None, np.zeros((2, 0), "float32")
+        self.measured: Any = None  # boundaries found by `adapt`
+        self.summary = np.zeros((2, 0), "float32")
         if num_bins is not None:
             check_integer(f"layer {self.name!r}: num_bins", num_bins)
         else:
-            self.boundaries = self.bin_boundaries = [float(b) for b in bin_boundaries]
-            if sorted(self.boundaries) != self.boundaries:
+            self.bin_boundaries = [float(b) for b in bin_boundaries]
+            if sorted(self.bin_boundaries) != self.bin_boundaries:
                 raise self.invalid(f"bin_boundaries must rise, received {bin_boundaries}")
+
+    @property
+    def boundaries(self) -> list[float] | None:
+        """Those given, or found by `adapt`; None before there are any."""
+        return self.measured if self.bin_boundaries is None else self.bin_boundaries
 
     def depth(self) -> int:
         return self.num_bins if self.boundaries is None else len(self.boundaries) + 1
@@ -180,7 +186,7 @@ class Discretization(Preparing):
             found = np.stack([ends, np.full_like(ends, step)])
             merged = np.concatenate([found, self.summary], axis=1)
             self.summary = _compressed(merged[:, np.argsort(merged[0])], self.epsilon)
-        self.boundaries = _compressed(self.summary, 1 / self.num_bins)[0, :-1].tolist()
+        self.measured = _compressed(self.summary, 1 / self.num_bins)[0, :-1].tolist()
 
     def encode(self, x: ArrayLike) -> Array:
         if self.boundaries is None:

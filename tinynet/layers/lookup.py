@@ -15,7 +15,7 @@ from .encoding import MODES, Preparing
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..configs.types import Array, ArrayLike, Config
+    from ..configs.types import Array, ArrayLike
 
 
 class Lookup(Preparing):
@@ -46,7 +46,7 @@ class Lookup(Preparing):
                  pad_to_max_tokens: bool = False, sparse: bool = False, idf_weights: Any = None,
                  **options: Any) -> None:  # fmt: skip
         super().__init__(**options)
-        self.store(locals())
+        self.store({**locals(), "vocabulary": None})
         self.output_mode: str = {"binary": "multi_hot"}.get(output_mode, output_mode)
         self.check_mode(MODES)
         if sparse or idf_weights is not None:
@@ -58,8 +58,17 @@ class Lookup(Preparing):
             check_integer(f"layer {self.name!r}: max_tokens", max_tokens, 2)
         elif pad_to_max_tokens:
             raise self.invalid("pad_to_max_tokens needs max_tokens")
-        self.tokens, self.numbers = [], {}
         self.counts: Any = collections.Counter()
+        self.vocabulary = vocabulary
+
+    @property
+    def vocabulary(self) -> list[Any] | None:
+        """The tokens without the special ones; None before there are any."""
+        return self.tokens or None
+
+    @vocabulary.setter
+    def vocabulary(self, vocabulary: Any) -> None:
+        self.tokens, self.numbers = [], {}
         if vocabulary is not None:
             self.set_vocabulary(vocabulary)
 
@@ -90,7 +99,7 @@ class Lookup(Preparing):
             raise self.invalid(f"the vocabulary has {len(tokens)} tokens beside {len(special)} "
                                f"special ones, more than max_tokens={self.max_tokens}")  # fmt: skip
         self.tokens = tokens
-        self.numbers = {token: i for i, token in enumerate(tokens, len(special))}
+        self.numbers = {token: i for i, token in enumerate(tokens)}
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
         """Return the tokens in the order of their numbers."""
@@ -135,7 +144,7 @@ class Lookup(Preparing):
     def _number(self, token):
         number = self.numbers.get(token)
         if number is not None:
-            return number
+            return len(self.special) + number
         if self.mask_token is not None and token == self.mask_token:
             return 0 if self.output_mode == "int" else -1
         if self.num_oov_indices == 0:
@@ -143,9 +152,6 @@ class Lookup(Preparing):
                                "there is no number for it")  # fmt: skip
         masks = len(self.special) - self.num_oov_indices
         return masks + (self._bucket(token) if self.num_oov_indices > 1 else 0)
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "vocabulary": self.tokens or None}
 
 
 @register()

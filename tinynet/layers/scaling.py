@@ -28,9 +28,6 @@ class Rescaling(Layer):
         scale, offset: numbers, or arrays that broadcast against a row of inputs.
     """
 
-    factors: Array
-    shifts: Array
-
     offset: Any | float
     scale: Any | float
 
@@ -39,9 +36,6 @@ class Rescaling(Layer):
     def __init__(self, scale: float, offset: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
         self.scale, self.offset = _plain(scale), _plain(offset)
-        self.plain: bool = np.ndim(scale) == 0 and np.ndim(offset) == 0
-        if not self.plain:
-            self.factors, self.shifts = (np.array(v, self.dtype) for v in (scale, offset))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         shape = tuple(input_shape)
@@ -55,17 +49,17 @@ class Rescaling(Layer):
         return shape
 
     def forward(self, x: Any, training: bool = False) -> Any:
-        if self.plain:
+        if np.ndim(self.scale) == np.ndim(self.offset) == 0:
             return self.result_of(self.ops.affine, x, self.scale, self.offset)
-        scaled = self.result_of(self.ops.multiply, x, self.factors)
-        return self.result_of(self.ops.add, scaled, self.shifts)
+        scaled = self.result_of(self.ops.multiply, x, np.array(self.scale, self.dtype))
+        return self.result_of(self.ops.add, scaled, np.array(self.offset, self.dtype))
 
     def backward(self, dy: Array) -> Any:
         if not self.needs_dx:
             return None
-        if self.plain:
+        if np.ndim(self.scale) == 0:
             return self.result_of(self.ops.affine, dy, self.scale, 0.0)
-        return self.result_of(self.ops.multiply, dy, self.factors)
+        return self.result_of(self.ops.multiply, dy, np.array(self.scale, self.dtype))
 
 
 def _plain(value):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..activations import sigmoid
+from ..configs.attributes import Fixed
 from ..configs.checks import check_number, is_integer
 from ..core.parameters import claim
 from .base import EPSILON, register
@@ -51,9 +52,10 @@ class AUC(Counts):
     """
 
     from_logits: bool
-    multi_label: bool
-    num_labels: int | None
-    num_thresholds: int
+    multi_label: Any = Fixed()
+    num_labels: Any = Fixed()
+    num_thresholds: Any = Fixed()
+    inner: Any = Fixed()  # the thresholds that were given
 
     config_keys: tuple[str, ...] = (
         *("name", "dtype", "num_thresholds", "curve", "summation_method", "multi_label"),
@@ -76,7 +78,7 @@ class AUC(Counts):
             check_number("AUC: thresholds", t, kind="finite numbers")
         if num_labels and not multi_label:
             raise ValueError("AUC: num_labels is of use with multi_label=True only")
-        self.inner: list[float] | None = (
+        self.inner = (
             None if thresholds is None else sorted(map(float, thresholds))
         )
         self.num_thresholds = n = num_thresholds if thresholds is None else len(self.inner) + 2
@@ -86,7 +88,7 @@ class AUC(Counts):
         if label_weights is not None:
             self.label_weights = np.asarray(label_weights, np.float64).tolist()
         inner = np.arange(1, n - 1) / (n - 1) if thresholds is None else self.inner
-        self.thresholds: list[float] = [-EPSILON, *map(float, inner), 1 + EPSILON]
+        self.thresholds = [-EPSILON, *map(float, inner), 1 + EPSILON]
         self.true_positives: Any = None  # made when L is known
         if not multi_label:
             self._make_counts(self.thresholds)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..configs.attributes import Fixed
 from ..configs.checks import check_integer, check_number
 from .base import Metric, register
 from .shapes import pair, spread
@@ -59,7 +60,7 @@ def check_probabilities(y_pred, name, hint=""):
 class Counts(Metric):
     """The four counts at each of some thresholds (T,); p > threshold is positive."""
 
-    thresholds: list[float]
+    thresholds: Any = Fixed()  # list of float
 
     clip = False
 
@@ -116,6 +117,7 @@ class _AtThresholds(Counts):
     """One value for each threshold that the user gave."""
 
     class_id = top_k = None
+    init_thresholds: Any = Fixed()
     counted = None  # the count that is the result
 
     def __init__(self, thresholds: float | Sequence[float] | None = None, name: str | None = None,
@@ -196,6 +198,7 @@ class FalseNegatives(_AtThresholds):
 
 
 class _OfClasses(_AtThresholds):
+    top_k: Any = Fixed()  # without thresholds, it says where they are
     higher_is_better = True
 
     def __init__(self, thresholds: float | Sequence[float] | None = None, top_k: int | None = None,

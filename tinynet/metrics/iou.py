@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..configs.attributes import Fixed
 from ..configs.checks import check_axes, check_number
 from .base import EPSILON, Metric, register
 
@@ -34,7 +35,7 @@ class IoU(Metric):
 
     axis: int
     ignore_class: int | None
-    num_classes: int
+    num_classes: Any = Fixed()
     sparse_y_pred: bool
     sparse_y_true: bool
 

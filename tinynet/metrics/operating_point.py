@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..configs.attributes import Fixed
 from ..configs.checks import check_integer, check_number
 from ..core.parameters import claim
 from .base import register
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class _AtLeast(Counts):
     """The largest value at those thresholds where another value is large enough."""
 
+    num_thresholds: Any = Fixed()
     higher_is_better = True
 
     def __init__(self, what: str, least: float, num_thresholds: int, class_id: int, name: str,
@@ -29,7 +31,7 @@ class _AtLeast(Counts):
         check_number(f"{type(self).__name__}: {what}", least, 0, 1)
         check_integer(f"{type(self).__name__}: num_thresholds", num_thresholds, kind="")
         claim(f"{type(self).__name__}: thresholds", (num_thresholds,))
-        self.num_thresholds, self.class_id, self._least = num_thresholds, class_id, least
+        self.num_thresholds, self.class_id, self.what = num_thresholds, class_id, what
         setattr(self, what, least)
         n = num_thresholds
         self._make_counts(np.arange(n) / (n - 1) if n > 1 else [0.5])
@@ -41,7 +43,7 @@ class _AtLeast(Counts):
         self._add(*self._class(y_true, y_pred), sample_weight)
 
     def _best(self, values, where):
-        return float(np.max(values, where=where >= self._least, initial=0.0))
+        return float(np.max(values, where=where >= getattr(self, self.what), initial=0.0))
 
 
 @register()
