@@ -96,12 +96,13 @@ def save_model(model: Model, filepath: Path, overwrite: bool = True, zipped: boo
         include_optimizer: (`.h5`) False leaves out how the model was compiled.
 
     Raises:
-        ValueError: another suffix.
+        ValueError: another suffix; or weights that a model which is not built has from another.
         TypeError: a part that no file can hold.
         FileExistsError, OSError: it can't be written; a file of that name stays as it was.
     """
     if zipped is False:
         raise ValueError(f"{filepath}: zipped=False, a folder, is not written here")
+    _check_built(model)
     if _is_open(filepath):
         content = io.BytesIO()
         keras_zip.write(model, content)
@@ -114,6 +115,16 @@ def save_model(model: Model, filepath: Path, overwrite: bool = True, zipped: boo
             keras_zip.write(model, temporary)
     else:
         _write_hdf5(filepath, legacy_h5.write_model, model, include_optimizer)
+
+
+def _check_built(model):
+    """Raise if a model that is not built has layers with weights: they would be lost."""
+    for part in (model, *model.parts()):
+        shared = [leaf for leaf in part.leaves() if leaf.own_parameters]
+        if shared and not part.built:
+            raise ValueError(f"{part.name} is not built, so its file would hold no weights, but "
+                             f"its layer {shared[0].name!r} has some, from its use elsewhere: call "
+                             f"build(input_shape) first")  # fmt: skip
 
 
 def _write_hdf5(path, write, model, *options):
