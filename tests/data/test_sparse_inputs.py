@@ -4,6 +4,7 @@ import os
 import sys
 import tracemalloc
 
+import numba
 import numpy as np
 import pytest
 import scipy.sparse
@@ -284,10 +285,14 @@ def test_a_thread_writes_its_own_rows_of_dW_only():
     """Two threads in the same rows would go unnoticed most of the time."""
     from tinynet.kernels.cpu.zeros import sparse as sparse_ops
 
+    @numba.njit
+    def add_outer(*given):
+        sparse_ops.add_outer(*given)
+
     x, dy, H = scipy.sparse.csr_array(X.astype(float)), random.normal(size=(N, 3)), 3
     for low, high in ((0, 13), (13, 29), (29, D), (5, 5)):
         dW = np.zeros((D, H))
-        sparse_ops.add_outer(
+        add_outer(
             x.indptr.astype(np.int64), x.indices, x.data, low, high, dy.ctypes.data,
             dW.ctypes.data, H,
         )  # fmt: skip

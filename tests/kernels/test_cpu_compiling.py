@@ -3,8 +3,11 @@
 import io
 import sys
 
+import numba
+import numpy as np
 import pytest
 
+from tinynet.kernels.cpu import products
 from tinynet.kernels.cpu.machine import operands
 from tinynet.kernels.cpu.machine.operands import INSTRUCTIONS, SENTENCE, prepare
 
@@ -70,3 +73,19 @@ def test_the_line_goes_when_it_is_interrupted(said):
 
 def test_kernels_have_what_prepare_asks_for():
     assert all(hasattr(one, "addresses") and callable(one.compile) for one in INSTRUCTIONS.values())
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+def test_a_part_of_kernels_refuses_to_be_called_from_python():
+    """It has no way in for Python; without a word the interpreter would crash."""
+    x, y = np.ones(3), np.zeros(3)
+
+    @numba.njit
+    def within(x, y):
+        products.add_up(x, y)
+
+    for _ in range(2):
+        with pytest.raises(TypeError, match="add_up is a part of compiled kernels and has no way"):
+            products.add_up(x, y)
+        within(x, y)  # compiled now
+    np.testing.assert_array_equal(y, [2, 2, 2])

@@ -165,8 +165,8 @@ def execute(instruction):
     if instruction.mode == FLAT:
         thread.set_spans(np.array([[0, instruction.count]]))
     machine.replay(
-        words[None], numbers[None], _NO_SCALARS, 1, 0, samples, thread.words, np.zeros(1),
-        instruction.dtype.type(0),
+        words[None], numbers[None], np.empty((1, NUMBERS)), _NO_SCALARS, 1, 0, samples,
+        thread.words, np.zeros(1), instruction.dtype.type(0),
     )  # fmt: skip
 
 

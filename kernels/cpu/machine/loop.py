@@ -44,9 +44,9 @@ FEW_ROWS = 2  # up to so many rows BLAS would spend its time on packing W
 DTYPES = ("uint8", "float32", "float64", "int64", "int32")  # what gather reads
 
 
-def kept_on_disk(function):
+def kept_on_disk(function, **options):
     """Compile with Numba, keeping the code on disk; only in memory where no folder is writable."""
-    options = {"nogil": True, "error_model": "numpy"}
+    options |= {"nogil": True, "error_model": "numpy"}
     try:
         compiled = njit(cache=True, **options)(function)
     except RuntimeError:  # Numba's word for a cache folder that it can't use
@@ -68,11 +68,12 @@ def sources():
 
 
 @kept_on_disk
-def replay(words, numbers, scalars, steps, first_step, chunk, scratch, losses, like):
+def replay(words, numbers, number, scalars, steps, first_step, chunk, scratch, losses, like):
     """Run a program `steps` times; every thread calls this with a `scratch` of its own.
 
     Args:
         words, numbers: the instructions, (I, WORDS) int64 and (I, NUMBERS) float64.
+        number: room for the running step's numbers, (I, NUMBERS) float64, this thread's own.
         scalars: the steps' own numbers (steps, K) float64.
         first_step: number of the first step, keys the dropout masks.
         chunk: samples that go through a run of ROWS instructions together.
@@ -83,7 +84,6 @@ def replay(words, numbers, scalars, steps, first_step, chunk, scratch, losses, l
     thread, threads, samples = scratch[THREAD], scratch[THREADS], scratch[SAMPLES]
     first_row, last_row = samples * thread // threads, samples * (thread + 1) // threads
     loss = vector(scratch[LOSS], 1, 0.0)
-    number = np.empty((len(numbers), NUMBERS), np.float64)
     w, n, mine = words.ctypes.data, number.ctypes.data, scratch.ctypes.data
     mode = float_mode()
     set_float_mode(mode | FLUSH)

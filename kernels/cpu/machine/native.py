@@ -5,15 +5,17 @@ leading dimension, and runs on the thread that calls it. The pointers are regist
 which lets Numba keep the compiled code on disk.
 """
 
+import functools
 import platform
 import sys
 
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba import carray, config, njit, types
+from numba import config, njit, types
 from numba.core import cgutils
-from numba.extending import get_cython_function_address, intrinsic, overload
+from numba.extending import get_cython_function_address, intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 for _name in ("sgemm", "dgemm"):
     _address = get_cython_function_address("scipy.linalg.cython_blas", _name)
@@ -26,6 +28,27 @@ _sgemm = types.ExternalFunction("tinynet_sgemm", _gemm)
 _dgemm = types.ExternalFunction("tinynet_dgemm", _gemm)
 
 I64 = ir.IntType(64)
+
+
+def inner(**options):
+    """Numba's `njit` for what only compiled code calls: without the ways in from Python and from
+    C, which would take a third of the time to compile. Called from Python it raises a TypeError.
+    """
+
+    def decorate(function):
+        made = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
+        if not config.DISABLE_JIT:
+            made._insert = lambda *way_in: None  # into Numba's table of what Python may call
+            made._compile_for_args = functools.partial(_refuse, function.__name__)
+        return made
+
+    return decorate
+
+
+def _refuse(name, *args, **options):
+    raise TypeError(f"{name} is a part of compiled kernels and has no way in from Python; call the "
+                    f"kernels, its text {name}.py_func, or compile a function that calls "
+                    "it")  # fmt: skip
 
 
 @intrinsic
@@ -156,6 +179,17 @@ def _fpcr(builder, direction, kind):
     return cgutils.get_or_insert_function(builder.module, kind, f"llvm.aarch64.{direction}.fpcr")
 
 
+@intrinsic
+def _core_set(typing_context):
+    """The address, good until the function returns, of a bit for each of 1024 cores, all 0."""
+
+    def generate(context, builder, signature, args):
+        bits = cgutils.alloca_once(builder, ir.ArrayType(I64, 16), zfill=True)
+        return builder.ptrtoint(bits, I64)
+
+    return types.int64(), generate
+
+
 # How a thread sleeps until the number at an address is no longer `seen`, and is woken. On Linux
 # with a futex, which looks at the lower 32 bits; elsewhere it sleeps so shortly that it needs no
 # waking.
@@ -170,7 +204,7 @@ if _FUTEX is not None:
     _syscall = types.ExternalFunction("syscall", types.int64(*[types.int64] * 7))
     _current_core = types.ExternalFunction("sched_getcpu", types.int32())
 
-    @njit(nogil=True)
+    @inner()
     def sleep_while(counter, seen):
         core = _current_core()
         atomic_add(counter + SLEEPERS, 1)
@@ -179,21 +213,21 @@ if _FUTEX is not None:
         if _current_core() != core:
             _go_back_to(core)
 
-    @njit(nogil=True)
+    @inner()
     def _go_back_to(core):
         """Move this thread to the core that it slept on.
 
         Linux likes to wake a thread on the core of the one that wakes it. There they take turns,
         each asleep while the other computes, until the system spreads them after some 50 ms.
         """
-        allowed, one = np.zeros(16, np.int64), np.zeros(16, np.int64)  # a bit for each core
-        if core >= 1024 or _syscall(_GET_CORES, 0, 128, allowed.ctypes.data, 0, 0, 0) <= 0:
+        allowed, one = _core_set(), _core_set()
+        if core >= 1024 or _syscall(_GET_CORES, 0, 128, allowed, 0, 0, 0) <= 0:
             return
-        one[core >> 6] = np.int64(1) << np.int64(core & 63)
-        _syscall(_SET_CORES, 0, 128, one.ctypes.data, 0, 0, 0)
-        _syscall(_SET_CORES, 0, 128, allowed.ctypes.data, 0, 0, 0)
+        vector(one, 16, np.int64(0))[core >> 6] = np.int64(1) << np.int64(core & 63)
+        _syscall(_SET_CORES, 0, 128, one, 0, 0, 0)
+        _syscall(_SET_CORES, 0, 128, allowed, 0, 0, 0)
 
-    @njit(nogil=True)
+    @inner()
     def wake_all(counter):
         _syscall(_FUTEX, counter, _WAKE, 1 << 30, 0, 0, 0)
 
@@ -206,11 +240,11 @@ else:
         _sleep = types.ExternalFunction("usleep", types.int32(types.int32))
         _SHORTLY = 1
 
-    @njit(nogil=True)
+    @inner()
     def sleep_while(counter, seen):
         _sleep(_SHORTLY)
 
-    @njit(nogil=True)
+    @inner()
     def wake_all(counter):
         pass
 
@@ -224,7 +258,7 @@ SPINS = 100_000
 MORE, ROUNDS = 4, 16  # how many times as many spins, in how many barriers after
 
 
-@njit(nogil=True)
+@inner()
 def barrier(counter, threads):
     """Wait until all threads have come here.
 
@@ -257,45 +291,45 @@ def barrier(counter, threads):
         seen = atomic_load(counter)
 
 
-_DTYPES = {types.float32: np.float32, types.float64: np.float64, types.int64: np.int64,
-           types.int32: np.int32, types.uint8: np.uint8, types.uint64: np.uint64}  # fmt: skip
-
-
-def vector(address, n, like):
+@intrinsic
+def vector(typing_context, address, n, like):
     """The n numbers of like's type at `address`."""
+    return _array_at(like, 1)
 
 
-@overload(vector)
-def _vector(address, n, like):
-    dtype = _DTYPES[like]
-    return lambda address, n, like: carray(pointer(address), (n,), dtype)
-
-
-def matrix(address, n, m, like):
+@intrinsic
+def matrix(typing_context, address, n, m, like):
     """The (n, m) numbers of like's type at `address`."""
+    return _array_at(like, 2)
 
 
-@overload(matrix)
-def _matrix(address, n, m, like):
-    dtype = _DTYPES[like]
-    return lambda address, n, m, like: carray(pointer(address), (n, m), dtype)
+def _array_at(like, ndim):
+    number = types.unliteral(like)
+    array = types.Array(number, ndim, "C")
+
+    def generate(context, builder, signature, args):
+        data = context.get_data_type(number).as_pointer()
+        size = context.get_constant(types.intp, number.bitwidth // 8)
+        strides = [size] if ndim == 1 else [builder.mul(args[2], size), size]
+        made = make_array(array)(context, builder)
+        populate_array(made, builder.inttoptr(args[0], data), args[1:-1], strides, size, None)
+        return made._getvalue()
+
+    return array(*[types.int64] * (1 + ndim), like), generate
 
 
-def size_of(like):
+@intrinsic
+def size_of(typing_context, like):
     """Bytes of a number of like's type."""
-
-
-@overload(size_of)
-def _size_of(like):
-    size = like.bitwidth // 8
-    return lambda like: size
+    size = types.unliteral(like).bitwidth // 8
+    return types.int64(like), lambda context, builder, *_: ir.Constant(I64, size)
 
 
 # Where Fortran finds its arguments: "N", "T", then room for what changes from call to call.
 _LETTERS = np.int64(ord("N") | ord("T") << 8)
 
 
-@njit(nogil=True)
+@inner()
 def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, columns, beta,
          c, c_stride, room, like):  # fmt: skip
     """C = op(A) op(B) + beta C for row-major arrays of like's type, all given by address.

@@ -25,20 +25,24 @@ from numba import config, njit, types
 
 from . import loop
 from .loop import HEAD, LINE, NUMBERS, SAMPLES, SCRATCH, THREAD, THREADS, WORDS, kept_on_disk
-from .native import matrix, size_of, vector
+from .native import inner, matrix, size_of, vector
 from .plain import address_of_function
 
-jit = njit(nogil=True, error_model="numpy")
+jit = inner(error_model="numpy")
 # Sums may be reordered (that makes them vector code), NaN and infinity keep their meaning.
-loop_jit = njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+LOOPS = {"reassoc", "contract", "nsz"}
+loop_jit = inner(error_model="numpy", fastmath=LOOPS)
+# Put into the text that calls it: with code of their own each would be compiled for every number
+# that it is called with.
+inlined = njit(inline="always")
 INSTRUCTIONS = {}  # name -> Compiled
 
 
 class Compiled:
     """An instruction, compiled lazily, once per dtype; the machine calls `address(dtype)`."""
 
-    def __init__(self, function, operands):
-        self.dispatcher = kept_on_disk(function)
+    def __init__(self, function, operands, **options):
+        self.dispatcher = kept_on_disk(function, no_cpython_wrapper=True, **options)
         self.addresses = {}
         self.operands = operands  # annotations of the arrays, in order; of a raw one ()
 
@@ -91,55 +95,56 @@ def _say(text):
 def instruction(function):
     """Register the function of the machine's signature that calls `function`."""
     operands = tuple(a for a in function.__annotations__.values() if "{i}" in a)
-    INSTRUCTIONS[function.__name__] = Compiled(_around(function), operands)
+    options = {"fastmath": LOOPS} if function.__annotations__ else {}
+    INSTRUCTIONS[function.__name__] = Compiled(_around(function), operands, **options)
     return function
 
 
 # ------------------------------------------------------------------------- finding the operands
 
 
-@jit
+@inlined
 def word_of(words):
     return vector(words, WORDS, np.int64(0))
 
 
-@jit
+@inlined
 def number_of(numbers):
     return vector(numbers, NUMBERS, 0.0)
 
 
-@jit
+@inlined
 def at(word, i, row, step):
     """Address of operand i for sample `row` of step number `step` of a run."""
     place = HEAD + 3 * i
     return word[place] + row * word[place + 1] + step * word[place + 2]
 
 
-@jit
+@inlined
 def rows_of(word, i, first, last, step, like):
     """Operand i for samples first..last as (rows, D)."""
     return matrix(at(word, i, first, step), (last - first) * word[2], word[3], like)
 
 
-@jit
+@inlined
 def flat_rows(word, i, first, last, step, like):
     """The same as one vector."""
     return vector(at(word, i, first, step), (last - first) * word[2] * word[3], like)
 
 
-@jit
+@inlined
 def whole(word, i, n, like):
     """Operand i, which belongs to no sample: n numbers, or none where it is not there."""
     address = word[HEAD + 3 * i]
     return vector(address, n if address else 0, like)
 
 
-@jit
+@inlined
 def scratch_of(scratch):
     return vector(scratch, SCRATCH, np.int64(0))
 
 
-@jit
+@inlined
 def share(D, mine):
     """This thread's part of D columns: first and last."""
     return D * mine[THREAD] // mine[THREADS], D * (mine[THREAD] + 1) // mine[THREADS]
@@ -156,56 +161,56 @@ def pieces(word, mine):
             yield low, high
 
 
-@jit
+@inlined
 def flat(word, i, low, high, like):
     """Entries low..high of operand i, or none where it is not there."""
     address, n = word[HEAD + 3 * i], high - low
     return vector(address + (low - word[3]) * size_of(like), n if address else 0, like)
 
 
-@jit
+@inlined
 def padded(n, like):
     """Bytes of n numbers, filled up to whole cache lines."""
     return (n * size_of(like) + LINE - 1) // LINE * LINE
 
 
-@jit
+@inlined
 def own_gradient(word, i, mine):
     """Operand i, an address in the flat gradients, in this thread's vector of gradients."""
     return mine[loop.OWN_GRADS] + word[HEAD + 3 * i] - mine[loop.FLAT_GRADS]
 
 
-@jit
+@inlined
 def is_first(first, mine):
     """Whether this is the first chunk of the thread's rows."""
     return first == mine[SAMPLES] * mine[THREAD] // mine[THREADS]
 
 
-@jit
+@inlined
 def labels_of(word, i, first, last, step):
     """Operand i, an int64 per row."""
     return vector(at(word, i, first, step), (last - first) * word[2], np.int64(0))
 
 
-@jit
+@inlined
 def row_numbers(word, i, first, last, step, like):
     """Operand i, one number per row."""
     return vector(at(word, i, first, step), (last - first) * word[2], like)
 
 
-@jit
+@inlined
 def rows_wide(word, i, D, first, last, step, like):
     """Operand i for samples first..last as (rows, D), where D differs from d0."""
     return matrix(at(word, i, first, step), (last - first) * word[2], D, like)
 
 
-@jit
+@inlined
 def rows_if_there(word, i, first, last, step, like):
     """Operand i as (rows, D), or (rows, 0) where it is not wanted."""
     return rows_wide(word, i, word[3] if word[HEAD + 3 * i] else 0, first, last, step, like)
 
 
-@jit
+@inlined
 def index_of(word, i, n):
     return vector(word[HEAD + 3 * i], n, np.int64(0))
 
@@ -222,7 +227,7 @@ def step_number(given, mine):
     return given if given >= 0 else mine[loop.STEP_NUMBER]
 
 
-@jit
+@inlined
 def step_loss(mine):
     """This thread's part of the running step's loss."""
     return vector(mine[loop.LOSS], 1, 0.0)
@@ -297,7 +302,7 @@ def _around(function):
         text.append("    for low, high in pieces(word, mine):")
         call = "    " + call
     text.append(f"    {call}\n")
-    scope = {**globals(), "called": (loop_jit if annotated else jit)(function)}
+    scope = {**globals(), "called": inlined(function)}
     # as if it stood in this file: there Numba finds a folder to keep its code in
     exec(compile("\n".join(text), __file__, "exec"), scope)
     return scope[function.__name__]

@@ -99,6 +99,7 @@ class Machine:
             encoded.append(one.encode(rows, self._start(one, flat) if one.mode == FLAT else 0))
         self.words = np.array([words for words, _ in encoded])
         self.numbers = np.array([numbers for _, numbers in encoded])
+        self.numbers_now = [np.empty_like(self.numbers) for _ in range(self.threads)]
         self.places = [self._places(a) for a in inputs[1:]]
         self.seen = None  # a reference to the data whose density is known
         self.by_entries = self._entries_twins(trains)
@@ -342,8 +343,8 @@ class Machine:
 
         def work(t):
             machine.replay(
-                words, self.numbers, scalars, steps, first_step, chunk, self.scratch[t].words,
-                losses[t], like,
+                words, self.numbers, self.numbers_now[t], scalars, steps, first_step, chunk,
+                self.scratch[t].words, losses[t], like,
             )  # fmt: skip
 
         run_together(work, self.threads)
