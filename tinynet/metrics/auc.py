@@ -78,9 +78,7 @@ class AUC(Counts):
             check_number("AUC: thresholds", t, kind="finite numbers")
         if num_labels and not multi_label:
             raise ValueError("AUC: num_labels is of use with multi_label=True only")
-        self.inner = (
-            None if thresholds is None else sorted(map(float, thresholds))
-        )
+        self.inner = None if thresholds is None else sorted(map(float, thresholds))
         self.num_thresholds = n = num_thresholds if thresholds is None else len(self.inner) + 2
         claim("AUC: thresholds", (n,))
         self.multi_label, self.num_labels, self.from_logits = multi_label, num_labels, from_logits
