@@ -13,7 +13,8 @@ from ..inspecting.observing import sample
 from ..microscope.markup import asset, esc, filled, json_text, shell, worded
 
 ASSETS = pathlib.Path(__file__).parent
-SCRIPTS = ("engine.js", "data.js", "view.js", "run.js", "draw.js", "page.js")
+SCRIPTS = ("engine.js", "data.js", "view.js", "run.js", "draw.js", "frame.js",
+           "page.js")  # fmt: skip
 OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Adagrad", "Adadelta", "Lion",
               "Ftrl")  # fmt: skip
 LOSSES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
