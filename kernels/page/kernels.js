@@ -24,38 +24,53 @@ function erfc(x) {
 
 // ------------------------------------------------------------------------------------ products
 
-// z = x W + b: (N, D) (D, H) -> (N, H)
-function linear(x, W, b, N, D, H, z) {
-  for (let i = 0; i < N; i++) {
-    for (let k = 0; k < H; k++) z[i * H + k] = b[k];
-    for (let j = 0; j < D; j++) {
-      const xij = x[i * D + j];
-      if (xij !== 0) for (let k = 0; k < H; k++) z[i * H + k] += xij * W[j * H + k];
+// out += a b: (I, J) (J, K) -> (I, K). Neighbours in a row of a lie `a_next` entries apart, its rows
+// `a_row`, and b likewise, so that either may be transposed. Four sums at a time use what was read.
+function add_product(a, a_row, a_next, b, b_row, b_next, I, J, K, out) {
+  const fours = K - (K % 4);
+  for (let i = 0; i < I; i++) {
+    const o = i * K, first = i * a_row;
+    let k = 0;
+    for (; k < fours; k += 4) {
+      let s0 = out[o + k], s1 = out[o + k + 1], s2 = out[o + k + 2], s3 = out[o + k + 3];
+      for (let j = 0, p = first, q = k * b_next; j < J; j++, p += a_next, q += b_row) {
+        const v = a[p];
+        s0 += v * b[q];
+        s1 += v * b[q + b_next];
+        s2 += v * b[q + 2 * b_next];
+        s3 += v * b[q + 3 * b_next];
+      }
+      out[o + k] = s0;
+      out[o + k + 1] = s1;
+      out[o + k + 2] = s2;
+      out[o + k + 3] = s3;
+    }
+    for (; k < K; k++) {
+      let sum = out[o + k];
+      for (let j = 0; j < J; j++) sum += a[first + j * a_next] * b[j * b_row + k * b_next];
+      out[o + k] = sum;
     }
   }
+}
+
+// z = x W + b: (N, D) (D, H) -> (N, H)
+function linear(x, W, b, N, D, H, z) {
+  for (let o = 0; o < N * H; o += H) for (let k = 0; k < H; k++) z[o + k] = b[k];
+  add_product(x, D, 1, W, H, 1, N, D, H, z);
 }
 
 // dW = x^T dz, db = the column sums of dz
 function linear_dW(x, dz, N, D, H, dW, db) {
   dW.fill(0);
   db.fill(0);
-  for (let i = 0; i < N; i++) {
-    for (let k = 0; k < H; k++) db[k] += dz[i * H + k];
-    for (let j = 0; j < D; j++) {
-      const xij = x[i * D + j];
-      if (xij !== 0) for (let k = 0; k < H; k++) dW[j * H + k] += xij * dz[i * H + k];
-    }
-  }
+  for (let o = 0; o < N * H; o += H) for (let k = 0; k < H; k++) db[k] += dz[o + k];
+  add_product(x, 1, D, dz, H, 1, D, N, H, dW);
 }
 
 // dx = dz W^T
 function linear_dx(dz, W, N, D, H, dx) {
-  for (let i = 0; i < N; i++)
-    for (let j = 0; j < D; j++) {
-      let sum = 0;
-      for (let k = 0; k < H; k++) sum += dz[i * H + k] * W[j * H + k];
-      dx[i * D + j] = sum;
-    }
+  dx.fill(0);
+  add_product(dz, H, 1, W, 1, H, N, H, D, dx);
 }
 
 function multiply(a, b, out) {

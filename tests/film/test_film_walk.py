@@ -1,17 +1,13 @@
 """The film in a real browser: by keyboard, mouse and touch, in both languages and widths."""
 
-import os
-import pathlib
-
 import numpy as np
 import pytest
-from browsing import LOCALES, WIDTHS, visits
+from browsing import LOCALES, WIDTHS, serious, visits, with_axe
 from film_pages import IDS, PICTURES, PLANE, WIDE, classifier, data_of, numbers, regressor
 
 import tinynet as keras
 from tinynet.film.page import texts
 
-AXE = os.environ.get("TINYNET_AXE", "node_modules/axe-core/axe.min.js")  # npm install axe-core
 KINDS = ("plane", "samples", "binary", "curve", "cloud", "probabilities", "broken")
 
 
@@ -216,19 +212,14 @@ def test_a_notebook_shows_the_film_itself(browser, films, tmp_path):
         assert "net" in frame.frame_locator("#moment iframe").locator("h1").inner_text()
 
 
-@pytest.mark.skipif(not pathlib.Path(AXE).is_file(), reason=f"axe-core is not at {AXE}")
+@with_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("kind", ["plane", "samples", "cloud"])
 def test_axe_finds_nothing_serious(browser, films, kind, scheme):
     with visits(browser, films[kind][0].as_uri()) as visit:
         page = visit(color_scheme=scheme, reduced_motion="reduce")
-        page.add_script_tag(content=pathlib.Path(AXE).read_text("utf-8"))
         for opened in (False, True):
             if opened:
                 page.keyboard.press("Enter")
                 page.frame_locator("#moment iframe").locator("h1").wait_for()
-            found = page.evaluate(
-                "axe.run(document, {iframes: false}).then(r => r.violations.map("
-                "v => [v.id, v.impact, v.nodes.slice(0, 3).map(n => n.html)]))"
-            )
-            assert [v for v in found if v[1] in ("serious", "critical")] == []
+            assert serious(page) == []

@@ -1,18 +1,14 @@
 """The story in a real browser: five pages by keyboard, mouse and touch."""
 
-import os
-import pathlib
-
 import numpy as np
 import pytest
-from browsing import LOCALES, WIDTHS, visits
+from browsing import LOCALES, WIDTHS, serious, visits, with_axe
 
 import tinynet
 from tinynet import layers
 from tinynet.microscope.markup import texts
 
 PAGES = ("in", "said", "fault", "update", "after")
-AXE = os.environ.get("TINYNET_AXE", "node_modules/axe-core/axe.min.js")  # npm install axe-core
 
 
 @pytest.fixture(scope="module")
@@ -176,14 +172,11 @@ def test_a_notebook_shows_the_page_itself(browser, step, tmp_path):
     assert type(step[1])(tmp_path / "gone.html")._repr_html_() is None
 
 
-@pytest.mark.skipif(not pathlib.Path(AXE).is_file(), reason=f"axe-core is not at {AXE}")
+@with_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(visit, scheme):
     page = visit(color_scheme=scheme, reduced_motion="reduce")  # no colour is on its way
-    page.add_script_tag(content=pathlib.Path(AXE).read_text("utf-8"))
     for name in (*PAGES, None):
         page.evaluate("id => { location.hash = id }", f"story-{name}" if name else "loss")
         page.wait_for_timeout(100)
-        found = page.evaluate("axe.run().then(r => r.violations.map(v => [v.id, v.impact, "
-                              "v.nodes.slice(0, 3).map(n => n.html)]))")  # fmt: skip
-        assert [v for v in found if v[1] in ("serious", "critical")] == [], name
+        assert serious(page) == [], name

@@ -99,7 +99,7 @@ def test_every_data_set_every_activation_every_optimizer(visit):
     for name in page.evaluate("choices.optimizer"):
         page.select_option("#optimizer", name)
         page.click("#step")
-        assert page.evaluate("run.model.w.some((v, i) => v !== run.saved.get(0).w[i])"), name
+        assert page.evaluate("run.model.w.some((v, i) => v !== run.saved.get(0).state[i])"), name
 
 
 def test_layers_and_units_by_keyboard(visit):

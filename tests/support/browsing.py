@@ -5,6 +5,8 @@ Skipped where either is missing: `pip install -e ".[browser]"`, and a Chromium o
 """
 
 import contextlib
+import os
+import pathlib
 import shutil
 
 import pytest
@@ -14,6 +16,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
                 None)  # fmt: skip
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
 LOCALES = {"en": "en-US", "ko": "ko-KR"}
+AXE = pathlib.Path(os.environ.get("TINYNET_AXE", "node_modules/axe-core/axe.min.js"))
+with_axe = pytest.mark.skipif(not AXE.is_file(), reason=f"npm install axe-core: none at {AXE}")
 
 
 @contextlib.contextmanager
@@ -49,3 +53,18 @@ def visits(browser, uri):
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+def faults(page):
+    """What axe-core finds wrong with the page as it is now: [rule, how bad, places]."""
+    if page.evaluate("typeof axe") == "undefined":
+        page.add_script_tag(content=AXE.read_text("utf-8"))
+    found = page.evaluate("axe.run(document, {iframes: false})")
+    assert len(found["passes"]) > 10
+    return [(v["id"], v["impact"], [n["html"] for n in v["nodes"][:3]])
+            for v in found["violations"]]  # fmt: skip
+
+
+def serious(page):
+    """Those faults that keep a reader out."""
+    return [fault for fault in faults(page) if fault[1] in ("serious", "critical")]

@@ -3,9 +3,8 @@
 import functools
 import json
 import pathlib
-import re
 
-from ..microscope.markup import asset, document, esc, json_text, spoken
+from ..microscope.markup import asset, document, esc, json_text, shell, worded
 from .moments import BUDGET, thinned
 
 FOLDER = pathlib.Path(__file__).parent
@@ -43,12 +42,10 @@ def page(header, frames, epochs, shared, live=False) -> str:
 def _render(header, frames, epochs, shared, live):
     words = texts()
     data = {**header, "frames": frames, "epochs": epochs, "shared": shared, "live": live,
-            "shell": asset("shell.html")}  # fmt: skip
+            "shell": shell()}  # fmt: skip
     named = {"name": esc(header["name"]), "rows": header["rows"]}
-    body = re.sub(r"\{\{([a-z.]+)\}\}", lambda found: spoken(words[found[1]], **named),
-                  asset("film.html", FOLDER))  # fmt: skip
     return document({
-        "BODY": body,
+        "BODY": worded(asset("film.html", FOLDER), words, **named),
         "TITLE": esc(f"{header['name']} · tinynet film"),
         "CSS": asset("base.css") + asset("film.css", FOLDER),
         "WORDS": json_text(words),

@@ -37,14 +37,28 @@ def finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def shell(name="shell.html", folder=ASSETS) -> str:
+    """Return a page's outermost text, with the head that all pages have."""
+    return asset(name, folder).replace("{{HEAD}}", asset("head.html"))
+
+
+def filled(text, parts) -> str:
+    """Return a text with its {{NAME}}s replaced by these parts."""
+    return re.sub(r"\{\{([A-Z]+)\}\}", lambda found: parts[found[1]], text)
+
+
+def worded(text, words, **parts) -> str:
+    """Return a text with its {{keys}} replaced by words of them in all languages."""
+    return re.sub(r"\{\{([a-z0-9.]+)\}\}", lambda found: spoken(words[found[1]], **parts), text)
+
+
 def document(parts, language="") -> str:
     """Return a page: the shell with a BODY, and these parts in both; its names are in {{}}.
 
     `language` is "en" or "ko", or empty: the browser's.
     """
-    text = asset("shell.html").replace("{{BODY}}", parts["BODY"])
-    parts = {**parts, "LANGUAGE": language}
-    return re.sub(r"\{\{([A-Z]+)\}\}", lambda found: parts[found[1]], text)
+    text = shell().replace("{{BODY}}", parts["BODY"])
+    return filled(text, {**parts, "LANGUAGE": language})
 
 
 def esc(text) -> str:

@@ -2,8 +2,9 @@
 
 `tinynet.playground()` writes it. The page holds its own engine: the formulas are the reference's,
 translated (`kernels/page`), the step is `engine.js`. Beside it are `data.js` (the data sets, typed
-formulas, the Python), `run.js` (settings, and time), `view.js` and `draw.js` (pictures, and what a
-frame shows) and `page.js` (the controls), the words in `text.json`.
+formulas, the Python), `run.js` (settings, and time), `view.js` and `draw.js` (pictures, and what
+the page shows), `frame.js` (how much of it in a frame) and `page.js` (the controls), the words in
+`text.json`.
 """
 
 from __future__ import annotations

@@ -14,33 +14,56 @@ function announce(words = numbers()) {
   $("numbers").textContent = words;
 }
 
+// All of it at once, as it is while time stands still
 function draw() {
   document.body.classList.toggle("playing", playing);
   $("play").setAttribute("aria-pressed", playing);
   $("play").querySelector(".sign").textContent = playing ? "❚❚" : "▶";
-  const lost = run && !Number.isFinite(run.now.train);
-  $("numbers").textContent = lost ? say("say.lost") : numbers();
-  const latest = run ? Math.max(...run.saved.keys()) : 0;
-  Object.assign($("time"), {max: latest, value: run?.model.steps ?? 0});
-  draw_output();
-  for (const id of ["curve", "shape"]) $(id).setAttribute("aria-label", numbers());
-  if (!run) return;
-  draw_units();
-  draw_wires();
-  draw_curves($("curve"), run.curve, ghost?.run.curve ?? [], run.model.steps);
-  $("curve").setAttribute("aria-label", say("curve.label", {numbers: numbers()}));
   document.querySelector(".legend .ghost").hidden = $("drop").hidden = !ghost;
-  layer_table();
-  unit_details();
+  place_wires();
+  if (run) {
+    draw_units(-1);
+    unit_of();
+  } else leave_nothing();
+  for (const {draw} of parts) draw();
+}
+
+// Without points there is no network, and no picture or number of the last one
+function leave_nothing() {
+  for (const {width, height, id} of [$("curve"), $("shape")])
+    $(id).getContext("2d").clearRect(0, 0, width, height);
+  for (const id of ["layer-table", "unit-table", "unit-name"]) $(id).replaceChildren();
+}
+
+// What changes with each step, in parts that a frame may draw some of: [{draw, cost}]
+let parts = [];
+function list_parts() {
+  const draws = [tell_numbers, draw_output];
+  run?.model.layers.forEach((_, L) => draws.push(() => draw_units(L), () => draw_wires(L)));
+  if (run) draws.push(draw_loss, layer_table, unit_table);
+  if (chosen.data === "digits") draws.push(draw_guess);
+  parts = draws.map((draw) => ({draw, cost: 1}));
+  queue = [...parts];
+}
+
+function tell_numbers() {
+  run?.keep_up();
+  ghost?.run.keep_up();
+  const lost = run && !Number.isFinite(run.now.train), words = numbers();
+  if (lost && playing) {
+    playing = false;
+    announce(say("say.lost"));
+  }
+  $("numbers").textContent = lost ? say("say.lost") : words;
+  Object.assign($("time"), {max: run ? Math.max(...run.saved.keys()) : 0, value: run?.model.steps ?? 0});
+  $("plot").setAttribute("aria-label", say(chosen.data === "digits" ? "digits.label" : "plot.label", {numbers: words}));
+  $("curve").setAttribute("aria-label", run ? say("curve.label", {numbers: words}) : words);
+  if (!run) $("shape").setAttribute("aria-label", words);
 }
 
 function draw_output() {
   const canvas = $("plot"), context = canvas.getContext("2d"), size = canvas.width;
-  if (chosen.data === "digits") {
-    draw_digits(context, size, data.test, run.p);
-    canvas.setAttribute("aria-label", say("digits.label", {numbers: numbers()}));
-    return draw_guess();
-  }
+  if (chosen.data === "digits") return draw_digits(context, size, data.test, run.p);
   context.fillStyle = colour("--zero");
   context.fillRect(0, 0, size, size);
   if (run) {
@@ -49,25 +72,22 @@ function draw_output() {
     const p = probabilities(run);
     draw_answers(context, size, p, last.units, data.task);
     Object.assign(context, {strokeStyle: colour("--ink"), lineWidth: 3});
-    if (data.task === "binary") draw_border(context, size, (i) => p[i] - 0.5);
+    if (data.task === "binary") draw_border(context, size, p, 0.5);
     if (ghost && data.task === "binary") {
       ghost.run.outputs = ghost.run.model.forward(plane, SIDE * SIDE);
-      const q = probabilities(ghost.run);
       Object.assign(context, {strokeStyle: colour("--ghost"), lineWidth: 4});
       context.setLineDash([10, 8]);
-      draw_border(context, size, (i) => q[i] - 0.5);
+      draw_border(context, size, probabilities(ghost.run), 0.5);
       context.setLineDash([]);
     }
   }
-  draw_points(context, size, data.test, data.task, true);
-  draw_points(context, size, data.train, data.task, false);
+  draw_all_points(context, size, data);
   if (chosen.data === "points") {
     const [a, b] = cross, x = ((a + 1) / 2) * size, y = ((1 - b) / 2) * size;
     context.strokeStyle = colour("--ink");
     context.lineWidth = 2;
     context.strokeRect(x - 8, y - 8, 16, 16);
   }
-  canvas.setAttribute("aria-label", say("plot.label", {numbers: numbers()}));
 }
 
 // The outputs over the plane as probabilities, where the engine has logits
@@ -80,69 +100,75 @@ function probabilities({model, outputs}) {
   return p;
 }
 
-function draw_units() {
-  const digits = chosen.data === "digits", lines = view();
-  for (const {canvas, L, k} of units) {
-    const layer = run.model.layers[L];
-    if (L < 0) {
-      if (!digits) picture(canvas, SIDE, SIDE, (i) => plane[2 * i + k], 1);
-    } else if (!digits) {
-      const values = L === run.model.layers.length - 1 ? probabilities(run) : run.outputs[L];
-      picture(canvas, SIDE, SIDE, (i) => values[i * layer.units + k], largest_of(values, layer.units, k));
-    } else if (L === 0) {
-      const flat = {w: layer.W, g: layer.dW, change: run.model.change.subarray(layer.from)}[lines];
-      picture(canvas, 8, 8, (i) => flat[i * layer.units + k], largest_of(flat.subarray(0, layer.W.length), layer.units, k));
-    } else {
-      const flat = {w: layer.W, g: layer.dW, change: run.model.change.subarray(layer.from)}[lines];
-      picture(canvas, layer.inputs, 1, (i) => flat[i * layer.units + k], largest_of(flat.subarray(0, layer.W.length)));
-    }
-  }
+// A layer's entries of what the lines show: weights, gradients or the last update
+function flat_of({W, dW, from}) {
+  return {w: W, g: dW, change: run.model.change.subarray(from, from + W.length)}[view()];
 }
-
 const view = () => document.querySelector("input[name=lines]:checked").value;
 
-function draw_wires() {
-  const canvas = $("wires"), box = $("network"), scale = devicePixelRatio || 1;
+// The pictures of a layer's units, -1 for the inputs
+function draw_units(L) {
+  const digits = chosen.data === "digits", {layers} = run.model, layer = layers[L];
+  const flat = layer && digits ? flat_of(layer) : null;
+  const values = L < 0 ? plane : digits ? flat : L === layers.length - 1 ? probabilities(run) : run.outputs[L];
+  const every = L < 0 ? 2 : layer.units;
+  units[L + 1].forEach(({canvas}, k) => {
+    if (L > 0 && digits) picture(canvas, layer.inputs, 1, flat, every, k, largest_of(flat));
+    else picture(canvas, ...(digits ? [8, 8] : [SIDE, SIDE]), values, every, k, largest_of(values, every, k));
+  });
+}
+
+// Where the lines begin and end, and room for them
+function place_wires() {
+  const canvas = $("wires"), scale = devicePixelRatio || 1;
   const {scrollWidth: width, scrollHeight: height} = $("columns");
   if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
     Object.assign(canvas, {width: Math.round(width * scale), height: Math.round(height * scale)});
     Object.assign(canvas.style, {width: `${width}px`, height: `${height}px`});
   }
-  const context = canvas.getContext("2d"), lines = view(), origin = $("columns").getBoundingClientRect();
-  context.setTransform(scale, 0, 0, scale, 0, 0);
-  context.clearRect(0, 0, width, height);
-  const places = new Map();
-  for (const {button, L, k} of units) {
-    const {left, top, width: w, height: h} = button.getBoundingClientRect();
-    places.set(`${L}/${k}`, [left - origin.left, top - origin.top + h / 2, w]);
+  canvas.getContext("2d").setTransform(scale, 0, 0, scale, 0, 0);
+  canvas.getContext("2d").clearRect(0, 0, width, height);
+  const origin = $("columns").getBoundingClientRect();
+  for (const layer of units) layer.shares = null;
+  for (const unit of units.flat()) {
+    const {left, right, top, height: h} = unit.button.getBoundingClientRect();
+    Object.assign(unit, {left: left - origin.left, right: right - origin.left, middle: top - origin.top + h / 2});
   }
-  run.model.layers.forEach((layer, L) => {
-    if (L === 0 && chosen.data === "digits") return;
-    const flat = {w: layer.W, g: layer.dW, change: run.model.change.subarray(layer.from, layer.from + layer.W.length)}[lines];
-    const top = largest_of(flat) || 1;
-    for (let j = 0; j < layer.inputs; j++)
-      for (let k = 0; k < layer.units; k++) {
-        const v = flat[j * layer.units + k], share = Math.abs(v) / top;
-        if (!(share > 0.02)) continue;
-        const [x0, y0, w] = places.get(`${L - 1}/${j}`), [x1, y1] = places.get(`${L}/${k}`);
-        const of_selected = selected[0] === L && selected[1] === k;
-        context.globalAlpha = of_selected ? 1 : 0.15 + 0.7 * share;
-        context.strokeStyle = colour_of(v);
-        context.lineWidth = 0.5 + 4 * share;
-        context.beginPath();
-        context.moveTo(x0 + w, y0);
-        context.bezierCurveTo((x0 + w + x1) / 2, y0, (x0 + w + x1) / 2, y1, x1, y1);
-        context.stroke();
-      }
-  });
-  context.globalAlpha = 1;
-  box.dataset.lines = lines;
 }
 
-function colour_of(v) {
-  const {plus, minus} = ink();
-  return `rgb(${v < 0 ? minus : plus})`;
+const LEAST_SEEN = 0.02; // of the thickest line
+
+// The lines that lead to a layer; returns false if none of them has changed to be seen
+function draw_wires(L) {
+  if (L === 0 && chosen.data === "digits") return;
+  const layer = run.model.layers[L], flat = flat_of(layer), most = largest_of(flat) || 1;
+  const canvas = $("wires"), context = canvas.getContext("2d");
+  const [plus, minus] = ["--plus", "--minus"].map(colour);
+  const shares = flat.map((v) => v / most), seen = units[L + 1].shares;
+  if (seen && shares.every((v, i) => Math.abs(v - seen[i]) < LEAST_SEEN)) return false;
+  units[L + 1].shares = shares;
+  const x0 = units[L][0].right, x1 = units[L + 1][0].left, half = (x0 + x1) / 2;
+  context.clearRect(x0 - 2, 0, x1 - x0 + 4, canvas.height);
+  for (let j = 0; j < layer.inputs; j++)
+    for (let k = 0; k < layer.units; k++) {
+      const v = shares[j * layer.units + k], share = Math.abs(v);
+      if (!(share > LEAST_SEEN)) continue;
+      const y0 = units[L][j].middle, y1 = units[L + 1][k].middle;
+      const of_selected = selected[0] === L && selected[1] === k;
+      context.globalAlpha = of_selected ? 1 : 0.15 + 0.7 * share;
+      context.strokeStyle = v < 0 ? minus : plus;
+      context.lineWidth = 0.5 + 4 * share;
+      context.beginPath();
+      context.moveTo(x0, y0);
+      context.bezierCurveTo(half, y0, half, y1, x1, y1);
+      context.stroke();
+    }
+  context.globalAlpha = 1;
+  $("network").dataset.lines = view();
 }
+
+const draw_loss = () =>
+  draw_curves($("curve"), run.curve, ghost?.run.curve ?? [], run.model.steps);
 
 function layer_table() {
   const head = ["layer", "units", "activation", "dropout", "norm", "gradient", "ratio", "dead"]
@@ -161,15 +187,18 @@ function layer_table() {
   $("layer-table").innerHTML = `<thead><tr>${head}</tr></thead><tbody>${rows.join("")}</tbody>`;
 }
 
-function unit_details() {
-  const count = run.model.layers.length;
-  if (selected[0] >= count || selected[1] >= run.model.layers[selected[0]].units) selected = [0, 0];
-  const [L, k] = selected, layer = run.model.layers[L];
-  $("unit-name").textContent = L < count - 1 ? say("unit.of", {k: k + 1, L: L + 1}) : say("unit.output", {k: k + 1});
-  const name = run.settings.layers[L].activation;
+// The selected unit's name and activation; a network that was made smaller may lack it
+function unit_of() {
+  const {layers} = run.model;
+  if (!(selected[1] < layers[selected[0]]?.units)) selected = [0, 0];
+  const [L, k] = selected, layer = layers[L], name = run.settings.layers[L].activation;
+  $("unit-name").textContent = L < layers.length - 1 ? say("unit.of", {k: k + 1, L: L + 1}) : say("unit.output", {k: k + 1});
   draw_shape($("shape"), layer, Boolean(layer.rows));
   $("shape").setAttribute("aria-label", say("shape.label", {name}));
-  const rows = [];
+}
+
+function unit_table() {
+  const [L, k] = selected, layer = run.model.layers[L], rows = [];
   const numbers_of = (at) => ["w", "g", "change"].map((key) => `<td>${short(run.model[key][layer.from + at])}</td>`).join("");
   const from = Array.from({length: layer.inputs}, (_, j) => j);
   if (layer.inputs > 16)  // the heaviest of many
@@ -185,12 +214,12 @@ function unit_details() {
 
 // ----------------------------------------------------------------------------- the network's columns
 
-let units = [];  // {button, canvas, L, k}; L is -1 for the inputs
+let units = [];  // of the inputs and each layer: [{button, canvas, left, right, middle}]
 
 function columns() {
   const box = $("columns"), digits = chosen.data === "digits";
   box.replaceChildren();
-  units = [];
+  units = Array.from({length: chosen.hidden.length + 2}, () => []);
   const column = (title) => {
     const made = box.appendChild(document.createElement("div"));
     made.className = "column";
@@ -209,7 +238,7 @@ function columns() {
       mark();
       draw();
     });
-    units.push({button, canvas, L, k});
+    units[L + 1].push({button, canvas});
   };
   const [inputs] = column(say("input"));
   if (digits) inputs.appendChild(Object.assign(document.createElement("p"), {className: "hint", textContent: "8 × 8"}));
@@ -247,10 +276,11 @@ function columns() {
   const L = chosen.hidden.length, count = run ? run.model.layers.at(-1).units : 1;
   for (let k = 0; k < count; k++) unit(made, L, k);
   mark();
+  list_parts();
 }
 
 function mark() {
-  for (const {button, L, k} of units)
-    if (L >= 0) button.setAttribute("aria-pressed", L === selected[0] && k === selected[1]);
+  units.slice(1).forEach((layer, L) => layer.forEach(({button}, k) =>
+    button.setAttribute("aria-pressed", L === selected[0] && k === selected[1])));
 }
 

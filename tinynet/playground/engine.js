@@ -156,7 +156,13 @@ class Model {
       inputs = units;
     }
     const size = this.layers.reduce((sum, layer) => sum + layer.size, 0);
-    [this.w, this.g, this.change] = [0, 0, 0].map(() => new Float64Array(size));
+    this.optimizer = {...optimizers[settings.optimizer.name], ...settings.optimizer};
+    this.rule = formulas.rules[this.optimizer.rule];
+    const {moments} = this.rule, count = 3 + moments.length;
+    this.state = new Float64Array(count * size); // weights first: all that training goes on from
+    [this.w, this.g, this.change, ...this.moments] = Array.from({length: count}, (_, i) =>
+      this.state.subarray(i * size, (i + 1) * size));
+    this.moments.forEach((m, i) => m.fill(this.optimizer.initial[moments[i]] ?? 0));
     let at = 0;
     for (const layer of this.layers) {
       layer.view(this.w, this.g, at);
@@ -167,10 +173,6 @@ class Model {
     for (const {W, inputs, units} of this.layers)
       for (let i = 0; i < W.length; i++)
         W[i] = initializers[settings.initializer](random, inputs, units);
-    this.optimizer = {...optimizers[settings.optimizer.name], ...settings.optimizer};
-    this.rule = formulas.rules[this.optimizer.rule];
-    this.moments = this.rule.moments.map((name) =>
-      new Float64Array(size).fill(this.optimizer.initial[name] ?? 0));
     this.steps = 0;
     this.loss = null;
   }
@@ -280,16 +282,11 @@ class Model {
     return {loss, accuracy: counts ? right / N : null, p};
   }
 
-  // What the rest of training depends on, and back.
   save() {
-    return {w: this.w.slice(), g: this.g.slice(), change: this.change.slice(),
-      moments: this.moments.map((m) => m.slice()), steps: this.steps};
+    return {state: this.state.slice(), steps: this.steps};
   }
-  restore({w, g, change, moments, steps}) {
-    this.w.set(w);
-    this.g.set(g);
-    this.change.set(change);
-    moments.forEach((m, i) => this.moments[i].set(m));
+  restore({state, steps}) {
+    this.state.set(state);
     this.steps = steps;
   }
 }

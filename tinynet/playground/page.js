@@ -123,8 +123,9 @@ on("more", "click", () => {
   begin();
 });
 on("keep", "click", () => {
+  if (!run) return announce(say("say.empty"));
   ghost = keep(structuredClone(chosen));
-  if (run) ghost.run.go_to(run.model.steps);
+  ghost.run.go_to(run.model.steps);
   draw();
 });
 on("drop", "click", () => {
@@ -198,7 +199,7 @@ let pad_at = 0;
 function draw_guess() {
   const layers = run.model.forward(pad, 1), p = new Float64Array(10);
   rowwise.softmax.f(layers.at(-1), 10, p);
-  picture($("pad"), 8, 8, (i) => pad[i], 1);
+  picture($("pad"), 8, 8, pad);
   $("pad").setAttribute("aria-label", say("pad.label"));
   $("bars").innerHTML = Array.from(p, (v, k) =>
     `<span class="digit"><b>${k}</b><span class="bar"><i style="width:${(100 * v).toFixed(0)}%"></i></span>${Math.round(100 * v)}%</span>`).join("");

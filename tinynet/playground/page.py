@@ -1,7 +1,6 @@
 """The page put together: the kernels, tables of what there is, the scripts, the words."""
 
 import base64
-import html
 import json
 import pathlib
 
@@ -11,9 +10,11 @@ from .. import activations, losses, optimizers
 from ..core.devices import page_kernels
 from ..core.parameters import Parameter
 from ..inspecting.observing import sample
+from ..microscope.markup import asset, esc, filled, json_text, shell, worded
 
 ASSETS = pathlib.Path(__file__).parent
-SCRIPTS = ("engine.js", "data.js", "view.js", "run.js", "draw.js", "page.js")
+SCRIPTS = ("engine.js", "data.js", "view.js", "run.js", "draw.js", "frame.js",
+           "page.js")  # fmt: skip
 OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Adagrad", "Adadelta", "Lion",
               "Ftrl")  # fmt: skip
 LOSSES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
@@ -26,22 +27,15 @@ def page(digits=True, address="") -> str:
 
     `address` is the fragment of an address that holds a setting: "#data=circles&hidden=4:tanh:0".
     """
-    text = json.loads(_asset("text.json"))
-    data = {"text": text, "digits": _digits() if digits else None}
-    parts = {
-        "ADDRESS": html.escape(address),
-        "CSS": _asset("page.css"),
-        "DATA": _json(data).replace("</", "<\\/"),
-        "JS": engine() + "".join(map(_asset, SCRIPTS[1:])),
-    }
-    filled = _asset("page.html")
-    for name, value in parts.items():
-        filled = filled.replace("{{" + name + "}}", value, 1)
-    for key, words in text.items():
-        filled = filled.replace("{{" + key + "}}", "".join(
-            f'<span lang="{language}">{words[language]}</span>' for language in ("en", "ko")
-        ))  # fmt: skip
-    return filled
+    words = json.loads(asset("text.json", ASSETS))
+    data = {"text": words, "digits": _digits() if digits else None}
+    return filled(worded(shell("page.html", ASSETS), words), {
+        "TITLE": "tinynet playground",
+        "ADDRESS": esc(address),
+        "CSS": asset("page.css", ASSETS),
+        "DATA": json_text(data),
+        "JS": engine() + "".join(asset(name, ASSETS) for name in SCRIPTS[1:]),
+    })  # fmt: skip
 
 
 def address_of(x, y) -> str:
@@ -72,8 +66,8 @@ def address_of(x, y) -> str:
 
 def engine() -> str:
     """Return the script of the engine alone, which needs no page."""
-    constants = "".join(f"const {name} = {_json(table)};\n" for name, table in tables().items())
-    return page_kernels() + constants + _asset("engine.js")
+    constants = "".join(f"const {name} = {json_text(table)};\n" for name, table in tables().items())
+    return page_kernels() + constants + asset("engine.js", ASSETS)
 
 
 def tables() -> dict:
@@ -115,11 +109,3 @@ def _digits():
     x, y = np.minimum(x[:1000], 15).astype(np.uint8).reshape(-1, 2), y[:1000].astype(np.uint8)
     packed = x[:, 0] | x[:, 1] << 4
     return {key: base64.b64encode(a.tobytes()).decode() for key, a in (("x", packed), ("y", y))}
-
-
-def _asset(name):
-    return (ASSETS / name).read_text("utf-8")
-
-
-def _json(value):
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

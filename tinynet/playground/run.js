@@ -77,6 +77,10 @@ class Run {
     }
     this.measure();
   }
+  // Measure, if steps have been taken since
+  keep_up() {
+    if (this.now.step !== this.model.steps) this.measure();
+  }
   // Forget what came after: the settings have changed
   cut() {
     for (const step of this.saved.keys()) if (step > this.model.steps) this.saved.delete(step);
@@ -130,20 +134,6 @@ function change() {
   draw();
 }
 
-function steps(count) {
-  if (!run) return announce(say("say.empty"));
-  const until = performance.now() + 12;  // milliseconds: a frame keeps its time
-  for (let i = 0; i < count && performance.now() < until; i++) {
-    run.step();
-  }
-  run.measure();
-  ghost?.run.go_to(run.model.steps);
-  if (!Number.isFinite(run.now.train)) {
-    playing = false;
-    announce(say("say.lost"));
-  }
-}
-
 function travel(step) {
   if (!run) return;
   playing = false;
@@ -152,12 +142,3 @@ function travel(step) {
   draw();
   announce();
 }
-
-function frame() {
-  if (playing) {
-    steps(Number($("speed").value));
-    draw();
-  }
-  requestAnimationFrame(frame);
-}
-

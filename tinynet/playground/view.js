@@ -1,20 +1,33 @@
 // What is drawn: pictures of units, connections, the answer over the plane, curves.
 
 const SIDE = 40; // points of the plane along each axis
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-let inks = null; // of the page's colours, as [r, g, b]; read again when the scheme changes
+let inks = {}; // the page's colours; read again when the scheme changes
+const colour = (name) => (inks[name] ??=
+  getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+
+// The colours as [r, g, b]; `shades` are pixels from the full minus over zero to the full plus
 function ink() {
+  if (inks.shades) return inks;
   const read = (name) => {
     const context = document.createElement("canvas").getContext("2d");
     context.fillStyle = colour(name);
     context.fillRect(0, 0, 1, 1);
     return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
   };
-  inks ??= {plus: read("--plus"), minus: read("--minus"), zero: read("--zero"),
-    classes: [read("--plus"), read("--minus"), read("--third")]};
-  return inks;
+  const [plus, minus, zero, third] = ["--plus", "--minus", "--zero", "--third"].map(read);
+  const bytes = new Uint8ClampedArray(4 * (2 * SHADES + 1));
+  for (let i = -SHADES; i <= SHADES; i++)
+    mix(zero, i < 0 ? minus : plus, Math.abs(i) / SHADES, bytes, 4 * (i + SHADES));
+  return Object.assign(inks, {plus, minus, zero, classes: [plus, minus, third],
+    shades: new Uint32Array(bytes.buffer)});
 }
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (inks = null));
+const SHADES = 255; // of each sign
+const shade = (share) => ink().shades[SHADES + Math.round(SHADES * Math.max(-1, Math.min(1, share)) || 0)];
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  inks = {};
+  fill();
+  draw();
+});
 
 // The plane's points, row by row from the top
 const plane = new Float64Array(SIDE * SIDE * 2);
@@ -28,17 +41,21 @@ function mix(from, to, share, out, at) {
   out[at + 3] = 255;
 }
 
-// Entries of a value each as a picture: `scale` and beyond is the full colour
-function picture(canvas, width, height, value, scale) {
+const pixels = {}; // an image of each size, filled again and again, and its pixels as whole numbers
+function pixels_of(width, height) {
+  return (pixels[[width, height]] ??= (() => {
+    const image = new ImageData(width, height);
+    return {image, entries: new Uint32Array(image.data.buffer)};
+  })());
+}
+
+// Every so many of the values from one on as a picture: `scale` and beyond is the full colour
+function picture(canvas, width, height, values, every = 1, from = 0, scale = 1) {
   if (canvas.width !== width || canvas.height !== height)
     Object.assign(canvas, {width, height});
-  const context = canvas.getContext("2d"), image = context.createImageData(width, height);
-  const {plus, minus, zero} = ink();
-  for (let i = 0; i < width * height; i++) {
-    const v = Math.max(-1, Math.min(1, value(i) / (scale || 1)));
-    mix(zero, v < 0 ? minus : plus, Number.isFinite(v) ? Math.abs(v) : 0, image.data, 4 * i);
-  }
-  context.putImageData(image, 0, 0);
+  const {image, entries} = pixels_of(width, height), part = 1 / (scale || 1);
+  for (let i = 0; i < entries.length; i++) entries[i] = shade(values[i * every + from] * part);
+  canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
 function largest_of(values, every = 1, from = 0) {
@@ -50,17 +67,13 @@ function largest_of(values, every = 1, from = 0) {
 
 // The answers over the plane: probability, class or value
 function draw_answers(context, size, p, C, task) {
-  const image = new ImageData(SIDE, SIDE), {plus, minus, zero, classes} = ink();
-  for (let i = 0; i < SIDE * SIDE; i++) {
+  const {image, entries} = pixels_of(SIDE, SIDE), {zero, classes} = ink();
+  for (let i = 0; i < SIDE * SIDE; i++)
     if (task === "classes") {
       const sum = [0, 0, 0];
       for (let k = 0; k < C; k++) for (let c = 0; c < 3; c++) sum[c] += p[i * C + k] * classes[k][c];
       mix(zero, sum, 0.75, image.data, 4 * i);
-    } else {
-      const v = task === "binary" ? 2 * p[i] - 1 : p[i];
-      mix(zero, v < 0 ? minus : plus, Math.min(1, Math.abs(v) || 0) * 0.85, image.data, 4 * i);
-    }
-  }
+    } else entries[i] = shade(0.85 * Math.max(-1, Math.min(1, task === "binary" ? 2 * p[i] - 1 : p[i])));
   const small = draw_answers.small ??= Object.assign(document.createElement("canvas"),
     {width: SIDE, height: SIDE});
   small.getContext("2d").putImageData(image, 0, 0);
@@ -69,20 +82,20 @@ function draw_answers(context, size, p, C, task) {
   context.drawImage(small, -edge, -edge, size + 2 * edge, size + 2 * edge);
 }
 
-// Where the answer changes sides, as line pieces through the cells of the plane
-function draw_border(context, size, side) {
-  const at = size / (SIDE - 1);
+// Where the values are `level`, as line pieces through the cells of the plane
+function draw_border(context, size, values, level) {
+  const at = size / (SIDE - 1), corners = [[0, 0], [0, 1], [1, 1], [1, 0]];
   context.beginPath();
   for (let r = 0; r < SIDE - 1; r++)
     for (let c = 0; c < SIDE - 1; c++) {
-      const corners = [[r, c], [r, c + 1], [r + 1, c + 1], [r + 1, c]];
+      const side = ([down, right]) => values[(r + down) * SIDE + c + right] - level;
+      const below = side(corners[0]) < 0;
+      if (corners.every((corner) => side(corner) < 0 === below)) continue;
       const cuts = [];
-      corners.forEach(([r0, c0], k) => {
-        const [r1, c1] = corners[(k + 1) % 4], a = side(r0 * SIDE + c0), b = side(r1 * SIDE + c1);
-        if (a < 0 !== b < 0) {
-          const t = a / (a - b);
-          cuts.push([(c0 + (c1 - c0) * t) * at, (r0 + (r1 - r0) * t) * at]);
-        }
+      corners.forEach((from, k) => {
+        const to = corners[(k + 1) % 4], a = side(from), b = side(to), t = a / (a - b);
+        if (a < 0 !== b < 0)
+          cuts.push([1, 0].map((i) => ((i ? c : r) + from[i] + (to[i] - from[i]) * t) * at));
       });
       for (let k = 0; k + 1 < cuts.length; k += 2) {
         context.moveTo(...cuts[k]);
@@ -90,6 +103,18 @@ function draw_border(context, size, side) {
       }
     }
   context.stroke();
+}
+
+// The points of the test below those of the training; they stay, and so does their picture
+function draw_all_points(context, size, {train, test, task}) {
+  const kept = draw_all_points;
+  if (kept.train !== train || kept.inks !== ink()) {
+    const canvas = Object.assign(document.createElement("canvas"), {width: size, height: size});
+    draw_points(canvas.getContext("2d"), size, test, task, true);
+    draw_points(canvas.getContext("2d"), size, train, task, false);
+    Object.assign(kept, {canvas, train, inks});
+  }
+  context.drawImage(kept.canvas, 0, 0);
 }
 
 function draw_points(context, size, {x, y, N}, task, hollow) {
@@ -106,32 +131,39 @@ function draw_points(context, size, {x, y, N}, task, hollow) {
   }
 }
 
-// Digits of the test with the answers, wrong ones first
+// Digits of the test with the answers, wrong ones first; a place is drawn when another comes there
 function draw_digits(context, size, {x, y, N}, p) {
+  const kept = draw_digits, said = Array.from({length: N}, (_, i) => largest(p, i * 10, 10));
   const order = Array.from({length: N}, (_, i) => i);
-  const wrong = (i) => largest(p, i * 10, 10) !== y[i];
-  order.sort((a, b) => wrong(b) - wrong(a) || a - b);
-  context.clearRect(0, 0, size, size);
+  order.sort((a, b) => (said[b] !== y[b]) - (said[a] !== y[a]) || a - b);
+  if (kept.x !== x || kept.inks !== ink()) {
+    context.clearRect(0, 0, size, size);
+    Object.assign(kept, {x, inks, places: []});
+  }
   const cell = size / 5, dot = (cell * 0.62) / 8;
   order.slice(0, 25).forEach((i, place) => {
-    const left = (place % 5) * cell + cell * 0.19, top = Math.floor(place / 5) * cell + cell * 0.04;
+    const column = (place % 5) * cell, row = Math.floor(place / 5) * cell;
+    if (kept.places[place] === 10 * i + said[i]) return;
+    kept.places[place] = 10 * i + said[i];
+    context.clearRect(column, row, cell, cell);
+    const left = column + cell * 0.19, top = row + cell * 0.04, wrong = said[i] !== y[i];
     context.fillStyle = colour("--ink");
     for (let j = 0; j < 64; j++) {
       context.globalAlpha = x[i * 64 + j];
-      context.fillRect(left + (j % 8) * dot, top + Math.floor(j / 8) * dot, dot + 0.5, dot + 0.5);
+      if (x[i * 64 + j])
+        context.fillRect(left + (j % 8) * dot, top + Math.floor(j / 8) * dot, dot + 0.5, dot + 0.5);
     }
     context.globalAlpha = 1;
-    context.fillStyle = wrong(i) ? colour("--minus") : colour("--soft");
-    context.font = `${wrong(i) ? 700 : 400} ${cell * 0.2}px sans-serif`;
+    context.fillStyle = wrong ? colour("--minus") : colour("--soft");
+    context.font = `${wrong ? 700 : 400} ${cell * 0.2}px sans-serif`;
     context.textAlign = "center";
-    const said = largest(p, i * 10, 10);
-    context.fillText(wrong(i) ? `${said} ≠ ${y[i]}` : said, left + cell * 0.31, top + cell * 0.86);
+    context.fillText(wrong ? `${said[i]} ≠ ${y[i]}` : said[i], left + cell * 0.31, top + cell * 0.86);
   });
 }
 
 // Loss curves: lists of {step, train, test}; `now` is where time stands
 function draw_curves(canvas, curve, ghost, now) {
-  const context = canvas.getContext("2d"), {width, height} = canvas, left = 64, low = height - 34;
+  const context = canvas.getContext("2d"), {width, height} = canvas, left = 80, low = height - 34;
   context.clearRect(0, 0, width, height);
   const finite = [...curve, ...ghost].flatMap(({train, test}) => [train, test]).filter(Number.isFinite);
   const top = Math.max(...finite, 1e-6), last = Math.max(now, curve.at(-1)?.step ?? 0, 20);
