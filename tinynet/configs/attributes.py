@@ -6,6 +6,7 @@ beside them: it would be computed with, and be lost in the file.
 
 from __future__ import annotations
 
+import copy
 import reprlib
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Follows:
-    """An attribute that is worked out, each time it is read, from the options it names.
+    """An attribute that is worked out from the options it names, again when one has changed.
 
         @Follows("alpha")
         def activation(self):
@@ -30,10 +31,18 @@ class Follows:
 
     def __call__(self, rule: Callable[[Any], Any]) -> Any:
         self.rule, self.name, self.__doc__ = rule, rule.__name__, rule.__doc__
+        self.kept = f"_{self.name}_of"
         return self
 
     def __get__(self, owner: Any, cls: type | None = None) -> Any:
-        return self if owner is None else self.rule(owner)
+        if owner is None:
+            return self
+        given = [getattr(owner, option) for option in self.options]
+        known = vars(owner).get(self.kept)
+        if known is None or known[0] != given:
+            given = [copy.copy(value) for value in given]  # a list may be changed in place
+            known = vars(owner)[self.kept] = given, self.rule(owner)
+        return known[1]
 
     def __set__(self, owner: Any, value: Any) -> None:
         raise AttributeError(f"{_words(owner)}: {self.name} follows from "

@@ -116,7 +116,10 @@ def exclusive(function: T) -> T:
 
     @functools.wraps(function)
     def alone(*args, **options):
-        lock = lock_of(args[0] if args else next(iter(options.values()))).take()
+        lock = lock_of(args[0] if args else next(iter(options.values())))
+        if lock.owner == threading.get_ident() and lock.joined is None:  # until the caller is done
+            return function(*args, **options)
+        lock = lock.take()
         try:
             return function(*args, **options)
         finally:

@@ -30,13 +30,14 @@ class BatchLoading:
         that is done. See `data.Dataset` for the arguments.
         """
         data, loss = Dataset(x, y, sample_weight, class_weight, self.names_of_inputs, where,
-                             self.dtype, self.outputs_and_losses()), None  # fmt: skip
+                             self.dtype, self.outputs_and_losses()), self.loss  # fmt: skip
         rows = self.build_for(data.x, f"{where}x")
         output_shape = self.output_shape_for(rows)
         if y is not None:
             loss = self.loss.for_shapes(data.target_shape, output_shape)
-        data.fit_to(rows, output_shape, loss)
-        self.loss = loss or self.loss
+        data.fit_to(rows, output_shape, None if y is None else loss)
+        if loss is not self.loss:  # each change has the recorded steps looked at again
+            self.loss = loss
         return data
 
     def rows_of(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike) -> Any:

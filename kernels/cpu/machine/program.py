@@ -105,6 +105,8 @@ class Machine:
         self.by_entries = self._entries_twins(trains)
         self.by_zeros = {} if self.by_entries else self._first_products()
         self.by_csr = None  # found when a sparse matrix comes
+        self.sparse = 0  # whether zeros of x are left out
+        self.way = None  # how the words now say that x is read, see `_choose`
         self.room = 0  # entries of a batch of a sparse matrix for which there is room
         self.has_room = False  # whether there is room for those of a batch of an array
         self._make_threads(flat)
@@ -221,6 +223,18 @@ class Machine:
         for i, (now, (twin, mode)) in twins.items():
             self.words[i, :2] = (INSTRUCTIONS[twin].address(self.dtype), mode) if which else now
 
+    def _choose(self, by_csr):
+        """Have the instructions read the entries of a sparse matrix, or an array, whose zeros may
+        be left out."""
+        way = by_csr, self.sparse
+        if way == self.way:
+            return
+        self.way = None
+        self._use(self.by_csr or {}, by_csr)
+        if not by_csr:
+            self._use(self.by_zeros or self.by_entries, self.sparse)
+        self.way = way
+
     def _places(self, array):
         """Where an input's address stands in the words: (instruction, word, offset) each."""
         if array is None:
@@ -299,16 +313,15 @@ class Machine:
     def _read(self, x):
         """Have the program gather rows of an ndarray."""
         words = self.words
-        self._use(self.by_csr or {}, 0)
         words[0, HEAD], words[0, 6], words[0, 7] = address_of(x), dtype_number(x), x.strides[0]
         if self.seen is None or self.seen() is not x:
             self.look_at(x)
-        self._use(self.by_zeros or self.by_entries, self.sparse)
+        self._choose(by_csr=False)
 
     def _read_entries(self, x, index):
         """Have the program gather the entries of a sparse matrix; returns what must be kept."""
         words, N = self.words, self.rows
-        self._use(self.by_csr, 1)
+        self._choose(by_csr=True)
         counts = (x.starts[index + 1] - x.starts[index]).reshape(-1, N)
         starts = np.zeros((len(counts), N + 1), np.int64)
         np.cumsum(counts, axis=1, out=starts[:, 1:])
