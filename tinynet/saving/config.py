@@ -8,16 +8,7 @@ import json
 
 import numpy as np
 
-from .. import (
-    activations,
-    constraints,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    optimizers,
-    regularizers,
-)
+from .. import losses, metrics, optimizers
 from ..configs.custom_objects import custom_object_scope, get_registered_name
 from ..configs.keras import check_shape
 from ..configs.registry import Registry, config_of, is_custom
@@ -25,17 +16,13 @@ from ..core.parameters import allow
 from ..layers.base import _registry as layer_registry
 from ..random import own_stream
 from .hdf5 import keras_2
+from .kinds import OWN
 
 KERAS_VERSION = "3.15.1"  # whose formats these are
 MOST_JSON = 8 << 20  # characters; parsed, they can take thirty times as much memory
 MOST_LAYERS = 1000  # in one file, and as many calls of layers
 MOST_PARTS = 20_000  # of how a model is compiled
 MOST_COUNTS = 1 << 25  # bytes that its metrics take
-
-OWN = {f"keras.{module.__name__.partition('.')[2]}": module for module in (
-    activations, constraints, initializers, layers, losses, metrics, optimizers,
-    optimizers.schedules, regularizers,
-)}  # fmt: skip
 
 models = Registry("model", "models")  # the model classes: they register themselves
 

@@ -7,32 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import (
-    activations,
-    constraints,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    optimizers,
-    regularizers,
-)
+from .. import activations, layers, losses, metrics
 from ..configs import custom_objects as custom
-from ..optimizers import schedules
 from .config import model_config
+from .kinds import KINDS
 
 if TYPE_CHECKING:
     from typing import Any
 
     from ..configs.types import Config
-
-# where objects of a kind are made of configs, and the module that their configs name
-KINDS = (
-    (layers.Layer, layers), (losses.Loss, losses), (metrics.Metric, metrics),
-    (schedules.LearningRateSchedule, schedules), (optimizers.Optimizer, optimizers),
-    (initializers.Initializer, initializers), (regularizers.Regularizer, regularizers),
-    (constraints.Constraint, constraints), (activations.Activation, activations),
-)  # fmt: skip
 
 
 def serialize_keras_object(obj: Any) -> Any:
