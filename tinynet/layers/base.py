@@ -36,7 +36,7 @@ from ..configs.registry import Registry
 from ..core.context import StepContext
 from ..core.copying import CopiedWhole
 from ..core.devices import load_ops
-from ..core.graph import fits, is_symbolic
+from ..core.graph import fits, is_list_of_arrays, is_symbolic
 from ..core.held import owned
 from ..core.locks import exclusive
 from ..core.parameters import Parameter, assign_all, claim
@@ -347,13 +347,18 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
         return self.forward_pass(x, self.context.within if training is None else bool(training))
 
     def check_number_of_inputs(self, shape: Shape) -> None:
-        """Raise for a list of shapes: a layer takes one input, unless it says otherwise."""
-        if isinstance(shape, list):
+        """Raise for a list of shapes: a layer of tinynet's takes one input, unless it says so."""
+        if isinstance(shape, list) and not self.may_hold:
             raise ValueError(f"layer {self.name!r} ({type(self).__name__}) takes one input, "
                              f"received a list of {len(shape)}")  # fmt: skip
 
     def as_input(self, x: ArrayLike) -> Any:
-        """`x` as an array of the layer's dtype with at least one axis."""
+        """`x` as an array of the layer's dtype with at least one axis.
+
+        A list of arrays, for a layer of the user's own, as a list of such.
+        """
+        if self.may_hold and is_list_of_arrays(x):
+            return [self.as_input(a) for a in x]
         x = np.asarray(x)
         if x.dtype.kind not in "fiub":
             raise TypeError(f"layer {self.name!r}: expected numbers, received dtype {x.dtype}")
@@ -363,15 +368,19 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
 
     def accepts(self, shape: Shape) -> bool:
         """Whether a batch of `shape` fits the parameters; a layer without any takes all shapes."""
-        return not self.layout.parameters or fits(shape, self.input_shape)
+        if not self.layout.parameters:
+            return True
+        given, known = (s if isinstance(s, list) else [s] for s in (shape, self.input_shape))
+        return len(given) == len(known) and all(map(fits, given, known))
 
     def check_input_shape(self, shape: Shape) -> None:
         """Raise unless the layer was built for batches of `shape`."""
         check_spec(self, shape)
         if not self.accepts(shape):
-            raise self.invalid(
-                f"expected input of shape {self.input_shape}, received {(None, *shape[1:])}"
-            )
+            several = isinstance(shape, list)
+            received = [(None, *s[1:]) for s in (shape if several else [shape])]
+            raise self.invalid(f"expected input of shape {self.input_shape}, received "
+                               f"{received if several else received[0]}")  # fmt: skip
 
     def build_once(self, input_shape: Shape) -> None:
         """Build for this shape unless that is done; its first entry, None, is N."""

@@ -6,6 +6,8 @@ from ..layers import deserialize as deserialize_layer
 from ..layers import serialize as serialize_layer
 from .graph_masks import without_masks
 
+KEYS = {"name", "trainable", "layers", "input_layers", "output_layers"}
+
 
 def written(model) -> dict:
     """Return name, layers, calls, inputs and outputs of a model as plain values."""

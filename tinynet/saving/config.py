@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import losses, metrics, optimizers
 from ..configs.custom_objects import custom_object_scope, get_registered_name
-from ..configs.keras import check_shape
+from ..configs.keras import check_shape, check_shapes
 from ..configs.registry import Registry, config_of, is_custom
 from ..core.parameters import allow
 from ..layers.base import _registry as layer_registry
@@ -49,7 +49,10 @@ def model_config(model) -> dict:
         "registered_name": None if own else get_registered_name(type(model)),
     }
     if model.built and getattr(model, "input_shape", None) is not None:
-        config["build_config"] = {"input_shape": model.input_shape}
+        shape, names = model.input_shape, getattr(model, "input_names", None)
+        config["build_config"] = {
+            "input_shape": dict(zip(names, shape, strict=True)) if names else shape
+        }
     if model.optimizer is not None:
         config["compile_config"] = model.get_compile_config()
     _check_made_again(config)
@@ -243,10 +246,10 @@ def build_model(config, custom_objects=None):
             raise ValueError(f"the layers of {name} are a list, found {inner['layers']!r}")
         if "input_layers" in inner:
             inner = keras_2.with_calls(inner)
-        model = cls.from_config(inner, custom_objects)
+        model = cls.from_config(inner)
         shape = (config.get("build_config") or {}).get("input_shape")
         if not model.built and shape is not None:
-            model.build(check_shape("build_config", shape))
+            model.build(check_shapes("build_config", shape))
     return model
 
 
