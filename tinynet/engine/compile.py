@@ -18,6 +18,7 @@ from ..measuring.choice import choose, density_of
 from ..metrics import Metric
 from ..metrics.collection import Collection, as_list, by_output, check_names
 from .eager import Eager
+from .hooks import check_hooks
 from .replay import Replay
 
 if TYPE_CHECKING:
@@ -97,10 +98,13 @@ class Compiled:
             jit_compile, auto_scale_loss: accepted as in Keras; they change nothing here.
 
         Raises:
+            NotImplementedError, TypeError: the class has a method that is not called here, or a
+                step with other arguments, see `hooks`.
             ValueError: an unknown name (the nearest one is suggested) or device; the model stays
                 as it was.
             RuntimeError: there is no usable card for "gpu"; says what is missing.
         """
+        check_hooks(self)
         check_integer("steps_per_execution", steps_per_execution)
         names = self.names_of_outputs
         new_loss = of_outputs(loss, loss_weights, names, losses.get)
