@@ -124,7 +124,7 @@ def compile_config(model) -> dict:
         "metrics": each(model.metrics_given, lambda m: _serialize(metrics, m)),
         "weighted_metrics": each(model.weighted_metrics_given, lambda m: _serialize(metrics, m)),
         "run_eagerly": bool(model.run_eagerly),
-        "steps_per_execution": 1,
+        "steps_per_execution": model.steps_per_execution,
         "jit_compile": False,
     }
 
@@ -244,8 +244,6 @@ def build_model(config, custom_objects=None):
             check_shape("build_input_shape", inner["build_input_shape"])
         if not isinstance(inner.get("layers", []), list):
             raise ValueError(f"the layers of {name} are a list, found {inner['layers']!r}")
-        if "input_layers" in inner:
-            inner = keras_2.with_calls(inner)
         model = cls.from_config(inner)
         shape = (config.get("build_config") or {}).get("input_shape")
         if not model.built and shape is not None:
@@ -276,6 +274,7 @@ def compile_model(model, config, custom_objects=None):
             "metrics": each(config.get("metrics"), _metric),
             "weighted_metrics": each(config.get("weighted_metrics"), _metric),
             "run_eagerly": bool(config.get("run_eagerly", False)),
+            "steps_per_execution": config.get("steps_per_execution") or 1,
         }
         if config.get("loss_weights") is not None:
             options["loss_weights"] = config["loss_weights"]

@@ -91,9 +91,16 @@ def _known(config, name):
             return module.deserialize(config)
     if name in ("Sequential", "Functional", "Model"):
         return layers.deserialize(config)
-    for module in (activations, losses, metrics) if name == "function" else ():
-        with contextlib.suppress(ValueError):
-            return module.get(config["config"])
+    if name == "function":
+        function = config.get("config")
+        if not isinstance(function, str):
+            raise ValueError("the config of a function is its name, a string; received "
+                             f"{function!r}")  # fmt: skip
+        for module in (activations, losses, metrics):
+            with contextlib.suppress(ValueError):
+                return module.get(function)
+        if (found := custom.function_of_any_package(function)) is not None:
+            return found
     raise ValueError(f"{name!r} of module {config.get('module')!r} is not one of tinynet's: pass "
                      f"custom_objects={{{name!r}: ...}}, or register it with "
                      "saving.register_keras_serializable")  # fmt: skip
