@@ -181,7 +181,7 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
 
     supports_masking = False  # whether the output has padding where the input has
 
-    def compute_mask(self, inputs: Any, previous_mask: ArrayLike) -> Any:
+    def compute_mask(self, inputs: Any, previous_mask: ArrayLike = None) -> Any:
         """The mask (N, T) of the output, 0 where it is padding, or None; see `context.Masks`."""
         return previous_mask if self.supports_masking else None
 
@@ -308,11 +308,15 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
     # ----------------------------------------------------------------------------- calling it
 
     @exclusive
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The outputs for a NumPy array (or anything like one); built at the first call.
 
         For a symbolic tensor, which `Input(shape)` begins with: the symbolic output.
+
+        Args:
+            mask: None alone: padding is found by layers of the model, see `check_call`.
         """
+        self.check_call(training, mask)
         if is_symbolic(inputs):
             return self.connect(inputs, training)
         if self.context.within is not None:
@@ -337,6 +341,17 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
             return self.ops.to_host(self.forward_pass(x, training))
         finally:
             self.context = shared
+
+    def check_call(self, training: Any, mask: Any) -> None:
+        """Raise a TypeError unless a call has arguments that are used here."""
+        if mask is not None:
+            raise TypeError(f"{self.name}: expected no mask, received {type(mask).__name__}: "
+                            "padding is what Embedding(mask_zero=True) or Masking finds in the "
+                            "same model")  # fmt: skip
+        if not (training is None or isinstance(training, (bool, int, np.bool_))):
+            raise TypeError(f"{self.name}: training must be True or False, received "
+                            f"{type(training).__name__}; several inputs are a list, "
+                            "layer([a, b])")  # fmt: skip
 
     def call_within(self, x: ArrayLike, training: bool) -> Any:
         """The output for arrays of a step, as part of a layer that holds this one."""
