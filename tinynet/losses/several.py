@@ -136,6 +136,8 @@ def of_outputs(loss, loss_weights, names, get):
     found = [loss] * len(names) if one_for_all else in_order(names, loss, "loss")
     made = []
     for entry in found:
+        if isinstance(entry, (list, tuple)) and len(entry) == 1:  # as Keras takes it
+            (entry,) = entry
         one = get(entry)
         if entry is not None and not isinstance(one, Loss):
             raise TypeError(f"loss: expected a name or a Loss, received {entry!r}; a function has "
