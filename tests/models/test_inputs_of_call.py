@@ -134,3 +134,12 @@ def test_shapes_in_a_file_that_are_none(shapes):
     net(tinynet, "list")
     with pytest.raises(ValueError, match="build_config"):
         tinynet.saving.config.build_model(config)
+
+
+def test_rows_in_a_list_are_one_input_of_a_stack():
+    class Twice(tinynet.Layer):
+        def call(self, x):
+            return 2 * x
+
+    model = tinynet.Sequential([Twice()])
+    assert model([np.array([1.0, 2.0]), np.array([3.0, 4.0])]).tolist() == [[2, 4], [6, 8]]

@@ -112,6 +112,13 @@ class SeveralLosses:
         return result
 
 
+def as_outputs(loss):
+    """Return the entries of what a user gave as the loss: of a list or dict, else of one."""
+    if isinstance(loss, dict) and not _is_config(loss):
+        return list(loss.values())
+    return list(loss) if isinstance(loss, (list, tuple)) else [loss]
+
+
 def of_outputs(loss, loss_weights, names, get):
     """Return the loss of a model, from what a user gave to `compile`.
 

@@ -84,7 +84,18 @@ class Subclassed(Model):
         """
         with undone_on_error(self):
             self.input_names = sorted(input_shape) if isinstance(input_shape, dict) else None
+            was_open = self.open_outputs
             self.build_held(flat(input_shape) if self.input_names else input_shape)
+            if was_open:
+                self.outputs_are_known()
+
+    @property
+    def open_outputs(self):
+        return not self.built
+
+    def build_open(self, x, where=""):
+        if not self.built:
+            self.build_for(as_inputs(OPEN, x, f"{where}x"), f"{where}x")
 
     def build_held(self, input_shape):
         several = isinstance(input_shape, list)

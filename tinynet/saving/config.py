@@ -113,7 +113,9 @@ def _keras_layer(entry):
 def compile_config(model) -> dict:
     """Return what `compile` was told, as Keras 3 writes it."""
     loss, weights = model.loss, None
-    if hasattr(loss, "losses"):  # of several outputs
+    if model.open_outputs:
+        loss, weights = model.loss_given
+    elif hasattr(loss, "losses"):  # of several outputs
         loss, weights = model.packed(loss.losses), model.packed(loss.weights)
     elif loss is not None and loss.weight != 1:
         weights = [loss.weight]
