@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import urllib.parse
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -52,9 +53,8 @@ def get_file(fname: str | None = None, origin: str | None = None, untar: bool = 
 
 
 def _copied(address, target, _):
-    """Write the file of a "file:" address to a path, as pooch's downloaders do."""
-    with urllib.request.urlopen(address) as source, open(target, "wb") as file:
-        shutil.copyfileobj(source, file)
+    """Copy the file of a "file:" address to pooch's temporary one."""
+    shutil.copyfile(urllib.request.url2pathname(urllib.parse.urlsplit(address).path), target)
 
 
 def _extracted(path):

@@ -36,7 +36,7 @@ from ..configs.registry import Registry
 from ..core.context import StepContext
 from ..core.copying import CopiedWhole
 from ..core.devices import load_ops
-from ..core.graph import fits, is_list_of_arrays, is_symbolic
+from ..core.graph import is_symbolic
 from ..core.held import owned
 from ..core.locks import exclusive
 from ..core.parameters import Parameter, assign_all, claim
@@ -46,8 +46,8 @@ from .building import built_once, check_unchanged
 from .config import own_shape, takes_training, with_training
 from .fixed_dtype import FixedDtype
 from .holding import Holding
-from .input_spec import check_spec
 from .symbolic import Symbolic
+from .taking import Taking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ OBJECTS = {"activation": activations, "initializer": initializers, "regularizer"
            "constraint": constraints}  # fmt: skip
 
 
-class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
+class Layer(FixedDtype, Symbolic, Taking, Holding, Weights, CopiedWhole, Versioned):
     """Base of all layers.
 
     Args:
@@ -342,17 +342,6 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
         finally:
             self.context = shared
 
-    def check_call(self, training: Any, mask: Any) -> None:
-        """Raise a TypeError unless a call has arguments that are used here."""
-        if mask is not None:
-            raise TypeError(f"{self.name}: expected no mask, received {type(mask).__name__}: "
-                            "padding is what Embedding(mask_zero=True) or Masking finds in the "
-                            "same model")  # fmt: skip
-        if not (training is None or isinstance(training, (bool, int, np.bool_))):
-            raise TypeError(f"{self.name}: training must be True or False, received "
-                            f"{type(training).__name__}; several inputs are a list, "
-                            "layer([a, b])")  # fmt: skip
-
     def call_within(self, x: ArrayLike, training: bool) -> Any:
         """The output for arrays of a step, as part of a layer that holds this one."""
         shape = _shape_of(x)
@@ -360,42 +349,6 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
         self.build_once(shape)
         self.check_input_shape(shape)
         return self.forward_pass(x, self.context.within if training is None else bool(training))
-
-    def check_number_of_inputs(self, shape: Shape) -> None:
-        """Raise for a list of shapes: a layer of tinynet's takes one input, unless it says so."""
-        if isinstance(shape, list) and not self.may_hold:
-            raise ValueError(f"layer {self.name!r} ({type(self).__name__}) takes one input, "
-                             f"received a list of {len(shape)}")  # fmt: skip
-
-    def as_input(self, x: ArrayLike) -> Any:
-        """`x` as an array of the layer's dtype with at least one axis.
-
-        A list of arrays, for a layer of the user's own, as a list of such.
-        """
-        if self.may_hold and is_list_of_arrays(x):
-            return [self.as_input(a) for a in x]
-        x = np.asarray(x)
-        if x.dtype.kind not in "fiub":
-            raise TypeError(f"layer {self.name!r}: expected numbers, received dtype {x.dtype}")
-        if x.ndim == 0:
-            raise self.invalid("expected a batch (N, ...), received a scalar")
-        return x.astype(self.dtype, copy=False)
-
-    def accepts(self, shape: Shape) -> bool:
-        """Whether a batch of `shape` fits the parameters; a layer without any takes all shapes."""
-        if not self.layout.parameters:
-            return True
-        given, known = (s if isinstance(s, list) else [s] for s in (shape, self.input_shape))
-        return len(given) == len(known) and all(map(fits, given, known))
-
-    def check_input_shape(self, shape: Shape) -> None:
-        """Raise unless the layer was built for batches of `shape`."""
-        check_spec(self, shape)
-        if not self.accepts(shape):
-            several = isinstance(shape, list)
-            received = [(None, *s[1:]) for s in (shape if several else [shape])]
-            raise self.invalid(f"expected input of shape {self.input_shape}, received "
-                               f"{received if several else received[0]}")  # fmt: skip
 
     def build_once(self, input_shape: Shape) -> None:
         """Build for this shape unless that is done; its first entry, None, is N."""
