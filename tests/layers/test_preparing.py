@@ -65,7 +65,7 @@ def test_categories_are_those_of_keras(case):
 def test_boundaries_of_equally_many(bins, epsilon):
     layer = layers.Discretization(num_bins=bins, epsilon=epsilon)
     layer.adapt(X)
-    np.testing.assert_allclose(layer.bin_boundaries, keras_boundaries(bins, epsilon)["boundaries"],
+    np.testing.assert_allclose(layer.boundaries, keras_boundaries(bins, epsilon)["boundaries"],
                                rtol=1e-5)  # fmt: skip
     again = layers.Discretization.from_config(layer.get_config())
     np.testing.assert_array_equal(again(X), layer(X))

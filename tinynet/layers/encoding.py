@@ -134,6 +134,7 @@ class Discretization(Preparing):
     """
 
     bin_boundaries: list[float]
+    boundaries: list[float]
     summary: Any
 
     def __init__(self, bin_boundaries: Sequence[float] | None = None, num_bins: int | None = None,
@@ -148,16 +149,16 @@ class Discretization(Preparing):
             raise self.invalid("give bin_boundaries or num_bins, one of them; received "
                                f"{bin_boundaries} and {num_bins}")  # fmt: skip
         check_number(f"layer {self.name!r}: epsilon", epsilon, above=0, below=1)
-        self.summary = np.zeros((2, 0), "float32")
+        self.boundaries, self.summary = None, np.zeros((2, 0), "float32")
         if num_bins is not None:
             check_integer(f"layer {self.name!r}: num_bins", num_bins)
         else:
-            self.bin_boundaries = [float(b) for b in bin_boundaries]
-            if sorted(self.bin_boundaries) != self.bin_boundaries:
+            self.boundaries = self.bin_boundaries = [float(b) for b in bin_boundaries]
+            if sorted(self.boundaries) != self.boundaries:
                 raise self.invalid(f"bin_boundaries must rise, received {bin_boundaries}")
 
     def depth(self) -> int:
-        return self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
+        return self.num_bins if self.boundaries is None else len(self.boundaries) + 1
 
     def adapt(self, data: ArrayLike, steps: int | None = None) -> None:
         """Find boundaries between which equally many entries lie, as Keras does.
@@ -179,17 +180,17 @@ class Discretization(Preparing):
             found = np.stack([ends, np.full_like(ends, step)])
             merged = np.concatenate([found, self.summary], axis=1)
             self.summary = _compressed(merged[:, np.argsort(merged[0])], self.epsilon)
-        self.bin_boundaries = _compressed(self.summary, 1 / self.num_bins)[0, :-1].tolist()
+        self.boundaries = _compressed(self.summary, 1 / self.num_bins)[0, :-1].tolist()
 
     def encode(self, x: ArrayLike) -> Array:
-        if self.bin_boundaries is None:
+        if self.boundaries is None:
             raise self.invalid("it has no boundaries yet: call adapt(data), or give bin_boundaries")
-        return self.as_vectors(np.digitize(x, self.bin_boundaries))
+        return self.as_vectors(np.digitize(x, self.boundaries))
 
     def get_config(self) -> Config:
-        known, config = self.bin_boundaries is not None, super().get_config()
+        known, config = self.boundaries is not None, super().get_config()
         del config["trainable"]  # Keras's does not take it
-        return {**config, "bin_boundaries": self.bin_boundaries,
+        return {**config, "bin_boundaries": self.boundaries,
                 "num_bins": None if known else self.num_bins}  # fmt: skip
 
 
