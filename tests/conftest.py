@@ -66,6 +66,7 @@ ON_DEVICES = (
     "test_metrics_fit",
     "test_objects",
     "test_open_lengths",
+    "test_open_outputs",
     "test_optimizer_fit",
     "test_pieces",
     "test_posts",

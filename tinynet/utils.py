@@ -155,13 +155,19 @@ def pad_sequences(sequences: Iterable[Any], maxlen: int | None = None,
         maxlen = max(len(sequence) for sequence in sequences)
     elif not is_integer(maxlen, 1):
         raise ValueError(f"maxlen must be a positive integer, received {maxlen!r}")
+    if isinstance(value, str) and np.dtype(dtype).kind not in "OU":
+        raise ValueError(f"value={value!r} is no {dtype}: pass dtype=object for strings")
     inner = next((np.shape(s)[1:] for s in sequences if len(s)), ())
     x = np.full((len(sequences), maxlen, *inner), value, dtype)
     for n, sequence in enumerate(sequences):
         if not len(sequence):
             continue
         kept = sequence[-maxlen:] if truncating == "pre" else sequence[:maxlen]
-        kept = np.asarray(kept, dtype)
+        try:
+            kept = np.asarray(kept, dtype)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"sequence {n} can't become {dtype}: {error}; pass dtype=object for "
+                             "strings") from None  # fmt: skip
         if kept.shape[1:] != inner:
             raise ValueError(f"the elements of sequence {n} have shape {kept.shape[1:]}, those "
                              f"before have shape {inner}")  # fmt: skip

@@ -1,8 +1,10 @@
 """A class of one's own that a file could not make again is refused when it is saved."""
 
+import keras
 import numpy as np
 import pytest
 
+import tinynet
 from tinynet import Model, Sequential, layers, losses, models, saving
 from tinynet.layers import Dense, Input, Layer
 
@@ -123,3 +125,43 @@ def test_a_from_config_of_ones_own_may_do_what_it_wants(tmp_path):
     model = stacked(Fixed(7))
     model.save(tmp_path / "m.keras")
     assert models.load_model(tmp_path / "m.keras").layers[0].units == 7
+
+
+def both_ways(library, path):
+    """A model whose from_config takes the config alone, and one that adds to its config."""
+
+    class Made(library.Model):
+        def __init__(self, **options):
+            x = library.Input((4,))
+            super().__init__(inputs=x, outputs=library.layers.Dense(1)(x), **options)
+
+        def get_config(self):
+            return {}
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(**config)
+
+    class Added(library.Model):
+        def __init__(self, *args, power=1, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.power = power
+
+        def get_config(self):
+            return super().get_config() | {"power": self.power}
+
+    for cls in (Made, Added):
+        library.saving.register_keras_serializable("both_ways")(cls)
+    x = library.Input((4,))
+    model, added = Made(), Added(x, library.layers.Dense(1)(x), power=3)
+    model.save(path)
+    loaded = library.saving.load_model(path)
+    np.testing.assert_array_equal(loaded(np.ones((2, 4))), model(np.ones((2, 4))))
+    added.save(path)
+    return Added.from_config(added.get_config()).power, library.saving.load_model(path).power
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras's own
+def test_models_that_make_themselves_as_in_keras(tmp_path):
+    assert both_ways(tinynet, tmp_path / "m.keras") == (3, 3)
+    assert both_ways(keras, tmp_path / "k.keras") == (3, 3)

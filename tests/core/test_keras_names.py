@@ -175,3 +175,33 @@ def test_plot_model(tmp_path):
     assert path.read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(ValueError, match="plot_model"):
         keras.utils.plot_model(keras.Sequential([keras.layers.Dense(2)]), tmp_path / "n.png")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),  # of means over three steps: (1.5 + 2 * 3) / 3, (4 + 2 * 1) / 3
+    [
+        ({}, "a: 2.5000 - b: 2.0000"),
+        ({"stateful_metrics": ["a"]}, "a: 3.0000 - b: 2.0000"),
+        ({"stateless_metrics": ["a"]}, "a: 2.5000 - b: 1.0000"),
+    ],
+)
+def test_progbar_of_lists(options, expected, capsys):
+    bar = keras.utils.Progbar(3, verbose=2, **options)
+    bar.update(1, values=[("a", [1.0, 2.0]), ("b", 4.0)])
+    bar.update(3, values=[("a", [3.0]), ("b", np.float32(1))], finalize=True)
+    assert capsys.readouterr().out.strip().endswith(expected)
+
+
+def test_progbar_of_both_kinds_of_metrics():
+    with pytest.raises(ValueError, match="stateful_metrics or stateless_metrics, not both"):
+        keras.utils.Progbar(3, stateful_metrics=[], stateless_metrics=[])
+
+
+def test_a_file_of_this_machine(tmp_path):
+    (tmp_path / "there.txt").write_text("words")
+    origin = (tmp_path / "there.txt").as_uri()
+    path = keras.utils.get_file("here.txt", origin, cache_dir=tmp_path)
+    assert Path(path) == tmp_path / "datasets" / "here.txt"
+    assert Path(path).read_text() == "words"
+    with pytest.raises(OSError, match="nowhere"):
+        keras.utils.get_file("more.txt", f"{origin}-nowhere", cache_dir=tmp_path)

@@ -171,6 +171,8 @@ def test_padded_rows_hold_the_kept_elements_in_order(lengths, maxlen, padding, t
         ((7,), "sequences must be a list of sequences, received int"),
         (([],), "empty list"),
         (([[1], [[2, 3]]],), r"sequence 1 have shape \(2,\), those before have shape \(\)"),
+        (([["a"]],), "sequence 0 can't become int32: .* pass dtype=object for strings"),
+        (([[1]], 3, "int32", "pre", "pre", "-"), "value='-' is no int32: pass dtype=object"),
         (([[1]], None, "int32", "front"), "padding must be .* received 'front'"),
         (([[1]], None, "int32", "pre", "back"), "truncating must be .* received 'back'"),
     ],

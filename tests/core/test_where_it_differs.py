@@ -18,6 +18,7 @@ pytestmark = pytest.mark.filterwarnings(  # Keras's own
 )
 TESTS = pathlib.Path(__file__).parents[1]
 HERE = "core/test_where_it_differs"
+MORE = "core/test_where_more_differs"
 SECTION = "## Where it differs from Keras"
 
 # How an entry of README begins -> the tests of what it says, in that order; those of parity/ run
@@ -125,26 +126,42 @@ TESTED = {
     "The `call` of a layer or model": [
         "models/test_held_layers::test_lists_changed_in_place_and_attributes_replaced",
         "models/test_held_layers::test_a_model_with_arithmetic_says_what_is_missing",
-        f"{HERE}::test_a_holder_of_another_dtype",
+        f"{MORE}::test_a_holder_of_another_dtype",
     ],
     "A layer that is applied inside of two other layers": [
         "models/test_held_layers::test_a_layer_inside_of_two_others",
         "models/test_pieces::test_a_layer_inside_of_several_others_has_the_sum_of_their_gradients",
-        f"{HERE}::test_weights_of_a_model",
+        f"{MORE}::test_weights_of_a_model",
     ],
     "Freezing and thawing layers": [
         "optimizers/test_optimizer_changes::test_adam_by_hand_over_a_freeze_and_a_thaw",
         "optimizers/test_optimizer_changes::test_one_optimizer_for_two_models_in_turn",
     ],
+    "`train_step` and `test_step` of a subclass": [
+        "engine/test_methods_of_subclasses::test_what_keras_calls_is_called_or_refused",
+        "engine/test_methods_of_subclasses::test_a_step_with_keras_arguments_says_what_it_gets",
+    ],
+    "Inputs and outputs are one": [f"{MORE}::test_structures_of_inputs_and_outputs"],
+    "Padding is known within a model": [
+        f"{MORE}::test_masks_of_layers_called_on_arrays",
+        "layers/test_layer_use::test_a_mask_in_a_call_is_refused",
+    ],
     "A failed first use": [
         "engine/test_first_use::test_nothing_is_left_of_a_failed_first_use",
         "engine/test_first_use::test_a_first_step_that_fails_has_changed_nothing",
         "configs/test_configs_of_own_classes::test_said_at_saving_time",
+        f"{MORE}::test_plain_arguments_are_not_remembered",
     ],
     'On "cpu" and "gpu" products with zeros': [
         "engine/test_silence::test_find_nan_sees_weights_whose_input_is_zero",
     ],
+    "Options that can't be meant": [f"{MORE}::test_options_that_can_not_be_meant"],
+    "The last line of a `Progbar`": [
+        f"{MORE}::test_the_last_line_of_a_progbar",
+        "core/test_keras_names::test_progbar_of_lists",
+    ],
     "`compile` begins anew": [
+        f"{MORE}::test_no_optimizer",
         "parity/purpose::compile_starts_anew",
         "parity/purpose::crossentropy_as_a_metric",
         "parity/purpose::every_optimizer_has_a_name",
@@ -428,23 +445,3 @@ def test_accuracy_of_logits():
         return model.evaluate(np.array([[0.3], [-0.3]]), np.array([1, 0]), verbose=0)[1]
 
     assert in_both(accuracy) == (0.5, 1.0)
-
-
-def test_a_holder_of_another_dtype():
-    class Holder(tinynet.layers.Layer):
-        def __init__(self, **options):
-            super().__init__(**options)
-            self.inner = tinynet.layers.Dense(2, dtype="float64")
-
-        def call(self, x):
-            return self.inner(x)
-
-    with pytest.raises(ValueError, match="float64"):
-        Holder(dtype="float32")(np.ones((1, 3), "float32"))
-    assert Holder(dtype="float64")(np.ones((1, 3))).dtype == "float64"
-
-
-def test_weights_of_a_model():
-    assert keras.Sequential().add_weight(shape=(2,), name="w").shape == (2,)
-    with pytest.raises(NotImplementedError, match="has no weights of its own"):
-        tinynet.Sequential().add_weight(shape=(2,), name="w")

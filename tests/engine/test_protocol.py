@@ -1,5 +1,6 @@
 """What Keras's guides and its own tests ask of layers and models, beside the arithmetic."""
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -259,3 +260,15 @@ def test_normalization_of_fewer_axes_is_refused():
     layer.adapt(np.ones((6, 2, 3)))
     with pytest.raises(ValueError, match="expected input of shape"):
         layer(np.ones((6, 3)))
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras's own
+def test_steps_per_execution_is_written_as_in_keras():
+    def written(library):
+        model = library.Sequential([library.layers.Input((2,)), library.layers.Dense(1)])
+        model.compile("sgd", "mse", steps_per_execution=3)
+        config = model.get_compile_config()
+        model.compile_from_config(config)
+        return config["steps_per_execution"], model.steps_per_execution
+
+    assert written(tinynet) == written(keras) == (3, 3)

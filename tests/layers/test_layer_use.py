@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 from layer_checks import Mixed
 from oracle import keras_case
 
-from tinynet import layers
+from tinynet import Model, Sequential, layers
 
 
 @pytest.mark.parametrize(
@@ -228,3 +229,34 @@ def test_an_initializer_with_a_wrong_shape_is_refused():
     layer = layers.Dense(3, kernel_initializer=lambda shape, dtype=None: np.ones(7), name="probe")
     with pytest.raises(ValueError, match=r"probe/kernel: .*\(7,\), expected \(2, 3\)"):
         layer(np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("kind", [layers.Softmax, layers.GlobalAveragePooling1D])
+def test_a_mask_in_a_call_is_refused(kind):
+    x, mask = np.ones((1, 3, 2)), np.array([[True, False, True]])
+    with pytest.raises(TypeError, match=r"expected no mask, received ndarray: padding is what"):
+        kind()(x, mask=mask)
+    with pytest.raises(TypeError, match=r"training must be True or False, received ndarray"):
+        kind()(x, mask)
+    np.testing.assert_array_equal(kind()(x, mask=None, training=np.True_), kind()(x, training=1))
+    with pytest.raises(TypeError, match=r"several inputs are a list, layer\(\[a, b\]\)"):
+        Sequential([layers.Dense(1)])(x, x)
+
+
+@pytest.mark.parametrize("operate", [
+    lambda x: x[:, 1], lambda x: x > 1, lambda x: 2**x, lambda x: x**2, lambda x: x @ x, abs,
+    lambda x: x % 2, lambda x: 7 // x, lambda x: 1 / x, lambda x: x & x, list,
+])  # fmt: skip
+def test_operators_that_stand_for_no_layer(operate):
+    with pytest.raises(TypeError, match=r"of <KerasTensor .*> is no layer, as \+ - \* / are"):
+        operate(layers.Input((3,)))
+
+
+def test_inputs_take_what_keras_writes():
+    x = layers.Input((3,), sparse=True, ragged=False, optional=False)
+    model = Model(x, layers.Dense(1)(x))
+    rows = scipy.sparse.csr_array(np.eye(3))
+    np.testing.assert_allclose(model.predict(rows, verbose=0), model(np.eye(3)), rtol=1e-6)
+    for option in ("ragged", "optional"):
+        with pytest.raises(ValueError, match=f"{option}=True"):
+            layers.Input((3,), **{option: True})

@@ -303,7 +303,7 @@ def net(call):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda self, x: self.a(x) ** 2, "call of Net is no graph of layers: unsupported operand"),
+        (lambda self, x: self.a(x) ** 2, r"call of Net is no graph of layers: \*\* of"),
         (lambda self, x: np.tanh(self.a(x)), "no graph of layers: .* holds no numbers yet"),
         (lambda self, x: None, "no graph of layers: call returned NoneType"),
         (lambda self, x: Dense(H)(self.a(x)), "call makes 'dense.*' .Dense. anew each time"),
@@ -354,7 +354,7 @@ def test_a_held_call_with_arithmetic_predicts_and_says_why_it_does_not_train():
     with pytest.raises(
         NotImplementedError,
         match=r"'square' \(Square\) needs a backward.*call is no "
-        "graph of layers: unsupported operand",
+        r"graph of layers: \*\* of",
     ):
         model.fit(X, Y, verbose=0)  # fmt: skip
 

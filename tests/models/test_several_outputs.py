@@ -387,3 +387,16 @@ def test_a_weight_for_the_only_output(device, weight, tmp_path):
     model.save(tmp_path / "m.keras")
     again = tinynet.models.load_model(tmp_path / "m.keras")
     assert again.evaluate(x, y, verbose=0) == pytest.approx(model.evaluate(x, y, verbose=0))
+
+
+@pytest.mark.parametrize("loss", [["mse", ["mae"]], {"a": ["mse"], "b": "mae"}])
+def test_a_loss_in_a_list_of_its_own(loss, device):
+    histories = []
+    for library in (live_keras(), tinynet):
+        x, ones = library.Input((3,)), library.initializers.Ones()
+        outputs = [library.layers.Dense(1, name=n, kernel_initializer=ones)(x) for n in "ab"]
+        model = library.Model(x, outputs)
+        model.compile("sgd", loss)
+        history = model.fit(np.ones((4, 3)), [np.zeros((4, 1))] * 2, verbose=0).history
+        histories.append(history["loss"])
+    np.testing.assert_allclose(*histories, rtol=1e-6)

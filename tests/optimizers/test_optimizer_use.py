@@ -3,6 +3,7 @@
 import json
 import math
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from optimizer_cases import RULES, SHARED, build, numbers, parameters
 from oracle import keras_case
 
+import tinynet
 from tinynet import Sequential, layers, optimizers
 from tinynet.core.parameters import Parameter
 from tinynet.optimizers import SGD, Adam, AdamW, RMSprop, schedules
@@ -121,6 +123,22 @@ def test_exclude_from_weight_decay_by_object_and_by_name():
     optimizer.exclude_from_weight_decay(var_list=[arrays[1]])
     optimizer.apply([np.zeros(2)] * 2, arrays)
     assert [a[0] for a in arrays] == [0.95, 1.0]
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_variables_are_left_out_of_decay_and_constrained_as_in_keras(built):
+    answers = []
+    for library in (keras, tinynet):
+        start = np.array([[-1.0, 2.0], [3.0, -4.0]])
+        held, free, plain = (library.Variable(start, name=name) for name in ("held", "free", "a"))
+        held.constraint = library.constraints.NonNeg()
+        optimizer = library.optimizers.SGD(0.5, weight_decay=0.1)
+        optimizer.exclude_from_weight_decay(var_list=[free])
+        if built:
+            optimizer.build([held, free, plain])
+        optimizer.apply_gradients([(library.ops.ones((2, 2)), v) for v in (held, free, plain)])
+        answers.append([np.asarray(v) for v in (held, free, plain)])
+    np.testing.assert_allclose(*answers, rtol=1e-6)
 
 
 # ------------------------------------------------------------------------------ learning rate

@@ -5,7 +5,9 @@ import pathlib
 
 import numpy as np
 import pytest
+from oracle import live_keras
 
+import tinynet
 from tinynet import models
 
 FILE = pathlib.Path(__file__).parent.parent / "fixtures" / "keras-2.15" / "more.npz"
@@ -82,3 +84,28 @@ def test_legacy_nadam_is_refused(tmp_path):
 def test_there_is_every_kind():
     assert len(CASES) == 24
     assert {"graph", "words", *OTHERWISE} <= set(CASES)
+
+
+def connected(library, *last):
+    """Model.from_config of connections as Keras 2 wrote them, and so in a .json of its own."""
+    dense = [{"class_name": "Dense", "name": name, "config": {"units": 2, "name": name},
+              "inbound_nodes": [[[reads, 0, 0, {}]]]} for name, reads in last]  # fmt: skip
+    first = {
+        "class_name": "InputLayer",
+        "name": "x",
+        "inbound_nodes": [],
+        "config": {"batch_input_shape": [None, 3], "dtype": "float32", "name": "x"},
+    }
+    return library.Model.from_config({
+        "name": "m", "layers": [first, *dense], "input_layers": [["x", 0, 0]],
+        "output_layers": [[last[-1][0], 0, 0]],
+    })  # fmt: skip
+
+
+def test_a_config_of_a_functional_model_without_a_file():
+    for library in (live_keras(), tinynet):
+        model = connected(library, ("a", "x"), ("b", "a"))
+        assert [layer.name for layer in model.layers] == ["x", "a", "b"]
+        assert model.output_shape == (None, 2)
+    with pytest.raises(ValueError, match="reads what no layer gives"):
+        connected(tinynet, ("a", "b"), ("b", "a"))

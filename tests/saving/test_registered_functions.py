@@ -95,3 +95,35 @@ def test_function_without_a_name_is_refused_when_it_is_saved(tmp_path):
     with pytest.raises(TypeError, match="no name to be found by; write it with def"):
         model.save(tmp_path / "m.keras")
     assert list(tmp_path.iterdir()) == []
+
+
+def bare_name(library):
+    """A function by its name alone, as Keras 3.6 wrote it, and a class with an empty name."""
+
+    @library.saving.register_keras_serializable("bare")
+    def rise(x):
+        return x
+
+    named = {"module": "builtins", "class_name": "function", "registered_name": "function"}
+    found = [library.saving.deserialize_keras_object({**named, "config": name})
+             for name in ("rise", "bare>rise")]  # fmt: skip
+    dense = library.saving.deserialize_keras_object(
+        {"class_name": "Dense", "module": "keras.layers", "registered_name": "",
+         "config": {"units": 2}}
+    )  # fmt: skip
+    return [one is rise for one in found], dense.units
+
+
+def test_names_that_other_versions_of_keras_wrote():
+    assert bare_name(tinynet) == bare_name(keras) == ([True, True], 2)
+
+
+@pytest.mark.parametrize("name", [None, ["relu"], {"relu": 1}, 3])
+def test_a_function_that_is_no_name(name):
+    config = {"class_name": "function", "config": name}
+    with pytest.raises(TypeError, match="Expected 'config' to be a non-null str"):
+        keras.saving.deserialize_keras_object(config)
+    with pytest.raises(ValueError, match="the config of a function is its name, a string"):
+        tinynet.saving.deserialize_keras_object(config)
+    with pytest.raises(ValueError, match="is not one of tinynet's"):
+        tinynet.activations.deserialize(config)

@@ -101,6 +101,13 @@ def find(names, custom_objects=None):
     """Return the first name's object in `custom_objects`, the open scopes, the registered ones."""
     for known in (custom_objects or {}, _scope.get(), _registered):
         for name in names:
-            if name is not None and name in known:
+            if isinstance(name, str) and name in known:
                 return known[name]
     return None
+
+
+def function_of_any_package(name):
+    """Return the registered function of that name, which Keras 3.6 wrote without its package."""
+    ending = f">{name}"
+    return next((f for key, f in _registered.items() if key.endswith(ending) and is_function(f)),
+                None)  # fmt: skip

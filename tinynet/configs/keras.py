@@ -48,6 +48,7 @@ ONLY_WITH = {  # key -> the key without which it means nothing
 }
 OLDER_NAMES = {"lr": "learning_rate"}
 LARGEST_AXIS = 1 << 40
+MOST_INPUTS = 1000  # of a model in a file
 
 
 def adapt(cls, config: dict) -> dict:
@@ -151,3 +152,13 @@ def check_shape(label, shape) -> tuple:
         if size is not None and not (is_integer(size, 0) and size < LARGEST_AXIS):
             raise ValueError(f"{label}: {size!r} is no size, in {shape!r}")
     return tuple(shape)
+
+
+def check_shapes(label, shapes):
+    """Return a shape as `check_shape` does, or a list or dict of shapes."""
+    several = isinstance(shapes, (list, dict)) and 0 < len(shapes) <= MOST_INPUTS
+    if several and isinstance(shapes, dict):
+        return {name: check_shape(label, shape) for name, shape in shapes.items()}
+    if several and isinstance(shapes[0], (list, tuple)):
+        return [check_shape(label, shape) for shape in shapes]
+    return check_shape(label, shapes)

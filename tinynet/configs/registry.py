@@ -167,6 +167,8 @@ class Registry:
         if found is not None:
             return found
         if not isinstance(name, str) or not (name in self.functions or _key(name) in self.keys):
+            if (found := custom.function_of_any_package(name)) is not None:
+                return found
             raise ValueError(f"{self.kind} function {name!r} is not one of tinynet's: pass "
                              f"custom_objects={{{name!r}: ...}}")  # fmt: skip
         return self.functions.get(name) or self.get(name)
@@ -233,7 +235,7 @@ def is_custom(config: Config) -> bool:
     if module is None:
         return bool(registered)
     of_keras = isinstance(module, str) and module.split(".")[0] == "keras"
-    return not of_keras or registered not in (None, config.get("class_name"))
+    return not of_keras or registered not in (None, "", config.get("class_name"))
 
 
 class Configurable:

@@ -96,6 +96,11 @@ def is_list_of_shapes(shape):
     return isinstance(shape, list) and bool(shape) and isinstance(shape[0], (list, tuple))
 
 
+def is_list_of_arrays(x):
+    """Whether it is a list or tuple of arrays, and not one of rows or numbers."""
+    return isinstance(x, (list, tuple)) and bool(x) and all(getattr(a, "ndim", 0) for a in x)
+
+
 def is_symbolic(x):
     """Whether x is a KerasTensor, or a list or dict with one among its entries."""
     if isinstance(x, (list, tuple, dict)):

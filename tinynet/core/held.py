@@ -29,11 +29,15 @@ def attributes(layer):
     return [(name, value) for name, value in vars(layer).items() if name not in OF_THE_BASE]
 
 
-def found_in(value):
-    """Yield the layers and Parameters that a value is or, as a container, holds."""
+def found_in(value, within=()):
+    """Yield the layers and Parameters that a value is or, as a container, holds.
+
+    Args:
+        within: the containers around it; one that holds itself is looked at once.
+    """
     if is_container(value):
-        for one in entries(value):
-            yield from found_in(one)
+        for one in entries(value) if not any(value is outer for outer in within) else ():
+            yield from found_in(one, (*within, value))
     elif isinstance(value, Parameter) or is_layer(value):
         yield value
 

@@ -57,6 +57,7 @@ def current_layout(root):
     latest = latest_version()
     if known is None or known.checked is not latest:
         found = Layout(root)
+        found.checked = latest  # before another thread can see it
         if known is None or known.versions != found.versions:
             known = root.known_layout = found
         known.checked = latest

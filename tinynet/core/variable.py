@@ -51,9 +51,12 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
 
     Attributes:
         value: the live array.
+        constraint: what an optimizer's `apply` brings the array back to after a step; None for
+            nothing. It is looked at when the optimizer is built.
     """
 
     path: str
+    constraint: Any = None
 
     __hash__ = object.__hash__
     trainable: bool = False

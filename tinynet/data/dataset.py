@@ -213,7 +213,7 @@ def _finite(x, where, dtype):
     """Return x, checked now or when it is read."""
     if isinstance(x, SeveralRows):
         return SeveralRows(
-            [_finite(part, f"{where}[{i}]", dtype) for i, part in enumerate(x.parts)]
+            [_finite(part, f"{where}[{i}]", dtype) for i, part in enumerate(x.parts)], x.names
         )
     if not is_mapped(x) or x.dtype.kind != "f":
         check_finite(x, where, dtype=dtype)

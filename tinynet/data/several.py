@@ -4,8 +4,11 @@ import math
 
 import numpy as np
 
+from ..core.graph import is_list_of_arrays
 from .arrays import as_array, as_rows
 from .sparse import SparseRows
+
+OPEN = ()  # the names of the inputs of a model that is yet to be built
 
 
 class SeveralRows:
@@ -13,12 +16,13 @@ class SeveralRows:
 
     Attributes:
         parts: as `as_rows` makes them, in the model's order; None where an output has none.
+        names: of the parts, for a model that is yet to be built; None where they have none.
     """
 
     ndim = 2
 
-    def __init__(self, parts):
-        self.parts = parts
+    def __init__(self, parts, names=None):
+        self.parts, self.names = parts, names
         self.given = [part for part in parts if part is not None]
 
     @property
@@ -34,7 +38,8 @@ class SeveralRows:
         return len(self.given[0])
 
     def __getitem__(self, rows):
-        return SeveralRows([None if part is None else part[rows] for part in self.parts])
+        return SeveralRows([None if part is None else part[rows] for part in self.parts],
+                           self.names)  # fmt: skip
 
     def dense(self, dtype):
         """Return all inputs side by side, (N, sum of their sizes)."""
@@ -51,7 +56,8 @@ def as_inputs(names, x, where):
     """Return what the user gave as x, as rows; `SeveralRows` where a model has several inputs.
 
     Args:
-        names: of the model's inputs; None where x is one array, as for Sequential.
+        names: of the model's inputs; None where x is one array, as for Sequential; OPEN where the
+            model takes what it is given first.
         x: an array; or a list, tuple (in the order of the inputs) or dict (by name) of arrays.
 
     Raises:
@@ -59,6 +65,8 @@ def as_inputs(names, x, where):
     """
     if names is None or isinstance(x, SeveralRows):
         return as_rows(x, where)
+    if names is OPEN:
+        return _as_given(x, where)
     if isinstance(x, dict):
         if any(name not in x for name in names):
             raise ValueError(f"{where}: expected the inputs {names}, received {sorted(x)}")
@@ -73,6 +81,21 @@ def as_inputs(names, x, where):
                          f"{len(x)}")  # fmt: skip
     parts = [as_rows(a, f"{where}[{name!r}]") for name, a in zip(names, x, strict=True)]
     return _of_equal_length(parts, names, where, "inputs") if len(parts) > 1 else parts[0]
+
+
+def _as_given(x, where):
+    """Return what the user gave as x: SeveralRows of a dict, or of a list or tuple of arrays."""
+    if isinstance(x, dict):
+        names = sorted(x)
+        given = {name: x[name] for name in names}
+    elif is_list_of_arrays(x):
+        names, given = None, dict(enumerate(x))
+    else:
+        return as_rows(x, where)
+    parts = [as_rows(a, f"{where}[{key!r}]") for key, a in given.items()]
+    rows = _of_equal_length(parts, given, where, "inputs")
+    rows.names = names
+    return rows
 
 
 def as_targets(outputs, y, rows, where):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def split_dataset(dataset: Any, left_size: float | None = None, right_size: float | None = None,
-                  shuffle: bool = False, seed: int | None = None) -> tuple[Any, Any]:  # fmt: skip
+                  shuffle: bool = False, seed: int | None = None,
+                  preferred_backend: str | None = None) -> tuple[Any, Any]:  # fmt: skip
     """Cut arrays into a left and a right part, along their rows.
 
     Args:
@@ -26,6 +27,7 @@ def split_dataset(dataset: Any, left_size: float | None = None, right_size: floa
             leaves.
         shuffle: in an order drawn with `seed`, the one that Keras draws.
         seed: an int; None: a fresh one.
+        preferred_backend: accepted as in Keras; there are arrays alone.
 
     Returns:
         (left, right), each made like `dataset`, to be handed to `fit`; without shuffling they are

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
+import urllib.parse
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -18,7 +21,7 @@ def get_file(fname: str | None = None, origin: str | None = None, untar: bool = 
 
     Args:
         fname: its name there; None: the address's last part.
-        origin: its address, http, https or ftp.
+        origin: its address, http, https, ftp or file.
         file_hash, md5_hash: of its content; a file that differs is refused.
         hash_algorithm: "sha256", "md5", or "auto": by the length of the hash.
         cache_dir, cache_subdir: where it is kept; None: tinynet's cache.
@@ -44,8 +47,14 @@ def get_file(fname: str | None = None, origin: str | None = None, untar: bool = 
         known = f"{'md5' if short else 'sha256'}:{known}"
     if force_download:
         (folder / name).unlink(missing_ok=True)
-    path = Path(pooch.retrieve(origin, known, name, folder))
+    way = _copied if origin.startswith("file:") else None
+    path = Path(pooch.retrieve(origin, known, name, folder, downloader=way))
     return str(_extracted(path) if extract or untar else path)
+
+
+def _copied(address, target, _):
+    """Copy the file of a "file:" address to pooch's temporary one."""
+    shutil.copyfile(urllib.request.url2pathname(urllib.parse.urlsplit(address).path), target)
 
 
 def _extracted(path):

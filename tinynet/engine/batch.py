@@ -21,6 +21,9 @@ class BatchLoading:
 
     loss: Any
 
+    def build_open(self, x: ArrayLike, where: str = "") -> None:
+        """Build a model that learns from x how many outputs it has, before y is looked at."""
+
     @exclusive
     def dataset(self, x: ArrayLike, y: ArrayLike = None, sample_weight: ArrayLike = None,
                 class_weight: dict[Any, float] | None = None, where: str = "") -> Any:  # fmt: skip
@@ -29,6 +32,7 @@ class BatchLoading:
         The model is built for their shape, and its loss made one for the targets' shape, unless
         that is done. See `data.Dataset` for the arguments.
         """
+        self.build_open(x, where)
         data, loss = Dataset(x, y, sample_weight, class_weight, self.names_of_inputs, where,
                              self.dtype, self.outputs_and_losses()), self.loss  # fmt: skip
         rows = self.build_for(data.x, f"{where}x")
@@ -42,6 +46,7 @@ class BatchLoading:
 
     def rows_of(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike) -> Any:
         """Return x, targets and weights as rows, which may be cut."""
+        self.build_open(x)
         return rows_of(self.names_of_inputs, self.outputs_and_losses(), x, y, sample_weight)
 
     def outputs_and_losses(self) -> list[Any] | None:

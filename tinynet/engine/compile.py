@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from .. import distribution, losses, optimizers
 from ..configs.checks import check_flag, check_integer
 from ..core.devices import is_open, load_ops, resolve
-from ..core.graph import is_list_of_shapes
+from ..core.graph import flat, is_list_of_shapes
 from ..core.locks import Lock, exclusive, join
 from ..core.ranks import ALONE
 from ..core.undo import undone_on_error
 from ..data import SeveralRows
-from ..losses.several import of_outputs
+from ..losses.several import as_outputs, of_outputs
 from ..measuring.choice import choose, density_of
 from ..metrics import Metric
 from ..metrics.collection import Collection, as_list, by_output, check_names
 from .eager import Eager
+from .hooks import check_hooks
 from .replay import Replay
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Compiled:
     def __init__(self) -> None:
         super().__init__()
         self.optimizer = self.loss = self.flat = self.execution = None
+        self.loss_given: Any = None  # to `compile`: loss and loss_weights
         self.device, self.run_eagerly, self.fused = resolve(), False, False
         self.jit_compile, self.steps_per_execution = "auto", 1
         self.choosing, self.choice = False, None  # device="auto": whether, and what was taken
@@ -97,13 +99,16 @@ class Compiled:
             jit_compile, auto_scale_loss: accepted as in Keras; they change nothing here.
 
         Raises:
+            NotImplementedError, TypeError: the class has a method that is not called here, or a
+                step with other arguments, see `hooks`.
             ValueError: an unknown name (the nearest one is suggested) or device; the model stays
                 as it was.
             RuntimeError: there is no usable card for "gpu"; says what is missing.
         """
+        check_hooks(self)
         check_integer("steps_per_execution", steps_per_execution)
         names = self.names_of_outputs
-        new_loss = of_outputs(loss, loss_weights, names, losses.get)
+        new_loss = self._loss_of_outputs(loss, loss_weights)
         new_optimizer = optimizers.get(optimizer)
         if not isinstance(new_optimizer, optimizers.Optimizer):
             raise TypeError(f"optimizer: expected a name or an Optimizer, received {optimizer!r}")
@@ -116,7 +121,7 @@ class Compiled:
         given = [
             entry
             for some, what in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics"))
-            for of_one in by_output(some, names, what)
+            for of_one in (flat(some) if self.open_outputs else by_output(some, names, what))
             for entry in as_list(of_one)
         ]
         check_names(given)
@@ -127,13 +132,32 @@ class Compiled:
         objects = (*(new_loss.parts if new_loss else ()), new_optimizer, *given)
         join(self, *(one for one in objects if isinstance(one, PARTS)))
 
-        self.optimizer, self.loss = new_optimizer, new_loss
+        self.optimizer, self.loss, self.loss_given = new_optimizer, new_loss, (loss, loss_weights)
         self.metrics_given, self.weighted_metrics_given = metrics, weighted_metrics
         self.run_eagerly, self.jit_compile = run_eagerly, jit_compile
         self.steps_per_execution = steps_per_execution
         self.choosing, self.choice = choosing, None
         self.compiled_metrics, self.ranks = None, ranks
         self._take_device(device, ops)
+
+    open_outputs = False  # whether the model knows how many outputs it has once it is built
+
+    def _loss_of_outputs(self, loss, loss_weights):
+        """The Loss for the model's outputs; while they are open the first one stands for all."""
+        if self.open_outputs:
+            given = [one for one in as_outputs(loss) if one is not None]
+            loss, loss_weights = given[0] if given else None, None
+        return of_outputs(loss, loss_weights, self.names_of_outputs, losses.get)
+
+    def outputs_are_known(self) -> None:
+        """Have the loss for outputs that were open when `compile` was called."""
+        if self.loss is None:
+            return
+        loss, weights = self.loss_given
+        several = len(self.names_of_outputs) > 1
+        if several or weights is not None or isinstance(loss, (list, tuple, dict)):
+            self.loss = self._loss_of_outputs(loss, weights)
+            join(self, *(one for one in self.loss.parts if isinstance(one, PARTS)))
 
     @property
     def compiled(self) -> bool:

@@ -36,7 +36,7 @@ from ..configs.registry import Registry
 from ..core.context import StepContext
 from ..core.copying import CopiedWhole
 from ..core.devices import load_ops
-from ..core.graph import fits, is_symbolic
+from ..core.graph import is_symbolic
 from ..core.held import owned
 from ..core.locks import exclusive
 from ..core.parameters import Parameter, assign_all, claim
@@ -46,8 +46,8 @@ from .building import built_once, check_unchanged
 from .config import own_shape, takes_training, with_training
 from .fixed_dtype import FixedDtype
 from .holding import Holding
-from .input_spec import check_spec
 from .symbolic import Symbolic
+from .taking import Taking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ OBJECTS = {"activation": activations, "initializer": initializers, "regularizer"
            "constraint": constraints}  # fmt: skip
 
 
-class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
+class Layer(FixedDtype, Symbolic, Taking, Holding, Weights, CopiedWhole, Versioned):
     """Base of all layers.
 
     Args:
@@ -181,7 +181,7 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
 
     supports_masking = False  # whether the output has padding where the input has
 
-    def compute_mask(self, inputs: Any, previous_mask: ArrayLike) -> Any:
+    def compute_mask(self, inputs: Any, previous_mask: ArrayLike = None) -> Any:
         """The mask (N, T) of the output, 0 where it is padding, or None; see `context.Masks`."""
         return previous_mask if self.supports_masking else None
 
@@ -312,11 +312,15 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
     # ----------------------------------------------------------------------------- calling it
 
     @exclusive
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The outputs for a NumPy array (or anything like one); built at the first call.
 
         For a symbolic tensor, which `Input(shape)` begins with: the symbolic output.
+
+        Args:
+            mask: None alone: padding is found by layers of the model, see `check_call`.
         """
+        self.check_call(training, mask)
         if is_symbolic(inputs):
             return self.connect(inputs, training)
         if self.context.within is not None:
@@ -349,33 +353,6 @@ class Layer(FixedDtype, Symbolic, Holding, Weights, CopiedWhole, Versioned):
         self.build_once(shape)
         self.check_input_shape(shape)
         return self.forward_pass(x, self.context.within if training is None else bool(training))
-
-    def check_number_of_inputs(self, shape: Shape) -> None:
-        """Raise for a list of shapes: a layer takes one input, unless it says otherwise."""
-        if isinstance(shape, list):
-            raise ValueError(f"layer {self.name!r} ({type(self).__name__}) takes one input, "
-                             f"received a list of {len(shape)}")  # fmt: skip
-
-    def as_input(self, x: ArrayLike) -> Any:
-        """`x` as an array of the layer's dtype with at least one axis."""
-        x = np.asarray(x)
-        if x.dtype.kind not in "fiub":
-            raise TypeError(f"layer {self.name!r}: expected numbers, received dtype {x.dtype}")
-        if x.ndim == 0:
-            raise self.invalid("expected a batch (N, ...), received a scalar")
-        return x.astype(self.dtype, copy=False)
-
-    def accepts(self, shape: Shape) -> bool:
-        """Whether a batch of `shape` fits the parameters; a layer without any takes all shapes."""
-        return not self.layout.parameters or fits(shape, self.input_shape)
-
-    def check_input_shape(self, shape: Shape) -> None:
-        """Raise unless the layer was built for batches of `shape`."""
-        check_spec(self, shape)
-        if not self.accepts(shape):
-            raise self.invalid(
-                f"expected input of shape {self.input_shape}, received {(None, *shape[1:])}"
-            )
 
     def build_once(self, input_shape: Shape) -> None:
         """Build for this shape unless that is done; its first entry, None, is N."""

@@ -112,7 +112,7 @@ class Embedding(Penalized):
                                  f"{self.input_dim}), received {part[index]} in row "
                                  f"{first + index[0]}{position}")  # fmt: skip
 
-    def compute_mask(self, inputs: Any, previous_mask: ArrayLike) -> Any:
+    def compute_mask(self, inputs: Any, previous_mask: ArrayLike = None) -> Any:
         return inputs if self.mask_zero else None
 
     def forward(self, x: Any, training: bool = False) -> Any:

@@ -27,6 +27,8 @@ class InputLayer(Layer):
         batch_size: shown in the shapes, as in Keras; batches may have any number of rows.
         batch_shape: batch size and shape in one.
         dtype: of the data; an integer type is remembered, the arithmetic is in floats.
+        sparse: accepted as in Keras; any input may be given SciPy's sparse matrices.
+        ragged, optional: False alone.
     """
 
     batch_size: int | None
@@ -36,7 +38,11 @@ class InputLayer(Layer):
 
     def __init__(self, shape: Shape | None = None, batch_size: int | None = None,
                  dtype: DType | None = None, batch_shape: Shape | None = None,
-                 input_shape: Shape | None = None, **options: Any) -> None:  # fmt: skip
+                 input_shape: Shape | None = None, sparse: bool = False, ragged: bool = False,
+                 optional: bool = False, **options: Any) -> None:  # fmt: skip
+        if ragged or optional:
+            raise ValueError("Input: expected rows of one length, and an array for every input: "
+                             f"received ragged={ragged}, optional={optional}")  # fmt: skip
         shape = input_shape if shape is None else shape
         if batch_shape is not None:
             if shape is not None or batch_size is not None:
@@ -68,12 +74,13 @@ class InputLayer(Layer):
 
 
 def Input(shape: Shape | None = None, batch_size: int | None = None, dtype: DType | None = None,
-          batch_shape: Shape | None = None, name: str | None = None) -> Any:  # fmt: skip
-    """Where a model begins: the symbolic output of a new InputLayer.
+          batch_shape: Shape | None = None, name: str | None = None,
+          **options: Any) -> Any:  # fmt: skip
+    """Where a model begins: the symbolic output of a new InputLayer, whose arguments it takes.
 
     `Sequential([Input((784,)), Dense(10)])`, or `x = Input((784,)); Model(x, Dense(10)(x))`.
     """
-    return InputLayer(shape, batch_size, dtype, batch_shape, name=name).output
+    return InputLayer(shape, batch_size, dtype, batch_shape, name=name, **options).output
 
 
 @register()

@@ -112,6 +112,13 @@ class SeveralLosses:
         return result
 
 
+def as_outputs(loss):
+    """Return the entries of what a user gave as the loss: of a list or dict, else of one."""
+    if isinstance(loss, dict) and not _is_config(loss):
+        return list(loss.values())
+    return list(loss) if isinstance(loss, (list, tuple)) else [loss]
+
+
 def of_outputs(loss, loss_weights, names, get):
     """Return the loss of a model, from what a user gave to `compile`.
 
@@ -136,6 +143,8 @@ def of_outputs(loss, loss_weights, names, get):
     found = [loss] * len(names) if one_for_all else in_order(names, loss, "loss")
     made = []
     for entry in found:
+        if isinstance(entry, (list, tuple)) and len(entry) == 1:  # as Keras takes it
+            (entry,) = entry
         one = get(entry)
         if entry is not None and not isinstance(one, Loss):
             raise TypeError(f"loss: expected a name or a Loss, received {entry!r}; a function has "

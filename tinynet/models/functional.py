@@ -324,10 +324,15 @@ class Functional(Model):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> Self:
-        """A model of the same architecture with new weights."""
+        """A model of the same architecture with new weights.
+
+        What a subclass adds to the config goes to its constructor.
+        """
         if "layers" not in config:
             return super().from_config(config, custom_objects)
-        return cls(*graph_config.read(config, custom_objects), name=config.get("name"))
+        own = {key: value for key, value in config.items() if key not in graph_config.KEYS}
+        return cls(*graph_config.read(config, custom_objects), name=config.get("name"),
+                   **({} if cls is Functional else own))  # fmt: skip
 
 
 def _from_inputs(inputs, outputs):

@@ -4,7 +4,10 @@ from ..core import graph
 from ..layers import InputLayer
 from ..layers import deserialize as deserialize_layer
 from ..layers import serialize as serialize_layer
+from ..saving.hdf5 import keras_2
 from .graph_masks import without_masks
+
+KEYS = {"name", "trainable", "layers", "input_layers", "output_layers"}
 
 
 def written(model) -> dict:
@@ -51,6 +54,7 @@ def read(config, custom_objects=None):
     Raises:
         ValueError: a call that reads what no layer gives.
     """
+    config = keras_2.with_calls(config)
     entries = without_masks(config["layers"])
     made = {c["config"]["name"]: deserialize_layer(c, custom_objects) for c in entries}
     tensors = {}  # (layer, number of the call) -> outputs

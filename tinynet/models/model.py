@@ -220,8 +220,9 @@ class Model(Trainer, Layer):
     # ------------------------------------------------------------------------------ calling it
 
     @exclusive
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Outputs for arrays, without batching; for symbolic tensors the symbolic output."""
+        self.check_call(training, mask)
         if is_symbolic(inputs):
             return self.connect(inputs, training)
         if self.context.within is not None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from ..core.graph import KerasTensor, Node, fits, is_list_of_shapes
+import numpy as np
+
+from ..core.graph import KerasTensor, Node, fits, is_list_of_arrays, is_list_of_shapes
 from ..core.locks import exclusive, join
 from ..core.undo import undone_on_error
 from ..layers import InputLayer
@@ -261,7 +263,8 @@ class Sequential(Model):
     def as_input(self, x: ArrayLike) -> Any:
         if not self.inner_layers:
             raise ValueError(f"{self.name}: add a layer first")
-        return self.inner_layers[0].as_input(x)
+        one = np.asarray(x) if is_list_of_arrays(x) else x  # rows: a stack has one input
+        return self.inner_layers[0].as_input(one)
 
     # --------------------------------------------------------------------------------- config
 

@@ -5,9 +5,10 @@ Nothing here differentiates arithmetic, but the backward pass of a graph of laye
 for prediction, if it asks which of them it is. It runs again only after an attribute has changed.
 """
 
-from ..core.graph import KerasTensor, flat
+from ..core.graph import KerasTensor, by_name, flat
 from ..core.held import held_layers
 from ..core.undo import undone_on_error
+from ..data.several import OPEN, SeveralRows, as_inputs
 from ..layers import Input, Layer
 from ..layers.config import takes_training
 from ..layers.holding import Holding
@@ -15,8 +16,11 @@ from .functional import Functional
 from .model import Model
 
 
-def graphs_of_call(layer, input_shape):
+def graphs_of_call(layer, input_shape, names=None):
     """Record the `call` of a layer or model for inputs of this shape (or these shapes).
+
+    Args:
+        names: of the inputs, where `call` is to get them in a dict; in the order of the alphabet.
 
     Returns:
         {False: functional model for prediction, True: the one for training}.
@@ -26,22 +30,26 @@ def graphs_of_call(layer, input_shape):
         Exception: whatever `call` raises.
     """
     asks = takes_training(type(layer).call)
-    graphs = {mode: _graph(layer, input_shape, {"training": mode} if asks else {})
+    graphs = {mode: _graph(layer, input_shape, names, {"training": mode} if asks else {})
               for mode in ((False, True) if asks else (False,))}  # fmt: skip
     return {False: graphs[False], True: graphs[asks]}
 
 
-def _graph(layer, input_shape, options):
+def _graph(layer, input_shape, names, options):
     several = isinstance(input_shape, list)
     inputs = [Input(shape[1:], dtype=layer.dtype, name=f"{layer.name}_input_{i}")
               for i, shape in enumerate(input_shape if several else [input_shape])]  # fmt: skip
+    if names:
+        inputs = dict(zip(names, inputs, strict=True))
+    elif not several:
+        (inputs,) = inputs
     nodes = [(part, list(part.nodes)) for part in layer.layout.parts]
     try:
-        output = layer.call(inputs if several else inputs[0], **options)
+        output = layer.call(inputs, **options)
         given = flat(output)
         if not given or not all(isinstance(one, KerasTensor) for one in given):
             raise TypeError(f"call returned {type(output).__name__}, expected what a layer gives")
-        graph = Functional(inputs if several else inputs[0], output, name=layer.name)
+        graph = Functional(inputs, output, name=layer.name)
     finally:
         for one, known in nodes:  # the applications count in this graph only
             one.nodes[:] = known
@@ -54,25 +62,47 @@ def _graph(layer, input_shape, options):
 
 
 class Subclassed(Model):
-    """Base of models of the user's own whose `call` applies the layers in their attributes."""
+    """Base of models of the user's own whose `call` applies the layers in their attributes.
+
+    Attributes:
+        input_names: of the inputs, where `call` gets them in a dict.
+    """
 
     may_hold = True
+    input_names = None
 
     @property
     def inner_layers(self):
         return held_layers(self)
 
     def build(self, input_shape):
-        """Record `call`, which creates all parameters, for inputs of a shape or a list of them."""
+        """Record `call`, which creates all parameters.
+
+        Args:
+            input_shape: of the input; for several ones a list or a dict of shapes, as `call` is to
+                get them.
+        """
         with undone_on_error(self):
-            self.build_held(input_shape)
+            self.input_names = sorted(input_shape) if isinstance(input_shape, dict) else None
+            was_open = self.open_outputs
+            self.build_held(flat(input_shape) if self.input_names else input_shape)
+            if was_open:
+                self.outputs_are_known()
+
+    @property
+    def open_outputs(self):
+        return not self.built
+
+    def build_open(self, x, where=""):
+        if not self.built:
+            self.build_for(as_inputs(OPEN, x, f"{where}x"), f"{where}x")
 
     def build_held(self, input_shape):
         several = isinstance(input_shape, list)
         shapes = [(None, *shape[1:]) for shape in (input_shape if several else [input_shape])]
         self.input_shape = shapes if several else shapes[0]
         try:
-            self.graphs = graphs_of_call(self, self.input_shape)
+            self.graphs = graphs_of_call(self, self.input_shape, self.input_names)
         except ValueError:  # e.g. a shape that does not fit
             raise
         except Exception as error:
@@ -133,8 +163,9 @@ class Subclassed(Model):
 
     @property
     def names_of_inputs(self):
-        several = self.built and len(self.graph.inputs) > 1
-        return self.graph.names_of_inputs if several else None
+        if not self.built:
+            return OPEN
+        return self.graph.names_of_inputs if isinstance(self.input_shape, list) else None
 
     @property
     def names_of_outputs(self):
@@ -149,12 +180,27 @@ class Subclassed(Model):
             self.graph.check_number_of_inputs(shape)
 
     def build_for(self, x, where="x"):
+        """x, or its parts, in the shapes of the inputs; the first ones decide what `call` gets."""
+        several = isinstance(x, SeveralRows)
         if not self.built:
-            self.build((None, *x.shape[1:]))
-        return self.graph.build_for(x, where)
+            shapes = [part.shape for part in x.parts] if several else x.shape
+            names = x.names if several else None
+            self.build(dict(zip(names, shapes, strict=True)) if names else shapes)
+        return self.graph.build_for(x.parts[0] if several and len(x.parts) == 1 else x, where)
 
     def as_input(self, x):
-        return self.graph.as_input(x) if self.built else Layer.as_input(self, x)
+        if not self.built:
+            given = as_inputs(OPEN, x, self.name)
+            if not isinstance(given, SeveralRows):
+                return Layer.as_input(self, x)
+            self.build_for(given)
+        return self.graph.as_input(x)
+
+    def connect(self, x, training=None):
+        if isinstance(x, dict):
+            self.build_once({name: tensor.shape for name, tensor in x.items()})
+            x = by_name(self.graph.names_of_inputs, x, self.name)
+        return super().connect(x, training)
 
     def accepts(self, shape):
         return self.graph.accepts(shape)

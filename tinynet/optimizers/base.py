@@ -25,7 +25,7 @@ from . import schedules, variables
 from .averaging import Averaging
 from .changes import Changing
 from .checks import check_options
-from .own_loop import OwnLoop
+from .own_loop import OwnLoop, as_parameter
 from .vectors import Vectors
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
 
     def build(self, parameters: Sequence[Parameter], ops: Ops | None = None) -> None:
         """Make the moments for these parameters, all zero, and their slices of the flat vectors."""
-        self.parameters = list(parameters)
+        self.parameters = [as_parameter(p, i) for i, p in enumerate(parameters)]
         self.ops = ops or self.ops
         dtype = self.parameters[0].dtype if self.parameters else np.dtype("float32")
         self.slices, size = slices_of(self.parameters), sum(p.size for p in self.parameters)
@@ -355,9 +355,8 @@ class Optimizer(Averaging, Changing, OwnLoop, Vectors, Configurable, Versioned):
     def decays(self, p: Parameter) -> bool:
         """Return whether weight decay applies to a Parameter; see `exclude_from_weight_decay`."""
         excluded, names = self.no_decay
-        return not any(p is e or p.value is e for e in excluded) and not any(
-            name in p.path for name in names
-        )
+        left_out = any(p is e or p.value is getattr(e, "value", e) for e in excluded)
+        return not left_out and not any(name in p.path for name in names)
 
     def _decayed(self):
         if not any(self.no_decay):

@@ -39,8 +39,7 @@ class OwnLoop:
         check_gradients(self.name, grads, given)
         arrays = [p.value if isinstance(p, Variable) else p for p in given]
         if self.parameters is None:
-            self.build([p if isinstance(p, Parameter) else Parameter(a, _label(p, i))
-                        for i, (p, a) in enumerate(zip(given, arrays, strict=True))])  # fmt: skip
+            self.build(given)
         elif not same(arrays, [p.value for p in self.parameters]):
             raise ValueError(f"{self.name} already updates other parameters; make a new optimizer "
                              "for these")  # fmt: skip
@@ -68,5 +67,14 @@ class OwnLoop:
         self.apply([g for g, _ in pairs], [p for _, p in pairs])
 
 
-def _label(array, number):
-    return getattr(array, "path", f"array_{number}")
+def as_parameter(given, number):
+    """A Parameter of a Variable's or an array's numbers, with the Variable's name and constraint.
+
+    Args:
+        number: of an array, for its name.
+    """
+    if isinstance(given, Parameter):
+        return given
+    if isinstance(given, Variable):
+        return Parameter(given.value, given.path, constraint=given.constraint)
+    return Parameter(given, f"array_{number}")

@@ -8,34 +8,21 @@ import json
 
 import numpy as np
 
-from .. import (
-    activations,
-    constraints,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    optimizers,
-    regularizers,
-)
+from .. import losses, metrics, optimizers
 from ..configs.custom_objects import custom_object_scope, get_registered_name
-from ..configs.keras import check_shape
+from ..configs.keras import check_shape, check_shapes
 from ..configs.registry import Registry, config_of, is_custom
 from ..core.parameters import allow
 from ..layers.base import _registry as layer_registry
 from ..random import own_stream
 from .hdf5 import keras_2
+from .kinds import OWN
 
 KERAS_VERSION = "3.15.1"  # whose formats these are
 MOST_JSON = 8 << 20  # characters; parsed, they can take thirty times as much memory
 MOST_LAYERS = 1000  # in one file, and as many calls of layers
 MOST_PARTS = 20_000  # of how a model is compiled
 MOST_COUNTS = 1 << 25  # bytes that its metrics take
-
-OWN = {f"keras.{module.__name__.partition('.')[2]}": module for module in (
-    activations, constraints, initializers, layers, losses, metrics, optimizers,
-    optimizers.schedules, regularizers,
-)}  # fmt: skip
 
 models = Registry("model", "models")  # the model classes: they register themselves
 
@@ -62,7 +49,10 @@ def model_config(model) -> dict:
         "registered_name": None if own else get_registered_name(type(model)),
     }
     if model.built and getattr(model, "input_shape", None) is not None:
-        config["build_config"] = {"input_shape": model.input_shape}
+        shape, names = model.input_shape, getattr(model, "input_names", None)
+        config["build_config"] = {
+            "input_shape": dict(zip(names, shape, strict=True)) if names else shape
+        }
     if model.optimizer is not None:
         config["compile_config"] = model.get_compile_config()
     _check_made_again(config)
@@ -123,7 +113,9 @@ def _keras_layer(entry):
 def compile_config(model) -> dict:
     """Return what `compile` was told, as Keras 3 writes it."""
     loss, weights = model.loss, None
-    if hasattr(loss, "losses"):  # of several outputs
+    if model.open_outputs:
+        loss, weights = model.loss_given
+    elif hasattr(loss, "losses"):  # of several outputs
         loss, weights = model.packed(loss.losses), model.packed(loss.weights)
     elif loss is not None and loss.weight != 1:
         weights = [loss.weight]
@@ -134,7 +126,7 @@ def compile_config(model) -> dict:
         "metrics": each(model.metrics_given, lambda m: _serialize(metrics, m)),
         "weighted_metrics": each(model.weighted_metrics_given, lambda m: _serialize(metrics, m)),
         "run_eagerly": bool(model.run_eagerly),
-        "steps_per_execution": 1,
+        "steps_per_execution": model.steps_per_execution,
         "jit_compile": False,
     }
 
@@ -254,12 +246,10 @@ def build_model(config, custom_objects=None):
             check_shape("build_input_shape", inner["build_input_shape"])
         if not isinstance(inner.get("layers", []), list):
             raise ValueError(f"the layers of {name} are a list, found {inner['layers']!r}")
-        if "input_layers" in inner:
-            inner = keras_2.with_calls(inner)
-        model = cls.from_config(inner, custom_objects)
+        model = cls.from_config(inner)
         shape = (config.get("build_config") or {}).get("input_shape")
         if not model.built and shape is not None:
-            model.build(check_shape("build_config", shape))
+            model.build(check_shapes("build_config", shape))
     return model
 
 
@@ -286,6 +276,7 @@ def compile_model(model, config, custom_objects=None):
             "metrics": each(config.get("metrics"), _metric),
             "weighted_metrics": each(config.get("weighted_metrics"), _metric),
             "run_eagerly": bool(config.get("run_eagerly", False)),
+            "steps_per_execution": config.get("steps_per_execution") or 1,
         }
         if config.get("loss_weights") is not None:
             options["loss_weights"] = config["loss_weights"]

@@ -7,32 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import (
-    activations,
-    constraints,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    optimizers,
-    regularizers,
-)
+from .. import activations, layers, losses, metrics
 from ..configs import custom_objects as custom
-from ..optimizers import schedules
 from .config import model_config
+from .kinds import KINDS
 
 if TYPE_CHECKING:
     from typing import Any
 
     from ..configs.types import Config
-
-# where objects of a kind are made of configs, and the module that their configs name
-KINDS = (
-    (layers.Layer, layers), (losses.Loss, losses), (metrics.Metric, metrics),
-    (schedules.LearningRateSchedule, schedules), (optimizers.Optimizer, optimizers),
-    (initializers.Initializer, initializers), (regularizers.Regularizer, regularizers),
-    (constraints.Constraint, constraints), (activations.Activation, activations),
-)  # fmt: skip
 
 
 def serialize_keras_object(obj: Any) -> Any:
@@ -108,9 +91,16 @@ def _known(config, name):
             return module.deserialize(config)
     if name in ("Sequential", "Functional", "Model"):
         return layers.deserialize(config)
-    for module in (activations, losses, metrics) if name == "function" else ():
-        with contextlib.suppress(ValueError):
-            return module.get(config["config"])
+    if name == "function":
+        function = config.get("config")
+        if not isinstance(function, str):
+            raise ValueError("the config of a function is its name, a string; received "
+                             f"{function!r}")  # fmt: skip
+        for module in (activations, losses, metrics):
+            with contextlib.suppress(ValueError):
+                return module.get(function)
+        if (found := custom.function_of_any_package(function)) is not None:
+            return found
     raise ValueError(f"{name!r} of module {config.get('module')!r} is not one of tinynet's: pass "
                      f"custom_objects={{{name!r}: ...}}, or register it with "
                      "saving.register_keras_serializable")  # fmt: skip

@@ -90,6 +90,9 @@ def walk(layer, prefix="", seen=None):
 
 def _walk_value(value, path, seen):
     if is_container(value):
+        if id(value) in seen:  # it holds itself, or is held twice
+            return
+        seen.add(id(value))
         counts = {}
         for one in entries(value):
             if is_container(one) or is_layer(one):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ class Progbar:
         verbose: 0 nothing, 1 a live line, 2 one line when finished.
         stateful_metrics: names whose last value is shown, and not their mean over the steps.
         width, interval, unit_name: accepted as in Keras.
+        stateless_metrics: instead: names whose mean is shown, and of the others the last value.
+
+    Raises:
+        ValueError: both kinds of names.
     """
 
     target: Any
@@ -32,11 +38,17 @@ class Progbar:
     last: dict[Any, Any]
     seen: int
     stateful: Any
+    stateless: Any
     sums: dict[Any, Any]
 
     def __init__(self, target: ArrayLike, width: int = 20, verbose: int = 1, interval: float = 0.05,
-                 stateful_metrics: Any = None, unit_name: str = "step") -> None:  # fmt: skip
+                 stateful_metrics: Any = None, stateless_metrics: Any = None,
+                 unit_name: str = "step") -> None:  # fmt: skip
+        if stateful_metrics is not None and stateless_metrics is not None:
+            raise ValueError("Progbar: give stateful_metrics or stateless_metrics, not both; "
+                             f"received {stateful_metrics} and {stateless_metrics}")  # fmt: skip
         self.target, self.stateful = target, set(stateful_metrics or ())
+        self.stateless = None if stateless_metrics is None else set(stateless_metrics)
         self.bar: Any = ProgressBar(target, verbose=verbose)
         self.seen, self.sums, self.last = 0, {}, {}
 
@@ -44,11 +56,13 @@ class Progbar:
         """Say that `current` steps are done.
 
         Args:
-            values: pairs (name, value) of the steps since the last call.
+            values: pairs (name, value) of the steps since the last call; of a list of numbers the
+                mean counts.
             finalize: whether this is the end; None: where `target` is reached.
         """
         new = max(current - self.seen, 1)
         for name, value in values or ():
+            value = float(np.mean(value))
             total, count = self.sums.get(name, (0.0, 0))
             self.sums[name], self.last[name] = (total + value * new, count + new), value
         self.seen = current
@@ -62,5 +76,8 @@ class Progbar:
 
     def logs(self) -> dict[str, Any]:
         """Return name -> mean so far, or the last value of `stateful_metrics`."""
-        return {name: self.last[name] if name in self.stateful else total / count
+        return {name: self.last[name] if self._shows_last(name) else total / count
                 for name, (total, count) in self.sums.items()}  # fmt: skip
+
+    def _shows_last(self, name):
+        return name in self.stateful if self.stateless is None else name not in self.stateless
