@@ -18,14 +18,23 @@ if TYPE_CHECKING:
     from ..core.parameters import Parameter
 
 
-class Applied(Layer):
-    """Base of layers with y = f(x), where f is their `activation`."""
+@register()
+class Activation(Layer):
+    """y = f(x), entry by entry or row by row.
+
+    Args:
+        activation: f: a name or an Activation. In subclasses it follows from other options.
+    """
 
     activation: Any
     saved: Any
 
     supports_masking = True
     stands_for_activation: Any = True  # in Dense(10, activation=LeakyReLU(0.1))
+
+    def __init__(self, activation: Named, **options: Any) -> None:
+        super().__init__(**options)
+        self.activation = activations.get(activation)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.activation.output_shape(tuple(input_shape))
@@ -53,20 +62,7 @@ class Applied(Layer):
 
 
 @register()
-class Activation(Applied):
-    """y = f(x), entry by entry or row by row.
-
-    Args:
-        activation: f: a name or an Activation.
-    """
-
-    def __init__(self, activation: Named, **options: Any) -> None:
-        super().__init__(**options)
-        self.activation = activations.get(activation)
-
-
-@register()
-class ReLU(Applied):
+class ReLU(Activation):
     """y = max(x, 0); below `threshold` negative_slope (x - threshold), never above `max_value`."""
 
     def __init__(self, max_value: float | None = None, negative_slope: float = 0.0,
@@ -75,7 +71,7 @@ class ReLU(Applied):
         for label, value in given.items():
             if value is not None or label != "max_value":
                 check_number(f"ReLU: {label}", value, 0, kind="")
-        super().__init__(**options)
+        Layer.__init__(self, **options)
         self.store(given)
 
     @Follows("max_value", "negative_slope", "threshold")
@@ -86,14 +82,14 @@ class ReLU(Applied):
 
 
 @register()
-class LeakyReLU(Applied):
+class LeakyReLU(Activation):
     """y = x where x > 0, else negative_slope x (Maas et al. 2013); `alpha` is the older name."""
 
     config_keys: tuple[str, ...] = ("negative_slope",)
 
     def __init__(self, negative_slope: float = 0.3, alpha: float | None = None,
                  **options: Any) -> None:  # fmt: skip
-        super().__init__(**options)
+        Layer.__init__(self, **options)
         slope = negative_slope if alpha is None else alpha
         self.negative_slope: float = check_number("LeakyReLU: negative_slope", slope, 0, kind="")
 
@@ -103,11 +99,11 @@ class LeakyReLU(Applied):
 
 
 @register()
-class ELU(Applied):
+class ELU(Activation):
     """y = x where x > 0, else alpha (e^x - 1) (Clevert et al. 2016)."""
 
     def __init__(self, alpha: float = 1.0, **options: Any) -> None:
-        super().__init__(**options)
+        Layer.__init__(self, **options)
         self.alpha = alpha
 
     @Follows("alpha")
@@ -116,13 +112,13 @@ class ELU(Applied):
 
 
 @register()
-class Softmax(Applied):
+class Softmax(Activation):
     """y = e^x / sum e^x along `axis`, an int, or a list of ints: over all these axes together."""
 
     saved: Any
 
     def __init__(self, axis: int | Sequence[int] = -1, **options: Any) -> None:
-        super().__init__(**options)
+        Layer.__init__(self, **options)
         self.axis: Any = list(axis) if isinstance(axis, (list, tuple)) else axis
 
     @Follows("axis")
