@@ -17,6 +17,7 @@ Most are written as a loop over arrays whose annotations say how each is found (
 The others get what their parameters name (`GIVEN`), and find their operands with it.
 """
 
+import functools
 import inspect
 import sys
 
@@ -39,12 +40,23 @@ INSTRUCTIONS = {}  # name -> Compiled
 
 
 class Compiled:
-    """An instruction, compiled lazily, once per dtype; the machine calls `address(dtype)`."""
+    """An instruction, compiled lazily, once per dtype; the machine calls `address(dtype)`.
 
-    def __init__(self, function, operands, **options):
-        self.dispatcher = kept_on_disk(function, no_cpython_wrapper=True, **options)
-        self.addresses = {}
-        self.operands = operands  # annotations of the arrays, in order; of a raw one ()
+    Args:
+        function: what it does, see `instruction`.
+
+    Attributes:
+        operands: annotations of the arrays, in order; of a raw one ().
+    """
+
+    def __init__(self, function):
+        self.function, self.addresses = function, {}
+        self.operands = tuple(a for a in function.__annotations__.values() if "{i}" in a)
+
+    @functools.cached_property
+    def dispatcher(self):
+        options = {"fastmath": LOOPS} if self.function.__annotations__ else {}
+        return kept_on_disk(_around(self.function), no_cpython_wrapper=True, **options)
 
     def address(self, dtype):
         prepare([self], dtype)
@@ -94,9 +106,7 @@ def _say(text):
 
 def instruction(function):
     """Register the function of the machine's signature that calls `function`."""
-    operands = tuple(a for a in function.__annotations__.values() if "{i}" in a)
-    options = {"fastmath": LOOPS} if function.__annotations__ else {}
-    INSTRUCTIONS[function.__name__] = Compiled(_around(function), operands, **options)
+    INSTRUCTIONS[function.__name__] = Compiled(function)
     return function
 
 
