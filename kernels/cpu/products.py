@@ -5,7 +5,7 @@ import numpy as np
 from .machine import loop, operands
 from .machine.call import kernel
 from .machine.loop import HEAD, LIST, ROOM, SAMPLES, SLACK, SMALL, THREAD, THREADS, TURNED, VALUES
-from .machine.native import gemm, matrix, size_of, vector
+from .machine.native import AS_STORED, TRANSPOSED, gemm, matrix, size_of, vector
 from .machine.operands import at, cast, flat, instruction, is_first, jit, loop_jit, rows_of, whole
 from .zeros import sparse
 
@@ -68,8 +68,9 @@ def product(x, n, depth, x_stride, W, columns, y, y_stride, mine, like):
     if mine[SMALL] and n <= TURNED and depth * columns * 2 <= SMALL_PRODUCT:
         rows = max(SMALL_PRODUCT // (depth * columns), 1)
     for i in range(0, n, rows):
-        gemm(x + i * x_stride * item, min(rows, n - i), depth, x_stride, 0, W, columns, 0, columns,
-             0.0, y + i * y_stride * item, y_stride, mine[ROOM], like)  # fmt: skip
+        gemm(x + i * x_stride * item, min(rows, n - i), depth, x_stride, AS_STORED, W, columns,
+             AS_STORED, columns, 0.0, y + i * y_stride * item, y_stride, mine[ROOM],
+             like)  # fmt: skip
 
 
 @jit
@@ -80,11 +81,13 @@ def product_transposed(dy, n, depth, W, columns, dx, dx_stride, mine, like):
     but for very few, where OpenBLAS can do without.
     """
     if n > TURNED or (mine[SMALL] and n * columns <= SMALL_TRANSPOSED):
-        gemm(dy, n, depth, depth, 0, W, depth, 1, columns, 0.0, dx, dx_stride, mine[ROOM], like)
+        gemm(dy, n, depth, depth, AS_STORED, W, depth, TRANSPOSED, columns, 0.0, dx, dx_stride,
+             mine[ROOM], like)  # fmt: skip
         return
     dy_t, dx_t = mine[loop.TURNED_DY], mine[loop.TURNED_DX]
     transpose(matrix(dy, n, depth, like), matrix(dy_t, depth, n, like))
-    gemm(W, columns, depth, depth, 0, dy_t, n, 0, n, 0.0, dx_t, n, mine[ROOM], like)
+    gemm(W, columns, depth, depth, AS_STORED, dy_t, n, AS_STORED, n, 0.0, dx_t, n, mine[ROOM],
+         like)  # fmt: skip
     transpose(matrix(dx_t, columns, n, like), matrix(dx, n, dx_stride, like)[:, :columns])
 
 
@@ -176,7 +179,7 @@ def linear_dW(word, mine, n, D, H, item, low, high, step, like):
     if mine[SMALL] and n <= TURNED and n * H * 8 <= SMALL_PRODUCT:
         block = max(SMALL_PRODUCT // (n * H), 1)
     for i in range(low, high, block):
-        gemm(x + i * item, min(block, high - i), n, D, 1, dy, H, 0,
+        gemm(x + i * item, min(block, high - i), n, D, TRANSPOSED, dy, H, AS_STORED,
              H, 0.0, dW + i * H * item, H, mine[ROOM], like)  # fmt: skip
 
 
@@ -201,7 +204,7 @@ AT_ONCE = 2048  # entries of all threads' gradients that are added up while they
 @instruction
 def linear_dW_own(word, mine, n, D, H, first, step, like):
     """dW = or += x^T dy for these rows."""
-    gemm(at(word, 0, first, step), D, n, D, 1, at(word, 1, first, step), H, 0, H,
+    gemm(at(word, 0, first, step), D, n, D, TRANSPOSED, at(word, 1, first, step), H, AS_STORED, H,
          0.0 if is_first(first, mine) else 1.0,
          operands.own_gradient(word, 2, mine), H, mine[ROOM], like)  # fmt: skip
 

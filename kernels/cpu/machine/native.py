@@ -318,12 +318,37 @@ def _array_at(like, ndim):
     return array(*[types.int64] * (1 + ndim), like), generate
 
 
+def operand_address(head):
+    """Return the compiled function `at`, for words in which operands begin at number `head`."""
+
+    @intrinsic
+    def at(typing_context, word, i, row, step):
+        """Address of operand i for sample `row` of step number `step` of a run."""
+
+        def generate(context, builder, signature, args):
+            words = make_array(signature.args[0])(context, builder, args[0]).data
+            place = builder.add(builder.mul(args[1], ir.Constant(I64, 3)), ir.Constant(I64, head))
+            base, by_row, by_step = (
+                builder.load(builder.gep(words, [builder.add(place, ir.Constant(I64, k))]))
+                for k in range(3)
+            )
+            moved = builder.add(builder.mul(args[2], by_row), builder.mul(args[3], by_step))
+            return builder.add(base, moved)
+
+        return types.int64(word, *[types.int64] * 3), generate
+
+    return at
+
+
 @intrinsic
 def size_of(typing_context, like):
     """Bytes of a number of like's type."""
     size = types.unliteral(like).bitwidth // 8
     return types.int64(like), lambda context, builder, *_: ir.Constant(I64, size)
 
+
+# What gemm is told of an operand: numbers of NumPy's, as it would be compiled anew for a literal.
+AS_STORED, TRANSPOSED = np.int64(0), np.int64(1)
 
 # Where Fortran finds its arguments: "N", "T", then room for what changes from call to call.
 _LETTERS = np.int64(ord("N") | ord("T") << 8)

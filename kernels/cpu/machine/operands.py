@@ -26,7 +26,7 @@ from numba import config, njit, types
 
 from . import loop
 from .loop import HEAD, LINE, NUMBERS, SAMPLES, SCRATCH, THREAD, THREADS, WORDS, kept_on_disk
-from .native import inner, matrix, size_of, vector
+from .native import inner, matrix, operand_address, size_of, vector
 from .plain import address_of_function
 
 jit = inner(error_model="numpy")
@@ -113,21 +113,7 @@ def instruction(function):
 # ------------------------------------------------------------------------- finding the operands
 
 
-@inlined
-def word_of(words):
-    return vector(words, WORDS, np.int64(0))
-
-
-@inlined
-def number_of(numbers):
-    return vector(numbers, NUMBERS, 0.0)
-
-
-@inlined
-def at(word, i, row, step):
-    """Address of operand i for sample `row` of step number `step` of a run."""
-    place = HEAD + 3 * i
-    return word[place] + row * word[place + 1] + step * word[place + 2]
+at = operand_address(HEAD)
 
 
 @inlined
@@ -147,11 +133,6 @@ def whole(word, i, n, like):
     """Operand i, which belongs to no sample: n numbers, or none where it is not there."""
     address = word[HEAD + 3 * i]
     return vector(address, n if address else 0, like)
-
-
-@inlined
-def scratch_of(scratch):
-    return vector(scratch, SCRATCH, np.int64(0))
 
 
 @inlined
@@ -197,30 +178,6 @@ def is_first(first, mine):
 
 
 @inlined
-def labels_of(word, i, first, last, step):
-    """Operand i, an int64 per row."""
-    return vector(at(word, i, first, step), (last - first) * word[2], np.int64(0))
-
-
-@inlined
-def row_numbers(word, i, first, last, step, like):
-    """Operand i, one number per row."""
-    return vector(at(word, i, first, step), (last - first) * word[2], like)
-
-
-@inlined
-def rows_wide(word, i, D, first, last, step, like):
-    """Operand i for samples first..last as (rows, D), where D differs from d0."""
-    return matrix(at(word, i, first, step), (last - first) * word[2], D, like)
-
-
-@inlined
-def rows_if_there(word, i, first, last, step, like):
-    """Operand i as (rows, D), or (rows, 0) where it is not wanted."""
-    return rows_wide(word, i, word[3] if word[HEAD + 3 * i] else 0, first, last, step, like)
-
-
-@inlined
 def index_of(word, i, n):
     return vector(word[HEAD + 3 * i], n, np.int64(0))
 
@@ -235,12 +192,6 @@ def key_of(word, i):
 def step_number(given, mine):
     """The number of a step: the one given, or where that is -1 the running one's."""
     return given if given >= 0 else mine[loop.STEP_NUMBER]
-
-
-@inlined
-def step_loss(mine):
-    """This thread's part of the running step's loss."""
-    return vector(mine[loop.LOSS], 1, 0.0)
 
 
 @loop_jit
@@ -263,14 +214,15 @@ def total_of(x):
 # The text that finds an operand: number {i} of the arrays, {k} of the numbers.
 
 # arrays with rows, this chunk's:
-Rows = "rows_of(word, {i}, first, last, step, like)"  # (rows, d0)
-Flat = "flat_rows(word, {i}, first, last, step, like)"  # the same as one vector
-Wide = "rows_wide(word, {i}, word[4], first, last, step, like)"  # (rows, d1)
-Wanted = "rows_if_there(word, {i}, first, last, step, like)"  # (rows, d0), or (rows, 0)
-PerRow = "row_numbers(word, {i}, first, last, step, like)"  # (rows,)
-Labels = "labels_of(word, {i}, first, last, step)"  # (rows,) of int64
+Rows = "matrix(at(word, {i}, first, step), (last - first) * word[2], word[3], like)"  # (rows, d0)
+Flat = "vector(at(word, {i}, first, step), (last - first) * word[2] * word[3], like)"
+Wide = "matrix(at(word, {i}, first, step), (last - first) * word[2], word[4], like)"  # (rows, d1)
+Wanted = ("matrix(at(word, {i}, first, step), (last - first) * word[2], "
+          "word[3] if word[HEAD + 3 * {i}] else 0, like)")  # (rows, d0), or (rows, 0)  # fmt: skip
+PerRow = "vector(at(word, {i}, first, step), (last - first) * word[2], like)"  # (rows,)
+Labels = "vector(at(word, {i}, first, step), (last - first) * word[2], np.int64(0))"  # (rows,)
 # arrays with rows, all of them, and this thread's columns:
-Columns = "rows_of(word, {i}, 0, last, step, like)[:, low:high]"
+Columns = "matrix(at(word, {i}, 0, step), last * word[2], word[3], like)[:, low:high]"
 # this thread's part of d0 numbers, or none:
 Share = "whole(word, {i}, word[3], like)[low:high]"
 # arrays that belong to no row, whole (d0 or d1 numbers, or none where None was given):
@@ -281,7 +233,7 @@ Key = "key_of(word, {i})"  # two uint64
 # a part of a flat vector, or none:
 Span = "flat(word, {i}, low, high, like)"
 Number = "number[{k}]"
-StepLoss = "step_loss(mine)"  # (1,) of float64
+StepLoss = "vector(mine[loop.LOSS], 1, 0.0)"  # (1,) of float64
 Flag, Flag1, D1 = "word[6]", "word[7]", "word[4]"
 StepNumber = "step_number(word[6], mine)"
 FirstRow = "word[7] + first * word[2]"  # of this chunk in all batches; k1: that of the batch
@@ -304,8 +256,12 @@ def _around(function):
     call = f"called({', '.join(arguments)})"
     text = [
         f"def {function.__name__}(words, numbers, first, last, step, scratch, like):",
-        "    word, number, mine = word_of(words), number_of(numbers), scratch_of(scratch)",
+        f"    word = vector(words, {WORDS}, np.int64(0))",
     ]
+    if "number" in call:
+        text.append(f"    number = vector(numbers, {NUMBERS}, 0.0)")
+    if "mine" in call or "low" in call:
+        text.append(f"    mine = vector(scratch, {SCRATCH}, np.int64(0))")
     if "low:high" in call or "low" in names:
         text.append("    low, high = share(word[3], mine)")
     elif "low, high" in call:

@@ -12,8 +12,8 @@ import numpy as np
 
 __all__ = [
     "atomic_add", "atomic_load", "barrier", "call_back", "call_op", "fetch", "float_mode", "gemm",
-    "matrix", "multiply_high", "not_zero", "not_zero_plain", "set_float_mode", "size_of",
-    "sum_rows_times", "vector",
+    "matrix", "multiply_high", "not_zero", "not_zero_plain", "operand_address", "set_float_mode",
+    "size_of", "sum_rows_times", "vector",
 ]  # fmt: skip
 
 _lock = threading.Lock()
@@ -63,6 +63,14 @@ def _array(address, shape, strides, like):
     last = sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
     memory = (ctypes.c_char * ((int(last) + 1) * dtype.itemsize)).from_address(int(address))
     return np.ndarray(shape, dtype, memory, strides=[int(s) * dtype.itemsize for s in strides])
+
+
+def operand_address(head):
+    def at(word, i, row, step):
+        base, by_row, by_step = word[head + 3 * i : head + 3 * i + 3]
+        return base + row * by_row + step * by_step
+
+    return at
 
 
 def size_of(like):
