@@ -124,3 +124,26 @@ def from_zero(config):
     if "output_layers" in config:
         config = {**config, "output_layers": changed(config["output_layers"])}
     return config
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
+def test_of_many_models_within_one_none_is_left_out(suffix, tmp_path):
+    """What `layers` returns is a new list, whose place in memory another one takes after it."""
+
+    def made():
+        stacks = [
+            tinynet.Sequential([tinynet.layers.Dense(2), tinynet.layers.PReLU()]) for _ in range(40)
+        ]
+        return tinynet.Sequential([tinynet.layers.Input((2,)), *stacks])
+
+    model, path = made(), tmp_path / f"m{suffix}"
+    save = model.save if suffix == ".keras" else model.save_weights
+    save(path)
+    if suffix == ".keras":
+        again = tinynet.models.load_model(path)
+    else:
+        again = made()
+        again.load_weights(path)
+    assert len(again.weights) == 120
+    for a, b in zip(again.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())

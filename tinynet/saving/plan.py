@@ -88,18 +88,17 @@ def walk(layer, prefix="", seen=None):
         yield from _walk_value(value, prefix + name, seen)
 
 
-def _walk_value(value, path, seen):
+def _walk_value(value, path, seen, within=()):
     if is_container(value):
-        if id(value) in seen:  # it holds itself, or is held twice
+        if any(value is outer for outer in within):  # it holds itself
             return
-        seen.add(id(value))
         counts = {}
         for one in entries(value):
             if is_container(one) or is_layer(one):
                 name = "container" if is_container(one) else snake_case(type(one).__name__)
                 count = counts[name] = counts.get(name, -1) + 1
                 number = f"_{count}" if count else ""
-                yield from _walk_value(one, f"{path}/{name}{number}", seen)
+                yield from _walk_value(one, f"{path}/{name}{number}", seen, (*within, value))
     elif is_layer(value) and value not in seen:
         seen.add(value)
         yield path, value
