@@ -2,24 +2,11 @@
 
 import numpy as np
 import pytest
-from browsing import LOCALES, WIDTHS, faults, visits, with_axe
-
-import tinynet
+from browsing import LOCALES, WIDTHS, faults, with_axe
 
 DEEP = "#data=spirals&rate=0.1&hidden=5:tanh:0,4:relu:0"
 PICTURES = """[...document.querySelectorAll("canvas")].map(c => c.toDataURL())
     .concat(["layer-table", "unit-table", "numbers"].map(id => $(id).innerHTML))"""
-
-
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory):
-    return tinynet.playground(tmp_path_factory.mktemp("page") / "playground.html").as_uri()
-
-
-@pytest.fixture
-def visit(browser, uri):
-    with visits(browser, uri) as visit:
-        yield visit
 
 
 @pytest.mark.parametrize(

@@ -4,21 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from browsing import LOCALES, WIDTHS, visits
+from browsing import LOCALES, WIDTHS
 
-import tinynet
 from tinynet.playground.page import page as html
-
-
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory):
-    return tinynet.playground(tmp_path_factory.mktemp("page") / "playground.html").as_uri()
-
-
-@pytest.fixture
-def visit(browser, uri):
-    with visits(browser, uri) as visit:
-        yield visit
 
 
 def number_of_steps(page):
