@@ -5,6 +5,8 @@ import pytest
 
 import tinynet as keras
 from tinynet import activations, layers, metrics
+from tinynet.microscope import page
+from tinynet.microscope.whatif import what_if
 
 ROW = np.random.default_rng(3).normal(size=(6, 4)).round(2)
 ROWS = np.random.default_rng(4).normal(size=(6, 2, 3)).round(2)
@@ -139,3 +141,22 @@ def test_a_changed_least_rate_is_that_of_the_next_result():
     metric.recall = 0.5
     assert metric.result() == 1.0  # 0.9 alone
     assert metric.get_config()["recall"] == 0.5
+
+
+def test_the_microscope_tries_another_activation_and_puts_it_back():
+    """The case of its "what if": sigmoid for relu, whether a Dense or a layer has it."""
+
+    def losses(hidden):
+        keras.utils.set_random_seed(2)
+        model = keras.Sequential([layers.Input((4,)), *hidden, layers.Dense(2, "softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        y = model.predict(ROW, verbose=0)
+        batch, found, _ = page._steps(model, ROW, np.arange(6) % 2, None)
+        cases = what_if(model, batch, found)["activation"]
+        np.testing.assert_array_equal(model.predict(ROW, verbose=0), y)
+        return [case["loss"] for case in cases]
+
+    by_dense = losses([layers.Dense(3, "relu", kernel_initializer="ones")])
+    by_layer = losses([layers.Dense(3, kernel_initializer="ones"), layers.ReLU()])
+    assert by_layer == pytest.approx(by_dense)
+    assert len(set(by_dense)) == 2

@@ -44,6 +44,10 @@ class Follows:
             known = vars(owner)[self.kept] = given, self.rule(owner)
         return known[1]
 
+    def pretend(self, owner: Any, value: Any) -> None:
+        """Have it be `value` until an option changes: for a look at what would be."""
+        vars(owner)[self.kept] = [getattr(owner, option) for option in self.options], value
+
     def __set__(self, owner: Any, value: Any) -> None:
         raise AttributeError(f"{_words(owner)}: {self.name} follows from "
                              f"{' and '.join(self.options)}; set that instead, or make a new "

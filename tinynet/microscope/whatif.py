@@ -6,6 +6,7 @@ Each is a real step of the same model, changed for the moment and put back.
 import numpy as np
 
 from .. import activations, initializers
+from ..configs.attributes import Follows
 from ..inspecting.listen import replaced
 from ..inspecting.untouched import untouched
 from ..layers import Activation, Dense
@@ -66,7 +67,11 @@ def _activation(model, batch, found):
     chosen = [c.layer for c in hidden if "relu" not in names or activation_of(c).name == "relu"]
     with untouched(model):
         for layer in chosen:
-            layer.activation = other
+            rule = getattr(type(layer), "activation", None)
+            if isinstance(rule, Follows):
+                rule.pretend(layer, other)
+            else:
+                layer.activation = other
         case = _case(other.name, run(model, batch, update=False))
     was = "relu" if "relu" in names else ", ".join(names)
     return [_case(was, found), case]
