@@ -67,6 +67,9 @@ def test_checks(estimator, check, monkeypatch):
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
             process.submit(check, estimator).result()
         return
+    if check.func.__name__.endswith("_invariance"):
+        # Its 1e-7 is meant for float64; in float32 one row's sums may round otherwise than many's.
+        monkeypatch.setattr("tinynet.config._floatx", "float64")
     check(estimator)
 
 
