@@ -17,8 +17,7 @@ pytestmark = pytest.mark.filterwarnings(  # Keras's own
     "ignore:__array__ implementation", "ignore:Explicitly requested dtype int64"
 )
 TESTS = pathlib.Path(__file__).parents[1]
-HERE = "core/test_where_it_differs"
-MORE = "core/test_where_more_differs"
+HERE, MORE = "core/test_where_it_differs", "core/test_where_more_differs"
 SECTION = "## Where it differs from Keras"
 
 # How an entry of README begins -> the tests of what it says, in that order; those of parity/ run
@@ -155,7 +154,11 @@ TESTED = {
     'On "cpu" and "gpu" products with zeros': [
         "engine/test_silence::test_find_nan_sees_weights_whose_input_is_zero",
     ],
-    "Options that can't be meant": [f"{MORE}::test_options_that_can_not_be_meant"],
+    "Options that can't be meant": [
+        f"{MORE}::test_options_that_can_not_be_meant",
+        "configs/test_one_truth::test_what_follows_from_options_is_not_set_beside_them",
+        "configs/test_one_truth::test_what_a_metrics_sums_are_made_by_stays",
+    ],
     "The last line of a `Progbar`": [
         f"{MORE}::test_the_last_line_of_a_progbar",
         "core/test_keras_names::test_progbar_of_lists",
