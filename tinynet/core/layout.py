@@ -15,6 +15,7 @@ class Layout:
         regularized: the trainable parameters with a regularizer.
         constrained: the parameters with a constraint.
         penalized: the leaves with an activity regularizer.
+        dtype: of the first leaf with weights, or of the first one; None where there is none.
         versions: of everything that the walk saw, see `versions`.
         watched: lists, tuples and dicts of the user's own layers, and what was in them.
     """
@@ -30,6 +31,8 @@ class Layout:
         self.constrained = [p for p in self.parameters if p.constraint is not None]
         self.penalized = [leaf for leaf in self.leaves
                           if getattr(leaf, "activity_regularizer", None) is not None]  # fmt: skip
+        with_weights = [leaf for leaf in self.leaves if leaf.own_parameters] or self.leaves
+        self.dtype = with_weights[0].dtype if with_weights else None
         seen = [*self.parts, *self.parameters]
         seen += [one for p in self.parameters for one in (p.regularizer, p.constraint)]
         seen += [leaf.activity_regularizer for leaf in self.penalized]

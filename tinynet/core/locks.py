@@ -6,7 +6,6 @@ a layer) have one lock. Models that share nothing run side by side.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import threading
@@ -97,17 +96,24 @@ def lock_of(part):
 
 def _take(parts):
     """Take the locks of all parts, in an order that is the same for all threads."""
+    if len(parts) == 1:
+        return [lock_of(parts[0]).take()]
     return [lock.take() for lock in sorted({lock_of(part).root() for part in parts}, key=id)]
 
 
-@contextlib.contextmanager
-def locked(*parts):
+class locked:  # a generator would take three times as long
     """Within the block no other thread computes with these parts."""
-    taken = _take(parts)
-    try:
-        yield
-    finally:
-        for lock in taken:
+
+    __slots__ = ("parts", "taken")
+
+    def __init__(self, *parts):
+        self.parts = parts
+
+    def __enter__(self):
+        self.taken = _take(self.parts)
+
+    def __exit__(self, *exception):
+        for lock in self.taken:
             lock.give()
 
 

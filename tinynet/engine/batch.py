@@ -33,8 +33,9 @@ class BatchLoading:
         that is done. See `data.Dataset` for the arguments.
         """
         self.build_open(x, where)
+        outputs = None if y is None else self.outputs_and_losses()
         data, loss = Dataset(x, y, sample_weight, class_weight, self.names_of_inputs, where,
-                             self.dtype, self.outputs_and_losses()), self.loss  # fmt: skip
+                             self.dtype, outputs), self.loss  # fmt: skip
         rows = self.build_for(data.x, f"{where}x")
         output_shape = self.output_shape_for(rows)
         if y is not None:

@@ -163,7 +163,8 @@ class Replay(Eager):
         """Targets and row weights of one output, end to end."""
         rows = shape[0]
         if weight is None and loss.valid(y) is None:
-            w = np.tile(loss.as_rows(y[:rows], shape, self.model.dtype, None)[1], steps)
+            w = loss.as_rows(y[:rows], shape, self.model.dtype, None)[1]
+            w = w if steps == 1 else np.tile(w, steps)
             y = y.reshape(-1) if loss.integer_targets else y.reshape(-1, shape[-1])
         else:
             parts = [slice(i, i + rows) for i in range(0, len(y), rows)]

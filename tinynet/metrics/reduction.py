@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 def _weighted(values, weights, reduce):
     """Return values and weights of one shape; axes that the weights lack are reduced."""
-    values, weights = same_rank(values, np.asarray(weights, np.float64))
+    weights = np.asarray(weights, np.float64)
+    if values.shape == weights.shape:
+        return values, weights
+    values, weights = same_rank(values, weights)
     if values.ndim > weights.ndim:
         values = reduce(values, axis=tuple(range(weights.ndim, values.ndim)), dtype=np.float64)
     return values, spread(weights, values.shape)
@@ -33,6 +36,8 @@ def _weighted(values, weights, reduce):
 
 def _per_row(values):
     """Return the sum of each row in float64, (N,)."""
+    if values.ndim == 1:
+        return values.astype(np.float64, copy=False)
     axes = tuple(range(1, values.ndim))
     return np.atleast_1d(values.sum(axis=axes, dtype=np.float64))
 

@@ -311,7 +311,7 @@ class Model(Trainer, Layer):
             ValueError: the layers no longer fit together, because one of them was changed.
         """
         layout, flat, ops = self.layout, self.flat, self.step_context.ops
-        if flat is not None and flat.ops is ops and flat.checked is latest_version():
+        if flat is not None and flat.checked is latest_version() and flat.ops is ops:
             return
         for part in layout.parts:
             if part.recorded and part.refresh():
@@ -342,9 +342,7 @@ class Model(Trainer, Layer):
     @property
     def dtype(self) -> str:
         """The dtype of all layers."""
-        leaves = self.layout.leaves
-        with_weights = [leaf for leaf in leaves if leaf.own_parameters] or leaves
-        return with_weights[0].dtype if leaves else float_dtype()
+        return self.layout.dtype or float_dtype()
 
     def get_compile_config(self) -> dict[str, Any]:
         """What `compile` was told, as plain values for `compile_from_config`; {} if it was not."""
