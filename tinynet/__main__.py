@@ -25,6 +25,7 @@ import sys
 import time
 import traceback
 
+from . import __version__
 from .commands import Mistake, integer, output_file
 
 
@@ -193,6 +194,7 @@ def main(arguments=None):
         prog=program(), description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"tinynet {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("warmup", help="compile the CPU kernels")
     commands.add_parser("doctor", help="what this machine has for each device")
