@@ -190,7 +190,7 @@ def two_threads(monkeypatch):
     from tinynet.kernels.cpu.machine import program, threads
 
     monkeypatch.setenv("TINYNET_NUM_THREADS", "2")
-    monkeypatch.setattr(program, "SMALL_STEP", 0)
+    monkeypatch.setattr(program, "WORK_PER_THREAD", 1)
     monkeypatch.setattr(threads, "BLAS_THREADS_FROM", 0)
 
 

@@ -15,8 +15,8 @@ from ..recording import Unsupported
 from .formulas import applied, of_reference, scalar
 from .machine import operands
 from .machine.call import Instruction, kernel, plain
-from .machine.loop import COUNTER, FLAT, HEAD, PARTIAL, THREAD, THREADS
-from .machine.native import barrier, vector
+from .machine.loop import ALONE, APART, FLAT, HEAD, PARTIAL, THREAD, THREADS
+from .machine.native import vector
 from .machine.operands import Number, Span, flat, instruction, jit, loop_jit, pieces, share, whole
 
 COLUMNS_AT_ONCE = 256  # of a matrix whose columns' norms are limited: their sums stay in cache
@@ -60,15 +60,10 @@ def penalty_grad(dw: Span, w: Span, l1: Number, l2: Number, loss: operands.StepL
 
 
 @jit
-def of_all(value, mine):
-    """The sum of all threads' values."""
-    threads = mine[THREADS]
-    partial = vector(mine[PARTIAL], threads, 0.0)
-    partial[mine[THREAD]] = value
-    barrier(mine[COUNTER], threads)
-    result = operands.total_of(partial)
-    barrier(mine[COUNTER], threads)  # from here on `partial` may be written again
-    return result
+def partial_sums(which, mine):
+    """Each share's sum of its part of a vector: the first (which = 0), or a second one."""
+    count = mine[THREADS]
+    return vector(mine[PARTIAL] + which * count * 8, count, 0.0)
 
 
 @loop_jit
@@ -87,11 +82,17 @@ def scale(factor, x):
 
 
 @instruction
-def clip_norm(word, number, mine, like):
-    squares = 0.0
+def squares(word, mine, like):
+    """The share's part of the squared norm of operand 0."""
+    result = 0.0
     for low, high in pieces(word, mine):
-        squares += sum_of_squares(flat(word, 0, low, high, like))
-    norm = np.sqrt(of_all(squares, mine))
+        result += sum_of_squares(flat(word, 0, low, high, like))
+    partial_sums(0, mine)[mine[THREAD]] = result
+
+
+@instruction
+def clip_norm(word, number, mine, like):
+    norm = np.sqrt(operands.total_of(partial_sums(0, mine)))
     if norm > number[0]:
         for low, high in pieces(word, mine):
             scale(number[0] / norm, flat(word, 0, low, high, like))
@@ -99,13 +100,14 @@ def clip_norm(word, number, mine, like):
 
 @kernel
 def clip_by_norm(c, *, g):
+    yield _on_vectors("squares", (g,))
     yield _on_vectors("clip_norm", (g,), (c,))
 
 
-def _on_vectors(op, arrays, numbers, flags=()):
+def _on_vectors(op, arrays, numbers=(), flags=(), stage=APART):
     plain(*arrays)
     arrays = tuple(None if a is None else a.reshape(-1) for a in arrays)
-    return Instruction(op, FLAT, arrays, (), arrays[0].size, (), flags, numbers)
+    return Instruction(op, FLAT, arrays, (), arrays[0].size, (), flags, numbers, stage=stage)
 
 
 # ------------------------------------------------------------------------------------------- lamb
@@ -140,7 +142,8 @@ def lamb_update(m, v, lr, m_scale, v_scale, epsilon, w):
 
 
 @instruction
-def lamb_step(word, number, mine, like):
+def lamb_sums(word, number, mine, like):
+    """The moments, and the share's parts of the squared norms of the weights and of the step."""
     size = step_size = 0.0
     for low, high in pieces(word, mine):
         g, w = flat(word, 0, low, high, like), flat(word, 1, low, high, like)
@@ -148,7 +151,14 @@ def lamb_step(word, number, mine, like):
         lamb_moments(g, number[1], number[2], m, v)
         size += sum_of_squares(w)
         step_size += lamb_squares(m, v, number[3], number[4], number[5])
-    size, step_size = np.sqrt(of_all(size, mine)), np.sqrt(of_all(step_size, mine))
+    partial_sums(0, mine)[mine[THREAD]] = size
+    partial_sums(1, mine)[mine[THREAD]] = step_size
+
+
+@instruction
+def lamb_step(word, number, mine, like):
+    size = np.sqrt(operands.total_of(partial_sums(0, mine)))
+    step_size = np.sqrt(operands.total_of(partial_sums(1, mine)))
     lr = number[0] * size / step_size if size > 0 and step_size > 0 else number[0]
     for low, high in pieces(word, mine):
         m, v = flat(word, 2, low, high, like), flat(word, 3, low, high, like)
@@ -158,6 +168,7 @@ def lamb_step(word, number, mine, like):
 @kernel
 def lamb(g, lr, beta_1, beta_2, m_scale, v_scale, epsilon, *, w, m, v):
     numbers = (lr, beta_1, beta_2, m_scale, v_scale, epsilon)
+    yield _on_vectors("lamb_sums", (g, w, m, v), numbers)
     yield _on_vectors("lamb_step", (g, w, m, v), numbers)
 
 
@@ -206,23 +217,21 @@ def adafactor_update(g, rate, epsilon_2, threshold, w, v):
 
 
 @instruction
-def adafactor_step(word, number, mine, like):
-    """One thread does it all: rows and columns of v would cross the threads' spans. k0, k1: R, C"""
-    barrier(mine[COUNTER], mine[THREADS])
+def adafactor_step(word, number, like):
+    """One share does it all: rows and columns of v would cross the shares' spans. k0, k1: R, C"""
     R, C, n = word[6], word[7], word[4]
-    if mine[THREAD] == 0 and n:
+    if n:
         g, w, v = whole(word, 0, n, like), whole(word, 1, n, like), whole(word, 2, n, like)
         r, c = whole(word, 3, n // C, like), whole(word, 4, n // max(R, 1), like)
         adafactor_moments(g, number[1], number[2], R, C, r, c, v)
         adafactor_update(g, number[0], number[3], number[4], w, v)
-    barrier(mine[COUNTER], mine[THREADS])
 
 
 @kernel
 def adafactor(g, rate, beta_2, epsilon_1, epsilon_2, threshold, *, w, r, c, v):
     R, C = (0, w.size) if r is None else w.shape[-2:]
     numbers = (rate, beta_2, epsilon_1, epsilon_2, threshold)
-    yield _on_vectors("adafactor_step", (g, w, v, r, c), numbers, (R, C))
+    yield _on_vectors("adafactor_step", (g, w, v, r, c), numbers, (R, C), ALONE)
 
 
 # --------------------------------------------------------------------------------- norms of lines
@@ -250,8 +259,7 @@ def limit_columns(low, high, rate, epsilon, R, B, first, last, w, norms):
 
 @instruction
 def limit_norms(word, number, mine, like):
-    """w is (A, R, B), the norms are along R; k0 is R, k1 is B."""
-    barrier(mine[COUNTER], mine[THREADS])  # a norm may be of weights that several threads updated
+    """w is (A, R, B), the norms are along R; k0 is R, k1 is B. Not by the shares' spans."""
     R, B = word[6], word[7]
     A = word[4] // max(R * B, 1)
     w = vector(word[HEAD], word[4], like)

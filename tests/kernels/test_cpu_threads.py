@@ -1,4 +1,4 @@
-"""The CPU's threads: the barrier, their number, and what other processors need."""
+"""The CPU's threads: how they share the work, their number, and what other processors need."""
 
 import os
 import subprocess
@@ -9,32 +9,69 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from llvmlite import ir
-from numba import njit
 
-from tinynet.kernels.cpu.machine import native, threads
-
-
-@njit(nogil=True)
-def walk(counter, cell, thread, count, rounds, seen):
-    """In each round every thread adds 1 to a cell, then reads it: all must have come by."""
-    for i in range(rounds):
-        native.atomic_add(cell, 1)
-        native.barrier(counter, count)
-        seen[thread, i] = native.atomic_load(cell)
-        native.barrier(counter, count)
+import tinynet as keras
+from tinynet.kernels.cpu.exchange import exchange_instruction
+from tinynet.kernels.cpu.machine import loop, native, program, threads
+from tinynet.kernels.cpu.machine.call import Scratch, zeros
+from tinynet.layers import Dense
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
-def test_nobody_passes_before_all_have_come(count):
-    rounds = 300
-    shared, cell = np.zeros(3, np.int64), np.zeros(1, np.int64)
-    seen = np.zeros((count, rounds), np.int64)
-    counter, place = shared.ctypes.data, cell.ctypes.data
-    walk(counter, place, 0, 1, 0, seen)  # compiled once, before the threads
-    threads.run_together(lambda t: walk(counter, place, t, count, rounds, seen), count)
-    np.testing.assert_array_equal(seen, np.tile(count * np.arange(1, rounds + 1), (count, 1)))
-    assert shared[0] == (0 if count == 1 else 2 * rounds * count)
-    assert shared[1] == 0  # nobody sleeps
+def trained(threads_, workers, batch, monkeypatch, begin=lambda worker: None):
+    """The weights after some steps in which threads meet at each layer, for norms, and alone."""
+    monkeypatch.setenv("TINYNET_NUM_THREADS", str(threads_))
+    monkeypatch.setattr(program, "cores", lambda: workers)
+    monkeypatch.setattr(program, "WORK_PER_THREAD", 1)
+
+    def run_together(work, count):
+        def late(worker):
+            if begin(worker) != "never":
+                work(worker)
+
+        threads.run_together(late, count)
+
+    monkeypatch.setattr(program, "run_together", run_together)
+    monkeypatch.setattr(keras.config, "_floatx", "float64")  # rounding would grow step by step
+    random, models = np.random.default_rng(0), []
+    x, y = random.normal(size=(301, 90)), random.integers(0, 4, 301)
+    for optimizer in (keras.optimizers.Lamb(0.01, clipnorm=0.1), keras.optimizers.Adafactor(0.01),
+                      keras.optimizers.Adam(0.01, global_clipnorm=0.1)):  # fmt: skip
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([
+            keras.Input((90,)), Dense(80, "relu", kernel_constraint=keras.constraints.MaxNorm(0.9)),
+            keras.layers.BatchNormalization(), keras.layers.Dropout(0.2), Dense(70, "tanh"),
+            Dense(4, "softmax", kernel_regularizer="l2"),
+        ])  # fmt: skip
+        model.compile(optimizer, "sparse_categorical_crossentropy", device="cpu")
+        losses = model.fit(x, y, batch_size=batch, epochs=2, verbose=0).history["loss"]
+        models += [np.array(losses), *model.get_weights()]
+    return models
+
+
+@pytest.mark.parametrize("batch", [4, 150])
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_shares_make_the_bits_whoever_does_them(count, batch, monkeypatch):
+    expected = trained(count, 1, batch, monkeypatch)
+    for workers in (2, 3):
+        for a, b in zip(expected, trained(count, workers, batch, monkeypatch), strict=True):
+            np.testing.assert_array_equal(a, b)
+    one = trained(1, 1, batch, monkeypatch)
+    np.testing.assert_allclose(np.concatenate([a.ravel() for a in expected]),
+                               np.concatenate([a.ravel() for a in one]), atol=1e-5)  # fmt: skip
+
+
+@pytest.mark.parametrize("late", ["never", 0.002, 0.05])
+def test_a_worker_that_has_no_core_is_not_waited_for(late, monkeypatch):
+    expected, calls = trained(3, 1, 150, monkeypatch), []
+
+    def begin(worker):
+        if worker:
+            calls.append(worker)
+            return late if late == "never" else time.sleep(late)
+
+    for a, b in zip(expected, trained(3, 2, 150, monkeypatch, begin), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert calls
 
 
 @pytest.mark.skipif(threads._current_cpu() is None or threads.cores() < 2, reason="needs two cores")
@@ -50,25 +87,27 @@ def test_a_thread_leaves_the_core_of_another_and_may_go_anywhere_again():
     assert os.sched_getaffinity(0) == allowed
 
 
-def test_a_thread_that_waits_long_sleeps_and_is_woken():
-    """The second thread comes so late that the first has stopped to spin."""
-    shared, cell, seen = np.zeros(3, np.int64), np.zeros(1, np.int64), np.zeros((2, 1), np.int64)
-    counter, place = shared.ctypes.data, cell.ctypes.data
-    walk(counter, place, 0, 1, 0, seen)
-    spent = []
+def test_a_worker_that_waits_long_sleeps_and_is_woken():
+    """The first calls a function that takes its time, twice; the second waits for it."""
+    spent, called = [], []
+    call = exchange_instruction(lambda a: (time.sleep(0.2), called.append(1)), [np.zeros(1)], True)
+    words, numbers = (part[None] for part in call.encode(1))
+    shares, meeting = np.zeros((2, loop.SCRATCH), np.int64), zeros((3 * native.MEETING,), np.int64)
+    parts = [Scratch(shares[t], t, 2, 1, 1, 1, np.float64) for t in range(2)]
 
-    def work(t):
-        if t == 0:
-            time.sleep(0.3)
-            walk(counter, place, 0, 2, 1, seen)
-            return
+    def work(worker):
         before = time.thread_time()
-        walk(counter, place, 1, 2, 1, seen)
+        loop.replay(words, numbers, np.empty_like(numbers), np.zeros((2, 1)), 2, 0, 1, shares,
+                    meeting, worker, 2, np.zeros((2, 2)), 0.0)  # fmt: skip
         spent.append(time.thread_time() - before)
 
+    loop.replay(words, numbers, np.empty_like(numbers), np.zeros((0, 1)), 0, 0, 1, shares, meeting,
+                0, 1, np.zeros((2, 0)), 0.0)  # compiled before it is measured  # fmt: skip
     threads.run_together(work, 2)
-    assert seen.tolist() == [[2], [2]]
-    assert spent[0] < 0.15  # of 0.3 s that it waited
+    assert len(parts) == len(spent) == len(called) == 2
+    assert max(spent) < 0.1  # of 0.4 s
+    assert meeting[0] == 4
+    assert meeting[1] == 0  # nobody sleeps
 
 
 @pytest.mark.parametrize(

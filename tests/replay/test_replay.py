@@ -266,9 +266,9 @@ def test_a_small_step_takes_one_thread(monkeypatch):
     monkeypatch.setattr(threads._Limit, "__enter__", lambda self: limited.append(self))
     monkeypatch.setattr(threads._Limit, "__exit__", lambda *_: None)
     make = maker(small)
-    for batch_size, expected in ((8, 1), (2000, 2)):
+    for batch_size, expected in ((80, 1), (8000, 2)):
         model = make(device="cpu")
-        model.fit(data(2000), labels(2000), batch_size=batch_size, epochs=1, verbose=0)
+        model.fit(data(8000), labels(8000), batch_size=batch_size, epochs=1, verbose=0)
         used = {program.machine.threads for _, program in model.execution.programs.values()}
         assert used == {expected}
         assert bool(limited) == (expected > 1)
@@ -277,7 +277,7 @@ def test_a_small_step_takes_one_thread(monkeypatch):
 
 @pytest.mark.parametrize(
     ("widths", "by_weights_at", "by_rows_at"),  # the faster way, as measured on two threads
-    [((20, 64, 64, 2), 8, 16), ((784, 128, 10), 32, 64), ((784, 300, 200, 100, 10), 128, 256),
+    [((20, 64, 64, 2), 8, 32), ((784, 128, 10), 32, 64), ((784, 300, 200, 100, 10), 128, 256),
      ((784, 512, 512, 10), 128, 512), ((784, 1024, 1024, 1024, 10), 256, 1024),
      ((784, 2048, 2048, 10), 512, 2048)],
 )  # fmt: skip

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore", "default::DeprecationWarning")
 ESTIMATORS = [
     MLPClassifier(max_iter=60, device="reference"), MLPRegressor(max_iter=60, device="reference"),
     SKLearnClassifier(made, fit_kwargs={"epochs": 60}),
-    SKLearnRegressor(made, fit_kwargs={"epochs": 60}), SKLearnTransformer(made),
+    SKLearnRegressor(made, fit_kwargs={"epochs": 1}), SKLearnTransformer(made),
     MLPClassifier(solver="lbfgs", max_iter=100, device="reference"),
     MLPRegressor(solver="lbfgs", max_iter=100, device="reference"),
 ]  # fmt: skip

@@ -141,6 +141,8 @@ def check_recordable(model):
         raise NotRecordable("compile(run_eagerly=True)")
 
 
+ALL_LOOKED_AT = 200  # rows of a data set of which each is looked at for zeros; of more, so many
+
 # arrays that another array takes the place of in every replay, row by row or step by step
 Inputs = collections.namedtuple("Inputs", "x y w outputs")
 
@@ -310,8 +312,8 @@ class Program:
         model, ops, steps = self.model, self.context.device, len(index) // self.rows
         whole = x
         x, index = self._within_reach(x, index)
-        if x is not whole:  # how to multiply is decided by the whole, not by these rows
-            self._look_at(whole)
+        if x is not whole and not len(index) == len(whole) <= ALL_LOOKED_AT:
+            self._look_at(whole)  # how to multiply is decided by the whole, not by these rows
             self.machine.seen = weakref.ref(x)
         names, first_step = self.context.scalar_names, model.steps_taken
         if self.kind != "train":
@@ -344,7 +346,7 @@ class Program:
         """Let the machine know how many zeros a data set has that it can't read in place."""
         if self.whole is not None and self.whole() is x:
             return
-        some = np.arange(0, len(x), max(len(x) // 200, 1), dtype=np.int64)
+        some = np.arange(0, len(x), max(len(x) // ALL_LOOKED_AT, 1), dtype=np.int64)
         copied = self.copied
         some, _ = self._within_reach(x, some)
         self.copied = copied

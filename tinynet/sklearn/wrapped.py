@@ -142,6 +142,11 @@ class SKLearnClassifier(ClassifierMixin, _Wrapped):
     __doc__ += _Wrapped.__doc__.partition("\n")[2]
     _numeric = False
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True  # how good it becomes is the model's affair
+        return tags
+
     def _encoded(self, y):
         kind = type_of_target(y, raise_unknown=True)
         if kind not in ("binary", "multiclass"):
@@ -171,6 +176,11 @@ class SKLearnRegressor(RegressorMixin, _Wrapped):
     """A model as a regressor."""
 
     __doc__ += _Wrapped.__doc__.partition("\n")[2]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = True  # as a classifier's
+        return tags
 
 
 class SKLearnTransformer(TransformerMixin, _Wrapped):

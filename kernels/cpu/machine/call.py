@@ -13,6 +13,7 @@ from ...recording import Slot, Unsupported
 from . import loop as machine
 from . import operands
 from .loop import COLUMNS, FEATURES, FLAT, HEAD, NUMBERS, OPERANDS, ROWS, SLACK, TILE, TURNED, WORDS
+from .native import LINE, MEETING
 from .operands import INSTRUCTIONS, INTEGERS, WITH_ROWS, Columns, Flat, Labels, Share, Span, Wide
 
 
@@ -28,7 +29,8 @@ class Instruction:
         sizes: d0, d1, d2.
         flags: k0, k1.
         numbers: floats, or `Slot`s.
-        when: a `Slot`: the instruction is left out in steps where it is 0; FLAT ones only.
+        when: a `Slot`: the instruction is left out in steps where it is 0; no ROWS.
+        stage: APART or ALONE for one that is a stage by itself, else None.
     """
 
     op: str
@@ -40,11 +42,13 @@ class Instruction:
     flags: tuple = ()
     numbers: tuple = ()
     when: float | None = None
+    stage: int | None = None
 
     def encode(self, samples, start=0):
         """(words, numbers) for the machine, with every array at its present address."""
         words, numbers = np.zeros(WORDS, np.int64), np.zeros(NUMBERS)
-        words[0], words[1] = INSTRUCTIONS[self.op].address(self.dtype), self.mode
+        words[0] = INSTRUCTIONS[self.op].address(self.dtype)
+        words[1] = self.mode if self.stage is None else self.stage
         words[2] = 1 if self.mode == FLAT else self.count // samples
         words[3 : 3 + len(self.sizes)] = self.sizes
         if self.mode == FLAT:
@@ -160,38 +164,39 @@ def execute(instruction):
     kept = _eager.__dict__  # matrix products, which would need more room, are not run this way
     thread = kept.get(instruction.dtype)
     if thread is None:
-        thread = kept[instruction.dtype] = Scratch(0, 1, 1, 1, 1, instruction.dtype)
+        own = np.zeros(machine.SCRATCH, np.int64)
+        thread = kept[instruction.dtype] = Scratch(own, 0, 1, 1, 1, 1, instruction.dtype)
     thread.words[machine.SAMPLES] = samples
     if instruction.mode == FLAT:
         thread.set_spans(np.array([[0, instruction.count]]))
     machine.replay(
-        words[None], numbers[None], np.empty((1, NUMBERS)), _NO_SCALARS, 1, 0, samples,
-        thread.words, np.zeros(1), instruction.dtype.type(0),
+        words[None], numbers[None], np.empty((1, NUMBERS)), _NOTHING, 1, 0, samples,
+        thread.words[None], _NOBODY, 0, 1, np.zeros((1, 1)), instruction.dtype.type(0),
     )  # fmt: skip
 
 
-_NO_SCALARS = np.zeros((1, 1))
+_NOTHING, _NOBODY = np.zeros((1, 1)), np.zeros(2 * MEETING, np.int64)
 
 
 class Scratch:
-    """What a thread has for itself while a program runs; `words` is what the machine sees.
+    """What a thread's share has for itself while a program runs.
 
     Args:
+        words: what the machine sees of it, int64 (SCRATCH,) of zeros.
         thread, threads: its number, and of how many.
         samples: N.
         rows: the largest number of rows, widest: of columns, of a matrix product's x.
-        shared: int64 (3,) of the barrier and float64 (threads,) for partial sums.
+        partial: room for two sums of each thread, float64 (2 threads,).
         small: whether BLAS has kernels for small products.
     """
 
-    def __init__(self, thread, threads, samples, rows, widest, dtype, shared=None, small=False):
-        counter, partial = shared or (np.zeros(3, np.int64), np.zeros(threads))
-        self.words = np.zeros(machine.SCRATCH, np.int64)
+    def __init__(self, words, thread, threads, samples, rows, widest, dtype, partial=None,
+                 small=False):  # fmt: skip
+        self.words = words
         self.words[machine.THREAD], self.words[machine.THREADS] = thread, threads
         self.words[machine.SAMPLES], self.words[machine.SMALL] = samples, small
         self.arrays = {
-            machine.COUNTER: counter,
-            machine.PARTIAL: partial,
+            machine.PARTIAL: np.zeros(2 * threads) if partial is None else partial,
             machine.LOSS: np.zeros(1),
             machine.ROOM: np.zeros(8, np.int64),
             machine.LIST: np.zeros(widest + SLACK, np.int32),
@@ -207,7 +212,7 @@ class Scratch:
 
     def add_entries(self, rows, D, H, dtype):
         """Room for the entries of `rows` rows that are not zero, and for some rows of W (D, H)."""
-        line = machine.LINE // np.dtype(dtype).itemsize
+        line = LINE // np.dtype(dtype).itemsize
         wide, block = -(-H // line) * line, min(machine.BLOCK, rows) * D
         for place, count, kind in (
             (machine.STARTS, rows + 1, np.int64),
@@ -236,8 +241,8 @@ def empty(shape, dtype):
     """
     dtype = np.dtype(dtype)
     count = math.prod(shape) if isinstance(shape, tuple) else shape
-    room = np.empty(count * dtype.itemsize + machine.LINE, np.uint8)
-    start = -address_of(room) % machine.LINE
+    room = np.empty(count * dtype.itemsize + LINE, np.uint8)
+    start = -address_of(room) % LINE
     return room[start : start + count * dtype.itemsize].view(dtype).reshape(shape)
 
 

@@ -1,14 +1,20 @@
 """The machine that replays a recorded step: one compiled loop for every model.
 
-A program is a table of instructions, one kernel call each. Threads walk through it together. A run
-of ROWS instructions is done by each thread for its share of the batch's rows, in chunks that fit
-the cache; COLUMNS instructions are split by the columns (or rows of W) they write, FLAT ones by
-ranges of the flat vector of weights. A barrier stands between runs, except between COLUMNS and
-FLAT: a thread updates exactly the weights whose gradients it has computed.
+A program is a table of instructions, one kernel call each. Its work is cut into a share for each
+of so many threads. A run of ROWS instructions is done by each share for its part of the batch's
+rows, in chunks that fit the cache; COLUMNS instructions are split by the columns (or rows of W)
+they write, FLAT ones by ranges of the flat vector of weights. Each run is a stage: the next one
+begins when all shares have done it. COLUMNS and FLAT are one stage: a share updates exactly the
+weights whose gradients it has computed. What needs all shares' results within a vector is a stage
+by itself: APART, or ALONE, which the first share does for all.
+
+Shares say what is computed, and so each bit of the result. Workers, no more than there are cores,
+do them: each its own, and when these are done those that nobody has begun, because their worker
+waits for a core that another process has.
 
 An instruction is a row of 64-bit words and a row of float64 numbers:
 
-    words    address of its compiled code, mode, rows per sample, d0, d1, d2, k0, k1, k2, then 8
+    words    address of its compiled code, kind, rows per sample, d0, d1, d2, k0, k1, k2, then 8
              operands of 3 words: address, bytes per sample, bytes per step
     numbers  up to 8; bit i of `k2` is set where number i is an index into the step's scalars;
              k2 >> 8 is 0, or 1 + the index of the scalar without which (0.0) it is left out: FLAT
@@ -21,21 +27,21 @@ import pathlib
 import numpy as np
 from numba import njit
 
-from .native import FLUSH, barrier, call_op, float_mode, set_float_mode, vector
+from . import native
+from .native import call_op, inner, vector
 
-ROWS, COLUMNS, FLAT = range(3)
+ROWS, COLUMNS, FLAT, APART, ALONE = range(5)
 HEAD, OPERANDS, NUMBERS = 9, 8, 8
 WORDS = HEAD + 3 * OPERANDS
 
-# What a thread has for itself: an int64 vector of these.
-(THREAD, THREADS, COUNTER, PARTIAL, SPANS, SPAN_COUNT, LOSS, ROOM, SMALL, LIST, VALUES, TILE_ROWS,
+# What a share has for itself: an int64 vector of these.
+(THREAD, THREADS, PARTIAL, SPANS, SPAN_COUNT, LOSS, ROOM, SMALL, LIST, VALUES, TILE_ROWS,
  TILE_VALUES, TILE_COUNTS, SAMPLES, STEP_NUMBER, OWN_GRADS, FLAT_GRADS, STARTS, COLUMN_OF,
  ENTRIES, PLACES, ENTRY_ROWS, FACTORS, CURSORS, NEAR, BATCH_STARTS, BATCH_COLUMNS,
- BATCH_VALUES, TURNED_DY, TURNED_DX) = range(31)  # fmt: skip
-SCRATCH = 31
+ BATCH_VALUES, TURNED_DY, TURNED_DX) = range(30)  # fmt: skip
+SCRATCH = 30
 
 BLOCK = 64  # rows whose entries are sorted by column together: dW is read and written once for them
-LINE = 64  # bytes of a cache line
 TILE = 16  # columns of x that share a cache line
 FEATURES = 48  # rows of W that are used together: they fit the nearest cache
 SLACK = 16  # entries beyond the last that `not_zero` may write to
@@ -67,29 +73,67 @@ def sources():
     return digest.hexdigest()
 
 
+# Turns of its loop that a worker waits before it does shares of others, some 2 us: workers that
+# have a core each come sooner after each other.
+HELP_AFTER = 2000
+
+
+@inner()
+def end_of_stage(words, begin):
+    kind, end = words[begin, 1], begin + 1
+    while end < len(words) and kind < APART and words[end, 1] == kind:
+        end += 1
+    while end < len(words) and kind == COLUMNS and words[end, 1] == FLAT:
+        end += 1
+    return end
+
+
+@inner()
+def perform(words, number, scalars, first_step, step, begin, end, chunk, mine, losses, like):
+    """Do instructions begin..end of a step for the share whose words are `mine`."""
+    w, n, here = words.ctypes.data, number.ctypes.data, mine.ctypes.data
+    samples, loss = mine[SAMPLES], vector(mine[LOSS], 1, 0.0)
+    if begin == 0:
+        loss[0] = 0.0
+        mine[STEP_NUMBER] = first_step + step
+    if words[begin, 1] == ROWS:
+        last_row = samples * (mine[THREAD] + 1) // mine[THREADS]
+        for row in range(samples * mine[THREAD] // mine[THREADS], last_row, chunk):
+            stop = min(row + chunk, last_row)
+            for i in range(begin, end):
+                call_op(words[i, 0], w + i * WORDS * 8, n + i * NUMBERS * 8, row, stop, step, here,
+                        like)  # fmt: skip
+    else:  # these split themselves
+        for i in range(begin, end):
+            when = words[i, 8] >> 8
+            if when == 0 or scalars[step, when - 1] != 0.0:
+                call_op(words[i, 0], w + i * WORDS * 8, n + i * NUMBERS * 8, 0, samples, step, here,
+                        like)  # fmt: skip
+    if end == len(words):
+        losses[step] = loss[0]
+
+
 @kept_on_disk
-def replay(words, numbers, number, scalars, steps, first_step, chunk, scratch, losses, like):
-    """Run a program `steps` times; every thread calls this with a `scratch` of its own.
+def replay(words, numbers, number, scalars, steps, first_step, chunk, shares, meeting, worker,
+           workers, losses, like):  # fmt: skip
+    """Run a program `steps` times; every worker calls this.
 
     Args:
         words, numbers: the instructions, (I, WORDS) int64 and (I, NUMBERS) float64.
-        number: room for the running step's numbers, (I, NUMBERS) float64, this thread's own.
+        number: room for the running step's numbers, (I, NUMBERS) float64, this worker's own.
         scalars: the steps' own numbers (steps, K) float64.
         first_step: number of the first step, keys the dropout masks.
         chunk: samples that go through a run of ROWS instructions together.
-        scratch: see above, (SCRATCH,) int64.
-        losses: (steps,) float64; this thread's share of each step's loss is written.
+        shares: what each share has for itself, (T, SCRATCH) int64.
+        meeting: what the workers know of each other, see `native.claim`; zeros at first.
+        worker, workers: the number of this one, and of how many.
+        losses: (T, steps) float64; each share's part of each step's loss is written.
         like: any number of the dtype.
     """
-    thread, threads, samples = scratch[THREAD], scratch[THREADS], scratch[SAMPLES]
-    first_row, last_row = samples * thread // threads, samples * (thread + 1) // threads
-    loss = vector(scratch[LOSS], 1, 0.0)
-    w, n, mine = words.ctypes.data, number.ctypes.data, scratch.ctypes.data
-    mode = float_mode()
-    set_float_mode(mode | FLUSH)
+    count, stage, here = len(shares), 0, meeting.ctypes.data
+    mode = native.float_mode()
+    native.set_float_mode(mode | native.FLUSH)
     for step in range(steps):
-        loss[0] = 0.0
-        scratch[STEP_NUMBER] = first_step + step
         for i in range(len(words)):
             for k in range(NUMBERS):
                 number[i, k] = numbers[i, k]
@@ -97,24 +141,23 @@ def replay(words, numbers, number, scalars, steps, first_step, chunk, scratch, l
                     number[i, k] = scalars[step, np.int64(numbers[i, k])]
         begin = 0
         while begin < len(words):
-            kind, end = words[begin, 1], begin + 1
-            while end < len(words) and words[end, 1] == kind:
-                end += 1
-            if kind == ROWS:
-                for row in range(first_row, last_row, chunk):
-                    stop = min(row + chunk, last_row)
-                    for i in range(begin, end):
-                        call_op(words[i, 0], w + i * WORDS * 8, n + i * NUMBERS * 8, row, stop,
-                                step, mine, like)  # fmt: skip
-            else:  # these split themselves
-                for i in range(begin, end):
-                    when = words[i, 8] >> 8
-                    if when and scalars[step, when - 1] == 0.0:
-                        continue
-                    call_op(words[i, 0], w + i * WORDS * 8, n + i * NUMBERS * 8, 0, samples, step,
-                            mine, like)  # fmt: skip
-            if end == len(words) or not (kind == COLUMNS and words[end, 1] == FLAT):
-                barrier(scratch[COUNTER], threads)
+            end, alone = end_of_stage(words, begin), words[begin, 1] == ALONE
+            stage += 1
+            t, by, last = worker, workers, 1 if alone else count  # its own, by and by all
+            goal, spins, most = stage * count, 0, native.patience(here, stage * count, count)
+            while t < last or (workers > 1 and native.atomic_load(here) < goal):
+                if t < last:
+                    if workers == 1 or native.claim(here, t, stage):
+                        perform(words, number, scalars, first_step, step, begin, end, chunk,
+                                shares[t], losses[t], like)  # fmt: skip
+                        if workers > 1:
+                            native.arrive(here, count if alone else 1, goal)
+                    t += by
+                    continue
+                spins += 1
+                if spins == HELP_AFTER and not alone:
+                    t, by = 0, 1
+                if spins > most:
+                    native.sleep_until(here, goal)
             begin = end
-        losses[step] = loss[0]
-    set_float_mode(mode)
+    native.set_float_mode(mode)

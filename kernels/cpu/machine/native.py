@@ -1,4 +1,4 @@
-"""What Numba does not offer by itself: BLAS by address, arrays by address, atomics, a barrier.
+"""What Numba does not offer by itself: BLAS by address, arrays by address, atomics, meeting.
 
 BLAS is called through SciPy's exported function pointers, so a product needs no copies, takes any
 leading dimension, and runs on the thread that calls it. The pointers are registered as symbols,
@@ -70,6 +70,19 @@ def atomic_add(typing_context, address, value):
     def generate(context, builder, signature, args):
         where = builder.inttoptr(args[0], I64.as_pointer())
         return builder.atomic_rmw("add", where, args[1], "seq_cst")
+
+    return signature, generate
+
+
+@intrinsic
+def atomic_exchange(typing_context, address, expected, value):
+    """Write the int64 at `address` if it is the expected one; returns whether it was."""
+    signature = types.boolean(*[types.int64] * 3)
+
+    def generate(context, builder, signature, args):
+        where = builder.inttoptr(args[0], I64.as_pointer())
+        found = builder.cmpxchg(where, args[1], args[2], "seq_cst", "seq_cst")
+        return builder.extract_value(found, 1)
 
     return signature, generate
 
@@ -197,7 +210,7 @@ _FUTEX, _SET_CORES, _GET_CORES = {
     "x86_64": (202, 203, 204), "aarch64": (98, 122, 123)
 }.get(_MACHINE, (None,) * 3) if sys.platform == "linux" else (None,) * 3  # fmt: skip
 _WAIT, _WAKE = 128, 129  # FUTEX_WAIT and FUTEX_WAKE among the threads of one process
-SLEEPERS = 8  # bytes from a barrier's counter to the number of threads that sleep at it
+SLEEPERS = 8  # bytes from the number of arrivals to that of threads that sleep
 WOKEN = 16  # and to how many had arrived when some were last woken
 
 if _FUTEX is not None:
@@ -249,46 +262,55 @@ else:
         pass
 
 
-# Turns of the loop below before a thread sleeps, some 0.1 ms: more than a thread waits for another
+# Turns of its loop before a worker that waits sleeps, some 0.1 ms: more than it waits for another
 # that has a core, and far less than another process keeps one. With 20,000 the second core fell
 # asleep in steps of one row (0.63 of the speed), with 200,000 a busy machine gains less. To wake a
 # core that sleeps takes about as long: right after one was woken the others have more patience,
 # else all sleep in turns, step after step.
 SPINS = 100_000
-MORE, ROUNDS = 4, 16  # how many times as many spins, in how many barriers after
+MORE, ROUNDS = 4, 16  # how many times as many turns, in how many stages after
+
+
+# Where workers meet: int64 of arrivals, threads that sleep, the arrivals when some were last woken;
+# from CLAIMS on, a cache line for each share with the number of the last stage that was claimed.
+LINE = 64  # bytes of a cache line
+CLAIMS = LINE
+MEETING = LINE // 8  # int64 of it before the shares, and for each
 
 
 @inner()
-def barrier(counter, threads):
-    """Wait until all threads have come here.
+def claim(meeting, share, stage):
+    """Return whether the caller is the one to do a share of a stage, numbered from 1.
 
-    Steps last microseconds, so a thread spins at first. One that waits longer waits for a core
-    that another process has: it sleeps, and its own core is free for others.
-
-    Args:
-        counter: the address of three int64, 0 at first: arrivals, threads that sleep, and the
-            arrivals when some were last woken.
-        threads: how many take part.
+    All shares of a stage are done before one of the next is claimed: a worker that comes late, to a
+    stage that others have done, is given none.
     """
-    if threads == 1:
-        return
-    arrived = atomic_add(counter, 1) + 1
-    goal = (arrived + threads - 1) // threads * threads
-    woken = vector(counter + WOKEN, 1, np.int64(0))
-    if arrived == goal:
-        if atomic_load(counter + SLEEPERS):
-            woken[0] = goal
-            wake_all(counter)
-        return
-    spins, most = 0, SPINS
-    if woken[0] > 0 and goal <= woken[0] + ROUNDS * threads:
-        most = MORE * SPINS
-    seen = atomic_load(counter)
-    while seen < goal:
-        spins += 1
-        if spins > most:
-            sleep_while(counter, seen)
-        seen = atomic_load(counter)
+    place = meeting + CLAIMS + share * LINE
+    seen = atomic_load(place)
+    return seen < stage and atomic_exchange(place, seen, stage)
+
+
+@inner()
+def arrive(meeting, shares, goal):
+    """Count shares as done; those that make it `goal` end the stage, and wake who sleeps."""
+    if atomic_add(meeting, shares) + shares == goal and atomic_load(meeting + SLEEPERS):
+        vector(meeting + WOKEN, 1, np.int64(0))[0] = goal
+        wake_all(meeting)
+
+
+@inner()
+def patience(meeting, goal, shares):
+    """How many turns of its loop a worker waits for a stage to end before it sleeps."""
+    woken = atomic_load(meeting + WOKEN)
+    return MORE * SPINS if woken > 0 and goal <= woken + ROUNDS * shares else SPINS
+
+
+@inner()
+def sleep_until(meeting, goal):
+    """Sleep, unless the stage has ended; it may not have when the caller is awake again."""
+    seen = atomic_load(meeting)
+    if seen < goal:
+        sleep_while(meeting, seen)
 
 
 @intrinsic

@@ -25,8 +25,8 @@ import numpy as np
 from numba import config, njit, types
 
 from . import loop
-from .loop import HEAD, LINE, NUMBERS, SAMPLES, SCRATCH, THREAD, THREADS, WORDS, kept_on_disk
-from .native import inner, matrix, operand_address, size_of, vector
+from .loop import HEAD, NUMBERS, SAMPLES, SCRATCH, THREAD, THREADS, WORDS, kept_on_disk
+from .native import LINE, inner, matrix, operand_address, size_of, vector
 from .plain import address_of_function
 
 jit = inner(error_model="numpy")

@@ -11,9 +11,9 @@ import time
 import numpy as np
 
 __all__ = [
-    "atomic_add", "atomic_load", "barrier", "call_back", "call_op", "fetch", "float_mode", "gemm",
-    "matrix", "multiply_high", "not_zero", "not_zero_plain", "operand_address", "set_float_mode",
-    "size_of", "sum_rows_times", "vector",
+    "arrive", "atomic_add", "atomic_load", "call_back", "call_op", "claim", "fetch", "float_mode",
+    "gemm", "matrix", "multiply_high", "not_zero", "not_zero_plain", "operand_address", "patience",
+    "set_float_mode", "size_of", "sleep_until", "sum_rows_times", "vector",
 ]  # fmt: skip
 
 _lock = threading.Lock()
@@ -88,13 +88,24 @@ def atomic_load(address):
     return int(vector(address, 1, np.int64(0))[0])
 
 
-def barrier(counter, threads):
-    if threads == 1:
-        return
-    arrived = atomic_add(counter, 1) + 1
-    goal = (arrived + threads - 1) // threads * threads
-    while atomic_load(counter) < goal:
-        time.sleep(0)
+def claim(meeting, share, stage):
+    with _lock:
+        claimed = vector(meeting + 64 * (1 + share), 1, np.int64(0))
+        free = claimed[0] < stage
+        claimed[0] = max(claimed[0], stage)
+        return bool(free)
+
+
+def arrive(meeting, shares, goal):
+    atomic_add(meeting, shares)
+
+
+def patience(meeting, goal, shares):
+    return 0
+
+
+def sleep_until(meeting, goal):
+    time.sleep(0)
 
 
 def multiply_high(a, b):

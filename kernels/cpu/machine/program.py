@@ -10,15 +10,18 @@ from ...recording import Unsupported
 from . import loop as machine
 from .call import Instruction, Scratch, address_of, zeros
 from .loop import COLUMNS, DTYPES, FEW_ROWS, FLAT, HEAD, ROWS, WORDS
+from .native import LINE, MEETING
 from .operands import INSTRUCTIONS, prepare
-from .threads import run_together, small_products, threads
+from .threads import cores, run_together, small_products, threads
 
 # Share of entries of x that are not zero: measured with zeros anywhere, 784-300-200-100-10 gains 8
 # to 26 % at 0.3 with any batch size and between -3 and 13 % at 0.4.
 SPARSE_BELOW = 0.35
-# Rows times weights of a step that one thread does while another one would only be woken.
-SMALL_STEP = 1 << 16
-ROWS_PER_THREAD = 8  # at least, where the threads split the rows of a batch; never 0
+# Work on a product, rows times weights, for which another thread is worth meeting it; the update of
+# a weight counts as so many rows. Two threads took as long as one with 60,000 and with 130,000
+# (20-64-64-2, 32 and 64 rows), 0.7 of it with 100,000 and 250,000 (784-32-10 and 784-128-10).
+WORK_PER_THREAD, UPDATE = 45_000, 4
+ROWS_PER_THREAD = 16  # at least, where the threads split the rows of a batch; never 0
 
 
 def splits_rows(rows, weights, threads):
@@ -79,8 +82,9 @@ class Machine:
         encoded = [self._gather()]
         trains = any(one.op in OWN for one in instructions)
         self.threads = threads() if trains else min(threads(), max(rows // 16, 1))
-        if rows * flat.values.size < SMALL_STEP:
-            self.threads = 1
+        products = sum(one.op == "linear" for one in instructions)
+        work = (rows + UPDATE) * flat.values.size // max(products, 1)
+        self.threads = max(min(self.threads, work // WORK_PER_THREAD), 1)
         apart = any(one.mode == COLUMNS and one.op not in OWN for one in instructions)
         apart = apart or any(one.op == "add_to" for one in instructions)  # a sum of products
         by_rows = splits_rows(rows, flat.grads.size, self.threads)
@@ -99,7 +103,6 @@ class Machine:
             encoded.append(one.encode(rows, self._start(one, flat) if one.mode == FLAT else 0))
         self.words = np.array([words for words, _ in encoded])
         self.numbers = np.array([numbers for _, numbers in encoded])
-        self.numbers_now = [np.empty_like(self.numbers) for _ in range(self.threads)]
         self.places = [self._places(a) for a in inputs[1:]]
         self.seen = None  # a reference to the data whose density is known
         self.by_entries = self._entries_twins(trains)
@@ -169,7 +172,7 @@ class Machine:
             if one.mode != FLAT:
                 by_rows = dataclasses.replace(one, op=OWN.get(one.op, one.op), mode=ROWS)
                 yield by_rows if one.op in OWN else one
-        line = machine.LINE // self.dtype.itemsize
+        line = LINE // self.dtype.itemsize
         self.own = zeros((self.threads - 1, -(-flat.grads.size // line) * line), self.dtype)
         if self.threads > 1:
             arrays = flat.grads, self.own
@@ -249,14 +252,17 @@ class Machine:
 
     def _make_threads(self, flat):
         T = self.threads
-        shared = (np.zeros(3, np.int64), np.zeros(T))
+        self.workers = min(T, cores())  # more would wait for each other
+        self.shares, partial = np.zeros((T, machine.SCRATCH), np.int64), np.zeros(2 * T)
+        self.meeting = zeros((MEETING * (1 + T),), np.int64)
         tall = int(self.words[:, 2].max()) * self.rows
-        widest = int(self.words[:, 3:5].max(where=self.words[:, 1:2] != FLAT, initial=1))
+        widest = int(self.words[:, 3:5].max(where=self.words[:, 1:2] < FLAT, initial=1))
         self.scratch = [
-            Scratch(t, T, self.rows, tall, widest, self.dtype, shared, small_products())
+            Scratch(self.shares[t], t, T, self.rows, tall, widest, self.dtype, partial,
+                    small_products())
             for t in range(T)
-        ]
-        self.shared = shared
+        ]  # fmt: skip
+        self.numbers_now = [np.empty_like(self.numbers) for _ in range(self.workers)]
         grads = address_of(flat.grads)
         item = self.dtype.itemsize
         if self.own_gradients:
@@ -351,16 +357,16 @@ class Machine:
             for i, k, offset in places:
                 words[i, k], words[i, k + 2] = address_of(array) + offset, array.nbytes // steps
         losses = np.zeros((self.threads, steps))
-        self.shared[0][:] = 0
+        self.meeting[:] = 0
         like, chunk = self.dtype.type(0), self.chunk()
 
-        def work(t):
+        def work(worker):
             machine.replay(
-                words, self.numbers, self.numbers_now[t], scalars, steps, first_step, chunk,
-                self.scratch[t].words, losses[t], like,
+                words, self.numbers, self.numbers_now[worker], scalars, steps, first_step, chunk,
+                self.shares, self.meeting, worker, self.workers, losses, like,
             )  # fmt: skip
 
-        run_together(work, self.threads)
+        run_together(work, self.workers)
         del kept
         return losses.sum(axis=0) if self.threads > 1 else losses[0]
 

@@ -155,7 +155,10 @@ def _leave(taken):
 
 
 def run_together(work, count):
-    """work(0), work(1), ... on `count` threads at once; this thread does the first."""
+    """work(0), work(1), ... on `count` threads at once; this thread does the first.
+
+    Those that no thread has begun when the first is done are left out: there is nothing left to do.
+    """
     global _pool
     if count == 1:
         work(0)
@@ -168,10 +171,11 @@ def run_together(work, count):
                 _leave(taken)
             alone(t)
 
-    with _pool_lock:  # all of one call before any of another: they wait for each other at a barrier
+    with _pool_lock:
         if _pool is None or _pool._max_workers < count - 1:
             _pool = ThreadPoolExecutor(count - 1, "tinynet")
         futures = [_pool.submit(work, t) for t in range(1, count)]
     work(0)
     for future in futures:
-        future.result()
+        if not future.cancel():
+            future.result()
