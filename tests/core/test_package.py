@@ -7,6 +7,7 @@ import re
 import pytest
 
 import tinynet
+from tinynet.__main__ import main
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -16,6 +17,12 @@ def config():
     found = configparser.ConfigParser()
     found.read(ROOT / "setup.cfg")
     return found
+
+
+def test_the_command_tells_its_version(config, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"tinynet {config['metadata']['version']}\n"
 
 
 def test_one_version(config):
