@@ -87,6 +87,24 @@ def test_a_thread_leaves_the_core_of_another_and_may_go_anywhere_again():
     assert os.sched_getaffinity(0) == allowed
 
 
+def test_none_goes_on_after_an_error():
+    """Arrays that a call has given back may be in use by the next one."""
+    running = []
+
+    def work(t):
+        if t == 0:
+            while not running:
+                time.sleep(0.001)
+            raise KeyboardInterrupt
+        running.append(True)
+        time.sleep(0.1)
+        running.append(False)
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.run_together(work, 2)
+    assert running == [True, False]
+
+
 def test_a_worker_that_waits_long_sleeps_and_is_woken():
     """The first calls a function that takes its time, twice; the second waits for it."""
     spent, called = [], []

@@ -254,7 +254,6 @@ class Machine:
         T = self.threads
         self.workers = min(T, cores())  # more would wait for each other
         self.shares, partial = np.zeros((T, machine.SCRATCH), np.int64), np.zeros(2 * T)
-        self.meeting = zeros((MEETING * (1 + T),), np.int64)
         tall = int(self.words[:, 2].max()) * self.rows
         widest = int(self.words[:, 3:5].max(where=self.words[:, 1:2] < FLAT, initial=1))
         self.scratch = [
@@ -357,13 +356,13 @@ class Machine:
             for i, k, offset in places:
                 words[i, k], words[i, k + 2] = address_of(array) + offset, array.nbytes // steps
         losses = np.zeros((self.threads, steps))
-        self.meeting[:] = 0
+        meeting = np.zeros(MEETING * (1 + self.threads), np.int64)  # not that of a call cut short
         like, chunk = self.dtype.type(0), self.chunk()
 
         def work(worker):
             machine.replay(
                 words, self.numbers, self.numbers_now[worker], scalars, steps, first_step, chunk,
-                self.shares, self.meeting, worker, self.workers, losses, like,
+                self.shares, meeting, worker, self.workers, losses, like,
             )  # fmt: skip
 
         run_together(work, self.workers)

@@ -175,7 +175,9 @@ def run_together(work, count):
         if _pool is None or _pool._max_workers < count - 1:
             _pool = ThreadPoolExecutor(count - 1, "tinynet")
         futures = [_pool.submit(work, t) for t in range(1, count)]
-    work(0)
-    for future in futures:
-        if not future.cancel():
-            future.result()
+    try:
+        work(0)
+    finally:  # also after Ctrl-C: none may go on with arrays that others are given
+        for future in futures:
+            if not future.cancel():
+                future.result()
