@@ -30,6 +30,7 @@ class Recorder:
 
     def __init__(self, ops):
         self.ops, self.instructions = ops, []
+        self.written = []  # the arrays that kernels were told to write to
         self.constants = []  # arrays that a part brought to the device, the same at every step
 
     def _constant(self, array):
@@ -47,6 +48,7 @@ class Recorder:
             raise NotRecordable(f"{name}: the device has no instruction for it")
 
         def record(*args, **outputs):
+            self.written += [a for a in outputs.values() if isinstance(a, np.ndarray)]
             try:
                 self.instructions.extend(instructions(*args, **outputs))
             except self.ops.Unsupported as reason:
@@ -186,6 +188,8 @@ class Program:
                                        self.inputs, model.flat, model.dtype)  # fmt: skip
         except ops.Unsupported as reason:
             raise NotRecordable(str(reason)) from None
+        written = self.context.ops.written
+        self.machine.reads_only = not any(np.may_share_memory(a, self.inputs.x) for a in written)
 
     def _record(self, data):
         """Run the model's own step with arrays that a replay fills; returns these arrays."""

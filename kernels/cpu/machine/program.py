@@ -73,7 +73,12 @@ class Machine:
         inputs: (x, y, w, outputs), those that are replaced in every run; x is gathered.
         flat: the model's FlatParameters.
         dtype: of the arithmetic.
+
+    Attributes:
+        reads_only: whether nothing is written to x but what is gathered.
     """
+
+    reads_only = False
 
     def __init__(self, instructions, rows, known, inputs, flat, dtype):
         self.rows, self.inputs, self.dtype = rows, inputs, np.dtype(dtype)
@@ -103,7 +108,8 @@ class Machine:
             encoded.append(one.encode(rows, self._start(one, flat) if one.mode == FLAT else 0))
         self.words = np.array([words for words, _ in encoded])
         self.numbers = np.array([numbers for _, numbers in encoded])
-        self.places = [self._places(a) for a in inputs[1:]]
+        self.places = [self._places(a) for a in inputs]
+        self.places[0] = [place for place in self.places[0] if place[0]]  # but the gather's own
         self.seen = None  # a reference to the data whose density is known
         self.by_entries = self._entries_twins(trains)
         self.by_zeros = {} if self.by_entries else self._first_products()
@@ -315,13 +321,35 @@ class Machine:
         if self.sparse and not self.has_room:
             self._make_room()
 
-    def _read(self, x):
-        """Have the program gather rows of an ndarray."""
-        words = self.words
-        words[0, HEAD], words[0, 6], words[0, 7] = address_of(x), dtype_number(x), x.strides[0]
+    def _read(self, x, index):
+        """Have the program gather rows of an ndarray, or take them from where they are."""
+        words, start = self.words, address_of(x)
+        words[0, HEAD], words[0, 6], words[0, 7] = start, dtype_number(x), x.strides[0]
         if self.seen is None or self.seen() is not x:
             self.look_at(x)
         self._choose(by_csr=False)
+        if self._in_place(x, index):
+            words[0, 3] = 0
+            self._put(self.places[0], start + int(index[0]) * x.strides[0],
+                      self.rows * x.strides[0])  # fmt: skip
+
+    def _in_place(self, x, index):
+        """Whether rows of x can take the place of a batch: as they are, one after the other."""
+        entries = self.sparse and self.by_entries
+        return (
+            self.reads_only and not entries and x.dtype == self.dtype and x.flags.c_contiguous
+            and index[-1] - index[0] == len(index) - 1 and bool((np.diff(index) == 1).all())
+        )  # fmt: skip
+
+    def _gathers_again(self):
+        """Have the program read the batch's array, into which rows are gathered."""
+        self.words[0, 3] = self.inputs[0].size // self.rows
+        self._put(self.places[0], address_of(self.inputs[0]), 0)
+
+    def _put(self, places, address, step):
+        """Have operands at these places begin at an address, so many bytes later in each step."""
+        for i, k, offset in places:
+            self.words[i, k], self.words[i, k + 2] = address + offset, step
 
     def _read_entries(self, x, index):
         """Have the program gather the entries of a sparse matrix; returns what must be kept."""
@@ -350,11 +378,12 @@ class Machine:
     def run(self, x, index, inputs, scalars, steps, first_step):
         """Run `steps` steps on rows of x, which `reads` takes; returns the losses (steps,)."""
         words = self.words
-        kept = self._read(x) if isinstance(x, np.ndarray) else self._read_entries(x, index)
+        dense = isinstance(x, np.ndarray)
+        kept = self._read(x, index) if dense else self._read_entries(x, index)
         words[0, HEAD + 3], words[0, HEAD + 5] = address_of(index), self.rows * 8
-        for array, places in zip(inputs[1:], self.places, strict=True):
-            for i, k, offset in places:
-                words[i, k], words[i, k + 2] = address_of(array) + offset, array.nbytes // steps
+        for array, places in zip(inputs[1:], self.places[1:], strict=True):
+            if places:
+                self._put(places, address_of(array), array.nbytes // steps)
         losses = np.zeros((self.threads, steps))
         meeting = np.zeros(MEETING * (1 + self.threads), np.int64)  # not that of a call cut short
         like, chunk = self.dtype.type(0), self.chunk()
@@ -366,6 +395,8 @@ class Machine:
             )  # fmt: skip
 
         run_together(work, self.workers)
+        if words[0, 3] == 0:
+            self._gathers_again()
         del kept
         return losses.sum(axis=0) if self.threads > 1 else losses[0]
 
