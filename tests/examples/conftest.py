@@ -10,7 +10,8 @@ MEANT = {  # what is a mistake, and meant to be one
     "test_batch_5000_of_55000_rows_is_11_steps": ("are flat for all rows",),  # zeros for pictures
     "test_xor": ("stays at ln 2",),  # without a hidden layer
     "test_vanishing_gradients": ("are flat for all rows", "stays at ln 10"),
-    "test_dying_relu": ("are flat for all rows", "the weights have moved"),  # the shock
+    # the shock, of which some processors' rounding makes more
+    "test_dying_relu": ("are flat for all rows", "the weights have moved", "learning rate 1.7"),
     "test_overfitting": ("learns by heart",),
 }
 
@@ -23,5 +24,5 @@ def _no_false_alarm(request, monkeypatch):
     monkeypatch.setattr(Coach, "say", lambda self, topic, text: said.append(text))
     yield
     meant = MEANT.get(request.node.originalname)
-    assert bool(said) == bool(meant)
-    assert all(any(words in text for words in meant) for text in said)
+    assert bool(said) == bool(meant), said
+    assert [text for text in said if not any(words in text for words in meant or ())] == []
