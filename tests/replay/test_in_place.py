@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinynet as keras
-from tinynet.kernels.cpu.machine import program
+from tinynet import kernels
+from tinynet.engine.record import Recorder
+from tinynet.kernels.cpu.machine import program, threads
 
 layers = keras.layers
 FIRST = {
@@ -77,6 +79,29 @@ def test_in_training_and_evaluation_too(first, monkeypatch, two_threads):
     np.testing.assert_allclose(*found, rtol=2e-4, atol=2e-5)
     np.testing.assert_array_equal(x, before)
     assert any(used)
+
+
+def test_after_ctrl_c_the_next_rows_are_read(monkeypatch):
+    model, kinds = made("cpu"), arrays(20, -9.0)
+    expected = model.predict(kinds["plain"], verbose=0)
+
+    def interrupted(work, count):
+        threads.run_together(work, count)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as within:
+        within.setattr(program, "run_together", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.predict(kinds["plain"] + 1, verbose=0)
+    for kind in ("double", "csr", "plain"):
+        np.testing.assert_allclose(model.predict(kinds[kind], verbose=0), expected, rtol=2e-6)
+
+
+def test_what_kernels_write_to_is_recorded():
+    x = np.ones((3, 2), np.float32)
+    recorder = Recorder(kernels.load("cpu"))
+    recorder.affine(x, 2.0, 0.0, y=x)
+    assert recorder.written[0] is x
 
 
 def test_a_batch_that_is_written_to_is_gathered():

@@ -311,7 +311,7 @@ class Model(Trainer, Layer):
             ValueError: the layers no longer fit together, because one of them was changed.
         """
         layout, flat, ops = self.layout, self.flat, self.step_context.ops
-        if flat is not None and flat.checked is latest_version() and flat.ops is ops:
+        if flat is not None and flat.ops is ops and flat.checked is latest_version():
             return
         for part in layout.parts:
             if part.recorded and part.refresh():

@@ -377,16 +377,9 @@ class Machine:
 
     def run(self, x, index, inputs, scalars, steps, first_step):
         """Run `steps` steps on rows of x, which `reads` takes; returns the losses (steps,)."""
-        words = self.words
-        dense = isinstance(x, np.ndarray)
-        kept = self._read(x, index) if dense else self._read_entries(x, index)
-        words[0, HEAD + 3], words[0, HEAD + 5] = address_of(index), self.rows * 8
-        for array, places in zip(inputs[1:], self.places[1:], strict=True):
-            if places:
-                self._put(places, address_of(array), array.nbytes // steps)
+        words, like, chunk = self.words, self.dtype.type(0), self.chunk()
         losses = np.zeros((self.threads, steps))
         meeting = np.zeros(MEETING * (1 + self.threads), np.int64)  # not that of a call cut short
-        like, chunk = self.dtype.type(0), self.chunk()
 
         def work(worker):
             machine.replay(
@@ -394,10 +387,18 @@ class Machine:
                 self.shares, meeting, worker, self.workers, losses, like,
             )  # fmt: skip
 
-        run_together(work, self.workers)
-        if words[0, 3] == 0:
-            self._gathers_again()
-        del kept
+        try:
+            dense = isinstance(x, np.ndarray)
+            kept = self._read(x, index) if dense else self._read_entries(x, index)
+            words[0, HEAD + 3], words[0, HEAD + 5] = address_of(index), self.rows * 8
+            for array, places in zip(inputs[1:], self.places[1:], strict=True):
+                if places:
+                    self._put(places, address_of(array), array.nbytes // steps)
+            run_together(work, self.workers)
+            del kept
+        finally:  # also after Ctrl-C: the next call's rows are elsewhere
+            if words[0, 3] == 0:
+                self._gathers_again()
         return losses.sum(axis=0) if self.threads > 1 else losses[0]
 
     def chunk(self):
