@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from tinynet.kernels import cpu
 from tinynet.kernels.cpu.machine import loop as machine
 from tinynet.kernels.cpu.machine.call import Scratch
+from tinynet.kernels.cpu.machine.native import MEETING
 from tinynet.kernels.cpu.machine.threads import small_products
 
 ROUNDS, N = 15, 512
@@ -28,16 +29,19 @@ def on_the_machine(kernel, args, outputs):
     instructions = list(getattr(cpu, kernel).instructions(*args, **outputs))
     samples = N if any(one.rows for one in instructions) else 1
     widest = max(D, H)
-    scratch = Scratch(0, 1, samples, N, widest, np.float32, small=small_products())
+    share = np.zeros((1, machine.SCRATCH), np.int64)
+    scratch = Scratch(share[0], 0, 1, samples, N, widest, np.float32, small=small_products())
     encoded = [one.encode(samples) for one in instructions]
     words, numbers = (np.array(part) for part in zip(*encoded, strict=True))
+    stages, meeting = machine.stages_of(words), np.zeros(2 * MEETING, np.int64)
     scratch.set_spans(np.array([[0, PARAMETERS]]))
 
     def run(steps):
-        machine.replay(words, numbers, np.zeros((steps, 1)), steps, 0, samples, scratch.words,
-                       np.zeros(steps), np.float32(0))  # fmt: skip
+        machine.replay(words, numbers, np.empty_like(numbers), stages, np.zeros((steps, 1)), steps,
+                       0, samples, share, meeting, 0, 1, np.zeros((1, steps)),
+                       np.float32(0))  # fmt: skip
 
-    run.keep = instructions  # the machine knows their arrays by address alone
+    run.keep = instructions, scratch  # the machine knows their arrays by address alone
     return run
 
 

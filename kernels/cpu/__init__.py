@@ -10,7 +10,8 @@ What works entry by entry is made of the reference's text, or a user's (`formula
 loops, by topic: `products`, `activations`, `layers`, `normalization`, `losses`, `updates`.
 `machine/` is what runs them: `call` (a call as an instruction), `program` (a recorded step, bound
 to its arrays and split over threads), `loop` (the loop), `operands` (how an instruction finds its
-arrays), `native` (BLAS by address, atomics). `zeros/` are products that leave out the zeros of x.
+arrays), `compiling` (when, and by whom), `native` (BLAS by address, atomics). `zeros/` are products
+that leave out the zeros of x.
 """
 
 # ruff: noqa: F401  the interface, and what recording needs
@@ -25,8 +26,8 @@ from . import activations, formulas, layers, losses, normalization, updates
 from .exchange import exchange_instruction
 from .losses import add_loss_instruction
 from .machine.call import Instruction, empty, plain, zeros
+from .machine.compiling import INSTRUCTIONS, REPLAY, prepare
 from .machine.loop import COLUMNS, FLAT, ROWS
-from .machine.operands import INSTRUCTIONS, prepare
 from .machine.program import Machine
 from .machine.threads import single_threaded_blas
 from .products import sum_rows
@@ -73,5 +74,5 @@ def linear_dW(x, dy, *, dW):
 
 def warmup(dtype):
     """Compile all instructions for a dtype; returns their number."""
-    prepare(INSTRUCTIONS.values(), np.dtype(dtype))
+    prepare([REPLAY, *INSTRUCTIONS.values()], np.dtype(dtype))
     return len(INSTRUCTIONS)

@@ -15,7 +15,8 @@ from .. import reference, translate
 from ..reference.activations import FUNCTIONS
 from ..reference.losses import ELEMENTWISE_LOSSES
 from .machine.call import called, kernel
-from .machine.operands import INSTRUCTIONS, Flat, Number, PerRow, Rows, Span, Wanted, instruction
+from .machine.compiling import INSTRUCTIONS
+from .machine.operands import Flat, Number, PerRow, Rows, Span, Wanted, instruction
 
 entry_jit = njit(nogil=True, error_model="numpy", fastmath={"contract", "nsz"}, forceinline=True)
 

@@ -42,23 +42,22 @@ def add_rows(x, out):
             out[j] += row[j]
 
 
-@instruction
-def gather(word, n, D, first, last, step, like):
-    kind, stride = word[6], word[7]
-    data, out = word[HEAD], rows_of(word, 2, first, last, step, like)
-    index = vector(at(word, 1, first, step), n, np.int64(0))
-    for i in range(n):
-        source, target = data + index[i] * stride, out[i]
-        if kind == 0:
-            cast(vector(source, D, np.uint8(0)), target)
-        elif kind == 1:
-            cast(vector(source, D, np.float32(0)), target)
-        elif kind == 2:
-            cast(vector(source, D, 0.0), target)
-        elif kind == 3:
-            cast(vector(source, D, np.int64(0)), target)
-        else:
-            cast(vector(source, D, np.int32(0)), target)
+def _gather(dtype):
+    """Register the instruction that gathers rows of data of a dtype."""
+    entry = np.dtype(dtype).type(0)
+
+    def gather(word, n, D, first, last, step, like):
+        data, stride, out = word[HEAD], word[7], rows_of(word, 2, first, last, step, like)
+        index = vector(at(word, 1, first, step), n, np.int64(0))
+        for i in range(n):
+            cast(vector(data + index[i] * stride, D, entry), out[i])
+
+    gather.__name__ = f"gather_{dtype}"
+    instruction(gather)
+
+
+for _dtype in loop.DTYPES:
+    _gather(_dtype)
 
 
 @jit

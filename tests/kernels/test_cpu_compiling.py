@@ -1,19 +1,25 @@
-"""What is said while the CPU's kernels are compiled."""
+"""What is said while the CPU's kernels are compiled, and who compiles them."""
 
+import gc
 import io
+import os
+import subprocess
 import sys
+import time
 
 import numba
 import numpy as np
 import pytest
 
 from tinynet.kernels.cpu import products
-from tinynet.kernels.cpu.machine import operands
-from tinynet.kernels.cpu.machine.operands import INSTRUCTIONS, SENTENCE, prepare
+from tinynet.kernels.cpu.machine import compiling
+from tinynet.kernels.cpu.machine.compiling import INSTRUCTIONS, REPLAY, SENTENCE, prepare
 
 
 class Kernel:
     """An instruction that takes no time to compile."""
+
+    importable = False
 
     def __init__(self, kept=False, ready=False, fails=False):
         self.kept, self.fails, self.addresses = kept, fails, {"float32": 1} if ready else {}
@@ -33,7 +39,7 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def said(monkeypatch):
     """What prepare writes to a stderr of some kind."""
-    monkeypatch.setattr(operands, "_said", [])
+    monkeypatch.setattr(compiling, "_said", [])
 
     def run(stderr, *kernels):
         monkeypatch.setattr(sys, "stderr", stderr)
@@ -72,7 +78,139 @@ def test_the_line_goes_when_it_is_interrupted(said):
 
 
 def test_kernels_have_what_prepare_asks_for():
-    assert all(hasattr(one, "addresses") and callable(one.compile) for one in INSTRUCTIONS.values())
+    for one in (REPLAY, *INSTRUCTIONS.values()):
+        assert callable(one.compile)
+        assert {"addresses", "importable", "name"} <= set(vars(one))
+
+
+class Waiting(Kernel):
+    """One that this process compiles for as long as a helper may need for one of its own."""
+
+    def __init__(self, until):
+        super().__init__()
+        self.until = until
+
+    def compile(self, dtype):
+        deadline = time.monotonic() + 60
+        while not self.until() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return super().compile(dtype)
+
+
+@pytest.fixture
+def helped(monkeypatch):
+    """Have a helper compile kernels of these names; returns what became of it and of them."""
+    found, start = [], subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda *a, **o: found.append(start(*a, **o)) or found[-1]
+    )
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "2")
+    monkeypatch.setattr(compiling, "_said", [SENTENCE])
+
+    def run(names, until):
+        kernels = [Named(name) for name in names]
+        prepare([Kernel(), Waiting(lambda: until(found[0], kernels)), *kernels], "float32")
+        assert [one.addresses for one in kernels] == [{"float32": 2}] * len(names)
+        (process,) = found
+        assert process.returncode is not None
+        assert process.stdin.closed
+        assert process.stdout.closed
+        assert gc.isenabled()
+        return kernels
+
+    return run
+
+
+class Named(Kernel):
+    """One that a helper knows by its name; this process finds it on disk."""
+
+    importable = True
+
+    def __init__(self, name):
+        super().__init__(kept=True)
+        self.name, self.by = name, []
+
+
+needs_compiler = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+
+
+@needs_compiler
+def test_a_helper_compiles_what_stands_last(tmp_path):
+    """What it puts on disk is what this process then reads: here two kernels, of five, are new."""
+    script = """
+import sys, time
+import numpy as np
+from tinynet.kernels import cpu
+from tinynet.kernels.cpu.machine import compiling
+names = ["add_loss", "linear_dW", "linear_part", "linear_join", "sum_rows"]
+wanted = [compiling.INSTRUCTIONS[name] for name in names]
+original = compiling._Shared.__iter__
+def slowly(self):
+    for one in original(self):  # the second is taken when the first is done, and a helper begins
+        while self.helper and self.left: time.sleep(0.01)
+        yield one
+compiling._Shared.__iter__ = slowly
+compiling.prepare(wanted, np.dtype("float32"))
+print([one.dispatcher.stats.cache_misses.total() for one in wanted])
+x, dy, dW = np.ones((2, 3), "f"), np.ones((2, 4), "f"), np.zeros((3, 4), "f")
+cpu.linear_dW(x, dy, dW=dW)
+print(dW.tolist())
+"""
+    environment = dict(os.environ, NUMBA_CACHE_DIR=str(tmp_path), TINYNET_NUM_THREADS="2",
+                       PYTHONPATH=os.pathsep.join(sys.path))  # fmt: skip
+    printed = subprocess.run([sys.executable, "-c", script], env=environment, check=True,
+                             capture_output=True, text=True).stdout.splitlines()  # fmt: skip
+    assert printed == ["[1, 1, 0, 0, 0]", str([[2.0] * 4] * 3)]
+
+
+NAMES = ["add_loss", "linear_dW", "linear_part", "linear_join", "sum_rows"]
+
+
+@needs_compiler
+def test_a_helper_that_dies_is_done_without(helped):
+    helped(NAMES, lambda process, kernels: process.kill() or process.poll() is not None)
+
+
+@needs_compiler
+def test_a_helper_that_does_not_know_a_kernel_is_done_without(helped):
+    helped(["not_one"] * 5, lambda process, kernels: process.poll() is not None)
+
+
+@needs_compiler
+def test_a_helper_that_has_not_begun_is_not_waited_for(helped):
+    start = time.monotonic()
+    helped(NAMES, lambda process, kernels: True)
+    assert time.monotonic() - start < 60
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [("executable", None), ("executable", "/opt/an-application"), ("frozen", True)],
+)
+def test_none_is_started_by_what_is_no_python(change, value, monkeypatch):
+    monkeypatch.setattr(sys, change, value, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", None)  # would raise a TypeError
+    prepare([Kernel(), *(Named(name) for name in NAMES)], "float32")
+
+
+@needs_compiler
+def test_where_no_process_can_be_started_this_one_does_all(monkeypatch):
+    def refuse(*args, **options):
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "2")
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    kernels = [Kernel(), *(Named(name) for name in NAMES)]
+    prepare(kernels, "float32")
+    assert all(one.addresses for one in kernels)
+
+
+@needs_compiler
+def test_an_interruption_ends_the_helper(monkeypatch, helped):
+    with pytest.raises(KeyboardInterrupt):
+        helped([*NAMES, "never"], lambda process, kernels: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert gc.isenabled()
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")

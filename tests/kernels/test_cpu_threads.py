@@ -110,17 +110,18 @@ def test_a_worker_that_waits_long_sleeps_and_is_woken():
     spent, called = [], []
     call = exchange_instruction(lambda a: (time.sleep(0.2), called.append(1)), [np.zeros(1)], True)
     words, numbers = (part[None] for part in call.encode(1))
+    stages = loop.stages_of(words)
     shares, meeting = np.zeros((2, loop.SCRATCH), np.int64), zeros((3 * native.MEETING,), np.int64)
     parts = [Scratch(shares[t], t, 2, 1, 1, 1, np.float64) for t in range(2)]
 
     def work(worker):
         before = time.thread_time()
-        loop.replay(words, numbers, np.empty_like(numbers), np.zeros((2, 1)), 2, 0, 1, shares,
-                    meeting, worker, 2, np.zeros((2, 2)), 0.0)  # fmt: skip
+        loop.replay(words, numbers, np.empty_like(numbers), stages, np.zeros((2, 1)), 2, 0, 1,
+                    shares, meeting, worker, 2, np.zeros((2, 2)), 0.0)  # fmt: skip
         spent.append(time.thread_time() - before)
 
-    loop.replay(words, numbers, np.empty_like(numbers), np.zeros((0, 1)), 0, 0, 1, shares, meeting,
-                0, 1, np.zeros((2, 0)), 0.0)  # compiled before it is measured  # fmt: skip
+    loop.replay(words, numbers, np.empty_like(numbers), stages, np.zeros((0, 1)), 0, 0, 1, shares,
+                meeting, 0, 1, np.zeros((2, 0)), 0.0)  # compiled before it is measured  # fmt: skip
     threads.run_together(work, 2)
     assert len(parts) == len(spent) == len(called) == 2
     assert max(spent) < 0.1  # of 0.4 s

@@ -1,5 +1,6 @@
 """The batch-size sweep: its proof, its turns, its arguments; nothing here depends on speed."""
 
+import importlib.util
 import os
 import pathlib
 import subprocess
@@ -19,6 +20,17 @@ import turns  # noqa: E402
 from proof_rows import expected, rows  # noqa: E402
 
 from tinynet.measuring import results  # noqa: E402
+
+
+def test_each_kernel_that_is_timed_alone_computes_what_the_reference_does():
+    path = BENCHES / "test_kernels.py"  # a name that a file of tests has, too
+    spec = importlib.util.spec_from_file_location("bench_of_kernels", path)
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    made = bench.cases(bench.N)
+    for name in bench.NAMES:
+        bench.verified(name, made[name])(2)  # and may be repeated
+
 
 # -------------------------------------------------------------------------------------- the proof
 

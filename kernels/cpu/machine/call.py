@@ -12,9 +12,10 @@ from ... import reference
 from ...recording import Slot, Unsupported
 from . import loop as machine
 from . import operands
+from .compiling import INSTRUCTIONS
 from .loop import COLUMNS, FEATURES, FLAT, HEAD, NUMBERS, OPERANDS, ROWS, SLACK, TILE, TURNED, WORDS
 from .native import LINE, MEETING
-from .operands import INSTRUCTIONS, INTEGERS, WITH_ROWS, Columns, Flat, Labels, Share, Span, Wide
+from .operands import INTEGERS, WITH_ROWS, Columns, Flat, Labels, Share, Span, Wide
 
 
 @dataclasses.dataclass
@@ -170,12 +171,13 @@ def execute(instruction):
     if instruction.mode == FLAT:
         thread.set_spans(np.array([[0, instruction.count]]))
     machine.replay(
-        words[None], numbers[None], np.empty((1, NUMBERS)), _NOTHING, 1, 0, samples,
+        words[None], numbers[None], np.empty((1, NUMBERS)), _ONE, _NOTHING, 1, 0, samples,
         thread.words[None], _NOBODY, 0, 1, np.zeros((1, 1)), instruction.dtype.type(0),
     )  # fmt: skip
 
 
 _NOTHING, _NOBODY = np.zeros((1, 1)), np.zeros(2 * MEETING, np.int64)
+_ONE = np.array([[0, 1, 0]])  # stage
 
 
 class Scratch:

@@ -58,10 +58,15 @@ def kept_on_disk(function, **options):
     except RuntimeError:  # Numba's word for a cache folder that it can't use
         return njit(**options)(function)
     # Numba would look at the function's own file only; what is compiled into it comes from others
-    cache = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
-    if cache is not None:
-        cache._source_stamp = sources()
+    if cache_of(compiled):
+        cache_of(compiled)._cache_file._source_stamp = sources()
     return compiled
+
+
+def cache_of(compiled):
+    """Where Numba keeps a function's code on disk; None where it doesn't."""
+    cache = getattr(compiled, "_cache", None)
+    return cache if hasattr(cache, "_cache_file") else None
 
 
 @functools.cache
@@ -78,14 +83,18 @@ def sources():
 HELP_AFTER = 2000
 
 
-@inner()
-def end_of_stage(words, begin):
-    kind, end = words[begin, 1], begin + 1
-    while end < len(words) and kind < APART and words[end, 1] == kind:
-        end += 1
-    while end < len(words) and kind == COLUMNS and words[end, 1] == FLAT:
-        end += 1
-    return end
+def stages_of(words):
+    """Begin and end of each stage of a program, and whether one share does it for all: (S, 3)."""
+    found, begin = [], 0
+    while begin < len(words):
+        kind, end = words[begin, 1], begin + 1
+        while end < len(words) and kind < APART and words[end, 1] == kind:
+            end += 1
+        while end < len(words) and kind == COLUMNS and words[end, 1] == FLAT:
+            end += 1
+        found.append((begin, end, kind == ALONE))
+        begin = end
+    return np.array(found, np.int64)
 
 
 @inner()
@@ -114,13 +123,14 @@ def perform(words, number, scalars, first_step, step, begin, end, chunk, mine, l
 
 
 @kept_on_disk
-def replay(words, numbers, number, scalars, steps, first_step, chunk, shares, meeting, worker,
-           workers, losses, like):  # fmt: skip
+def replay(words, numbers, number, stages, scalars, steps, first_step, chunk, shares, meeting,
+           worker, workers, losses, like):  # fmt: skip
     """Run a program `steps` times; every worker calls this.
 
     Args:
         words, numbers: the instructions, (I, WORDS) int64 and (I, NUMBERS) float64.
         number: room for the running step's numbers, (I, NUMBERS) float64, this worker's own.
+        stages: what `stages_of` says of the words.
         scalars: the steps' own numbers (steps, K) float64.
         first_step: number of the first step, keys the dropout masks.
         chunk: samples that go through a run of ROWS instructions together.
@@ -139,9 +149,8 @@ def replay(words, numbers, number, scalars, steps, first_step, chunk, shares, me
                 number[i, k] = numbers[i, k]
                 if words[i, 8] >> k & 1:
                     number[i, k] = scalars[step, np.int64(numbers[i, k])]
-        begin = 0
-        while begin < len(words):
-            end, alone = end_of_stage(words, begin), words[begin, 1] == ALONE
+        for s in range(len(stages)):
+            begin, end, alone = stages[s, 0], stages[s, 1], stages[s, 2]
             stage += 1
             t, by, last = worker, workers, 1 if alone else count  # its own, by and by all
             goal, spins, most = stage * count, 0, native.patience(here, stage * count, count)
@@ -159,5 +168,4 @@ def replay(words, numbers, number, scalars, steps, first_step, chunk, shares, me
                     t, by = 0, 1
                 if spins > most:
                     native.sleep_until(here, goal)
-            begin = end
     native.set_float_mode(mode)

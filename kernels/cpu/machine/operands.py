@@ -1,11 +1,11 @@
-"""An instruction of the machine: its signature, its compilation, and how it finds its operands.
+"""An instruction of the machine: its signature, and how it finds its operands.
 
 Every instruction has the same C signature, so that the machine calls it by address:
 
     (words, numbers, first, last, step, scratch, like) -> nothing
 
 For ROWS, first..last are the samples of this chunk; COLUMNS and FLAT find their share in `scratch`.
-An instruction is compiled when a program first contains it, and kept on disk.
+An instruction is compiled when a program first contains it (`compiling`), and kept on disk.
 
 Most are written as a loop over arrays whose annotations say how each is found (`Rows`, `Number`,
 ...); `instruction` makes the function of that signature around it:
@@ -17,17 +17,15 @@ Most are written as a loop over arrays whose annotations say how each is found (
 The others get what their parameters name (`GIVEN`), and find their operands with it.
 """
 
-import functools
 import inspect
-import sys
 
 import numpy as np
-from numba import config, njit, types
+from numba import njit
 
 from . import loop
+from .compiling import INSTRUCTIONS, Compiled
 from .loop import HEAD, NUMBERS, SAMPLES, SCRATCH, THREAD, THREADS, WORDS, kept_on_disk
 from .native import LINE, inner, matrix, operand_address, size_of, vector
-from .plain import address_of_function
 
 jit = inner(error_model="numpy")
 # Sums may be reordered (that makes them vector code), NaN and infinity keep their meaning.
@@ -36,77 +34,21 @@ loop_jit = inner(error_model="numpy", fastmath=LOOPS)
 # Put into the text that calls it: with code of their own each would be compiled for every number
 # that it is called with.
 inlined = njit(inline="always")
-INSTRUCTIONS = {}  # name -> Compiled
-
-
-class Compiled:
-    """An instruction, compiled lazily, once per dtype; the machine calls `address(dtype)`.
-
-    Args:
-        function: what it does, see `instruction`.
-
-    Attributes:
-        operands: annotations of the arrays, in order; of a raw one ().
-    """
-
-    def __init__(self, function):
-        self.function, self.addresses = function, {}
-        self.operands = tuple(a for a in function.__annotations__.values() if "{i}" in a)
-
-    @functools.cached_property
-    def dispatcher(self):
-        options = {"fastmath": LOOPS} if self.function.__annotations__ else {}
-        return kept_on_disk(_around(self.function), no_cpython_wrapper=True, **options)
-
-    def address(self, dtype):
-        prepare([self], dtype)
-        return self.addresses[dtype]
-
-    def compile(self, dtype):
-        """Compile it, or read what was kept on disk; return whether there was nothing."""
-        if config.DISABLE_JIT:
-            self.addresses[dtype] = address_of_function(self.dispatcher)
-            return False
-        like = types.float32 if dtype == np.float32 else types.float64
-        signature = types.void(*[types.int64] * 6, like)
-        before = self.dispatcher.stats.cache_misses.total()
-        self.dispatcher.compile(signature)
-        compiled = self.dispatcher.overloads[signature.args]
-        name = compiled.fndesc.llvm_cfunc_wrapper_name
-        self.addresses[dtype] = compiled.library.get_pointer_to_function(name)
-        return self.dispatcher.stats.cache_misses.total() > before
-
-
-SENTENCE = "tinynet compiles its CPU kernels (some seconds, once)"
-_said = []  # that something is compiled; once per process, where there is no terminal
-
-
-def prepare(instructions, dtype):
-    """Compile what is not compiled yet; a line on stderr says so, on a terminal also how far it is,
-    and goes when all is done.
-    """
-    missing = [one for one in dict.fromkeys(instructions) if dtype not in one.addresses]
-    terminal, fresh = sys.stderr.isatty(), False
-    try:
-        for number, one in enumerate(missing, 1):
-            fresh = one.compile(dtype) or fresh
-            if fresh and terminal:
-                _say(f"\r{SENTENCE}: {number} of {len(missing)}")
-            elif fresh and not _said:
-                _said.append(SENTENCE)
-                _say(SENTENCE + "\n")
-    finally:
-        if fresh and terminal:
-            _say("\r\x1b[K")  # back to its beginning, and erase it
-
-
-def _say(text):
-    print(text, end="", file=sys.stderr, flush=True)
 
 
 def instruction(function):
-    """Register the function of the machine's signature that calls `function`."""
-    INSTRUCTIONS[function.__name__] = Compiled(function)
+    """Register the code of the machine's signature that calls `function`.
+
+    What formulas are made of (`formulas`) belongs to no module: other processes don't know it.
+    """
+    options = {"fastmath": LOOPS} if function.__annotations__ else {}
+    made = Compiled(
+        function.__name__,
+        lambda: kept_on_disk(_around(function), no_cpython_wrapper=True, **options),
+        importable=function.__module__ is not None,
+    )
+    made.operands = tuple(a for a in function.__annotations__.values() if "{i}" in a)
+    INSTRUCTIONS[made.name] = made
     return function
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from ...recording import Unsupported
 from . import loop as machine
 from .call import Instruction, Scratch, address_of, zeros
+from .compiling import INSTRUCTIONS, REPLAY, prepare
 from .loop import COLUMNS, DTYPES, FEW_ROWS, FLAT, HEAD, ROWS, WORDS
 from .native import LINE, MEETING
-from .operands import INSTRUCTIONS, prepare
 from .threads import cores, run_together, small_products, threads
 
 # Share of entries of x that are not zero: measured with zeros anywhere, 784-300-200-100-10 gains 8
@@ -21,6 +21,7 @@ SPARSE_BELOW = 0.35
 # a weight counts as so many rows. Two threads took as long as one with 60,000 and with 130,000
 # (20-64-64-2, 32 and 64 rows), 0.7 of it with 100,000 and 250,000 (784-32-10 and 784-128-10).
 WORK_PER_THREAD, UPDATE = 45_000, 4
+CHUNK = 256  # rows that go through a run of ROWS instructions together
 ROWS_PER_THREAD = 16  # at least, where the threads split the rows of a batch; never 0
 
 
@@ -82,9 +83,9 @@ class Machine:
 
     def __init__(self, instructions, rows, known, inputs, flat, dtype):
         self.rows, self.inputs, self.dtype = rows, inputs, np.dtype(dtype)
+        self.like = self.dtype.type(0)
         self.known = sorted((address_of(a), address_of(a) + a.nbytes) for a in known if a.size)
         self.keep = (known, instructions, flat)  # their memory is addressed from here on
-        encoded = [self._gather()]
         trains = any(one.op in OWN for one in instructions)
         self.threads = threads() if trains else min(threads(), max(rows // 16, 1))
         products = sum(one.op == "linear" for one in instructions)
@@ -102,10 +103,12 @@ class Machine:
                 instructions = list(self._in_parts(instructions))
         for one in instructions:
             self._check(one)
-        instructions = [self._for_few_rows(one) for one in instructions]
-        prepare([INSTRUCTIONS[one.op] for one in instructions], self.dtype)
-        for one in instructions:
-            encoded.append(one.encode(rows, self._start(one, flat) if one.mode == FLAT else 0))
+        instructions = [self._gather(), *(self._for_few_rows(one) for one in instructions)]
+        self.names = ["gather", *(one.op for one in instructions[1:])]
+        ops = [one.op for one in instructions] + ["linear"] * trains  # which validation will want
+        prepare([REPLAY, *(INSTRUCTIONS[op] for op in ops)], self.dtype)
+        encoded = [one.encode(rows, self._start(one, flat) if one.mode == FLAT else 0)
+                   for one in instructions]  # fmt: skip
         self.words = np.array([words for words, _ in encoded])
         self.numbers = np.array([numbers for _, numbers in encoded])
         self.places = [self._places(a) for a in inputs]
@@ -138,11 +141,10 @@ class Machine:
 
     def _gather(self):
         x = self.inputs[0]
-        one = Instruction(
-            "gather", ROWS, (x, np.empty(self.rows, np.int64), x), (1, 2), self.rows,
+        return Instruction(
+            f"gather_{self.dtype}", ROWS, (x, np.empty(self.rows, np.int64), x), (1, 2), self.rows,
             (x.size // self.rows,),
         )  # fmt: skip
-        return one.encode(self.rows)
 
     def _in_parts(self, instructions):
         """Matrix products split by the rows of W instead of the rows of the batch."""
@@ -209,22 +211,21 @@ class Machine:
         twins = {}
         for name, (twin, mode) in names.items():
             for one in (name, ZEROS.get(name, name)):
-                twins[INSTRUCTIONS[one].addresses.get(self.dtype)] = (twin, mode)
+                twins[one] = (twin, mode)
         x, found = address_of(self.inputs[0]), {}
-        for i, word in enumerate(self.words):
+        for i, (name, word) in enumerate(zip(self.names, self.words, strict=True)):
             if x in word[HEAD::3]:
-                if word[0] not in twins or word[2] != 1:
+                if name not in twins or word[2] != 1:
                     return {}
-                found[i] = (word[:2].copy(), twins[word[0]])
+                found[i] = (word[:2].copy(), twins[name])
         return found
 
     def _first_products(self):
         """Where entries are not enough: products that can leave zeros of x out; as `_twins`."""
         x, found = address_of(self.inputs[0]), {}
-        for i, word in enumerate(self.words):
-            for name in ("linear", "linear_part"):
-                if word[HEAD] == x and word[0] == INSTRUCTIONS[name].addresses.get(self.dtype):
-                    found[i] = (word[:2].copy(), (ZEROS[name], word[1]))
+        for i, (name, word) in enumerate(zip(self.names, self.words, strict=True)):
+            if word[HEAD] == x and name in ("linear", "linear_part"):
+                found[i] = (word[:2].copy(), (ZEROS[name], word[1]))
         return found
 
     def _use(self, twins, which):
@@ -232,17 +233,19 @@ class Machine:
         for i, (now, (twin, mode)) in twins.items():
             self.words[i, :2] = (INSTRUCTIONS[twin].address(self.dtype), mode) if which else now
 
-    def _choose(self, by_csr):
-        """Have the instructions read the entries of a sparse matrix, or an array, whose zeros may
-        be left out."""
-        way = by_csr, self.sparse
+    def _choose(self, dtype=None):
+        """Have the instructions read an array of a dtype, whose zeros may be left out, or the
+        entries of a sparse matrix (None)."""
+        way = dtype, self.sparse
         if way == self.way:
             return
         self.way = None
-        self._use(self.by_csr or {}, by_csr)
-        if not by_csr:
+        self._use(self.by_csr or {}, dtype is None)
+        if dtype is not None:
             self._use(self.by_zeros or self.by_entries, self.sparse)
-        self.way = way
+            if not (self.sparse and self.by_entries):
+                self.words[0, 0] = INSTRUCTIONS[f"gather_{dtype}"].address(self.dtype)
+        self.way, self.stages = way, machine.stages_of(self.words)
 
     def _places(self, array):
         """Where an input's address stands in the words: (instruction, word, offset) each."""
@@ -278,11 +281,11 @@ class Machine:
         names = BY_ROWS
         if any(one.op == "exchange" for one in self.keep[1]):
             names += (OWN["linear_dW"],)  # the same spans in a process that has fewer rows
-        codes = [INSTRUCTIONS[name].addresses.get(self.dtype) for name in names]
+        written = {word[HEAD + 6] for name, word in zip(self.names, self.words, strict=True)
+                   if name in names}  # fmt: skip
         for p, place in zip(flat.trained, flat.slices, strict=True):
             at = grads + place.start * item
-            by_rows = any(word[0] in codes and word[HEAD + 6] == at for word in self.words)
-            unit = p.shape[-1] if by_rows else 1
+            unit = p.shape[-1] if at in written else 1
             D = p.size // unit
             for t in range(T):
                 low, high = D * t // T * unit, D * (t + 1) // T * unit
@@ -295,7 +298,7 @@ class Machine:
         self.has_room = True
         for i, (now, _) in list(self.by_entries.items())[1:2]:
             D, H = map(int, self.words[i, 3:5])
-            rows = min(self.chunk(), self.rows) if now[1] == ROWS else self.rows
+            rows = min(CHUNK, self.rows) if now[1] == ROWS else self.rows
             for scratch in self.scratch:
                 scratch.add_entries(rows, D, H, self.dtype)
 
@@ -324,27 +327,33 @@ class Machine:
     def _read(self, x, index):
         """Have the program gather rows of an ndarray, or take them from where they are."""
         words, start = self.words, address_of(x)
-        words[0, HEAD], words[0, 6], words[0, 7] = start, dtype_number(x), x.strides[0]
+        number = dtype_number(x)
+        words[0, HEAD], words[0, 6], words[0, 7] = start, number, x.strides[0]
         if self.seen is None or self.seen() is not x:
             self.look_at(x)
-        self._choose(by_csr=False)
+        self._choose(DTYPES[number])
         if self._in_place(x, index):
-            words[0, 3] = 0
+            words[0, 3] = 0  # it has nothing to gather
             self._put(self.places[0], start + int(index[0]) * x.strides[0],
                       self.rows * x.strides[0])  # fmt: skip
+        else:
+            self._gather_again()
 
     def _in_place(self, x, index):
         """Whether rows of x can take the place of a batch: as they are, one after the other."""
         entries = self.sparse and self.by_entries
-        return (
-            self.reads_only and not entries and x.dtype == self.dtype and x.flags.c_contiguous
-            and index[-1] - index[0] == len(index) - 1 and bool((np.diff(index) == 1).all())
-        )  # fmt: skip
+        if not self.reads_only or entries or x.dtype != self.dtype or not x.flags.c_contiguous:
+            return False
+        return len(index) == 1 or (
+            index[-1] - index[0] == len(index) - 1 and bool((np.diff(index) == 1).all())
+        )
 
-    def _gathers_again(self):
-        """Have the program read the batch's array, into which rows are gathered."""
-        self.words[0, 3] = self.inputs[0].size // self.rows
-        self._put(self.places[0], address_of(self.inputs[0]), 0)
+    def _gather_again(self):
+        """Have the program read the batch's array, into which rows are gathered, after rows of
+        another call were read where they were."""
+        if self.words[0, 3] == 0:
+            self._put(self.places[0], address_of(self.inputs[0]), 0)
+            self.words[0, 3] = self.inputs[0].size // self.rows
 
     def _put(self, places, address, step):
         """Have operands at these places begin at an address, so many bytes later in each step."""
@@ -354,7 +363,8 @@ class Machine:
     def _read_entries(self, x, index):
         """Have the program gather the entries of a sparse matrix; returns what must be kept."""
         words, N = self.words, self.rows
-        self._choose(by_csr=True)
+        self._gather_again()
+        self._choose()
         counts = (x.starts[index + 1] - x.starts[index]).reshape(-1, N)
         starts = np.zeros((len(counts), N + 1), np.int64)
         np.cumsum(counts, axis=1, out=starts[:, 1:])
@@ -377,34 +387,29 @@ class Machine:
 
     def run(self, x, index, inputs, scalars, steps, first_step):
         """Run `steps` steps on rows of x, which `reads` takes; returns the losses (steps,)."""
-        words, like, chunk = self.words, self.dtype.type(0), self.chunk()
+        words = self.words
+        kept = self._read(x, index) if isinstance(x, np.ndarray) else self._read_entries(x, index)
+        words[0, HEAD + 3], words[0, HEAD + 5] = address_of(index), self.rows * 8
+        for array, places in zip(inputs[1:], self.places[1:], strict=True):
+            if places:
+                self._put(places, address_of(array), array.nbytes // steps)
         losses = np.zeros((self.threads, steps))
-        meeting = np.zeros(MEETING * (1 + self.threads), np.int64)  # not that of a call cut short
+        meeting = _ALONE
+        if self.workers > 1:  # and not that of a call cut short
+            meeting = np.zeros(MEETING * (1 + self.threads), np.int64)
 
         def work(worker):
             machine.replay(
-                words, self.numbers, self.numbers_now[worker], scalars, steps, first_step, chunk,
-                self.shares, meeting, worker, self.workers, losses, like,
+                words, self.numbers, self.numbers_now[worker], self.stages, scalars, steps,
+                first_step, CHUNK, self.shares, meeting, worker, self.workers, losses, self.like,
             )  # fmt: skip
 
-        try:
-            dense = isinstance(x, np.ndarray)
-            kept = self._read(x, index) if dense else self._read_entries(x, index)
-            words[0, HEAD + 3], words[0, HEAD + 5] = address_of(index), self.rows * 8
-            for array, places in zip(inputs[1:], self.places[1:], strict=True):
-                if places:
-                    self._put(places, address_of(array), array.nbytes // steps)
-            run_together(work, self.workers)
-            del kept
-        finally:  # also after Ctrl-C: the next call's rows are elsewhere
-            if words[0, 3] == 0:
-                self._gathers_again()
+        run_together(work, self.workers)
+        del kept
         return losses.sum(axis=0) if self.threads > 1 else losses[0]
 
-    def chunk(self):
-        return 256
 
-
+_ALONE = np.zeros(MEETING, np.int64)  # where one worker meets nobody
 _NUMBERS = {np.dtype(name): i for i, name in enumerate(DTYPES)} | {np.dtype(bool): 0}
 
 

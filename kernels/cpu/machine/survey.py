@@ -21,7 +21,7 @@ def survey():
         for e in threadpool_info()
         if e["user_api"] == "blas"
     ]
-    cache = getattr(getattr(loop.replay, "_cache", None), "cache_path", None)
+    cache = getattr(loop.cache_of(loop.replay), "cache_path", None)
     files = len(list(pathlib.Path(cache).glob("*.nbc"))) if cache else 0
     forced = os.environ.get("OPENBLAS_CORETYPE")
     found = {
