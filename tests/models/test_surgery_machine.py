@@ -327,8 +327,11 @@ class Surgery(RuleBasedStateMachine):
         for p, q in zip(a.weights, b.weights, strict=True):
             assert p.trainable == q.trainable
             np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-6, atol=1e-8)
-        if a.built:
+        if a.built:  # a batch as before the rule, and one as just before
+            for _ in range(2):
+                self.agree(lambda model, device: model.predict_on_batch(X).ravel())
             self.agree(lambda model, device: model.predict(X, verbose=0).ravel())
+            self.agree(lambda model, device: model.predict_on_batch(X).ravel())
 
 
 def run(examples):

@@ -19,6 +19,9 @@ class Eager:
         self.model = model
         self.reasons = {}  # kind of step -> why it can't be recorded
 
+    def predict_again(self, x):
+        """The outputs for x, where the last call was for such a batch; None: look at it anew."""
+
     def length(self):
         """How many batches may be carried out in one call."""
         return 1

@@ -5,15 +5,30 @@ A step that can't be recorded is done eagerly, with the same numbers, and `reaso
 
 import contextlib
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
+from ..core.versions import latest_version
 from ..data import SeveralRows
+from ..data.arrays import check_finite
 from .batch import shapes_of, targets
 from .eager import Eager
 from .record import NotRecordable, Program
 
 SECONDS_PER_CALL = 0.05  # how long a replay may keep Python waiting: progress, callbacks, Ctrl-C
+
+
+class _Again(NamedTuple):
+    """What was found out about a batch, as long as nothing has changed since."""
+
+    version: object
+    step: Callable
+    shape: tuple
+    dtype: np.dtype
+    program: Program
+    index: np.ndarray
 
 
 class Replay(Eager):
@@ -25,6 +40,7 @@ class Replay(Eager):
     def __init__(self, model):
         super().__init__(model)
         self.programs, self.seconds = {}, {}
+        self.again = None  # the last single batch that was predicted
         self.last, self.copied = None, 0  # bytes per step, of rows that could not be read in place
 
     def length(self):
@@ -105,8 +121,22 @@ class Replay(Eager):
         key = self._key("predict", rows)
         _, outputs = self._timed(program, key, len(batches), data.x, index)
         if program.columns is None:
+            if len(batches) == 1 and type(data.x) is np.ndarray and len(key) == 2:  # not of a rank
+                self.again = _Again(latest_version(), self.model.predict_step, data.x.shape,
+                                    data.x.dtype, program, index)  # fmt: skip
             return outputs
         return [np.array(part) for part in program.split(outputs, data.output_shape)]
+
+    def predict_again(self, x):
+        last, model = self.again, self.model
+        if (
+            last is None or last.version is not latest_version() or type(x) is not np.ndarray
+            or x.shape != last.shape or x.dtype != last.dtype or model.predict_step != last.step
+        ):  # fmt: skip
+            return None
+        check_finite(x, "x", dtype=last.program.inputs.x.dtype)
+        model.check_values(x, "x")
+        return last.program.run(x, last.index)[1]
 
     def _measured(self, kind, data, batches):
         """Replay the batches and count their losses and metrics; False where that can't be done."""
@@ -183,7 +213,7 @@ class Replay(Eager):
         return result
 
     def release(self):
-        total = 0
+        self.again, total = None, 0
         for key, (_, program) in list(self.programs.items())[::-1]:  # the newest first
             total += program.nbytes if program is not None else 0
             if total > self.MOST_BYTES or len(self.programs) > self.MOST_PROGRAMS:

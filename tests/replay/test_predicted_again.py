@@ -1,0 +1,164 @@
+"""A batch like the one before: `predict_on_batch` finds out about it only what may be new."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import tinynet as keras
+from tinynet.engine.batch import BatchLoading
+from tinynet.layers import Dense, Embedding, Flatten
+
+random = np.random.default_rng(0)
+
+
+def made(device="cpu"):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((6,)), Dense(5, "relu"), Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", device=device)
+    return model
+
+
+def rows(count=2, width=6):
+    return random.normal(size=(count, width)).astype(np.float32)
+
+
+def by_hand(model, x):
+    (w1, b1, w2, b2) = model.get_weights()
+    z = np.maximum(x @ w1 + b1, 0) @ w2 + b2
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture
+def no_other_way(monkeypatch):
+    """After this is called, a batch that has to be looked at anew raises a TypeError."""
+    return lambda: monkeypatch.setattr(BatchLoading, "dataset", None)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 40])
+def test_other_rows_have_outputs_of_their_own(count, no_other_way):
+    model = made()
+    first = model.predict_on_batch(rows(count))
+    kept = first.copy()
+    no_other_way()
+    for _ in range(3):
+        x = rows(count)
+        np.testing.assert_allclose(model.predict_on_batch(x), by_hand(model, x), rtol=1e-5)
+    wide = rows(count, 12)[:, ::2]  # not contiguous
+    np.testing.assert_allclose(model.predict_on_batch(wide), by_hand(model, wide), rtol=1e-5)
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_new_weights_are_used(no_other_way):
+    model, x = made(), rows()
+    model.predict_on_batch(x)
+    no_other_way()
+    model.set_weights([w * 2 for w in model.get_weights()])
+    np.testing.assert_allclose(model.predict_on_batch(x), by_hand(model, x), rtol=1e-5)
+    model.layers[0].kernel.assign(np.ones((6, 5)))
+    np.testing.assert_allclose(model.predict_on_batch(x), by_hand(model, x), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [rows(3), rows(2).astype(np.float64), rows(2).tolist(), rows(2)[..., None],
+     rows(2).view(type("Own", (np.ndarray,), {})), np.arange(12).reshape(2, 6)],
+    ids=["rows", "dtype", "list", "axis", "subclass", "integers"],
+)  # fmt: skip
+def test_another_kind_of_batch_is_looked_at(x, no_other_way):
+    model = made()
+    model.predict_on_batch(rows(2))
+    expected = by_hand(model, np.asarray(x, np.float32).reshape(-1, 6))
+    np.testing.assert_allclose(model.predict_on_batch(x), expected, rtol=1e-5)
+    model.predict_on_batch(rows(2))
+    no_other_way()
+    with pytest.raises(TypeError, match="not callable"):
+        model.predict_on_batch(x)
+
+
+def test_numbers_are_still_checked():
+    model, x = made(), rows()
+    model.predict_on_batch(x)
+    x[1, 2] = np.nan
+    with pytest.raises(ValueError, match="x: row 1 holds nan"):
+        model.predict_on_batch(x)
+    model = keras.Sequential([keras.Input((2,)), Embedding(4, 3), Flatten(), Dense(1)])
+    model.predict_on_batch(np.zeros((1, 2), np.int64))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="4"):
+            model.predict_on_batch(np.full((1, 2), 4))
+
+
+def test_numbers_beyond_the_dtype_of_the_model_are_found():
+    model, x = made(), rows().astype(np.float64)
+    model.predict_on_batch(x)
+    x[0, 0] = 1e300
+    for _ in range(2):
+        with pytest.raises(ValueError, match="not finite in float32"):
+            model.predict_on_batch(x)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: setattr(model.layers[0], "activation", keras.activations.tanh),
+        lambda model: model.pop(),
+        lambda model: model.add(Dense(2)),
+        lambda model: setattr(model, "run_eagerly", True),
+        lambda model: model.compile("adam", "sparse_categorical_crossentropy", device="reference"),
+        lambda model: model.fit(rows(4), np.zeros(4), verbose=0),
+        lambda model: model.train_on_batch(rows(4), np.zeros(4)),
+        lambda model: model.layers[1].set_weights([np.ones((5, 3)), np.zeros(3)]),
+    ],
+    ids=["activation", "pop", "add", "run_eagerly", "compile", "fit", "train_on_batch", "weights"],
+)
+def test_a_changed_model_predicts_as_one_that_never_did(change):
+    one, other, x = made(), made(), rows()
+    for _ in range(2):
+        one.predict_on_batch(x)
+    state = random.bit_generator.state
+    for model in (one, other):
+        random.bit_generator.state = state
+        keras.utils.set_random_seed(1)
+        change(model)
+    for _ in range(2):
+        np.testing.assert_array_equal(one.predict_on_batch(x), other.predict_on_batch(x))
+
+
+def test_a_method_that_its_class_is_given_later_is_called(monkeypatch):
+    model, x = made(), rows()
+    model.predict_on_batch(x)
+
+    def refuse(self, x):
+        raise ZeroDivisionError("called")
+
+    monkeypatch.setattr(type(model), "predict_step", refuse)
+    with pytest.raises(ZeroDivisionError, match="called"):
+        model.predict_on_batch(x)
+
+
+def test_outputs_keep_their_form():
+    a = keras.Input((6,))
+    model = keras.Model(a, {"p": Dense(2)(a)})
+    x = rows()
+    first = model.predict_on_batch(x)
+    np.testing.assert_array_equal(model.predict_on_batch(x)["p"], first["p"])
+
+
+def test_threads_have_each_their_own_outputs():
+    model, found = made(), {}
+    model.predict_on_batch(rows())
+    batches = [rows() for _ in range(8)]
+
+    def work(i):
+        found[i] = [model.predict_on_batch(batches[i]) for _ in range(200)]
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i, x in enumerate(batches):
+        for outputs in found[i]:
+            np.testing.assert_allclose(outputs, by_hand(model, x), rtol=1e-5)
