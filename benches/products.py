@@ -7,19 +7,32 @@ import numpy as np
 WIDTHS = (784, 300, 200, 100, 10)
 
 
-def make_products(batch):
-    """The step's matrix products: forward, dW of every layer, dx of all but the first."""
-    jobs = []
-    for x, W, dy, y, dx, dW in _arrays(batch):
-        jobs += [(x, W, y), (x.T, dy, dW)]
-        if dx is not None:
-            jobs.append((dy, W.T, dx))
+class Products:
+    """The matrix products of a step, by NumPy: forward, dW of every layer, dx of all but the first.
 
-    def run():
-        for a, b, out in jobs:
+    Args:
+        batch: rows; widths: of the net's layers, from its inputs on; dtype: of the arrays.
+    """
+
+    def __init__(self, batch, widths=WIDTHS, dtype="float32"):
+        arrays = list(_arrays(batch, widths, dtype))
+        self.forward = [(x, W, y) for x, W, _, y, _, _ in arrays]
+        self.backward = []
+        for x, W, dy, _, dx, dW in arrays[::-1]:
+            self.backward.append((x.T, dy, dW))
+            if dx is not None:
+                self.backward.append((dy, W.T, dx))
+
+    def run(self):
+        """Compute those of a training step."""
+        self.predict()
+        for a, b, out in self.backward:
             np.matmul(a, b, out=out)
 
-    return run
+    def predict(self):
+        """Compute those forward."""
+        for a, b, out in self.forward:
+            np.matmul(a, b, out=out)
 
 
 def make_products_on_the_card(batch):
@@ -38,13 +51,13 @@ def make_products_on_the_card(batch):
     return Captured(launches)
 
 
-def _arrays(batch):
+def _arrays(batch, widths=WIDTHS, dtype="float32"):
     """Of each layer: x, W, dy, y, dx (None for the first), dW."""
     random = np.random.default_rng(0)
 
     def array(*shape):
-        return random.standard_normal(shape, dtype=np.float32)
+        return random.standard_normal(shape, dtype=dtype)
 
-    for i, (D, H) in enumerate(itertools.pairwise(WIDTHS)):
+    for i, (D, H) in enumerate(itertools.pairwise(widths)):
         dx = array(batch, D) if i else None
         yield (array(batch, D), array(D, H), array(batch, H), array(batch, H), dx, array(D, H))

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from products import WIDTHS, make_products, make_products_on_the_card
+from products import WIDTHS, Products, make_products_on_the_card
 
 import tinynet as keras
 from tinynet.kernels import DEVICES, why_not
@@ -35,7 +35,7 @@ def products_of(batch, device):
     """Function of a number of steps: the products of so many."""
     if device == "gpu":
         return make_products_on_the_card(batch).run
-    run = make_products(batch)
+    run = Products(batch).run
     return lambda steps: [run() for _ in range(steps)]
 
 

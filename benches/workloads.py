@@ -5,8 +5,9 @@
 
 Each engine lives in its own process. For each workload (`works/`) it first proves that it trains
 and predicts as the reference does, or it is left out; then all take turns, in an order that
-rotates, with `--busy` other processes at work beside them. `--show workloads.json` prints and draws
-an old result again.
+rotates, with `--busy` other processes at work beside them. A further one computes the net's dense
+matrix products alone, by NumPy, which nobody can do without. `--show workloads.json` prints and
+draws an old result again.
 """
 
 import argparse
@@ -153,7 +154,7 @@ def run(options):
     """Prove, prepare, measure; returns the result, a dict (see `report`)."""
     import engines
 
-    names = ["reference", "tinynet", *options.peers]
+    names = ["reference", "products", "tinynet", *options.peers]
     workers, excluded, measurements = {}, {}, []
     try:
         for name in names:
@@ -163,7 +164,7 @@ def run(options):
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "git": git_revision(),
             "environment": environment(),
-            "versions": {n: engines.versions(n if n in works.PEERS else "cpu") for n in names[1:]},
+            "versions": {n: engines.versions(n if n in works.PEERS else "cpu") for n in names[2:]},
             "cases": {case: dataclasses.asdict(works.CASES[case]) for case in options.cases},
             "excluded": excluded,
             "measurements": measurements,
@@ -204,7 +205,7 @@ def prove(case, workers, excluded):
             continue
         try:
             reason = worker.call("unable", case)
-            if reason is None:
+            if reason is None and name != "products":
                 reason = differs(name, worker.call("record", case, weights), losses, predictions)
             if reason is None:
                 worker.call("prepare", case, weights)
@@ -248,12 +249,24 @@ def seconds_of(result, case, engine, kind, count):
 def leads(result, case, kind, count):
     """Speed of tinynet by that of the round's fastest peer, by round; and that peer's name."""
     own = seconds_of(result, case, "tinynet", kind, count)
-    others = {m["engine"] for m in result["measurements"] if m["case"] == case} - {"tinynet"}
-    times = {name: seconds_of(result, case, name, kind, count) for name in sorted(others)}
+    times = {name: seconds_of(result, case, name, kind, count) for name in peers_of(result, case)}
     if not times or not len(own):
         return None, None
     fastest = min(times, key=lambda name: np.median(times[name]))
     return np.min(list(times.values()), axis=0) / own, fastest
+
+
+def peers_of(result, case):
+    """Names of the engines that took turns with tinynet."""
+    names = {m["engine"] for m in result["measurements"] if m["case"] == case}
+    return sorted(names - {"tinynet", "products"})
+
+
+def of_products(result, case, kind, count):
+    """The products' time by tinynet's, which may leave out zeros of x; "" if not measured."""
+    alone = seconds_of(result, case, "products", kind, count)
+    own = seconds_of(result, case, "tinynet", kind, count)
+    return f", products {np.median(alone / own):.2f}" if len(alone) else ""
 
 
 def kept(result, case, engine, count):
@@ -275,7 +288,8 @@ def report(result):
     """The table in Markdown, worst workload first, below the machine's line."""
     lines = [result["machine"], f"{result['date']}, {result['git']}", ""]
     counts = sorted({m["busy"] for m in result["measurements"]})
-    heads = ["workload", "rows/s", "fastest peer", "fit, by that peer", "predict", "one row, us"]
+    heads = ["workload", "rows/s", "fastest peer", "fit, by that peer; products' part", "predict",
+             "one row, us"]  # fmt: skip
     heads += [f"kept beside {n} busy: tinynet, best peer" for n in counts if n and 0 in counts]
     lines += [f"| {' | '.join(heads)} |", "|---|---:|---|---|---|---|" + "---|" * (len(heads) - 6)]
     for case, of_fit in by_lead(result):
@@ -287,12 +301,13 @@ def report(result):
         us = [np.median(seconds_of(result, case, name, "one", count)) * 1e6
               for name in ("tinynet", peer)]  # fmt: skip
         row = [case, f"{about['rows'] * about['epochs'] / own:,.0f}",
-               leads(result, case, "fit", count)[1], f"{middle:.2f} ({low:.2f} to {high:.2f})",
-               f"{predict:.2f}", f"{us[0]:.0f} ({peer} {us[1]:.0f})"]  # fmt: skip
+               leads(result, case, "fit", count)[1], f"{middle:.2f} ({low:.2f} to {high:.2f})"
+               f"{of_products(result, case, 'fit', count)}",
+               f"{predict:.2f}{of_products(result, case, 'predict', count)}",
+               f"{us[0]:.0f} ({peer} {us[1]:.0f})"]  # fmt: skip
         for n in counts:
             if n and 0 in counts:
-                others = {m["engine"] for m in result["measurements"] if m["case"] == case}
-                best = max(kept(result, case, name, n) for name in others - {"tinynet"})
+                best = max(kept(result, case, name, n) for name in peers_of(result, case))
                 row.append(f"{kept(result, case, 'tinynet', n):.2f}, {best:.2f}")
         lines.append(f"| {' | '.join(row)} |")
     for case, of in result["excluded"].items():

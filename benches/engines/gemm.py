@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from products import make_products, make_products_on_the_card
+from products import Products, make_products_on_the_card
 
 from .base import Engine
 
@@ -20,7 +20,7 @@ class Gemm(Engine):
 
     def train(self, batch, steps, order=None):
         if batch not in self.products:
-            self.products[batch] = make_products(batch)
+            self.products[batch] = Products(batch).run
             self.limit[batch] = min((1, None), key=lambda limit: self.time(batch, steps, limit))
         return self.time(batch, steps, self.limit[batch]), float("nan")
 

@@ -72,8 +72,9 @@ ENGINES = {
     "torch-compile": ("pytorch", "TorchCompiled", "torch"),
     "jax": ("jax_scan", "Jax", "jax"),
     "scikit-learn": ("scikit_learn", "ScikitLearn", "sklearn"),
+    "products": ("products", "Alone", "numpy"),
 }
-PEERS = tuple(name for name in ENGINES if name not in ("tinynet", "reference"))
+PEERS = tuple(name for name in ENGINES if name not in ("tinynet", "reference", "products"))
 
 
 def installed(name):

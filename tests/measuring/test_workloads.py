@@ -74,6 +74,40 @@ def test_leads_are_taken_round_by_round_from_the_fastest_peer():
     assert [case for case, _ in workloads.by_lead(result())] == ["b", "a"]
 
 
+def test_products_alone_are_a_bound_and_no_peer():
+    measured = result()
+    more = [{**m, "engine": "products", "seconds": m["seconds"] / 4}
+            for m in measured["measurements"] if m["engine"] == "tinynet"]  # fmt: skip
+    measured["measurements"] += more
+    assert workloads.leads(measured, "a", "fit", 0)[1] == "x"
+    rows = [line for line in workloads.report(measured).splitlines() if line.startswith("| a")]
+    assert "1.25 (0.88 to 1.62), products 0.25 |" in rows[0]
+
+
+@pytest.mark.parametrize("name", ["784-128-10, float64", "4-16-16-3, 100 rows"])
+def test_the_products_of_a_workload_are_those_of_its_steps(name, monkeypatch):
+    """Counted by hand: 2 N D H operations forward, as many for dW, and for dx but of the first."""
+    done, matmul = [], np.matmul
+    monkeypatch.setattr(np, "matmul", lambda a, b, out: done.append(
+        2 * a.shape[0] * a.shape[1] * b.shape[1]) or matmul(a, b, out=out))  # fmt: skip
+    case = works.CASES[name]
+    alone = works.engine("products")(case, None, None)
+    pairs = list(zip(case.widths, case.widths[1:], strict=False))
+    steps = -(-case.rows // case.batch)
+    alone.fit(1)
+    assert alone.step.forward[0][0].dtype == case.dtype
+    of_step = sum((3 if i else 2) * 2 * case.batch * D * H for i, (D, H) in enumerate(pairs))
+    assert sum(done) == steps * of_step
+    done.clear()
+    alone.predict()
+    at_once = min(1024, case.rows)
+    calls = -(-case.rows // 1024)
+    assert sum(done) == calls * sum(2 * at_once * D * H for D, H in pairs)
+    done.clear()
+    alone.one(None)
+    assert sum(done) == sum(2 * D * H for D, H in pairs)
+
+
 def test_the_report_has_the_worst_first_and_says_who_is_missing():
     lines = workloads.report(result()).splitlines()
     rows = [line for line in lines if line.startswith("| ")][1:]
