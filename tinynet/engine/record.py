@@ -301,20 +301,26 @@ class Program:
         """Memory of the step's arrays."""
         return sum(a.nbytes for pool in self.context.arrays.values() for a in pool)
 
-    def run(self, x, index, y=None, w=None):
+    def reads_targets(self, y):
+        """Whether `run` takes a data set's targets y as they are: nothing else looks at them."""
+        reads = getattr(self.machine, "reads_targets", None)
+        return self.counted is not None and reads is not None and reads(y)
+
+    def run(self, x, index, y=None, w=None, targets=None):
         """Replay one step for every N entries of `index`.
 
         Args:
             x: the data set's rows, (rows, ...): an ndarray, SparseRows or MappedRows.
             index: which of its rows, (steps * N,) int64.
             y, w: targets and weights of just these rows, in this order.
+            targets: in place of y, where `reads_targets` takes them: the data set's.
 
         Returns:
             (losses (steps,), outputs): penalties are in the losses; outputs (steps * N, ..., C), or
             what was counted, (steps, metrics) float64.
         """
         model, ops, steps = self.model, self.context.device, len(index) // self.rows
-        whole = x
+        whole, given = x, {} if targets is None else {"targets": (targets, index)}
         x, index = self._within_reach(x, index)
         if x is not whole and not len(index) == len(whole) <= ALL_LOOKED_AT:
             self._look_at(whole)  # how to multiply is decided by the whole, not by these rows
@@ -335,7 +341,7 @@ class Program:
         try:
             with ops.single_threaded_blas(self.rows, model.flat.values.size):
                 losses = self.machine.run(
-                    x, index, Inputs(None, y, w, outputs), scalars, steps, first_step
+                    x, index, Inputs(None, y, w, outputs), scalars, steps, first_step, **given
                 )
         except KeyboardInterrupt:  # comes through when the compiled loop has ended: all is done
             self._count(steps)

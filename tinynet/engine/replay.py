@@ -150,10 +150,14 @@ class Replay(Eager):
         program = self.program(kind, rows, data, self._counted(data.y))
         if program is None:
             return False
-        y, weight = targets(data, index)
-        rows_y, w = program.packed(*self._target_rows(data, y, weight, rows, len(batches)))
-        key = self._key(kind, rows)
-        losses, outputs = self._timed(program, key, len(batches), data.x, index, rows_y, w)
+        key, steps = self._key(kind, rows), len(batches)
+        if data.sample_weight is None and program.reads_targets(data.y):
+            _, w = self._target_rows(data, data.y[:rows], None, rows, steps)
+            given = None, w, data.y
+        else:
+            y, weight = targets(data, index)
+            given = program.packed(*self._target_rows(data, y, weight, rows, steps))
+        losses, outputs = self._timed(program, key, steps, data.x, index, *given)
         several = program.columns is not None
         sums = program.losses(outputs, len(batches)) if several else None
         self.track(losses, np.full(len(losses), rows), sums)  # the same sum as step by step
@@ -171,8 +175,11 @@ class Replay(Eager):
     def _counted(self, y):
         """The metrics, where the device counts all of them; None: its results are predictions."""
         model = self.model
-        if isinstance(y, SeveralRows) or not hasattr(model.context.ops,
-                                                     "count_matches_instructions"):  # fmt: skip
+        if isinstance(y, SeveralRows):
+            return None
+        if not model.compiled_metrics.items:
+            return []
+        if not hasattr(model.context.ops, "count_matches_instructions"):
             return None
         if model.loss.valid(y[:1]) is not None:  # targets that the loss leaves out are not kept
             return None

@@ -71,7 +71,7 @@ class Machine:
         instructions: in order.
         rows: N, samples per step.
         known: arrays that keep their place.
-        inputs: (x, y, w, outputs), those that are replaced in every run; x is gathered.
+        inputs: (x, y, w, outputs), those that are replaced in every run; x is gathered, y can be.
         flat: the model's FlatParameters.
         dtype: of the arithmetic.
 
@@ -103,7 +103,11 @@ class Machine:
                 instructions = list(self._in_parts(instructions))
         for one in instructions:
             self._check(one)
-        instructions = [self._gather(), *(self._for_few_rows(one) for one in instructions)]
+        instructions = [self._for_few_rows(one) for one in instructions]
+        self.of_targets = self._first_with_targets(instructions)
+        if self.of_targets:
+            instructions.insert(self.of_targets - 1, self._gather(inputs[1]))
+        instructions.insert(0, self._gather(inputs[0]))
         self.names = ["gather", *(one.op for one in instructions[1:])]
         ops = [one.op for one in instructions] + ["linear"] * trains  # which validation will want
         prepare([REPLAY, *(INSTRUCTIONS[op] for op in ops)], self.dtype)
@@ -112,7 +116,8 @@ class Machine:
         self.words = np.array([words for words, _ in encoded])
         self.numbers = np.array([numbers for _, numbers in encoded])
         self.places = [self._places(a) for a in inputs]
-        self.places[0] = [place for place in self.places[0] if place[0]]  # but the gather's own
+        for which, gather in ((0, 0), (1, self.of_targets)):  # but the gather's own
+            self.places[which] = [place for place in self.places[which] if place[0] != gather]
         self.seen = None  # a reference to the data whose density is known
         self.by_entries = self._entries_twins(trains)
         self.by_zeros = {} if self.by_entries else self._first_products()
@@ -139,12 +144,20 @@ class Machine:
             raise Unsupported(f"{one.op}: an array that is not of the flat vectors")
         return 0
 
-    def _gather(self):
-        x = self.inputs[0]
+    def _gather(self, batch):
+        """The instruction that gathers rows into the array of a batch."""
         return Instruction(
-            f"gather_{self.dtype}", ROWS, (x, np.empty(self.rows, np.int64), x), (1, 2), self.rows,
-            (x.size // self.rows,),
+            f"gather_{self.dtype}", ROWS, (batch, np.empty(self.rows, np.int64), batch), (1, 2),
+            self.rows, (batch.size // self.rows,),
         )  # fmt: skip
+
+    def _first_with_targets(self, instructions):
+        """The number, from 1, of the first instruction that reads targets; 0 for none, or ids."""
+        y = self.inputs[1]
+        if y is None or y.dtype != self.dtype:
+            return 0
+        return next((i for i, one in enumerate(instructions, 1) if any(
+            a is not None and np.may_share_memory(a, y) for a in one.arrays)), 0)  # fmt: skip
 
     def _in_parts(self, instructions):
         """Matrix products split by the rows of W instead of the rows of the batch."""
@@ -317,6 +330,10 @@ class Machine:
             self.by_csr = self._twins(CSR)
         return len(self.by_csr) > 1 and x.columns.dtype in (np.int32, np.int64)
 
+    def reads_targets(self, y):
+        """Whether rows of these targets, one for each row of x, can be read where they are."""
+        return bool(self.of_targets) and isinstance(y, np.ndarray) and self.reads(y)
+
     def look_at(self, x):
         """Decide by the zeros in x whether products leave them out, until other data come."""
         self.seen = weakref.ref(x)
@@ -385,13 +402,33 @@ class Machine:
         words[0, HEAD + 17] = (N + 1) * 8
         return starts
 
-    def run(self, x, index, inputs, scalars, steps, first_step):
-        """Run `steps` steps on rows of x, which `reads` takes; returns the losses (steps,)."""
+    def _read_targets(self, targets):
+        """Have the program gather rows of all targets, or none: these come in their order."""
+        word, batch = self.words[self.of_targets], self.inputs[1]
+        word[3] = 0
+        if targets is not None:
+            y, index = targets
+            address = INSTRUCTIONS[f"gather_{DTYPES[dtype_number(y)]}"].address(self.dtype)
+            word[0], word[3], word[7] = address, batch.size // self.rows, y.strides[0]
+            word[HEAD], word[HEAD + 3], word[HEAD + 5] = (
+                address_of(y), address_of(index), self.rows * 8
+            )  # fmt: skip
+            self._put(self.places[1], address_of(batch), 0)
+
+    def run(self, x, index, inputs, scalars, steps, first_step, targets=None):
+        """Run `steps` steps on rows of x, which `reads` takes; returns the losses (steps,).
+
+        Args:
+            targets: (y, index) in place of the y of `inputs`: all of them, where `reads_targets`
+                takes these, and which are wanted.
+        """
         words = self.words
+        if self.of_targets:
+            self._read_targets(targets)
         kept = self._read(x, index) if isinstance(x, np.ndarray) else self._read_entries(x, index)
         words[0, HEAD + 3], words[0, HEAD + 5] = address_of(index), self.rows * 8
         for array, places in zip(inputs[1:], self.places[1:], strict=True):
-            if places:
+            if places and array is not None:
                 self._put(places, address_of(array), array.nbytes // steps)
         losses = np.zeros((self.threads, steps))
         meeting = _ALONE
