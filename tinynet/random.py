@@ -14,6 +14,7 @@ import random as python_random
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 
 from .configs.checks import is_integer
 
@@ -71,9 +72,21 @@ def set_state(state: dict[str, Any]) -> None:
     np.random.set_state(state["numpy"])  # noqa: NPY002
 
 
+class _Key(ISeedSequence):
+    """Philox's key as it is. Given as `key=`, entropy is drawn all the same, which takes longer
+    than all else that a small epoch's order needs."""
+
+    def __init__(self, *words: int) -> None:
+        self.words = words
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> Any:
+        """Return the words."""
+        return np.array(self.words, dtype)
+
+
 def generator(seed: int, stream: int = 0) -> np.random.Generator:
     """The generator of one stream: the same (seed, stream) always yields the same numbers."""
-    return np.random.Generator(np.random.Philox(key=[seed, stream]))
+    return np.random.Generator(np.random.Philox(_Key(seed, stream)))
 
 
 def check_seed(seed: int) -> int:

@@ -56,15 +56,14 @@ class Eager:
                 self.model.begin_call()
                 self._count(data, *self._run(self.model.test_step, data, rows))
 
-    @contextlib.contextmanager
     def parted(self, data, batches):
         """Within the block, steps are of this rank's rows of the batches, which it returns."""
-        model = self.model
-        batches, part = model.ranks.part(data, batches)
-        if part is WHOLE:
-            yield batches
-            return
-        context = model.step_context
+        batches, part = self.model.ranks.part(data, batches)
+        return contextlib.nullcontext(batches) if part is WHOLE else self._of_part(batches, part)
+
+    @contextlib.contextmanager
+    def _of_part(self, batches, part):
+        context = self.model.step_context
         context.take_part(part)
         try:
             yield batches

@@ -112,7 +112,7 @@ class Metric(Configurable):
     def reset_state(self) -> None:
         """Set every variable to zero."""
         for variable in self.variables:
-            variable.assign(np.zeros(variable.shape))
+            variable.value.fill(0)
 
     def get_state(self) -> State:
         """Return the variables' arrays by name, and the states of metrics that this one holds."""
