@@ -9,9 +9,9 @@ no instruction for (a broadcast, an unusual layout) is left to the reference. De
 What works entry by entry is made of the reference's text, or a user's (`formulas`). The others are
 loops, by topic: `products`, `activations`, `layers`, `normalization`, `losses`, `updates`.
 `machine/` is what runs them: `call` (a call as an instruction), `program` (a recorded step, bound
-to its arrays and split over threads), `loop` (the loop), `operands` (how an instruction finds its
-arrays), `compiling` (when, and by whom), `native` (BLAS by address, atomics). `zeros/` are products
-that leave out the zeros of x.
+to its arrays and split over threads), `reading` (how it reads the data), `loop` (the loop),
+`operands` (how an instruction finds its arrays), `compiling` (when, and by whom), `native` (BLAS by
+address, atomics). `tiles` are small products, `zeros/` those that leave out the zeros of x.
 """
 
 # ruff: noqa: F401  the interface, and what recording needs
@@ -22,7 +22,7 @@ import numpy as np
 from .. import reference
 from ..recording import RunningStep, Slot, Unsupported
 from ..reference import binary_matches, categorical_matches, from_host, sparse_matches, to_host
-from . import activations, formulas, layers, losses, normalization, updates
+from . import activations, formulas, layers, losses, normalization, tiles, updates
 from .exchange import exchange_instruction
 from .losses import add_loss_instruction
 from .machine.call import Instruction, empty, plain, zeros

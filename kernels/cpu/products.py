@@ -5,12 +5,15 @@ import numpy as np
 from .machine import loop, operands
 from .machine.call import kernel
 from .machine.loop import HEAD, LIST, ROOM, SAMPLES, SLACK, SMALL, THREAD, THREADS, TURNED, VALUES
-from .machine.native import AS_STORED, TRANSPOSED, gemm, matrix, size_of, vector
+from .machine.native import AS_STORED, TRANSPOSED, call_op, gemm, matrix, size_of, vector
 from .machine.operands import at, cast, flat, instruction, is_first, jit, loop_jit, rows_of, whole
 from .zeros import sparse
 
 # OpenBLAS has kernels that need no packing for m n k <= 10^6, on AVX-512 machines.
 SMALL_PRODUCT = 1_000_000
+# Where it has none, products of at most so many multiplications are done in tiles, if the second
+# factor stays in the core's own cache.
+TILED_PRODUCT, NEAR_BYTES = 1 << 21, 1 << 18
 SMALL_TRANSPOSED = 36 * 36  # and for x W^T where y has no more numbers
 
 
@@ -61,15 +64,32 @@ for _dtype in loop.DTYPES:
 
 
 @jit
+def multiply(a, rows, depth, a_stride, a_transposed, b, columns, beta, c, c_stride, mine, like):
+    """C = op(A) B + beta C, see `gemm`; where BLAS would spend its time on packing, in tiles."""
+    item, small = size_of(like), rows * depth * columns <= TILED_PRODUCT
+    if mine[loop.TILES] and beta == 0.0 and small and depth * columns * item <= NEAR_BYTES:
+        word = vector(mine[loop.TILED], 10, np.int64(0))
+        word[0], word[3], word[8] = a, b, c
+        word[1], word[2] = a_stride * item, item
+        if a_transposed:
+            word[1], word[2] = item, a_stride * item
+        word[4], word[5], word[6], word[7] = columns * item, rows, depth, columns
+        word[9] = c_stride * item
+        call_op(mine[loop.TILES], mine[loop.TILED], 0, 0, 0, 0, 0, like)
+    else:
+        gemm(a, rows, depth, a_stride, a_transposed, b, columns, AS_STORED, columns, beta, c,
+             c_stride, mine[ROOM], like)  # fmt: skip
+
+
+@jit
 def product(x, n, depth, x_stride, W, columns, y, y_stride, mine, like):
     """y = x W for n rows by BLAS; few rows are cut so that it need not pack W."""
     rows, item = n, size_of(like)
     if mine[SMALL] and n <= TURNED and depth * columns * 2 <= SMALL_PRODUCT:
         rows = max(SMALL_PRODUCT // (depth * columns), 1)
     for i in range(0, n, rows):
-        gemm(x + i * x_stride * item, min(rows, n - i), depth, x_stride, AS_STORED, W, columns,
-             AS_STORED, columns, 0.0, y + i * y_stride * item, y_stride, mine[ROOM],
-             like)  # fmt: skip
+        multiply(x + i * x_stride * item, min(rows, n - i), depth, x_stride, AS_STORED, W, columns,
+                 0.0, y + i * y_stride * item, y_stride, mine, like)  # fmt: skip
 
 
 @jit
@@ -85,8 +105,7 @@ def product_transposed(dy, n, depth, W, columns, dx, dx_stride, mine, like):
         return
     dy_t, dx_t = mine[loop.TURNED_DY], mine[loop.TURNED_DX]
     transpose(matrix(dy, n, depth, like), matrix(dy_t, depth, n, like))
-    gemm(W, columns, depth, depth, AS_STORED, dy_t, n, AS_STORED, n, 0.0, dx_t, n, mine[ROOM],
-         like)  # fmt: skip
+    multiply(W, columns, depth, depth, AS_STORED, dy_t, n, 0.0, dx_t, n, mine, like)
     transpose(matrix(dx_t, columns, n, like), matrix(dx, n, dx_stride, like)[:, :columns])
 
 
@@ -178,8 +197,8 @@ def linear_dW(word, mine, n, D, H, item, low, high, step, like):
     if mine[SMALL] and n <= TURNED and n * H * 8 <= SMALL_PRODUCT:
         block = max(SMALL_PRODUCT // (n * H), 1)
     for i in range(low, high, block):
-        gemm(x + i * item, min(block, high - i), n, D, TRANSPOSED, dy, H, AS_STORED,
-             H, 0.0, dW + i * H * item, H, mine[ROOM], like)  # fmt: skip
+        multiply(x + i * item, min(block, high - i), n, D, TRANSPOSED, dy, H, 0.0,
+                 dW + i * H * item, H, mine, like)  # fmt: skip
 
 
 @instruction
@@ -203,9 +222,9 @@ AT_ONCE = 2048  # entries of all threads' gradients that are added up while they
 @instruction
 def linear_dW_own(word, mine, n, D, H, first, step, like):
     """dW = or += x^T dy for these rows."""
-    gemm(at(word, 0, first, step), D, n, D, TRANSPOSED, at(word, 1, first, step), H, AS_STORED, H,
-         0.0 if is_first(first, mine) else 1.0,
-         operands.own_gradient(word, 2, mine), H, mine[ROOM], like)  # fmt: skip
+    multiply(at(word, 0, first, step), D, n, D, TRANSPOSED, at(word, 1, first, step), H,
+             0.0 if is_first(first, mine) else 1.0, operands.own_gradient(word, 2, mine), H, mine,
+             like)  # fmt: skip
 
 
 @instruction

@@ -335,8 +335,10 @@ def test_combinations(stack, name, optimizer, batch_size, threads, weighted):
     # statistics of one row leave rounding noise alone, of which Adam makes a step of full size
     one_row = batch_size == 1 or rows % batch_size == 1
     assume(not (one_row and any(one.startswith("batchnorm") for one in stack)))
-    # by targets of 0 steps of length 100, which saturate tanh: its slope is rounding noise, too
+    # by targets of 0 steps of length 100, which saturate tanh: its slope is rounding noise, too; so
+    # is what is left of a normalized batch's slopes of 1e7 when their means are taken away
     assume((name, optimizer) != ("mape", "sgd, not clipped"))
+    assume(name != "mape" or not any(one.startswith("batchnorm") for one in stack))
     y = labels(rows) if name.startswith("sparse") else to_categorical(labels(rows), C)
 
     def layers():

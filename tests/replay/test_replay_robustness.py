@@ -213,11 +213,11 @@ def test_an_interrupted_stretch_is_counted(monkeypatch):
     x, y = np.ones((8, 4), "float32"), np.ones((8, 3), "float32")
     model.fit(x, y, batch_size=4, verbose=0)
     before = model.get_weights()
-    program = model.execution.program("train", 4, model.dataset(x, y))
+    program = model.execution.program("train", 4, model.dataset(x, y), [])
     finished = program.machine.run
 
-    def interrupted(*args):
-        finished(*args)
+    def interrupted(*args, **options):
+        finished(*args, **options)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(program.machine, "run", interrupted)

@@ -13,7 +13,7 @@ import numpy as np
 __all__ = [
     "arrive", "atomic_add", "atomic_load", "call_back", "call_op", "claim", "fetch", "float_mode",
     "gemm", "matrix", "multiply_high", "not_zero", "not_zero_plain", "operand_address", "patience",
-    "set_float_mode", "size_of", "sleep_until", "sum_rows_times", "vector",
+    "set_float_mode", "size_of", "sleep_until", "sum_rows_times", "tiled", "vector",
 ]  # fmt: skip
 
 _lock = threading.Lock()
@@ -121,6 +121,16 @@ def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, colu
     B = operand(b, depth, columns, b_stride, b_transposed)
     C = operand(c, rows, columns, c_stride, False)
     C[...] = A @ B + (type(like)(beta) * C if beta else 0)
+
+
+def tiled(a, a_row, a_k, b, b_k, rows, depth, columns, c, c_row, like):
+    item = size_of(like)
+
+    def operand(address, n, m, by_row, by_column):
+        return _array(address, (n, m), (by_row // item, by_column // item), like)
+
+    A, B = operand(a, rows, depth, a_row, a_k), operand(b, depth, columns, b_k, item)
+    operand(c, rows, columns, c_row, item)[...] = A @ B
 
 
 def sum_rows_times(out, first, places, factors, begin, end, rows, stride, n, like):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import weakref
 
 import numpy as np
 
@@ -10,18 +9,15 @@ from ...recording import Unsupported
 from . import loop as machine
 from .call import Instruction, Scratch, address_of, zeros
 from .compiling import INSTRUCTIONS, REPLAY, prepare
-from .loop import COLUMNS, DTYPES, FEW_ROWS, FLAT, HEAD, ROWS, WORDS
+from .loop import COLUMNS, FEW_ROWS, FLAT, HEAD, ROWS
 from .native import LINE, MEETING
+from .reading import CHUNK, ZEROS, Reading
 from .threads import cores, run_together, small_products, threads
 
-# Share of entries of x that are not zero: measured with zeros anywhere, 784-300-200-100-10 gains 8
-# to 26 % at 0.3 with any batch size and between -3 and 13 % at 0.4.
-SPARSE_BELOW = 0.35
 # Work on a product, rows times weights, for which another thread is worth meeting it; the update of
 # a weight counts as so many rows. Two threads took as long as one with 60,000 and with 130,000
 # (20-64-64-2, 32 and 64 rows), 0.7 of it with 100,000 and 250,000 (784-32-10 and 784-128-10).
 WORK_PER_THREAD, UPDATE = 45_000, 4
-CHUNK = 256  # rows that go through a run of ROWS instructions together
 ROWS_PER_THREAD = 16  # at least, where the threads split the rows of a batch; never 0
 
 
@@ -38,19 +34,6 @@ def splits_rows(rows, weights, threads):
 
 
 OWN = {"linear_dW": "linear_dW_own", "sum_rows": "sum_rows_own"}
-# products of few rows, for which BLAS would only read W and multiply by zeros
-ZEROS = {name: f"{name}_zeros" for name in ("linear", "linear_part", "linear_dW")}
-# The same for inputs that are mostly zeros, all that may read x: by each thread for its rows, ...
-ENTRIES = {name: (f"{name}_entries", ROWS) for name in ("gather", "linear", "linear_dW_own")}
-# ... or for its columns
-PART_ENTRIES = {
-    name: (f"{name.replace('gather', 'gather_part')}_entries", COLUMNS)
-    for name in ("gather", "linear_part", "linear_dW")
-}
-# the same for a sparse matrix
-CSR = {name: (f"{name}_csr", mode) for mode, names in (
-    (ROWS, ("gather", "linear", "linear_dW_own")), (COLUMNS, ("linear_part", "linear_dW"))
-) for name in names}  # fmt: skip
 # read by nothing within the pass
 LATE = ("linear_dW", "sum_rows", "prelu_da", "prelu_shared_da", "embedding_dW", "moving_average")
 BY_ROWS = ("linear_dW", "linear_dW_zeros", "embedding_dW")  # gradients (operand 2) split by rows
@@ -64,7 +47,7 @@ def in_order(instructions):
     return rest + late + flat
 
 
-class Machine:
+class Machine(Reading):
     """A program with its arrays bound to addresses, ready to run on all threads.
 
     Args:
@@ -74,12 +57,7 @@ class Machine:
         inputs: (x, y, w, outputs), those that are replaced in every run; x is gathered, y can be.
         flat: the model's FlatParameters.
         dtype: of the arithmetic.
-
-    Attributes:
-        reads_only: whether nothing is written to x but what is gathered.
     """
-
-    reads_only = False
 
     def __init__(self, instructions, rows, known, inputs, flat, dtype):
         self.rows, self.inputs, self.dtype = rows, inputs, np.dtype(dtype)
@@ -110,6 +88,7 @@ class Machine:
         instructions.insert(0, self._gather(inputs[0]))
         self.names = ["gather", *(one.op for one in instructions[1:])]
         ops = [one.op for one in instructions] + ["linear"] * trains  # which validation will want
+        ops += ["in_tiles"] * (not small_products())
         prepare([REPLAY, *(INSTRUCTIONS[op] for op in ops)], self.dtype)
         encoded = [one.encode(rows, self._start(one, flat) if one.mode == FLAT else 0)
                    for one in instructions]  # fmt: skip
@@ -118,14 +97,8 @@ class Machine:
         self.places = [self._places(a) for a in inputs]
         for which, gather in ((0, 0), (1, self.of_targets)):  # but the gather's own
             self.places[which] = [place for place in self.places[which] if place[0] != gather]
-        self.seen = None  # a reference to the data whose density is known
         self.by_entries = self._entries_twins(trains)
         self.by_zeros = {} if self.by_entries else self._first_products()
-        self.by_csr = None  # found when a sparse matrix comes
-        self.sparse = 0  # whether zeros of x are left out
-        self.way = None  # how the words now say that x is read, see `_choose`
-        self.room = 0  # entries of a batch of a sparse matrix for which there is room
-        self.has_room = False  # whether there is room for those of a batch of an array
         self._make_threads(flat)
 
     def _for_few_rows(self, one):
@@ -143,21 +116,6 @@ class Machine:
         if array.size:
             raise Unsupported(f"{one.op}: an array that is not of the flat vectors")
         return 0
-
-    def _gather(self, batch):
-        """The instruction that gathers rows into the array of a batch."""
-        return Instruction(
-            f"gather_{self.dtype}", ROWS, (batch, np.empty(self.rows, np.int64), batch), (1, 2),
-            self.rows, (batch.size // self.rows,),
-        )  # fmt: skip
-
-    def _first_with_targets(self, instructions):
-        """The number, from 1, of the first instruction that reads targets; 0 for none, or ids."""
-        y = self.inputs[1]
-        if y is None or y.dtype != self.dtype:
-            return 0
-        return next((i for i, one in enumerate(instructions, 1) if any(
-            a is not None and np.may_share_memory(a, y) for a in one.arrays)), 0)  # fmt: skip
 
     def _in_parts(self, instructions):
         """Matrix products split by the rows of W instead of the rows of the batch."""
@@ -209,78 +167,17 @@ class Machine:
             if not any(a <= low and low + array.nbytes <= b for a, b in self.known):
                 raise Unsupported(f"{instruction.op}: an array that is made anew at each step")
 
-    def _entries_twins(self, trains):
-        """Instructions that read the entries of x instead of x, where all do; see `_twins`."""
-        for names in (ENTRIES, PART_ENTRIES):
-            twins = self._twins(names)
-            if len(twins) == 2 + trains:  # gather, the product, and its gradient
-                return twins
-        return {}
-
-    def _twins(self, names):
-        """Instructions that can do with the entries of x that are not zero: number -> their code
-        and mode, the twin's name and mode. Empty, if something else reads x as well.
-        """
-        twins = {}
-        for name, (twin, mode) in names.items():
-            for one in (name, ZEROS.get(name, name)):
-                twins[one] = (twin, mode)
-        x, found = address_of(self.inputs[0]), {}
-        for i, (name, word) in enumerate(zip(self.names, self.words, strict=True)):
-            if x in word[HEAD::3]:
-                if name not in twins or word[2] != 1:
-                    return {}
-                found[i] = (word[:2].copy(), twins[name])
-        return found
-
-    def _first_products(self):
-        """Where entries are not enough: products that can leave zeros of x out; as `_twins`."""
-        x, found = address_of(self.inputs[0]), {}
-        for i, (name, word) in enumerate(zip(self.names, self.words, strict=True)):
-            if word[HEAD] == x and name in ("linear", "linear_part"):
-                found[i] = (word[:2].copy(), (ZEROS[name], word[1]))
-        return found
-
-    def _use(self, twins, which):
-        """Have these instructions be themselves (0) or their twins (1), compiled now if need be."""
-        for i, (now, (twin, mode)) in twins.items():
-            self.words[i, :2] = (INSTRUCTIONS[twin].address(self.dtype), mode) if which else now
-
-    def _choose(self, dtype=None):
-        """Have the instructions read an array of a dtype, whose zeros may be left out, or the
-        entries of a sparse matrix (None)."""
-        way = dtype, self.sparse
-        if way == self.way:
-            return
-        self.way = None
-        self._use(self.by_csr or {}, dtype is None)
-        if dtype is not None:
-            self._use(self.by_zeros or self.by_entries, self.sparse)
-            if not (self.sparse and self.by_entries):
-                self.words[0, 0] = INSTRUCTIONS[f"gather_{dtype}"].address(self.dtype)
-        self.way, self.stages = way, machine.stages_of(self.words)
-
-    def _places(self, array):
-        """Where an input's address stands in the words: (instruction, word, offset) each."""
-        if array is None:
-            return []
-        low, high = address_of(array), address_of(array) + array.nbytes
-        found = []
-        for i, word in enumerate(self.words):
-            for k in range(HEAD, WORDS, 3):
-                if low <= word[k] < high:
-                    found.append((i, k, word[k] - low))
-        return found
-
     def _make_threads(self, flat):
         T = self.threads
         self.workers = min(T, cores())  # more would wait for each other
         self.shares, partial = np.zeros((T, machine.SCRATCH), np.int64), np.zeros(2 * T)
         tall = int(self.words[:, 2].max()) * self.rows
         widest = int(self.words[:, 3:5].max(where=self.words[:, 1:2] < FLAT, initial=1))
+        small = small_products()
+        tiles = 0 if small else INSTRUCTIONS["in_tiles"].address(self.dtype)
         self.scratch = [
-            Scratch(self.shares[t], t, T, self.rows, tall, widest, self.dtype, partial,
-                    small_products())
+            Scratch(self.shares[t], t, T, self.rows, tall, widest, self.dtype, partial, small,
+                    tiles)
             for t in range(T)
         ]  # fmt: skip
         self.numbers_now = [np.empty_like(self.numbers) for _ in range(self.workers)]
@@ -305,115 +202,6 @@ class Machine:
                 spans[t].append((place.start + low, place.start + high))
         for scratch, own in zip(self.scratch, spans, strict=True):
             scratch.set_spans(np.array(own, np.int64).reshape(-1, 2))
-
-    def _make_room(self):
-        """Give each thread room for the entries of a batch, now that they are to be read."""
-        self.has_room = True
-        for i, (now, _) in list(self.by_entries.items())[1:2]:
-            D, H = map(int, self.words[i, 3:5])
-            rows = min(CHUNK, self.rows) if now[1] == ROWS else self.rows
-            for scratch in self.scratch:
-                scratch.add_entries(rows, D, H, self.dtype)
-
-    def reads(self, x):
-        """Whether rows of x can be read where they are.
-
-        Args:
-            x: an ndarray, or a sparse matrix as `starts` (int64), `columns` (ascending within a
-                row) and `values`.
-        """
-        if isinstance(x, np.ndarray):
-            return dtype_number(x) is not None and x[0].flags.c_contiguous
-        if not hasattr(x, "starts") or dtype_number(x.values) is None:
-            return False
-        if self.by_csr is None:
-            self.by_csr = self._twins(CSR)
-        return len(self.by_csr) > 1 and x.columns.dtype in (np.int32, np.int64)
-
-    def reads_targets(self, y):
-        """Whether rows of these targets, one for each row of x, can be read where they are."""
-        return bool(self.of_targets) and isinstance(y, np.ndarray) and self.reads(y)
-
-    def look_at(self, x):
-        """Decide by the zeros in x whether products leave them out, until other data come."""
-        self.seen = weakref.ref(x)
-        self.sparse = int(density(x) < SPARSE_BELOW)
-        if self.sparse and not self.has_room:
-            self._make_room()
-
-    def _read(self, x, index):
-        """Have the program gather rows of an ndarray, or take them from where they are."""
-        words, start = self.words, address_of(x)
-        number = dtype_number(x)
-        words[0, HEAD], words[0, 6], words[0, 7] = start, number, x.strides[0]
-        if self.seen is None or self.seen() is not x:
-            self.look_at(x)
-        self._choose(DTYPES[number])
-        if self._in_place(x, index):
-            words[0, 3] = 0  # it has nothing to gather
-            self._put(self.places[0], start + int(index[0]) * x.strides[0],
-                      self.rows * x.strides[0])  # fmt: skip
-        else:
-            self._gather_again()
-
-    def _in_place(self, x, index):
-        """Whether rows of x can take the place of a batch: as they are, one after the other."""
-        entries = self.sparse and self.by_entries
-        if not self.reads_only or entries or x.dtype != self.dtype or not x.flags.c_contiguous:
-            return False
-        return len(index) == 1 or (
-            index[-1] - index[0] == len(index) - 1 and bool((np.diff(index) == 1).all())
-        )
-
-    def _gather_again(self):
-        """Have the program read the batch's array, into which rows are gathered, after rows of
-        another call were read where they were."""
-        if self.words[0, 3] == 0:
-            self._put(self.places[0], address_of(self.inputs[0]), 0)
-            self.words[0, 3] = self.inputs[0].size // self.rows
-
-    def _put(self, places, address, step):
-        """Have operands at these places begin at an address, so many bytes later in each step."""
-        for i, k, offset in places:
-            self.words[i, k], self.words[i, k + 2] = address + offset, step
-
-    def _read_entries(self, x, index):
-        """Have the program gather the entries of a sparse matrix; returns what must be kept."""
-        words, N = self.words, self.rows
-        self._gather_again()
-        self._choose()
-        counts = (x.starts[index + 1] - x.starts[index]).reshape(-1, N)
-        starts = np.zeros((len(counts), N + 1), np.int64)
-        np.cumsum(counts, axis=1, out=starts[:, 1:])
-        most = int(starts[:, -1].max())
-        if most > self.room or not self.room:
-            self.room = most * 5 // 4 + 1  # other batches have other numbers of entries
-            self.entries = (
-                np.zeros(N + 1, np.int64), np.zeros(self.room, np.int32),
-                np.zeros(self.room, self.dtype),
-            )  # fmt: skip
-            places = (machine.BATCH_STARTS, machine.BATCH_COLUMNS, machine.BATCH_VALUES)
-            for place, array in zip(places, self.entries, strict=True):
-                for scratch in self.scratch:
-                    scratch.words[place] = address_of(array)
-        words[0, 6], words[0, 7] = dtype_number(x.values), x.columns.itemsize
-        for i, array in ((0, x.values), (3, x.starts), (4, x.columns), (5, starts)):
-            words[0, HEAD + 3 * i] = address_of(array)
-        words[0, HEAD + 17] = (N + 1) * 8
-        return starts
-
-    def _read_targets(self, targets):
-        """Have the program gather rows of all targets, or none: these come in their order."""
-        word, batch = self.words[self.of_targets], self.inputs[1]
-        word[3] = 0
-        if targets is not None:
-            y, index = targets
-            address = INSTRUCTIONS[f"gather_{DTYPES[dtype_number(y)]}"].address(self.dtype)
-            word[0], word[3], word[7] = address, batch.size // self.rows, y.strides[0]
-            word[HEAD], word[HEAD + 3], word[HEAD + 5] = (
-                address_of(y), address_of(index), self.rows * 8
-            )  # fmt: skip
-            self._put(self.places[1], address_of(batch), 0)
 
     def run(self, x, index, inputs, scalars, steps, first_step, targets=None):
         """Run `steps` steps on rows of x, which `reads` takes; returns the losses (steps,).
@@ -447,15 +235,3 @@ class Machine:
 
 
 _ALONE = np.zeros(MEETING, np.int64)  # where one worker meets nobody
-_NUMBERS = {np.dtype(name): i for i, name in enumerate(DTYPES)} | {np.dtype(bool): 0}
-
-
-def dtype_number(array):
-    """The number of an array's dtype for `gather`, or None where it can't be read as it is."""
-    return _NUMBERS.get(array.dtype) if array.flags.aligned else None
-
-
-def density(x, rows=200):
-    """Share of entries that are not zero, in some rows spread over the data."""
-    some = x[:: max(len(x) // rows, 1)]
-    return np.count_nonzero(some) / max(some.size, 1)

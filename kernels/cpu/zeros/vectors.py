@@ -27,11 +27,11 @@ MOST = SUMS[-1]
 COMPRESSES = VECTOR == 64  # whether a vector's numbers can be chosen by a mask and written together
 
 
-def _load(builder, address, kind, align):
+def load_from(builder, address, kind, align):
     return builder.load(builder.inttoptr(address, kind.as_pointer()), align=align)
 
 
-def _spread(builder, value, kind):
+def spread(builder, value, kind):
     if not isinstance(kind, ir.VectorType):
         return value
     nothing = ir.Constant(kind, ir.Undefined)
@@ -43,7 +43,7 @@ def _spread(builder, value, kind):
 def _sum_in_registers(builder, width, count, least, args):
     """The sum for `least` numbers or more, in `count` vectors of `width` numbers each."""
     out, first, places, factors, begin, end, rows, stride, n, like = args
-    number, size = like.type, _size(like)
+    number, size = like.type, bytes_of(like)
     kind = ir.VectorType(number, width) if width > 1 else number
     # vectors lie side by side, but none beyond the end: there two overlap, with equal numbers
     last = builder.mul(builder.sub(n, ir.Constant(I64, width)), ir.Constant(I64, size))
@@ -58,15 +58,15 @@ def _sum_in_registers(builder, width, count, least, args):
                 builder.store(ir.Constant(kind, None), total)
         with something:
             for total, offset in zip(sums, offsets, strict=True):
-                builder.store(_load(builder, builder.add(first, offset), kind, size), total)
+                builder.store(load_from(builder, builder.add(first, offset), kind, size), total)
     with cgutils.for_range_slice(builder, begin, end, ir.Constant(I64, 1), I64) as (c, _):
         place = builder.add(places, builder.mul(c, ir.Constant(I64, 4)))
-        place = builder.sext(_load(builder, place, ir.IntType(32), 4), I64)
+        place = builder.sext(load_from(builder, place, ir.IntType(32), 4), I64)
         row = builder.add(rows, builder.mul(place, stride))
         factor = builder.add(factors, builder.mul(c, ir.Constant(I64, size)))
-        factor = _spread(builder, _load(builder, factor, number, size), kind)
+        factor = spread(builder, load_from(builder, factor, number, size), kind)
         for total, offset in zip(sums, offsets, strict=True):
-            value = _load(builder, builder.add(row, offset), kind, size)
+            value = load_from(builder, builder.add(row, offset), kind, size)
             product = builder.fmul(factor, value, flags=("contract",))
             builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
     for total, offset in zip(sums, offsets, strict=True):
@@ -74,7 +74,7 @@ def _sum_in_registers(builder, width, count, least, args):
         builder.store(builder.load(total), target, align=size)
 
 
-def _size(number):
+def bytes_of(number):
     return 4 if isinstance(number.type, ir.FloatType) else 8
 
 
@@ -83,7 +83,7 @@ def _sum_few(typing_context, out, first, places, factors, begin, end, rows, stri
     """What `sum_rows_times` does, for no more numbers than fit the registers."""
 
     def generate(context, builder, signature, args):
-        n, full = args[8], VECTOR // _size(args[9])
+        n, full = args[8], VECTOR // bytes_of(args[9])
         bodies, width = [], 1
         while width < full:  # fewer numbers than a vector has: two smaller ones
             bodies.append((2 * width - 1, width, min(width, 2)))
@@ -167,10 +167,10 @@ def _append(typing_context, address, column, columns, values, given, like):
 
     def generate(context, builder, signature, args):
         address, column, columns, values, given, like = args
-        count = 64 // _size(like)
+        count = 64 // bytes_of(like)
         int32 = ir.IntType(32)
         places = ir.VectorType(int32, 16)
-        numbers = _load(builder, address, ir.VectorType(given.type, count), 1)
+        numbers = load_from(builder, address, ir.VectorType(given.type, count), 1)
         chosen = _not_zero(builder, numbers)
         bits = builder.bitcast(chosen, ir.IntType(count))
         if count < 16:
@@ -180,7 +180,7 @@ def _append(typing_context, address, column, columns, values, given, like):
             wide = chosen
         every = builder.add(
             ir.Constant(places, list(range(16))),
-            _spread(builder, builder.trunc(column, int32), places),
+            spread(builder, builder.trunc(column, int32), places),
         )
         _write_chosen(builder, every, wide, columns)
         _write_chosen(builder, _converted(builder, numbers, like.type), chosen, values)
