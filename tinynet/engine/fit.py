@@ -166,7 +166,7 @@ class Trainer(Stateful, Step, Gradients, BatchLoading, Compiled, Logs):
             x: as for `fit`; of batches (x, y) only x is used.
             batch_size, verbose, steps, callbacks: as for `evaluate`.
         """
-        with self.first_use():
+        with self.first_use(measures=False):
             data = source(self.dataset, x, batch_size=batch_size, steps=steps, targets=False)
             if not data.ready():
                 raise ValueError(f"predict: {type(x).__name__} gave no batch")
