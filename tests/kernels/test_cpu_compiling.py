@@ -172,6 +172,17 @@ def test_a_helper_that_dies_is_done_without(helped):
 
 
 @needs_compiler
+def test_a_helper_that_ends_when_it_is_given_something_is_done_without(helped, monkeypatch):
+    start = subprocess.Popen
+    says_ready_and_reads_nothing = "import os; os.close(0); print(flush=True)"
+    monkeypatch.setattr(
+        subprocess, "Popen",
+        lambda command, **o: start([*command[:2], says_ready_and_reads_nothing], **o),
+    )  # fmt: skip
+    helped(NAMES, lambda process, kernels: process.poll() is not None)
+
+
+@needs_compiler
 def test_a_helper_that_does_not_know_a_kernel_is_done_without(helped):
     helped(["not_one"] * 5, lambda process, kernels: process.poll() is not None)
 

@@ -121,6 +121,7 @@ class _Shared:
         self.left = deque(sorted(missing, key=lambda one: one.importable))
         self.taken, self.ahead, self.busy = deque(), 0, False
         self.dtype, self.lock, self.helper = dtype, threading.Lock(), None
+        self.thread = threading.Thread(target=self._feed, daemon=True)
 
     def __enter__(self):
         self.collects = gc.isenabled()
@@ -132,8 +133,10 @@ class _Shared:
             gc.enable()
         if self.helper:
             self.helper.kill()
-            self.thread.join()
-            self.helper.__exit__(*exception)  # closes the pipes
+            if self.thread.ident is not None:
+                self.thread.join()
+            with contextlib.suppress(OSError):  # what it was to read and did not
+                self.helper.__exit__(*exception)  # closes the pipes
 
     def __iter__(self):
         while one := self._first():
@@ -163,7 +166,6 @@ class _Shared:
                     stderr=subprocess.DEVNULL, text=True,
                     creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
                 )  # fmt: skip
-                self.thread = threading.Thread(target=self._feed, daemon=True)
                 self.thread.start()
 
     def _feed(self):
