@@ -6,7 +6,7 @@ import numpy as np
 
 from . import loop as machine
 from .call import Instruction, address_of
-from .compiling import INSTRUCTIONS
+from .compiling import INSTRUCTIONS, prepare
 from .loop import COLUMNS, DTYPES, HEAD, ROWS, WORDS
 
 CHUNK = 256  # rows that go through a run of ROWS instructions together
@@ -97,6 +97,11 @@ class Reading:
 
     def _use(self, twins, which):
         """Have these instructions be themselves (0) or their twins (1), compiled now if need be."""
+        if which:
+            ops = [twin for _, (twin, _) in twins.values()]
+            if "gather_part_entries" in ops:  # validation will want its own
+                ops += [twin for twin, _ in list(ENTRIES.values())[:2]]
+            prepare([INSTRUCTIONS[op] for op in ops], self.dtype)
         for i, (now, (twin, mode)) in twins.items():
             self.words[i, :2] = (INSTRUCTIONS[twin].address(self.dtype), mode) if which else now
 
@@ -112,6 +117,9 @@ class Reading:
             self._use(self.by_zeros or self.by_entries, self.sparse)
             if not (self.sparse and self.by_entries):
                 self.words[0, 0] = INSTRUCTIONS[f"gather_{dtype}"].address(self.dtype)
+            elif dtype not in ("uint8", self.dtype.name):
+                gather, _ = self.by_entries[0][1]
+                self.words[0, 0] = INSTRUCTIONS[f"{gather}_cast"].address(self.dtype)
         self.way, self.stages = way, machine.stages_of(self.words)
 
     def _places(self, array):

@@ -24,14 +24,16 @@ def entries_of(mine, n, D, like):
     )
 
 
+FIRST = np.int64(0)  # for a literal 0 all that is called would be compiled once more
 _SIZES = tuple(np.dtype(name).itemsize for name in DTYPES)
 
 
 @jit
 def read(data, index, stride, kind, low, high, mine, like):
-    """Keep the entries of the rows `index`, columns low..high, that are not zero."""
+    """Keep the entries of the rows `index`, columns low..high, that are not zero; of bytes, or of
+    numbers in the dtype of the arithmetic."""
     starts, columns, values = entries_of(mine, index.size, high - low, like)
-    count, D, size = 0, high - low, _SIZES[kind]
+    count, D, size = FIRST, high - low, _SIZES[kind]
     for i in range(index.size):
         starts[i] = count
         row = data + index[i] * stride + low * size
@@ -39,9 +41,20 @@ def read(data, index, stride, kind, low, high, mine, like):
             fetch(data + index[i + 1] * stride + low * size, D * size)
         if kind == 0:
             count = not_zero(vector(row, D, np.uint8(0)), low, columns, values, count)
-        elif kind == 1 + (size_of(like) == 8):  # the dtype of the arithmetic
+        else:
             count = not_zero(vector(row, D, like), low, columns, values, count)
-        elif kind == 1:
+    starts[index.size] = count
+
+
+@jit
+def read_cast(data, index, stride, kind, low, high, mine, like):
+    """The same of other numbers: code that few need, and that takes its time to compile."""
+    starts, columns, values = entries_of(mine, index.size, high - low, like)
+    count, D, size = FIRST, high - low, _SIZES[kind]
+    for i in range(index.size):
+        starts[i] = count
+        row = data + index[i] * stride + low * size
+        if kind == 1:
             count = not_zero_plain(vector(row, D, np.float32(0)), low, columns, values, count)
         elif kind == 2:
             count = not_zero_plain(vector(row, D, 0.0), low, columns, values, count)
@@ -76,7 +89,13 @@ def add_dW(mine, n, low, high, dy, dW, H, fresh, like):
 def gather_entries(word, mine, first, last, step, like):
     """The entries of these rows."""
     index = vector(at(word, 1, first, step), last - first, np.int64(0))
-    read(word[HEAD], index, word[7], word[6], 0, word[3], mine, like)
+    read(word[HEAD], index, word[7], word[6], FIRST, word[3], mine, like)
+
+
+@instruction
+def gather_entries_cast(word, mine, first, last, step, like):
+    index = vector(at(word, 1, first, step), last - first, np.int64(0))
+    read_cast(word[HEAD], index, word[7], word[6], FIRST, word[3], mine, like)
 
 
 @instruction
@@ -85,7 +104,7 @@ def linear_entries(word, mine, D, H, first, last, step, like):
     n = last - first
     starts, columns, values = entries_of(mine, n, D, like)
     sparse.entries_linear(
-        starts, columns, values, 0, D, word[HEAD + 3], mine[NEAR], padded(H, like),
+        starts, columns, values, FIRST, D, word[HEAD + 3], mine[NEAR], padded(H, like),
         vector(mine[CURSORS], n, np.int64(0)), whole(word, 2, H, like), at(word, 3, first, step),
         n, H,
     )  # fmt: skip
@@ -106,6 +125,12 @@ def gather_part_entries(word, mine, low, high, last, step, like):
     """The entries in this thread's columns of all rows."""
     index = vector(at(word, 1, 0, step), last, np.int64(0))
     read(word[HEAD], index, word[7], word[6], low, high, mine, like)
+
+
+@instruction
+def gather_part_entries_cast(word, mine, low, high, last, step, like):
+    index = vector(at(word, 1, 0, step), last, np.int64(0))
+    read_cast(word[HEAD], index, word[7], word[6], low, high, mine, like)
 
 
 @instruction
