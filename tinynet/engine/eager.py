@@ -134,4 +134,8 @@ def joined(parts):
         raise ValueError("predict: the rows of the batches differ in their length, so that their "
                          f"outputs have the shapes {shapes}, which no one array can hold: take "
                          "predict_on_batch for each")  # fmt: skip
+    whole = parts[0].base
+    of_one = whole is not None and all(part.base is whole for part in parts)
+    if of_one and sum(map(len, parts)) == len(whole):  # written there, one after the other
+        return whole
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

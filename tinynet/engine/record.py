@@ -306,7 +306,7 @@ class Program:
         reads = getattr(self.machine, "reads_targets", None)
         return self.counted is not None and reads is not None and reads(y)
 
-    def run(self, x, index, y=None, w=None, targets=None):
+    def run(self, x, index, y=None, w=None, targets=None, room=None):
         """Replay one step for every N entries of `index`.
 
         Args:
@@ -314,6 +314,7 @@ class Program:
             index: which of its rows, (steps * N,) int64.
             y, w: targets and weights of just these rows, in this order.
             targets: in place of y, where `reads_targets` takes them: the data set's.
+            room: an array for the outputs; None: a new one.
 
         Returns:
             (losses (steps,), outputs): penalties are in the losses; outputs (steps * N, ..., C), or
@@ -333,7 +334,9 @@ class Program:
             first = model.optimizer.step_number
             rows = model.optimizer.scalars_of_steps(range(first, first + steps))
             scalars[:, : len(names)] = rows
-        if self.counted is None:
+        if room is not None:
+            outputs = room
+        elif self.counted is None:
             like = self.inputs.outputs
             outputs = np.empty((steps * len(like), *like.shape[1:]), model.dtype)
         else:

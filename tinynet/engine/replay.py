@@ -40,6 +40,7 @@ class Replay(Eager):
     def __init__(self, model):
         super().__init__(model)
         self.programs, self.seconds = {}, {}
+        self.whole = None  # (data set, the outputs for all of its rows) of `predict`
         self.again = None  # the last single batch that was predicted
         self.last, self.copied = None, 0  # bytes per step, of rows that could not be read in place
 
@@ -119,13 +120,29 @@ class Replay(Eager):
         if program is None:
             return super().predict(data, batches)
         key = self._key("predict", rows)
-        _, outputs = self._timed(program, key, len(batches), data.x, index)
+        room = self._room(data, index, program)
+        _, outputs = self._timed(program, key, len(batches), data.x, index, None, None, None, room)
         if program.columns is None:
             if len(batches) == 1 and type(data.x) is np.ndarray and len(key) == 2:  # not of a rank
                 self.again = _Again(latest_version(), self.model.predict_step, data.x.shape,
                                     data.x.dtype, program, index)  # fmt: skip
             return outputs
         return [np.array(part) for part in program.split(outputs, data.output_shape)]
+
+    def _room(self, data, index, program):
+        """A part of one array, for the outputs of these rows, which come in order; None for all of
+        them, or where they have none: so a call's outputs need not be put together at its end.
+        """
+        like, first, end = program.inputs.outputs, int(index[0]), int(index[-1]) + 1
+        in_order = end - first == len(index) < len(data) and len(like) == program.rows
+        if program.columns is not None or not in_order:
+            return None
+        if first == 0:
+            self.whole = data, np.empty((len(data), *like.shape[1:]), self.model.dtype)
+        if self.whole is None or self.whole[0] is not data:  # another thread predicts, too
+            return None
+        whole = self.whole[1]
+        return whole[first:end] if whole.shape[1:] == like.shape[1:] else None
 
     def predict_again(self, x):
         last, model = self.again, self.model
@@ -220,7 +237,8 @@ class Replay(Eager):
         return result
 
     def release(self):
-        self.again, total = None, 0
+        self.again = self.whole = None
+        total = 0
         for key, (_, program) in list(self.programs.items())[::-1]:  # the newest first
             total += program.nbytes if program is not None else 0
             if total > self.MOST_BYTES or len(self.programs) > self.MOST_PROGRAMS:
