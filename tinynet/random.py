@@ -39,7 +39,7 @@ def own_stream(seed: int) -> Iterator[Any]:
 
     A model that is built and trained in such a block depends on this seed alone.
     """
-    token = _own.set(np.random.Generator(np.random.Philox(key=[check_seed(seed), 0])))
+    token = _own.set(generator(check_seed(seed)))
     try:
         yield
     finally:
@@ -109,4 +109,4 @@ def set_random_seed(seed: int) -> None:
         raise ValueError(f"seed must be an integer in [0, 2**32), received {seed!r}")
     python_random.seed(int(seed))
     np.random.seed(int(seed))  # noqa: NPY002  users draw from it, we do not
-    _root = np.random.Generator(np.random.Philox(key=[int(seed), 0]))
+    _root = generator(int(seed))

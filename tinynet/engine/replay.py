@@ -121,7 +121,7 @@ class Replay(Eager):
             return super().predict(data, batches)
         key = self._key("predict", rows)
         room = self._room(data, index, program)
-        _, outputs = self._timed(program, key, len(batches), data.x, index, None, None, None, room)
+        _, outputs = self._timed(program, key, len(batches), data.x, index, room=room)
         if program.columns is None:
             if len(batches) == 1 and type(data.x) is np.ndarray and len(key) == 2:  # not of a rank
                 self.again = _Again(latest_version(), self.model.predict_step, data.x.shape,
@@ -228,9 +228,9 @@ class Replay(Eager):
             y, w = map(np.concatenate, zip(*of_batches, strict=True))
         return y, w
 
-    def _timed(self, program, key, steps, *arguments):
+    def _timed(self, program, key, steps, *arguments, **options):
         start = time.perf_counter()
-        result = program.run(*arguments)
+        result = program.run(*arguments, **options)
         self.last = key
         self.seconds[key] = (time.perf_counter() - start) / steps
         self.copied = program.copied / steps

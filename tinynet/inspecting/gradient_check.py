@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.locks import exclusive
 from ..losses import Loss
+from ..random import generator
 
 if TYPE_CHECKING:
     from typing import Any
@@ -46,7 +47,7 @@ def gradcheck(target: Layer | Model, x: ArrayLike, y: ArrayLike = None, *, train
     """
     if (getattr(target, "dtype", None) or "float64") != "float64":
         raise ValueError(f'gradcheck needs float64: build {target!r} with dtype="float64"')
-    random = np.random.Generator(np.random.Philox(key=[seed, 0]))
+    random = generator(seed)
     several = isinstance(x, (list, tuple)) and hasattr(x[0], "dtype") and x[0].ndim > 0
     x = [_own(a) for a in x] if several else _own(x)
     other = _of_loss if isinstance(target, Loss) else _of_layer

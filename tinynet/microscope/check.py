@@ -20,6 +20,7 @@ import numpy as np
 from ..core.devices import load_ops
 from ..inspecting.listen import replaced
 from ..inspecting.untouched import untouched
+from ..random import generator
 from .trace import run
 
 H = (1e-4, 1e-5, 1e-6)  # the next one only where the one before disagrees
@@ -44,7 +45,7 @@ class Checked:
 
 def check(model, batch, found, entries=6, seed=0):
     """Return a list of Checked, `entries` of each gradient of the step `found`."""
-    random = np.random.Generator(np.random.Philox(key=[seed, 1]))
+    random = generator(seed, 1)
     line = PASS_LINE if str(model.dtype) == "float64" else PASS_LINE_32
     results = []
     with untouched(model):
