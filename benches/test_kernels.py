@@ -40,7 +40,7 @@ def on_the_machine(kernel, args, outputs):
     scratch.set_spans(np.array([[0, PARAMETERS]]))
 
     def run(steps):
-        machine.replay(words, numbers, np.empty_like(numbers), stages, np.zeros((steps, 1)), steps,
+        machine.run(words, numbers, np.empty_like(numbers), stages, np.zeros((steps, 1)), steps,
                        0, samples, share, meeting, 0, 1, np.zeros((1, steps)),
                        np.float32(0))  # fmt: skip
 

@@ -10,8 +10,8 @@ What works entry by entry is made of the reference's text, or a user's (`formula
 loops, by topic: `products`, `activations`, `layers`, `normalization`, `losses`, `updates`.
 `machine/` is what runs them: `call` (a call as an instruction), `program` (a recorded step, bound
 to its arrays and split over threads), `reading` (how it reads the data), `loop` (the loop),
-`operands` (how an instruction finds its arrays), `compiling` (when, and by whom), `native` (BLAS by
-address, atomics). `tiles` are small products, `zeros/` those that leave out the zeros of x.
+`operands` (how an instruction finds its arrays), `routines` (what several instructions call),
+`compiling` (when, and by whom), `native` (BLAS by address, atomics). `tiles` are small products, `zeros/` those that leave out the zeros of x.
 """
 
 # ruff: noqa: F401  the interface, and what recording needs

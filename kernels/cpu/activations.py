@@ -9,12 +9,13 @@ from .formulas import sigmoid
 from .machine import operands
 from .machine.call import Instruction, called, entries, kernel, plain
 from .machine.loop import COLUMNS
+from .machine.native import inlined
 from .machine.operands import D1, Flag, Rows, Whole, Wide, instruction, loop_jit, share, whole
 
 # ---------------------------------------------------------------------------- along the last axis
 
 
-@loop_jit
+@inlined
 def row_log_sum(x):
     """(largest entry, log sum e^(x - largest)) of a row."""
     largest, total = x[0], x.dtype.type(0)

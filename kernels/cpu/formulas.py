@@ -9,16 +9,17 @@ import inspect
 import math
 
 import numpy as np
-from numba import config, njit
+from numba import config
 
 from .. import reference, translate
 from ..reference.activations import FUNCTIONS
 from ..reference.losses import ELEMENTWISE_LOSSES
 from .machine.call import called, kernel
 from .machine.compiling import INSTRUCTIONS
+from .machine.native import inner
 from .machine.operands import Flat, Number, PerRow, Rows, Span, Wanted, instruction
 
-entry_jit = njit(nogil=True, error_model="numpy", fastmath={"contract", "nsz"}, forceinline=True)
+entry_jit = inner(error_model="numpy", fastmath={"contract", "nsz"}, forceinline=True)
 
 
 @entry_jit

@@ -10,7 +10,7 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .machine.native import I64, inner, size_of
+from .machine.native import I64, inlined, size_of
 from .machine.operands import instruction
 from .zeros.vectors import VECTOR, bytes_of, load_from, spread
 
@@ -74,7 +74,7 @@ def _tiles_of(rows, parts):
 _rows, _row = _tiles_of(ROWS, (1, 2, 0)), _tiles_of(1, (1, 0))
 
 
-@inner()
+@inlined
 def tiled(a, a_row, a_k, b, b_k, rows, depth, columns, c, c_row, like):
     """C = A B for an A of any strides, and B and C whose rows have their numbers side by side.
 

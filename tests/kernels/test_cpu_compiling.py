@@ -10,16 +10,18 @@ import time
 import numba
 import numpy as np
 import pytest
+from routine_calls import call_routine
 
-from tinynet.kernels.cpu import products
-from tinynet.kernels.cpu.machine import compiling
-from tinynet.kernels.cpu.machine.compiling import INSTRUCTIONS, REPLAY, SENTENCE, prepare
+from tinynet.kernels.cpu.machine import compiling, operands
+from tinynet.kernels.cpu.machine.compiling import INSTRUCTIONS, REPLAY, SENTENCE, Compiled, prepare
+from tinynet.kernels.cpu.machine.native import vector
+from tinynet.kernels.cpu.machine.routines import routine
 
 
 class Kernel:
     """An instruction that takes no time to compile."""
 
-    importable = False
+    importable, routines = False, ()
 
     def __init__(self, kept=False, ready=False, fails=False):
         self.kept, self.fails, self.addresses = kept, fails, {"float32": 1} if ready else {}
@@ -136,7 +138,7 @@ needs_compiler = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is
 
 @needs_compiler
 def test_a_helper_compiles_what_stands_last(tmp_path):
-    """What it puts on disk is what this process then reads: here two kernels, of five, are new."""
+    """What it puts on disk is what this process then reads, routines too: one of eight is new."""
     script = """
 import sys, time
 import numpy as np
@@ -144,6 +146,7 @@ from tinynet.kernels import cpu
 from tinynet.kernels.cpu.machine import compiling
 names = ["add_loss", "linear_dW", "linear_part", "linear_join", "sum_rows"]
 wanted = [compiling.INSTRUCTIONS[name] for name in names]
+routines = ["multiply", "product", "add_rows"]
 original = compiling._Shared.__iter__
 def slowly(self):
     for one in original(self):  # the second is taken when the first is done, and a helper begins
@@ -151,16 +154,17 @@ def slowly(self):
         yield one
 compiling._Shared.__iter__ = slowly
 compiling.prepare(wanted, np.dtype("float32"))
-print([one.dispatcher.stats.cache_misses.total() for one in wanted])
-x, dy, dW = np.ones((2, 3), "f"), np.ones((2, 4), "f"), np.zeros((3, 4), "f")
-cpu.linear_dW(x, dy, dW=dW)
-print(dW.tolist())
+all_ = [compiling.ROUTINES[f"tinynet_{name}"] for name in routines] + wanted
+print([one.dispatcher.stats.cache_misses.total() for one in all_])
+x, sums = np.arange(6, dtype="f").reshape(3, 2), np.zeros(2, "f")
+cpu.sum_rows(x, out=sums)
+print(sums.tolist())
 """
     environment = dict(os.environ, NUMBA_CACHE_DIR=str(tmp_path), TINYNET_NUM_THREADS="2",
                        PYTHONPATH=os.pathsep.join(sys.path))  # fmt: skip
     printed = subprocess.run([sys.executable, "-c", script], env=environment, check=True,
                              capture_output=True, text=True).stdout.splitlines()  # fmt: skip
-    assert printed == ["[1, 1, 0, 0, 0]", str([[2.0] * 4] * 3)]
+    assert printed == ["[1, 0, 0, 0, 0, 0, 0, 0]", "[6.0, 9.0]"]
 
 
 NAMES = ["add_loss", "linear_dW", "linear_part", "linear_join", "sum_rows"]
@@ -224,17 +228,58 @@ def test_an_interruption_ends_the_helper(monkeypatch, helped):
     assert gc.isenabled()
 
 
-@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+@needs_compiler
 def test_a_part_of_kernels_refuses_to_be_called_from_python():
     """It has no way in for Python; without a word the interpreter would crash."""
-    x, y = np.ones(3), np.zeros(3)
+    x = np.ones(3)
 
     @numba.njit
-    def within(x, y):
-        products.add_up(x, y)
+    def within(x):
+        return operands.total_of(x)
 
     for _ in range(2):
-        with pytest.raises(TypeError, match="add_up is a part of compiled kernels and has no way"):
-            products.add_up(x, y)
-        within(x, y)  # compiled now
-    np.testing.assert_array_equal(y, [2, 2, 2])
+        with pytest.raises(TypeError, match="total_of is a part of compiled kernels and has no"):
+            operands.total_of(x)
+        assert within(x) == 3  # compiled now
+
+
+@needs_compiler
+def test_a_routine_is_compiled_before_what_calls_it():
+    """Without its address the code of a caller could not be linked: the interpreter would end."""
+
+    @routine()
+    def doubled(x, y, like):
+        vector(y, 1, like)[0] = 2 * vector(x, 1, like)[0]
+
+    @numba.njit
+    def twice(x, y, like):
+        doubled(x, y, like)
+        doubled(y, y, like)
+
+    x, y = np.full(1, 3, np.float32), np.zeros(1, np.float32)
+    with pytest.raises(RuntimeError, match="tinynet_doubled was not compiled before what calls it"):
+        twice(x.ctypes.data, y.ctypes.data, np.float32(0))
+    made = Compiled("twice", lambda: twice, False, twice.py_func)
+    assert made.routines == [doubled.routine]
+    call_routine(doubled, x.ctypes.data, y.ctypes.data, np.float32(0))
+    assert y[0] == 6
+    twice(x.ctypes.data, y.ctypes.data, np.float32(0))
+    assert y[0] == 12
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("add_loss", []),
+        ("linear", ["multiply", "product"]),
+        ("linear_dx_part", ["transpose", "multiply", "product_transposed"]),
+        ("batchnorm_statistics", ["add_rows"]),
+        ("linear_zeros", ["sum_rows_times"]),
+        ("linear_dW_own_entries", ["sum_rows_times", "add_dW"]),
+        ("gather_part_entries_cast", ["read_cast"]),
+    ],
+)
+def test_routines_of_an_instruction(name, expected):
+    """Each after those that it calls."""
+    assert [one.name for one in INSTRUCTIONS[name].routines] == [f"tinynet_{e}" for e in expected]

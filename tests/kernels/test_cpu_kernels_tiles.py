@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from routine_calls import call_routine
 
 from tinynet.kernels.cpu import products
 from tinynet.kernels.cpu.machine import loop
@@ -78,25 +79,21 @@ def test_large_ones():
     check(*(random.normal(size=s).astype(np.float32) for s in ((130, 300), (300, 101))))
 
 
-@numba.njit
-def multiplied(a, rows, depth, a_stride, a_transposed, b, columns, beta, c, c_stride, mine, like):
-    products.multiply(a, rows, depth, a_stride, a_transposed, b, columns, beta, c, c_stride, mine,
-                      like)  # fmt: skip
-
-
 @pytest.mark.parametrize("small", [False, True], ids=["tiles", "BLAS"])
 @pytest.mark.parametrize("transposed", [AS_STORED, TRANSPOSED])
 @pytest.mark.parametrize("shape", [(9, 12, 20), (40, 30, 3), (7, 400, 300), (200, 200, 200)])
-@pytest.mark.parametrize("beta", [0.0, 1.0])
-def test_either_way_the_product_is_the_same(shape, transposed, small, beta):
+@pytest.mark.parametrize("adds", [0, 1])
+def test_either_way_the_product_is_the_same(shape, transposed, small, adds):
     random, (rows, depth, columns) = np.random.default_rng(0), shape
     A = random.normal(size=(depth, rows) if transposed else (rows, depth)).astype(np.float32)
     B, C = (random.normal(size=s).astype(np.float32) for s in ((depth, columns), (rows, columns)))
-    expected = (A.T if transposed else A).astype(np.float64) @ B + beta * C
+    expected = (A.T if transposed else A).astype(np.float64) @ B + adds * C
     mine = np.zeros(loop.SCRATCH, np.int64)
     tiles = 0 if small else INSTRUCTIONS["in_tiles"].address(np.dtype("float32"))
     kept = Scratch(mine, 0, 1, rows, rows, columns, np.float32, small=small, tiles=tiles)
-    multiplied(A.ctypes.data, rows, depth, A.shape[1], transposed, B.ctypes.data, columns, beta,
-               C.ctypes.data, columns, mine, np.float32(0))  # fmt: skip
+    call_routine(
+        products.multiply, A.ctypes.data, rows, depth, A.shape[1], transposed, B.ctypes.data,
+        columns, adds, C.ctypes.data, columns, mine.ctypes.data, np.float32(0),
+    )  # fmt: skip
     np.testing.assert_allclose(C, expected, rtol=1e-4, atol=1e-4)
     del kept

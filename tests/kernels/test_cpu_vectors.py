@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import config, njit
+from routine_calls import call_routine
 
 from tinynet import Sequential
 from tinynet.kernels import cpu
@@ -41,17 +42,27 @@ def test_sums_of_rows(dtype, n, count, on_top, gap):
     start = expected[3:-3] if on_top else 0
     chosen = slice(2, count + 2)
     expected[3:-3] = start + (factors[chosen, None] * rows[places[chosen], :n]).sum(axis=0)
-    sum_rows_times(
-        address(out) + 3 * out.itemsize, address(out) + 3 * out.itemsize if on_top else 0,
-        address(places), address(factors), 2, count + 2, address(rows), rows.strides[0], n,
-        out.dtype.type(0),
+    at = address(out) + 3 * out.itemsize
+    call_routine(
+        sum_rows_times, at, at if on_top else 0, address(places), address(factors), 2, count + 2,
+        address(rows), rows.strides[0], n, out.dtype.type(0),
     )  # fmt: skip
     np.testing.assert_allclose(out, expected, **PRECISION[dtype])
     np.testing.assert_array_equal(out[:3], expected[:3])
     np.testing.assert_array_equal(out[-3:], expected[-3:])
 
 
-@pytest.mark.parametrize("found", [not_zero, not_zero_plain])
+@njit
+def by_vectors(row, low, columns, values, count):
+    return not_zero(row, low, columns, values, count)
+
+
+@njit
+def one_by_one(row, low, columns, values, count):
+    return not_zero_plain(row, low, columns, values, count)
+
+
+@pytest.mark.parametrize("found", [by_vectors, one_by_one])
 @pytest.mark.parametrize("values", ["float32", "float64"])
 @pytest.mark.parametrize("given_", ["uint8", "int32", "int64", "float32", "float64"])
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 16, 39, 784])

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import cuda_on_cpu
+import numba
 import numpy as np
 
 from tinynet.kernels import page, translate
@@ -27,8 +28,12 @@ def values(rng, dtype, count=1, edges=EDGES):
 
 def by_numba(formula, arrays, options, among=None):
     """The results for vectors, compiled by Numba."""
-    function = formulas.scalar(formula)
-    T = arrays[0].dtype.type
+    scalar, T = formulas.scalar(formula), arrays[0].dtype.type
+
+    @numba.njit
+    def function(*args):  # what kernels are made of can't be called from Python
+        return scalar(*args)
+
     with np.errstate(all="ignore"):
         rows = [
             function(T, *entries, *map(float, options)) for entries in zip(*arrays, strict=True)

@@ -184,8 +184,9 @@ class Program:
             for layer, kept in saved:
                 layer.saved = kept
         try:
+            x = data.x if isinstance(data.x, np.ndarray) else None
             self.machine = ops.Machine(self.context.ops.instructions, rows, self._known_arrays(),
-                                       self.inputs, model.flat, model.dtype)  # fmt: skip
+                                       self.inputs, model.flat, model.dtype, x)  # fmt: skip
         except ops.Unsupported as reason:
             raise NotRecordable(str(reason)) from None
         written = self.context.ops.written

@@ -13,7 +13,20 @@ from ...recording import Slot, Unsupported
 from . import loop as machine
 from . import operands
 from .compiling import INSTRUCTIONS
-from .loop import COLUMNS, FEATURES, FLAT, HEAD, NUMBERS, OPERANDS, ROWS, SLACK, TILE, TURNED, WORDS
+from .loop import (
+    COLUMNS,
+    FEATURES,
+    FLAT,
+    HEAD,
+    NUMBERS,
+    OPERANDS,
+    ROWS,
+    SLACK,
+    TILE,
+    TURNED,
+    WORDS,
+    address_of,
+)  # fmt: skip
 from .native import LINE, MEETING
 from .operands import INTEGERS, WITH_ROWS, Columns, Flat, Labels, Share, Span, Wide
 
@@ -170,7 +183,7 @@ def execute(instruction):
     thread.words[machine.SAMPLES] = samples
     if instruction.mode == FLAT:
         thread.set_spans(np.array([[0, instruction.count]]))
-    machine.replay(
+    machine.run(
         words[None], numbers[None], np.empty((1, NUMBERS)), _ONE, _NOTHING, 1, 0, samples,
         thread.words[None], _NOBODY, 0, 1, np.zeros((1, 1)), instruction.dtype.type(0),
     )  # fmt: skip
@@ -255,10 +268,6 @@ def zeros(shape, dtype):
     array = empty(shape, dtype)
     array.fill(0)
     return array
-
-
-def address_of(array):
-    return array.__array_interface__["data"][0]
 
 
 def entries(x):

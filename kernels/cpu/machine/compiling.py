@@ -5,8 +5,10 @@ in the list while this one begins with the first; what it has put on disk is rea
 """
 
 import contextlib
+import functools
 import gc
 import importlib
+import inspect
 import os
 import subprocess
 import sys
@@ -30,14 +32,20 @@ class Compiled:
         name: as `instruction` registers it.
         make: returns Numba's dispatcher.
         importable: whether another process can find it by its name.
+        function: what is compiled, and calls routines.
 
     Attributes:
         addresses: dtype -> where the code is.
     """
 
-    def __init__(self, name, make, importable):
+    def __init__(self, name, make, importable, function):
         self.name, self.make, self.importable, self.addresses = name, make, importable, {}
-        self.dispatcher = None
+        self.function, self.dispatcher = function, None
+
+    @functools.cached_property
+    def routines(self):
+        """The routines that it calls; each after those that it calls itself."""
+        return list(_routines_of(self.function, set()))
 
     def signature(self, like):
         return types.void(*[types.int64] * 6, like)
@@ -48,6 +56,9 @@ class Compiled:
 
     def compile(self, dtype):
         """Compile it, or read what was kept on disk; return whether there was nothing."""
+        for one in self.routines:  # their symbols must be known
+            if dtype not in one.addresses:
+                one.compile(dtype)
         with _making:  # code whose dispatcher is gone would be freed
             self.dispatcher = self.dispatcher or self.make()
         if config.DISABLE_JIT:
@@ -62,20 +73,37 @@ class Compiled:
         return self.dispatcher.stats.cache_misses.total() > before
 
 
+def _routines_of(function, seen):
+    """The routines that a function calls, found by the names in its text: of Numba's functions, and
+    of modules' attributes. One that something else is named like is compiled in vain.
+    """
+    seen.add(function)
+    named = inspect.getclosurevars(function)
+    values = [*named.nonlocals.values(), *named.globals.values()]
+    modules = [vars(one) for one in values if inspect.ismodule(one)]
+    names = function.__code__.co_names
+    values += [module[name] for name in names for module in modules if name in module]
+    for one in values:
+        made = getattr(one, "routine", None)
+        inside = made.function if made else getattr(one, "py_func", None)
+        if inside is not None and inside not in seen:
+            yield from _routines_of(inside, seen)
+            if made:
+                yield made
+
+
 class _Replay(Compiled):
     """The loop itself, which Python calls."""
 
     def __init__(self):
-        super().__init__("replay", lambda: loop.replay, importable=True)
+        super().__init__("replay", lambda: loop.replay, True, loop.stages_of)
 
     def signature(self, like):
-        i, f = types.int64, types.float64
-        return types.void(i[:, ::1], f[:, ::1], f[:, ::1], i[:, ::1], f[:, ::1], i, i, i,
-                          i[:, ::1], i[::1], i, i, f[:, ::1], like)  # fmt: skip
+        return types.void(*[types.int64] * 17, like)
 
 
 REPLAY = _Replay()
-INSTRUCTIONS = {}  # name -> Compiled
+INSTRUCTIONS, ROUTINES = {}, {}  # name -> Compiled
 SENTENCE = "tinynet compiles its CPU kernels (some seconds, once)"
 _said = []  # that something is compiled; once per process, where there is no terminal
 
@@ -84,7 +112,9 @@ def prepare(wanted, dtype):
     """Compile what is not compiled yet; a line on stderr says so, on a terminal also how far it is,
     and goes when all is done.
     """
-    missing = [one for one in dict.fromkeys(wanted) if dtype not in one.addresses]
+    routines = [routine for one in wanted for routine in one.routines]
+    wanted = dict.fromkeys([*routines, *sorted(wanted, key=lambda one: one.importable)])
+    missing = [one for one in wanted if dtype not in one.addresses]
     terminal, fresh = sys.stderr.isatty(), False
     try:
         with _Shared(missing, dtype) as shared:
@@ -118,7 +148,7 @@ class _Shared:
     """
 
     def __init__(self, missing, dtype):
-        self.left = deque(sorted(missing, key=lambda one: one.importable))
+        self.left = deque(missing)
         self.taken, self.ahead, self.busy = deque(), 0, False
         self.dtype, self.lock, self.helper = dtype, threading.Lock(), None
         self.thread = threading.Thread(target=self._feed, daemon=True)
@@ -194,5 +224,5 @@ def assist(dtype):
     gc.disable()
     print(flush=True)
     for name in sys.stdin:
-        (INSTRUCTIONS | {REPLAY.name: REPLAY})[name.strip()].compile(np.dtype(dtype))
+        (INSTRUCTIONS | ROUTINES | {REPLAY.name: REPLAY})[name.strip()].compile(np.dtype(dtype))
         print(flush=True)

@@ -28,7 +28,7 @@ import numpy as np
 from numba import njit
 
 from . import native
-from .native import call_op, inner, vector
+from .native import call_op, inlined, load, vector
 
 ROWS, COLUMNS, FLAT, APART, ALONE = range(5)
 HEAD, OPERANDS, NUMBERS = 9, 8, 8
@@ -97,75 +97,92 @@ def stages_of(words):
     return np.array(found, np.int64)
 
 
-@inner()
-def perform(words, number, scalars, first_step, step, begin, end, chunk, mine, losses, like):
-    """Do instructions begin..end of a step for the share whose words are `mine`."""
-    w, n, here = words.ctypes.data, number.ctypes.data, mine.ctypes.data
-    samples, loss = mine[SAMPLES], vector(mine[LOSS], 1, 0.0)
+@inlined
+def perform(words, number, count, scalars, width, first_step, step, begin, end, chunk, own, losses,
+            like):  # fmt: skip
+    """Do instructions begin..end of a step for the share that has `own` for itself."""
+    mine, loss, samples = vector(own, SCRATCH, np.int64(0)), load(own, LOSS), load(own, SAMPLES)
     if begin == 0:
-        loss[0] = 0.0
+        vector(loss, 1, 0.0)[0] = 0.0
         mine[STEP_NUMBER] = first_step + step
-    if words[begin, 1] == ROWS:
+    if load(words, begin * WORDS + 1) == ROWS:
         last_row = samples * (mine[THREAD] + 1) // mine[THREADS]
         for row in range(samples * mine[THREAD] // mine[THREADS], last_row, chunk):
-            stop = min(row + chunk, last_row)
+            stop = row + chunk if row + chunk < last_row else last_row
             for i in range(begin, end):
-                call_op(words[i, 0], w + i * WORDS * 8, n + i * NUMBERS * 8, row, stop, step, here,
-                        like)  # fmt: skip
+                word = words + i * WORDS * 8
+                call_op(load(word, 0), word, number + i * NUMBERS * 8, row, stop, step, own, like)
     else:  # these split themselves
         for i in range(begin, end):
-            when = words[i, 8] >> 8
-            if when == 0 or scalars[step, when - 1] != 0.0:
-                call_op(words[i, 0], w + i * WORDS * 8, n + i * NUMBERS * 8, 0, samples, step, here,
-                        like)  # fmt: skip
-    if end == len(words):
-        losses[step] = loss[0]
+            word = words + i * WORDS * 8
+            when = load(word, 8) >> 8
+            given = vector(scalars + step * width * 8, width, 0.0)
+            if when == 0 or given[when - 1] != 0.0:
+                call_op(load(word, 0), word, number + i * NUMBERS * 8, 0, samples, step, own, like)
+    if end == count:
+        vector(losses, 1, 0.0)[0] = vector(loss, 1, 0.0)[0]
 
 
 @kept_on_disk
-def replay(words, numbers, number, stages, scalars, steps, first_step, chunk, shares, meeting,
-           worker, workers, losses, like):  # fmt: skip
-    """Run a program `steps` times; every worker calls this.
+def replay(words, count, numbers, number, stages, ends, scalars, width, steps, first_step, chunk,
+           shares, most, meeting, worker, workers, losses, like):  # fmt: skip
+    """Run a program `steps` times; every worker calls this. Arrays are given by their addresses.
 
     Args:
-        words, numbers: the instructions, (I, WORDS) int64 and (I, NUMBERS) float64.
-        number: room for the running step's numbers, (I, NUMBERS) float64, this worker's own.
-        stages: what `stages_of` says of the words.
-        scalars: the steps' own numbers (steps, K) float64.
+        words, numbers: the instructions, (count, WORDS) int64 and (count, NUMBERS) float64.
+        number: room for the running step's numbers, (count, NUMBERS) float64, this worker's own.
+        stages: what `stages_of` says of the words, (ends, 3).
+        scalars: the steps' own numbers (steps, width) float64.
         first_step: number of the first step, keys the dropout masks.
         chunk: samples that go through a run of ROWS instructions together.
-        shares: what each share has for itself, (T, SCRATCH) int64.
+        shares: what each share has for itself, (most, SCRATCH) int64.
         meeting: what the workers know of each other, see `native.claim`; zeros at first.
         worker, workers: the number of this one, and of how many.
-        losses: (T, steps) float64; each share's part of each step's loss is written.
+        losses: (most, steps) float64; each share's part of each step's loss is written.
         like: any number of the dtype.
     """
-    count, stage, here = len(shares), 0, meeting.ctypes.data
-    mode = native.float_mode()
+    stage, mode = 0, native.float_mode()
     native.set_float_mode(mode | native.FLUSH)
+    given, now = vector(numbers, count * NUMBERS, 0.0), vector(number, count * NUMBERS, 0.0)
     for step in range(steps):
-        for i in range(len(words)):
-            for k in range(NUMBERS):
-                number[i, k] = numbers[i, k]
-                if words[i, 8] >> k & 1:
-                    number[i, k] = scalars[step, np.int64(numbers[i, k])]
-        for s in range(len(stages)):
-            begin, end, alone = stages[s, 0], stages[s, 1], stages[s, 2]
+        scalar = vector(scalars + step * width * 8, width, 0.0)
+        for i in range(count):
+            varies = load(words, i * WORDS + 8)
+            for k in range(i * NUMBERS, (i + 1) * NUMBERS):
+                now[k] = scalar[np.int64(given[k])] if varies & 1 else given[k]
+                varies >>= 1
+        for s in range(ends):
+            begin, end = load(stages, 3 * s), load(stages, 3 * s + 1)
+            alone = load(stages, 3 * s + 2)
             stage += 1
-            t, by, last = worker, workers, 1 if alone else count  # its own, by and by all
-            goal, spins, most = stage * count, 0, native.patience(here, stage * count, count)
-            while t < last or (workers > 1 and native.atomic_load(here) < goal):
+            t, by, last = worker, workers, 1 if alone else most  # its own, by and by all
+            goal, spins, turns = stage * most, 0, native.patience(meeting, stage * most, most)
+            while t < last or (workers > 1 and native.atomic_load(meeting) < goal):
                 if t < last:
-                    if workers == 1 or native.claim(here, t, stage):
-                        perform(words, number, scalars, first_step, step, begin, end, chunk,
-                                shares[t], losses[t], like)  # fmt: skip
+                    if workers == 1 or native.claim(meeting, t, stage):
+                        perform(words, number, count, scalars, width, first_step, step, begin, end,
+                                chunk, shares + t * SCRATCH * 8, losses + (t * steps + step) * 8,
+                                like)  # fmt: skip
                         if workers > 1:
-                            native.arrive(here, count if alone else 1, goal)
+                            native.arrive(meeting, most if alone else 1, goal)
                     t += by
                     continue
                 spins += 1
                 if spins == HELP_AFTER and not alone:
                     t, by = 0, 1
-                if spins > most:
-                    native.sleep_until(here, goal)
+                if spins > turns:
+                    native.sleep_until(meeting, goal)
     native.set_float_mode(mode)
+
+
+def run(words, numbers, number, stages, scalars, steps, first_step, chunk, shares, meeting, worker,
+        workers, losses, like):  # fmt: skip
+    """`replay` for arrays: words (I, WORDS), scalars (steps, K), shares (T, SCRATCH) and so on."""
+    replay(address_of(words), len(words), address_of(numbers), address_of(number),
+           address_of(stages), len(stages), address_of(scalars), scalars.shape[1], steps,
+           first_step, chunk, address_of(shares), len(shares), address_of(meeting), worker, workers,
+           address_of(losses), like)  # fmt: skip
+
+
+def address_of(array):
+    return array.__array_interface__["data"][0]

@@ -51,6 +51,10 @@ def _refuse(name, *args, **options):
                     "it")  # fmt: skip
 
 
+# Put into the text that calls it: compiled with it once, instead of alone and then with it.
+inlined = njit(inline="always")
+
+
 @intrinsic
 def pointer(typing_context, address):
     """An int64 address as a pointer."""
@@ -83,6 +87,18 @@ def atomic_exchange(typing_context, address, expected, value):
         where = builder.inttoptr(args[0], I64.as_pointer())
         found = builder.cmpxchg(where, args[1], args[2], "seq_cst", "seq_cst")
         return builder.extract_value(found, 1)
+
+    return signature, generate
+
+
+@intrinsic
+def load(typing_context, address, number):
+    """Number `number` of the int64 at `address`."""
+    signature = types.int64(types.int64, types.int64)
+
+    def generate(context, builder, signature, args):
+        where = builder.inttoptr(args[0], I64.as_pointer())
+        return builder.load(builder.gep(where, [args[1]]))
 
     return signature, generate
 
@@ -240,7 +256,7 @@ if _FUTEX is not None:
         _syscall(_SET_CORES, 0, 128, one, 0, 0, 0)
         _syscall(_SET_CORES, 0, 128, allowed, 0, 0, 0)
 
-    @inner()
+    @inlined
     def wake_all(counter):
         _syscall(_FUTEX, counter, _WAKE, 1 << 30, 0, 0, 0)
 
@@ -257,7 +273,7 @@ else:
     def sleep_while(counter, seen):
         _sleep(_SHORTLY)
 
-    @inner()
+    @inlined
     def wake_all(counter):
         pass
 
@@ -278,7 +294,7 @@ CLAIMS = LINE
 MEETING = LINE // 8  # int64 of it before the shares, and for each
 
 
-@inner()
+@inlined
 def claim(meeting, share, stage):
     """Return whether the caller is the one to do a share of a stage, numbered from 1.
 
@@ -290,7 +306,7 @@ def claim(meeting, share, stage):
     return seen < stage and atomic_exchange(place, seen, stage)
 
 
-@inner()
+@inlined
 def arrive(meeting, shares, goal):
     """Count shares as done; those that make it `goal` end the stage, and wake who sleeps."""
     if atomic_add(meeting, shares) + shares == goal and atomic_load(meeting + SLEEPERS):
@@ -298,14 +314,14 @@ def arrive(meeting, shares, goal):
         wake_all(meeting)
 
 
-@inner()
+@inlined
 def patience(meeting, goal, shares):
     """How many turns of its loop a worker waits for a stage to end before it sleeps."""
     woken = atomic_load(meeting + WOKEN)
     return MORE * SPINS if woken > 0 and goal <= woken + ROUNDS * shares else SPINS
 
 
-@inner()
+@inlined
 def sleep_until(meeting, goal):
     """Sleep, unless the stage has ended; it may not have when the caller is awake again."""
     seen = atomic_load(meeting)
@@ -316,28 +332,37 @@ def sleep_until(meeting, goal):
 @intrinsic
 def vector(typing_context, address, n, like):
     """The n numbers of like's type at `address`."""
-    return _array_at(like, 1)
+    return _array_at(like, 1, "C")
 
 
 @intrinsic
 def matrix(typing_context, address, n, m, like):
     """The (n, m) numbers of like's type at `address`."""
-    return _array_at(like, 2)
+    return _array_at(like, 2, "C")
 
 
-def _array_at(like, ndim):
+@intrinsic
+def columns(typing_context, address, n, m, stride, like):
+    """(n, m) numbers, columns of a wider matrix whose rows begin `stride` bytes apart."""
+    return _array_at(like, 2, "A", types.int64)
+
+
+def _array_at(like, ndim, layout, *stride):
     number = types.unliteral(like)
-    array = types.Array(number, ndim, "C")
+    array = types.Array(number, ndim, layout)
 
     def generate(context, builder, signature, args):
         data = context.get_data_type(number).as_pointer()
         size = context.get_constant(types.intp, number.bitwidth // 8)
-        strides = [size] if ndim == 1 else [builder.mul(args[2], size), size]
+        strides = [size]
+        if ndim == 2:
+            strides = [args[3] if stride else builder.mul(args[2], size), size]
         made = make_array(array)(context, builder)
-        populate_array(made, builder.inttoptr(args[0], data), args[1:-1], strides, size, None)
+        where = builder.inttoptr(args[0], data)
+        populate_array(made, where, args[1 : 1 + ndim], strides, size, None)
         return made._getvalue()
 
-    return array(*[types.int64] * (1 + ndim), like), generate
+    return array(*[types.int64] * (1 + ndim), *stride, like), generate
 
 
 def operand_address(head):
@@ -376,10 +401,10 @@ AS_STORED, TRANSPOSED = np.int64(0), np.int64(1)
 _LETTERS = np.int64(ord("N") | ord("T") << 8)
 
 
-@inner()
-def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, columns, beta,
+@inlined
+def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, columns, adds,
          c, c_stride, room, like):  # fmt: skip
-    """C = op(A) op(B) + beta C for row-major arrays of like's type, all given by address.
+    """C = or (`adds`: 1) += op(A) op(B) for row-major arrays of like's type, all given by address.
 
     op(A) is (rows, depth), op(B) (depth, columns); strides are those of the arrays as stored, in
     numbers; `room` is the address of 64 bytes. Fortran sees row-major arrays transposed, so it is
@@ -390,7 +415,7 @@ def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, colu
     sizes[0], sizes[1], sizes[2] = columns, rows, depth
     sizes[3], sizes[4], sizes[5] = b_stride, a_stride, c_stride
     factors = vector(room + 32, 2, like)
-    factors[0], factors[1] = 1, beta
+    factors[0], factors[1] = 1, adds
     arguments = (
         pointer(room + b_transposed), pointer(room + a_transposed),
         pointer(room + 8), pointer(room + 12), pointer(room + 16), pointer(room + 32),

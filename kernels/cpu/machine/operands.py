@@ -20,20 +20,16 @@ The others get what their parameters name (`GIVEN`), and find their operands wit
 import inspect
 
 import numpy as np
-from numba import njit
 
 from . import loop
 from .compiling import INSTRUCTIONS, Compiled
 from .loop import HEAD, NUMBERS, SAMPLES, SCRATCH, THREAD, THREADS, WORDS, kept_on_disk
-from .native import LINE, inner, matrix, operand_address, size_of, vector
+from .native import LINE, columns, inlined, inner, matrix, operand_address, size_of, vector  # noqa: F401
 
 jit = inner(error_model="numpy")
 # Sums may be reordered (that makes them vector code), NaN and infinity keep their meaning.
 LOOPS = {"reassoc", "contract", "nsz"}
 loop_jit = inner(error_model="numpy", fastmath=LOOPS)
-# Put into the text that calls it: with code of their own each would be compiled for every number
-# that it is called with.
-inlined = njit(inline="always")
 
 
 def instruction(function):
@@ -46,6 +42,7 @@ def instruction(function):
         function.__name__,
         lambda: kept_on_disk(_around(function), no_cpython_wrapper=True, **options),
         importable=function.__module__ is not None,
+        function=function,
     )
     made.operands = tuple(a for a in function.__annotations__.values() if "{i}" in a)
     INSTRUCTIONS[made.name] = made
@@ -78,27 +75,39 @@ def whole(word, i, n, like):
 
 
 @inlined
+def part(word, i, low, high, like):
+    """Entries low..high of operand i, or none where it is not there."""
+    address = word[HEAD + 3 * i]
+    return vector(address + low * size_of(like), high - low if address else 0, like)
+
+
+@inlined
 def share(D, mine):
     """This thread's part of D columns: first and last."""
     return D * mine[THREAD] // mine[THREADS], D * (mine[THREAD] + 1) // mine[THREADS]
 
 
+@inlined
+def piece(word, mine, number):
+    """low and high of a span of this thread's, cut to the instruction's range; perhaps empty."""
+    span, end = vector(mine[loop.SPANS] + 16 * number, 2, np.int64(0)), word[3] + word[4]
+    low, high = span[0], span[1]
+    return low if low > word[3] else word[3], high if high < end else end
+
+
 @jit
 def pieces(word, mine):
-    """low and high of this thread's spans, cut to the instruction's range; empty ones left out."""
-    count = mine[loop.SPAN_COUNT]
-    spans = vector(mine[loop.SPANS], 2 * count, np.int64(0))
-    for s in range(count):
-        low, high = max(spans[2 * s], word[3]), min(spans[2 * s + 1], word[3] + word[4])
+    """low and high of each of this thread's spans; empty ones left out."""
+    for number in range(mine[loop.SPAN_COUNT]):
+        low, high = piece(word, mine, number)
         if low < high:
             yield low, high
 
 
 @inlined
 def flat(word, i, low, high, like):
-    """Entries low..high of operand i, or none where it is not there."""
-    address, n = word[HEAD + 3 * i], high - low
-    return vector(address + (low - word[3]) * size_of(like), n if address else 0, like)
+    """The same of an operand that begins at number d0 of a flat vector."""
+    return part(word, i, low - word[3], high - word[3], like)
 
 
 @inlined
@@ -136,7 +145,7 @@ def step_number(given, mine):
     return given if given >= 0 else mine[loop.STEP_NUMBER]
 
 
-@loop_jit
+@inlined
 def cast(x, y):
     """y = x in y's dtype."""
     for i in range(x.size):
@@ -164,9 +173,10 @@ Wanted = ("matrix(at(word, {i}, first, step), (last - first) * word[2], "
 PerRow = "vector(at(word, {i}, first, step), (last - first) * word[2], like)"  # (rows,)
 Labels = "vector(at(word, {i}, first, step), (last - first) * word[2], np.int64(0))"  # (rows,)
 # arrays with rows, all of them, and this thread's columns:
-Columns = "matrix(at(word, {i}, 0, step), last * word[2], word[3], like)[:, low:high]"
+Columns = ("columns(at(word, {i}, 0, step) + low * size_of(like), last * word[2], high - low, "
+           "word[3] * size_of(like), like)")  # fmt: skip
 # this thread's part of d0 numbers, or none:
-Share = "whole(word, {i}, word[3], like)[low:high]"
+Share = "part(word, {i}, low, high, like)"
 # arrays that belong to no row, whole (d0 or d1 numbers, or none where None was given):
 Whole = "whole(word, {i}, word[3], like)"
 WholeD1 = "whole(word, {i}, word[4], like)"
@@ -204,11 +214,12 @@ def _around(function):
         text.append(f"    number = vector(numbers, {NUMBERS}, 0.0)")
     if "mine" in call or "low" in call:
         text.append(f"    mine = vector(scratch, {SCRATCH}, np.int64(0))")
-    if "low:high" in call or "low" in names:
+    if "low" in names or {Columns, Share} & set(annotated.values()):
         text.append("    low, high = share(word[3], mine)")
-    elif "low, high" in call:
-        text.append("    for low, high in pieces(word, mine):")
-        call = "    " + call
+    elif Span in annotated.values():
+        text.append("    for number_of_span in range(mine[loop.SPAN_COUNT]):")
+        text.append("        low, high = piece(word, mine, number_of_span)")
+        call = f"    if low < high:\n            {call}"
     text.append(f"    {call}\n")
     scope = {**globals(), "called": inlined(function)}
     # as if it stood in this file: there Numba finds a folder to keep its code in

@@ -11,9 +11,10 @@ import time
 import numpy as np
 
 __all__ = [
-    "arrive", "atomic_add", "atomic_load", "call_back", "call_op", "claim", "fetch", "float_mode",
-    "gemm", "matrix", "multiply_high", "not_zero", "not_zero_plain", "operand_address", "patience",
-    "set_float_mode", "size_of", "sleep_until", "sum_rows_times", "tiled", "vector",
+    "arrive", "atomic_add", "atomic_load", "call_back", "call_op", "claim", "columns", "fetch",
+    "float_mode", "gemm", "load", "matrix", "multiply_high", "not_zero", "not_zero_plain",
+    "operand_address", "patience", "set_float_mode", "size_of", "sleep_until", "sum_rows_times",
+    "tiled", "vector",
 ]  # fmt: skip
 
 _lock = threading.Lock()
@@ -55,6 +56,10 @@ def matrix(address, n, m, like):
     return _array(address, (n, m), (m, 1), like)
 
 
+def columns(address, n, m, stride, like):
+    return _array(address, (n, m), (stride // size_of(like), 1), like)
+
+
 def _array(address, shape, strides, like):
     """A view of memory; strides are in numbers."""
     dtype = np.dtype(type(like))
@@ -84,8 +89,12 @@ def atomic_add(address, value):
         return int(counter[0] - value)
 
 
+def load(address, number):
+    return int(vector(address, number + 1, np.int64(0))[number])
+
+
 def atomic_load(address):
-    return int(vector(address, 1, np.int64(0))[0])
+    return load(address, 0)
 
 
 def claim(meeting, share, stage):
@@ -112,7 +121,7 @@ def multiply_high(a, b):
     return np.uint64(int(a) * int(b) >> 64)
 
 
-def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, columns, beta,
+def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, columns, adds,
          c, c_stride, room, like):  # fmt: skip
     def operand(address, n, m, stride, transposed):
         return _array(address, (n, m), (1, stride) if transposed else (stride, 1), like)
@@ -120,7 +129,7 @@ def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, colu
     A = operand(a, rows, depth, a_stride, a_transposed)
     B = operand(b, depth, columns, b_stride, b_transposed)
     C = operand(c, rows, columns, c_stride, False)
-    C[...] = A @ B + (type(like)(beta) * C if beta else 0)
+    C[...] = A @ B + (C if adds else 0)
 
 
 def tiled(a, a_row, a_k, b, b_k, rows, depth, columns, c, c_row, like):

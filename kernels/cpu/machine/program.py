@@ -7,9 +7,9 @@ import numpy as np
 
 from ...recording import Unsupported
 from . import loop as machine
-from .call import Instruction, Scratch, address_of, zeros
+from .call import Instruction, Scratch, zeros
 from .compiling import INSTRUCTIONS, REPLAY, prepare
-from .loop import COLUMNS, FEW_ROWS, FLAT, HEAD, ROWS
+from .loop import COLUMNS, FEW_ROWS, FLAT, HEAD, ROWS, address_of
 from .native import LINE, MEETING
 from .reading import CHUNK, ZEROS, Reading
 from .threads import cores, run_together, small_products, threads
@@ -57,14 +57,15 @@ class Machine(Reading):
         inputs: (x, y, w, outputs), those that are replaced in every run; x is gathered, y can be.
         flat: the model's FlatParameters.
         dtype: of the arithmetic.
+        x: the first data that will be read, an ndarray, or None.
     """
 
-    def __init__(self, instructions, rows, known, inputs, flat, dtype):
+    def __init__(self, instructions, rows, known, inputs, flat, dtype, x=None):
         self.rows, self.inputs, self.dtype = rows, inputs, np.dtype(dtype)
         self.like = self.dtype.type(0)
         self.known = sorted((address_of(a), address_of(a) + a.nbytes) for a in known if a.size)
         self.keep = (known, instructions, flat)  # their memory is addressed from here on
-        trains = any(one.op in OWN for one in instructions)
+        self.trains = trains = any(one.op in OWN for one in instructions)
         self.threads = threads() if trains else min(threads(), max(rows // 16, 1))
         products = sum(one.op == "linear" for one in instructions)
         work = (rows + UPDATE) * flat.values.size // max(products, 1)
@@ -88,7 +89,7 @@ class Machine(Reading):
         instructions.insert(0, self._gather(inputs[0]))
         self.names = ["gather", *(one.op for one in instructions[1:])]
         ops = [one.op for one in instructions] + ["linear"] * trains  # which validation will want
-        ops += ["in_tiles"] * (not small_products())
+        ops += ["in_tiles"] * (not small_products()) + self._wanted(x)
         prepare([REPLAY, *(INSTRUCTIONS[op] for op in ops)], self.dtype)
         encoded = [one.encode(rows, self._start(one, flat) if one.mode == FLAT else 0)
                    for one in instructions]  # fmt: skip
@@ -97,7 +98,7 @@ class Machine(Reading):
         self.places = [self._places(a) for a in inputs]
         for which, gather in ((0, 0), (1, self.of_targets)):  # but the gather's own
             self.places[which] = [place for place in self.places[which] if place[0] != gather]
-        self.by_entries = self._entries_twins(trains)
+        self.by_entries = self._entries_twins()
         self.by_zeros = {} if self.by_entries else self._first_products()
         self._make_threads(flat)
 
@@ -224,7 +225,7 @@ class Machine(Reading):
             meeting = np.zeros(MEETING * (1 + self.threads), np.int64)
 
         def work(worker):
-            machine.replay(
+            machine.run(
                 words, self.numbers, self.numbers_now[worker], self.stages, scalars, steps,
                 first_step, CHUNK, self.shares, meeting, worker, self.workers, losses, self.like,
             )  # fmt: skip

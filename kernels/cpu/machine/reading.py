@@ -5,9 +5,9 @@ import weakref
 import numpy as np
 
 from . import loop as machine
-from .call import Instruction, address_of
+from .call import Instruction
 from .compiling import INSTRUCTIONS, prepare
-from .loop import COLUMNS, DTYPES, HEAD, ROWS, WORDS
+from .loop import COLUMNS, DTYPES, HEAD, ROWS, WORDS, address_of
 
 CHUNK = 256  # rows that go through a run of ROWS instructions together
 # Share of entries of x that are not zero: measured with zeros anywhere, 784-300-200-100-10 gains 8
@@ -37,6 +37,7 @@ class Reading:
     Attributes:
         reads_only: whether nothing is written to x but what is gathered.
         names: of the instructions, "gather" for the first; words: as the loop reads them.
+        trains: whether there are gradients of weights.
         places: of each input, where its address stands in the words.
     """
 
@@ -63,11 +64,11 @@ class Reading:
         return next((i for i, one in enumerate(instructions, 1) if any(
             a is not None and np.may_share_memory(a, y) for a in one.arrays)), 0)  # fmt: skip
 
-    def _entries_twins(self, trains):
+    def _entries_twins(self):
         """Instructions that read the entries of x instead of x, where all do; see `_twins`."""
         for names in (ENTRIES, PART_ENTRIES):
             twins = self._twins(names)
-            if len(twins) == 2 + trains:  # gather, the product, and its gradient
+            if len(twins) == 2 + self.trains:  # gather, the product, and its gradient
                 return twins
         return {}
 
@@ -95,15 +96,30 @@ class Reading:
                 found[i] = (word[:2].copy(), (ZEROS[name], word[1]))
         return found
 
-    def _use(self, twins, which):
-        """Have these instructions be themselves (0) or their twins (1), compiled now if need be."""
+    def _wanted(self, x):
+        """Names of the twins that x, the first data that are read, will want, and validation."""
+        if x is None or dtype_number(x) is None or density(x) >= SPARSE_BELOW:
+            return []
+        cast = "" if x.dtype == self.dtype else "_cast"
+        for table in (ENTRIES, PART_ENTRIES):
+            found = [twin for name, (twin, _) in table.items()
+                     if name in self.names or ZEROS.get(name) in self.names]  # fmt: skip
+            if len(found) == 2 + self.trains:
+                if table is PART_ENTRIES:
+                    found += [twin for twin, _ in list(ENTRIES.values())[:2]]
+                return [f"{one}{cast}" if one.startswith("gather") else one for one in found]
+        return []
+
+    def _use(self, twins, which, dtype=None):
+        """Have these instructions be themselves (0) or their twins (1), which may read a dtype."""
+        cast = dtype not in (None, self.dtype.name)
+        names = {i: f"{twin}_cast" if cast and i == 0 else twin for i, (_, (twin, _)) in
+                 twins.items()}  # fmt: skip
         if which:
-            ops = [twin for _, (twin, _) in twins.values()]
-            if "gather_part_entries" in ops:  # validation will want its own
-                ops += [twin for twin, _ in list(ENTRIES.values())[:2]]
-            prepare([INSTRUCTIONS[op] for op in ops], self.dtype)
-        for i, (now, (twin, mode)) in twins.items():
-            self.words[i, :2] = (INSTRUCTIONS[twin].address(self.dtype), mode) if which else now
+            prepare([INSTRUCTIONS[name] for name in names.values()], self.dtype)
+        for i, (now, (_, mode)) in twins.items():
+            address = INSTRUCTIONS[names[i]].address
+            self.words[i, :2] = (address(self.dtype), mode) if which else now
 
     def _choose(self, dtype=None):
         """Have the instructions read an array of a dtype, whose zeros may be left out, or the
@@ -114,12 +130,9 @@ class Reading:
         self.way = None
         self._use(self.by_csr or {}, dtype is None)
         if dtype is not None:
-            self._use(self.by_zeros or self.by_entries, self.sparse)
+            self._use(self.by_zeros or self.by_entries, self.sparse, dtype)
             if not (self.sparse and self.by_entries):
                 self.words[0, 0] = INSTRUCTIONS[f"gather_{dtype}"].address(self.dtype)
-            elif dtype not in ("uint8", self.dtype.name):
-                gather, _ = self.by_entries[0][1]
-                self.words[0, 0] = INSTRUCTIONS[f"{gather}_cast"].address(self.dtype)
         self.way, self.stages = way, machine.stages_of(self.words)
 
     def _places(self, array):

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ..machine.loop import FEATURES, TILE
-from ..machine.native import matrix
-from ..machine.operands import cast
+from ..machine.loop import TILE
+from ..machine.native import inlined
 from ..machine.operands import loop_jit as jit
 from .vectors import not_zero, sum_rows_times
 
@@ -42,14 +41,7 @@ def sparse_dW(x, dy, first, last, dW, rows, values, counts):
                            zero)  # fmt: skip
 
 
-@jit
-def copy_rows(source, target):
-    """target[:, :H] = source (n, H); target's rows may be longer."""
-    for i in range(source.shape[0]):
-        cast(source[i], target[i])
-
-
-@jit
+@inlined
 def rows_linear(starts, columns, values, W, b, y, n, H):
     """y = x W + b for n rows of x given by their entries; W and y are addresses."""
     like, width = values.dtype.type(0), H * values.itemsize
@@ -57,35 +49,6 @@ def rows_linear(starts, columns, values, W, b, y, n, H):
     for i in range(n):
         sum_rows_times(y + i * width, begin, columns.ctypes.data, values.ctypes.data, starts[i],
                        starts[i + 1], W, width, H, like)  # fmt: skip
-
-
-@jit
-def entries_linear(starts, columns, values, low, high, W, near, stride, cursors, b, y, n, H):
-    """The same where columns are in low..high; `near` is room for FEATURES rows, `stride` bytes
-    apart, to which so many rows of W are copied at a time and used for all rows of x.
-    """
-    if n < 64 or (starts[n] - starts[0]) * FEATURES < 2 * n * (high - low):
-        rows_linear(starts, columns, values, W, b, y, n, H)  # not worth the trouble
-        return
-    like, item = values.dtype.type(0), values.itemsize
-    begin = b.ctypes.data if b.size else 0
-    places, factors, width = columns.ctypes.data, values.ctypes.data, H * item
-    for i in range(n):
-        cursors[i] = starts[i]
-    for k in range(low, high, FEATURES):
-        end = min(k + FEATURES, high)
-        copy_rows(
-            matrix(W + k * width, end - k, H, like), matrix(near, end - k, stride // item, like)
-        )
-        for i in range(n):
-            c = cursors[i]
-            while c < starts[i + 1] and columns[c] < end:
-                c += 1
-            if c > cursors[i] or k == low:
-                out = y + i * width
-                sum_rows_times(out, begin if k == low else out, places, factors, cursors[i], c,
-                               near - k * stride, stride, H, like)  # fmt: skip
-            cursors[i] = c
 
 
 @jit
@@ -119,7 +82,7 @@ def add_outer(starts, columns, values, low, high, dy, dW, H):
         dy += width
 
 
-@jit
+@inlined
 def sort_by_column(starts, columns, values, first, last, low, high, ends, rows, factors):
     """Entries of rows first..last column by column, of columns low..high: `ends[k - low]` is where
     column k ends, `rows` has each entry's row, counted from `first`, `factors` its value.
@@ -137,7 +100,7 @@ def sort_by_column(starts, columns, values, first, last, low, high, ends, rows, 
             ends[k] = at + 1
 
 
-@jit
+@inlined
 def entries_dW(ends, rows, factors, low, high, dy, stride, dW, H, fresh):
     """dW = or += x^T dy for entries sorted by column; dW is the address of row 0, dy of row 0.
 

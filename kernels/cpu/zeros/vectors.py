@@ -6,12 +6,13 @@ registers.
 """
 
 from llvmlite import ir
-from numba import config, njit, types
+from numba import config, types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from ..machine.native import I64, size_of
+from ..machine.native import I64, inner, size_of
+from ..machine.routines import routine
 
 # What Numba compiles for: less than the processor has under NUMBA_CPU_FEATURES, NUMBA_ENABLE_AVX=0.
 _features = set(cpu_target.target_context.codegen().magic_tuple()[2].split(","))
@@ -107,7 +108,7 @@ def _sum_few(typing_context, out, first, places, factors, begin, end, rows, stri
     return types.void(*[types.int64] * 9, like), generate
 
 
-@njit(nogil=True)
+@routine()
 def sum_rows_times(out, first, places, factors, begin, end, rows, stride, n, like):
     """out = first + the sum over c from begin to end of factors[c] row[places[c]], n numbers each.
 
@@ -189,7 +190,7 @@ def _append(typing_context, address, column, columns, values, given, like):
     return types.int64(*[types.int64] * 4, given, like), generate
 
 
-@njit(nogil=True)
+@inner()
 def not_zero(row, low, columns, values, count):
     """Append the entries of a row that are not zero, columns counted from `low`; returns how many
     there are by now. There must be room for SLACK more.
@@ -210,7 +211,7 @@ def not_zero(row, low, columns, values, count):
     return count
 
 
-@njit(nogil=True)
+@inner()
 def not_zero_plain(row, low, columns, values, count):
     """The same, one number after another: less to compile."""
     nothing, T = row.dtype.type(0), values.dtype.type
@@ -235,7 +236,7 @@ def _fetch_line(typing_context, address):
     return signature, generate
 
 
-@njit(nogil=True)
+@inner()
 def fetch(address, size):
     """Ask for `size` bytes to be brought near, without waiting for them."""
     for line in range(0, size, 64):

@@ -45,7 +45,7 @@ class Machine:
             is what the steps have counted.
     """
 
-    def __init__(self, instructions, rows, known, inputs, flat, dtype):
+    def __init__(self, instructions, rows, known, inputs, flat, dtype, x=None):
         self.runtime = card_runtime.current()
         self.rows, self.inputs, self.dtype = rows, inputs, np.dtype(dtype).name
         self.keep = (known, flat)  # their memory is addressed from here on
