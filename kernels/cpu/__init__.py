@@ -11,7 +11,8 @@ loops, by topic: `products`, `activations`, `layers`, `normalization`, `losses`,
 `machine/` is what runs them: `call` (a call as an instruction), `program` (a recorded step, bound
 to its arrays and split over threads), `reading` (how it reads the data), `loop` (the loop),
 `operands` (how an instruction finds its arrays), `routines` (what several instructions call),
-`compiling` (when, and by whom), `native` (BLAS by address, atomics). `tiles` are small products, `zeros/` those that leave out the zeros of x.
+`compiling` (when, and by whom), `native` (BLAS by address, atomics). `tiles` are small products,
+`zeros/` those that leave out the zeros of x, `elementary` is exp and its like in vector code.
 """
 
 # ruff: noqa: F401  the interface, and what recording needs

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ..recording import Unsupported
+from .elementary import exp, log
 from .formulas import sigmoid
 from .machine import operands
 from .machine.call import Instruction, called, entries, kernel, plain
@@ -22,8 +23,8 @@ def row_log_sum(x):
     for j in range(x.size):
         largest = max(largest, x[j])
     for j in range(x.size):
-        total += math.exp(x[j] - largest)
-    return largest, math.log(total)
+        total += exp(x[j] - largest)
+    return largest, log(total)
 
 
 @instruction
@@ -34,7 +35,7 @@ def softmax_rows(x: Rows, y: Rows):
             largest = max(largest, x[i, j])
         total = x.dtype.type(0)
         for j in range(x.shape[1]):
-            y[i, j] = math.exp(x[i, j] - largest)
+            y[i, j] = exp(x[i, j] - largest)
             total += y[i, j]
         for j in range(x.shape[1]):
             y[i, j] /= total
@@ -65,7 +66,7 @@ def log_softmax_rows_grad(y: Rows, dy: Rows, dx: Rows):
         for j in range(y.shape[1]):
             total += dy[i, j]
         for j in range(y.shape[1]):
-            dx[i, j] = dy[i, j] - math.exp(y[i, j]) * total
+            dx[i, j] = dy[i, j] - exp(y[i, j]) * total
 
 
 # ---------------------------------------------------------- along an axis whose entries lie apart
@@ -129,7 +130,7 @@ def along_grad(kind: Flag, y: Rows, dy: Rows, stride: D1, dx: Rows):
                 if kind == SOFTMAX:
                     dx[i, k] = y[i, k] * (dy[i, k] - total)
                 elif kind == LOG_SOFTMAX:
-                    dx[i, k] = dy[i, k] - math.exp(y[i, k]) * total
+                    dx[i, k] = dy[i, k] - exp(y[i, k]) * total
                 else:
                     dx[i, k] = dy[i, k] - total / count if y[i, k] > zero else zero
 

@@ -14,6 +14,7 @@ from numba import config
 from .. import reference, translate
 from ..reference.activations import FUNCTIONS
 from ..reference.losses import ELEMENTWISE_LOSSES
+from . import elementary
 from .machine.call import called, kernel
 from .machine.compiling import INSTRUCTIONS
 from .machine.native import inner
@@ -51,6 +52,8 @@ def _functions():
         other = {"absolute": abs, "floor": np.floor, "ceil": np.ceil, "arccos": math.acos,
                  "arcsin": math.asin, "arctan": math.atan, "arctan2": math.atan2,
                  "arccosh": math.acosh, "arcsinh": math.asinh, "arctanh": math.atanh}  # fmt: skip
+        own = ("exp", "expm1", "log", "log1p", "tanh", "erf", "erfc")
+        other |= {name: getattr(elementary, name) for name in own}
         known = vars(math) | other | {"maximum": maximum, "minimum": minimum, "power": power}
     return {name: known[name] for name in translate.FUNCTIONS} | {"inf": math.inf, "nan": math.nan}
 

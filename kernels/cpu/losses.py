@@ -7,6 +7,7 @@ wanted has no columns.
 import math
 
 from .activations import row_log_sum
+from .elementary import exp, log, log1p
 from .formulas import sigmoid, softplus
 from .machine import operands
 from .machine.call import called, kernel
@@ -23,7 +24,7 @@ def sparse_softmax_crossentropy(z: Rows, labels: Labels, w: PerRow, p: Rows, los
         label = labels[i]
         losses[i] = -w[i] * ((z[i, label] - largest) - log_sum)
         for j in range(z.shape[1]):
-            p[i, j] = math.exp((z[i, j] - largest) - log_sum)
+            p[i, j] = exp((z[i, j] - largest) - log_sum)
         for j in range(dz.shape[1]):
             dz[i, j] = w[i] * p[i, j]
         if dz.shape[1]:
@@ -39,7 +40,7 @@ def softmax_crossentropy(z: Rows, targets: Rows, w: PerRow, p: Rows, losses: Per
             log_p = (z[i, j] - largest) - log_sum
             dot += targets[i, j] * log_p
             total += targets[i, j]
-            p[i, j] = math.exp(log_p)
+            p[i, j] = exp(log_p)
         losses[i] = -w[i] * dot
         for j in range(dz.shape[1]):
             dz[i, j] = w[i] * (p[i, j] * total - targets[i, j])
@@ -70,7 +71,7 @@ def sparse_crossentropy(p: Rows, labels: Labels, w: PerRow, epsilon: Number, los
             total += p[i, j]
         q = p[i, labels[i]] / total
         clipped = min(max(q, low), high)
-        losses[i] = -w[i] * math.log(clipped)
+        losses[i] = -w[i] * log(clipped)
         g = -w[i] / clipped if q == clipped else zero
         for j in range(dp.shape[1]):
             dp[i, j] = -g * q / total
@@ -89,7 +90,7 @@ def crossentropy(p: Rows, targets: Rows, w: PerRow, epsilon: Number, losses: Per
         for j in range(p.shape[1]):
             q = p[i, j] / total
             clipped = min(max(q, low), high)
-            value += targets[i, j] * math.log(clipped)
+            value += targets[i, j] * log(clipped)
             g = -w[i] * targets[i, j] / clipped if q == clipped else zero
             dot += g * q
             if dp.shape[1]:
@@ -109,7 +110,7 @@ def binary_crossentropy(p: Rows, targets: Rows, w: PerRow, epsilon: Number, loss
         total = zero
         for j in range(p.shape[1]):
             clipped, t = min(max(p[i, j], low), high), targets[i, j]
-            total += t * math.log(clipped) + (one - t) * math.log1p(-clipped)
+            total += t * log(clipped) + (one - t) * log1p(-clipped)
             if dp.shape[1]:
                 slope = (clipped - t) / (clipped * (one - clipped))
                 dp[i, j] = (w[i] / C) * slope if p[i, j] == clipped else zero
@@ -129,7 +130,7 @@ def focal_crossentropy(p: Rows, targets: Rows, alpha: Whole, w: PerRow, gamma: N
         for j in range(p.shape[1]):
             q = p[i, j] / total
             clipped = min(max(q, low), high)
-            log_q, rest = math.log(clipped), one - clipped
+            log_q, rest = log(clipped), one - clipped
             factor, share = rest**power, alpha[j] * targets[i, j]
             value += share * factor * log_q
             slope = power * (factor / rest) * log_q - factor / clipped
