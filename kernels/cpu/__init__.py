@@ -30,7 +30,8 @@ from .machine.call import Instruction, empty, plain, zeros
 from .machine.compiling import INSTRUCTIONS, REPLAY, prepare
 from .machine.loop import COLUMNS, FLAT, ROWS
 from .machine.program import Machine
-from .machine.threads import single_threaded_blas
+from .machine.reading import CHUNK
+from .machine.threads import single_threaded_blas, threads
 from .products import sum_rows
 from .zeros import csr, entries, sparse  # their instructions are used by their names
 
@@ -71,6 +72,11 @@ def linear_dx(dy, W, *, dx):
 def linear_dW(x, dy, *, dW):
     plain(x, dy, dW)
     yield Instruction("linear_dW", COLUMNS, (x, dy, dW), (0, 1), len(x), dW.shape)
+
+
+def rows_at_once():
+    """Rows that are best predicted together: what a thread computes for its part stays in cache."""
+    return CHUNK * threads()
 
 
 def warmup(dtype):

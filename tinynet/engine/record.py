@@ -32,6 +32,7 @@ class Recorder:
         self.ops, self.instructions = ops, []
         self.written = []  # the arrays that kernels were told to write to
         self.constants = []  # arrays that a part brought to the device, the same at every step
+        self.called = set()  # names of the kernels
 
     def _constant(self, array):
         self.constants.append(self.ops.from_host(array))
@@ -48,6 +49,7 @@ class Recorder:
             raise NotRecordable(f"{name}: the device has no instruction for it")
 
         def record(*args, **outputs):
+            self.called.add(name)
             self.written += [a for a in outputs.values() if isinstance(a, np.ndarray)]
             try:
                 self.instructions.extend(instructions(*args, **outputs))
@@ -164,6 +166,7 @@ class Program:
         columns: of several outputs, which stand side by side in what `run` returns, and behind them
             of the values of their losses: a slice each. None for one output.
         blocks: the `Block` of targets and that of weights for several outputs, else None.
+        draws: whether a step draws random numbers.
     """
 
     columns = blocks = None
@@ -189,7 +192,8 @@ class Program:
                                        self.inputs, model.flat, model.dtype, x)  # fmt: skip
         except ops.Unsupported as reason:
             raise NotRecordable(str(reason)) from None
-        written = self.context.ops.written
+        written, called = self.context.ops.written, self.context.ops.called
+        self.draws = not called.isdisjoint(("dropout_mask", "normal_mask"))
         self.machine.reads_only = not any(np.may_share_memory(a, self.inputs.x) for a in written)
 
     def _record(self, data):

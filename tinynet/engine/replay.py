@@ -116,33 +116,71 @@ class Replay(Eager):
         self.model.ensure_flat()
         index = _index(batches)
         rows = len(index) // len(batches)
-        program = self.program("predict", rows, data)
-        if program is None:
-            return super().predict(data, batches)
         key = self._key("predict", rows)
-        room = self._room(data, index, program)
-        _, outputs = self._timed(program, key, len(batches), data.x, index, room=room)
-        if program.columns is None:
-            if len(batches) == 1 and type(data.x) is np.ndarray and len(key) == 2:  # not of a rank
-                self.again = _Again(latest_version(), self.model.predict_step, data.x.shape,
-                                    data.x.dtype, program, index)  # fmt: skip
-            return outputs
-        return [np.array(part) for part in program.split(outputs, data.output_shape)]
+        parts = [(0, len(index), rows)]
+        if len(key) == 2:  # not of a rank
+            parts = self._parts(data, rows, len(batches))
+        outputs, calls, start = None, self.model.step_context.calls, time.perf_counter()
+        for first, last, rows in parts:
+            program = self.program("predict", rows, data)
+            if program is None:
+                return super().predict(data, batches)
+            if outputs is None:
+                outputs = self._room(data, index, program)
+            some = len(program.inputs.outputs) // rows
+            program.run(data.x, index[first:last], room=outputs[first * some : last * some])
+        self.model.step_context.calls = calls + len(batches)
+        self._took(key, program, len(batches), time.perf_counter() - start)
+        if program.columns is not None:
+            return [np.array(part) for part in program.split(outputs, data.output_shape)]
+        if len(batches) == len(parts) == 1 and type(data.x) is np.ndarray and len(key) == 2:
+            self.again = _Again(latest_version(), self.model.predict_step, data.x.shape,
+                                data.x.dtype, program, index)  # fmt: skip
+        return outputs
+
+    def _parts(self, data, rows, batches):
+        """How so many batches are predicted: (first row, last row, rows of a step) of each part.
+
+        The outputs for a row depend on no other row, where no random numbers are drawn. So small
+        batches are put together, which reads each W less often, and large ones are cut, so that
+        what a step computes stays in the cores' caches.
+        """
+        whole, at_once = rows * batches, getattr(self.model.context.ops, "rows_at_once", None)
+        most = at_once() if at_once else rows
+        step = rows if 2 * rows <= 3 * most else _step_of(rows, most)
+        program = self.program("predict", step, data)
+        if program is None or program.draws:
+            return [(0, whole, rows)]
+        if step < rows:
+            starts = [0] if rows % step == 0 else range(0, whole, rows)
+            length = whole // len(starts)
+            parts = [part for start in starts for part in (
+                (start, start + length - length % step, step),
+                (start + length - length % step, start + length, length % step))]  # fmt: skip
+        else:
+            together = min(most // rows, batches, self.MOST_BYTES // max(program.nbytes, 1))
+            step *= 1 << max(together, 1).bit_length() - 1  # few sizes, each of which is recorded
+            last = whole - whole % step
+            parts = [(0, last, step), (last, whole, rows)]
+        return [part for part in parts if part[0] < part[1]]
 
     def _room(self, data, index, program):
-        """A part of one array, for the outputs of these rows, which come in order; None for all of
-        them, or where they have none: so a call's outputs need not be put together at its end.
+        """An array for the outputs of these rows: a part of one for all rows, if they come in
+        order, so that a call's outputs need not be put together at its end.
         """
         like, first, end = program.inputs.outputs, int(index[0]), int(index[-1]) + 1
+        shape, dtype = like.shape[1:], self.model.dtype
         in_order = end - first == len(index) < len(data) and len(like) == program.rows
-        if program.columns is not None or not in_order:
-            return None
-        if first == 0:
-            self.whole = data, np.empty((len(data), *like.shape[1:]), self.model.dtype)
-        if self.whole is None or self.whole[0] is not data:  # another thread predicts, too
-            return None
-        whole = self.whole[1]
-        return whole[first:end] if whole.shape[1:] == like.shape[1:] else None
+        if program.columns is None and in_order:
+            if first == 0:
+                self.whole = data, np.empty((len(data), *shape), dtype)
+            if (
+                self.whole is not None and self.whole[0] is data
+            ):  # else another thread predicts, too
+                whole = self.whole[1]
+                if whole.shape[1:] == shape:
+                    return whole[first:end]
+        return np.empty((len(index) * len(like) // program.rows, *shape), dtype)
 
     def predict_again(self, x):
         last, model = self.again, self.model
@@ -174,7 +212,9 @@ class Replay(Eager):
         else:
             y, weight = targets(data, index)
             given = program.packed(*self._target_rows(data, y, weight, rows, steps))
-        losses, outputs = self._timed(program, key, steps, data.x, index, *given)
+        start = time.perf_counter()
+        losses, outputs = program.run(data.x, index, *given)
+        self._took(key, program, steps, time.perf_counter() - start)
         several = program.columns is not None
         sums = program.losses(outputs, len(batches)) if several else None
         self.track(losses, np.full(len(losses), rows), sums)  # the same sum as step by step
@@ -228,13 +268,10 @@ class Replay(Eager):
             y, w = map(np.concatenate, zip(*of_batches, strict=True))
         return y, w
 
-    def _timed(self, program, key, steps, *arguments, **options):
-        start = time.perf_counter()
-        result = program.run(*arguments, **options)
-        self.last = key
-        self.seconds[key] = (time.perf_counter() - start) / steps
+    def _took(self, key, program, steps, seconds):
+        """Keep how long steps took, by which `length` goes."""
+        self.last, self.seconds[key] = key, seconds / steps
         self.copied = program.copied / steps
-        return result
 
     def release(self):
         self.again = self.whole = None
@@ -244,6 +281,12 @@ class Replay(Eager):
             if total > self.MOST_BYTES or len(self.programs) > self.MOST_PROGRAMS:
                 del self.programs[key]
         super().release()
+
+
+def _step_of(rows, most):
+    """Rows of a step into which so many are cut: about `most`, and a divisor if there is one."""
+    near = sorted(range(max(most // 2, 1), most * 3 // 2 + 1), key=lambda n: abs(n - most))
+    return next((n for n in near if rows % n == 0), most)
 
 
 def _index(batches):
