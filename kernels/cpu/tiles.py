@@ -5,6 +5,8 @@ for a layer of 64 units and a batch of 32 rows it takes longer than the product.
 read where it is.
 """
 
+import functools
+
 from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
@@ -12,7 +14,7 @@ from numba.extending import intrinsic
 
 from .machine.native import I64, inlined, size_of
 from .machine.operands import instruction
-from .zeros.vectors import VECTOR, bytes_of, load_from, spread
+from .zeros.vectors import VECTOR, bytes_of, emit_first, load_from, spread
 
 ROWS, VECTORS = 6, 2  # of a tile: 12 sums, 2 vectors of B and an entry of A fit 16 registers
 
@@ -53,17 +55,12 @@ def _tiles_of(rows, parts):
     @intrinsic
     def tile(typing_context, a, a_row, a_k, b, b_k, depth, c, c_row, first, second, width, like):
         def generate(context, builder, signature, args):
-            full, done = VECTOR // bytes_of(args[11]), builder.append_basic_block("done")
-            for wide in (full // part if part else 1 for part in parts):
-                here, next_one = builder.append_basic_block(), builder.append_basic_block()
-                fits = builder.icmp_signed("==", args[10], ir.Constant(I64, wide))
-                builder.cbranch(fits, here, next_one)
-                builder.position_at_end(here)
-                _tile(builder, rows, wide, (*args[:10], args[11]))
-                builder.branch(done)
-                builder.position_at_end(next_one)
-            builder.branch(done)
-            builder.position_at_end(done)
+            full = VECTOR // bytes_of(args[11])
+            widths = [full // part if part else 1 for part in parts]
+            emit_first(builder, [(
+                functools.partial(builder.icmp_signed, "==", args[10], ir.Constant(I64, wide)),
+                functools.partial(_tile, builder, rows, wide, (*args[:10], args[11])),
+            ) for wide in widths])  # fmt: skip
             return context.get_dummy_value()
 
         return types.void(*[types.int64] * 11, like), generate

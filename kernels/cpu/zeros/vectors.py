@@ -5,6 +5,8 @@ rest, and reads and writes the sum again for every row that is added. Here the w
 registers.
 """
 
+import functools
+
 from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
@@ -39,6 +41,24 @@ def spread(builder, value, kind):
     one = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), kind.count), None)
     return builder.shuffle_vector(one, nothing, zeros)
+
+
+def emit_first(builder, choices):
+    """Have the code run what the first function emits whose condition (an i1) holds, if one does.
+
+    Args:
+        choices: pairs of functions of no arguments: one that returns the condition, one that emits.
+    """
+    done = builder.append_basic_block("done")
+    for condition, emit in choices:
+        here, next_one = builder.append_basic_block(), builder.append_basic_block()
+        builder.cbranch(condition(), here, next_one)
+        builder.position_at_end(here)
+        emit()
+        builder.branch(done)
+        builder.position_at_end(next_one)
+    builder.branch(done)
+    builder.position_at_end(done)
 
 
 def _sum_in_registers(builder, width, count, least, args):
@@ -90,19 +110,11 @@ def _sum_few(typing_context, out, first, places, factors, begin, end, rows, stri
             bodies.append((2 * width - 1, width, min(width, 2)))
             width *= 2
         bodies += [(full * count, full, count) for count in SUMS]
-        done = builder.append_basic_block("done")
-        least = 1
-        for most, width, count in bodies:
-            fits = builder.icmp_signed("<=", n, ir.Constant(I64, most))
-            here, next_one = builder.append_basic_block(), builder.append_basic_block()
-            builder.cbranch(fits, here, next_one)
-            builder.position_at_end(here)
-            _sum_in_registers(builder, width, count, least, args)
-            least = most + 1
-            builder.branch(done)
-            builder.position_at_end(next_one)
-        builder.branch(done)
-        builder.position_at_end(done)
+        least = [1, *(most + 1 for most, _, _ in bodies)]
+        emit_first(builder, [(
+            functools.partial(builder.icmp_signed, "<=", n, ir.Constant(I64, most)),
+            functools.partial(_sum_in_registers, builder, width, count, first, args),
+        ) for (most, width, count), first in zip(bodies, least, strict=False)])  # fmt: skip
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 9, like), generate
