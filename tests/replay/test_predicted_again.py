@@ -162,3 +162,69 @@ def test_threads_have_each_their_own_outputs():
     for i, x in enumerate(batches):
         for outputs in found[i]:
             np.testing.assert_allclose(outputs, by_hand(model, x), rtol=1e-5)
+
+
+def several():
+    keras.utils.set_random_seed(0)
+    a, ids, b = keras.Input((3,)), keras.Input((2,), dtype="int32"), keras.Input((1,))
+    found = Flatten()(Embedding(5, 4)(ids))
+    joined = keras.layers.Concatenate()([a, found, b])
+    model = keras.Model([a, ids, b], Dense(2)(joined))
+    model.compile("sgd", "mse")
+    return model
+
+
+def inputs_of(count, dtype="float32"):
+    return [random.normal(size=(count, 3)).astype(dtype), random.integers(0, 5, (count, 2)),
+            random.normal(size=(count, 1)).astype("float16")]  # fmt: skip
+
+
+def several_by_hand(model, x):
+    table, W, b = model.get_weights()
+    rows = [x[0].astype(float), table[x[1]].reshape(len(x[1]), -1), x[2].astype(float)]
+    return np.concatenate(rows, axis=1) @ W + b
+
+
+@pytest.mark.parametrize("count", [1, 3, 700])
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_several_inputs(count, kind, no_other_way):
+    model = several()
+    model.predict_on_batch(inputs_of(count))
+    no_other_way()
+    for _ in range(3):
+        x = kind(inputs_of(count))
+        y = model.predict_on_batch(x)
+        np.testing.assert_allclose(y, several_by_hand(model, x), rtol=1e-4, atol=1e-5)
+
+
+def test_several_inputs_of_another_form_are_looked_at_anew():
+    model = several()
+    model.predict_on_batch(inputs_of(2))
+    for x in (inputs_of(3), inputs_of(2, "float64"), inputs_of(2)):
+        y = model.predict_on_batch(x)
+        np.testing.assert_allclose(y, several_by_hand(model, x), rtol=1e-4, atol=1e-5)
+    x = inputs_of(2)
+    by_name = dict(zip(model.names_of_inputs, x, strict=True))
+    np.testing.assert_allclose(
+        model.predict_on_batch(by_name), several_by_hand(model, x), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("place", [0, 2])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_several_inputs_are_checked_as_ever(place, bad):
+    model, messages = several(), []
+    for _ in range(2):
+        x = inputs_of(2)
+        x[place][1, 0] = bad
+        with pytest.raises(ValueError, match="row 1 holds") as error:
+            model.predict_on_batch(x)
+        messages.append(str(error.value))
+        model.predict_on_batch(inputs_of(2))
+    assert messages[0] == messages[1]
+    x[1][0, 0] = 5
+    x[place][1, 0] = 0
+    with pytest.raises(ValueError, match="5"):
+        model.predict_on_batch(x)
+    with pytest.raises(ValueError, match="expected 3 arrays"):
+        model.predict_on_batch(inputs_of(2)[:2])

@@ -25,8 +25,7 @@ class _Again(NamedTuple):
 
     version: object
     step: Callable
-    shape: tuple
-    dtype: np.dtype
+    forms: list  # (shape, dtype) of each input
     program: Program
     index: np.ndarray
 
@@ -133,9 +132,11 @@ class Replay(Eager):
         self._took(key, program, len(batches), time.perf_counter() - start)
         if program.columns is not None:
             return [np.array(part) for part in program.split(outputs, data.output_shape)]
-        if len(batches) == len(parts) == 1 and type(data.x) is np.ndarray and len(key) == 2:
-            self.again = _Again(latest_version(), self.model.predict_step, data.x.shape,
-                                data.x.dtype, program, index)  # fmt: skip
+        inputs = data.x.parts if isinstance(data.x, SeveralRows) else [data.x]
+        known = all(type(part) is np.ndarray for part in inputs)
+        if known and len(batches) == len(parts) == 1 and len(key) == 2:
+            self.again = _Again(latest_version(), self.model.predict_step, list(map(_form, inputs)),
+                                program, index)  # fmt: skip
         return outputs
 
     def _parts(self, data, rows, batches):
@@ -174,23 +175,30 @@ class Replay(Eager):
         if program.columns is None and in_order:
             if first == 0:
                 self.whole = data, np.empty((len(data), *shape), dtype)
-            if (
-                self.whole is not None and self.whole[0] is data
-            ):  # else another thread predicts, too
-                whole = self.whole[1]
-                if whole.shape[1:] == shape:
-                    return whole[first:end]
+            of, whole = self.whole or (None, None)
+            if of is data and whole.shape[1:] == shape:  # no other thread predicts in between
+                return whole[first:end]
         return np.empty((len(index) * len(like) // program.rows, *shape), dtype)
 
     def predict_again(self, x):
         last, model = self.again, self.model
         if (
-            last is None or last.version is not latest_version() or type(x) is not np.ndarray
-            or x.shape != last.shape or x.dtype != last.dtype or model.predict_step != last.step
+            last is None or last.version is not latest_version()
+            or model.predict_step != last.step
         ):  # fmt: skip
             return None
-        check_finite(x, "x", dtype=last.program.inputs.x.dtype)
-        model.check_values(x, "x")
+        several = len(last.forms) > 1
+        inputs = x if several and type(x) in (list, tuple) else [x]
+        if [_form(part) for part in inputs] != last.forms:
+            return None
+        dtype = last.program.inputs.x.dtype
+        if several:
+            x = _side_by_side(inputs, dtype)
+            if x is None:
+                return None
+        else:
+            check_finite(x, "x", dtype=dtype)
+        model.check_values(list(inputs) if several else x, "x")
         return last.program.run(x, last.index)[1]
 
     def _measured(self, kind, data, batches):
@@ -281,6 +289,19 @@ class Replay(Eager):
             if total > self.MOST_BYTES or len(self.programs) > self.MOST_PROGRAMS:
                 del self.programs[key]
         super().release()
+
+
+def _form(x):
+    """Shape and dtype of an array; None of anything else."""
+    return (x.shape, x.dtype) if type(x) is np.ndarray else None
+
+
+def _side_by_side(inputs, dtype):
+    """Rows of several inputs in one array; None where a number is not finite, or may not be."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = [part.reshape(len(part), -1) for part in inputs]
+        x = np.concatenate(rows, axis=1, dtype=dtype, casting="unsafe")
+        return x if np.isfinite(x.sum()) else None
 
 
 def _step_of(rows, most):
