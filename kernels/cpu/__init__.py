@@ -22,10 +22,10 @@ import numpy as np
 
 from .. import reference
 from ..recording import RunningStep, Slot, Unsupported
-from ..reference import binary_matches, categorical_matches, from_host, sparse_matches, to_host
+from ..reference import from_host, to_host
 from . import activations, formulas, layers, losses, normalization, tiles, updates
 from .exchange import exchange_instruction
-from .losses import add_loss_instruction
+from .losses import add_loss_instruction, count_matches_instructions, room_for_counts
 from .machine.call import Instruction, empty, plain, zeros
 from .machine.compiling import INSTRUCTIONS, REPLAY, prepare
 from .machine.loop import COLUMNS, FLAT, ROWS

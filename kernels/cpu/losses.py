@@ -6,12 +6,17 @@ wanted has no columns.
 
 import math
 
+import numpy as np
+
 from .activations import row_log_sum
 from .elementary import exp, log, log1p
 from .formulas import sigmoid, softplus
 from .machine import operands
-from .machine.call import called, kernel
-from .machine.operands import Flat, Labels, Number, PerRow, Rows, Wanted, Whole, instruction
+from .machine.call import Instruction, called, kernel
+from .machine.loop import ROWS, THREAD
+from .machine.native import inlined, vector
+from .machine.operands import Flat, Labels, Number, PerRow, Rows, Wanted, Whole, at, instruction
+from .machine.threads import threads
 
 # ------------------------------------------------------------------------------ cross-entropy
 
@@ -184,6 +189,76 @@ def cosine_similarity(y: Rows, targets: Rows, w: PerRow, epsilon: Number, losses
         along = cosine / length if size > least else zero
         for j in range(dy.shape[1]):
             dy[i, j] = w[i] * (along * y[i, j] - targets[i, j] / target_length) / length
+
+
+# -------------------------------------------------------------------------------- metrics' hits
+
+
+@inlined
+def first_of_largest(x):
+    """Where the largest number of a row stands; -1 where one is NaN."""
+    best, is_number = 0, True
+    for j in range(x.size):
+        best = j if x[j] > x[best] else best
+        is_number = is_number and x[j] == x[j]
+    return best if is_number else -1
+
+
+@kernel
+def sparse_matches(p: Rows, labels: Labels, hits: PerRow):
+    one, zero = p.dtype.type(1), p.dtype.type(0)
+    for i in range(p.shape[0]):
+        hits[i] = one if first_of_largest(p[i]) == labels[i] else zero
+
+
+@kernel
+def categorical_matches(p: Rows, targets: Rows, hits: PerRow):
+    one, zero = p.dtype.type(1), p.dtype.type(0)
+    for i in range(p.shape[0]):
+        best = first_of_largest(p[i])
+        hits[i] = one if best >= 0 and best == first_of_largest(targets[i]) else zero
+
+
+@kernel
+def binary_matches(p: Rows, targets: Rows, threshold: Number, hits: PerRow):
+    T = p.dtype.type
+    limit, zero, one = T(threshold), T(0), T(1)
+    for i in range(p.shape[0]):
+        right = zero
+        for j in range(p.shape[1]):
+            side = one if p[i, j] > limit else zero
+            right += one if side == targets[i, j] and p[i, j] == p[i, j] else zero
+        hits[i] = right / T(p.shape[1])
+
+
+@instruction
+def count_hits(word, mine, n, first, step, like):
+    """Add the hits of these rows to number k0 of the k1 that this share counts."""
+    hits, total = vector(at(word, 0, first, step), n, like), 0.0
+    for i in range(n):
+        total += hits[i]
+    counts = vector(at(word, 1, 0, step) + mine[THREAD] * word[7] * 8, word[7], 0.0)
+    counts[word[6]] += total
+
+
+def room_for_counts(count):
+    """Room for so many metrics' hits of each share of a step, (shares, count) float64."""
+    return np.zeros((threads(), count))
+
+
+def count_matches_instructions(name, p, targets, numbers, hits, place, counts):
+    """Count the rows of a batch that match, towards metric number `place`.
+
+    Args:
+        name: "sparse_matches", "categorical_matches" or "binary_matches".
+        p, targets: predictions (N, C), and class ids (N,) or rows (N, C).
+        numbers: of the kernel: binary_matches' threshold.
+        hits: room (N,).
+        counts: what `room_for_counts` returned.
+    """
+    yield from globals()[name].instructions(p, targets, *numbers, hits=hits)
+    flags = place, counts.shape[1]
+    yield Instruction("count_hits", ROWS, (hits, counts), (0,), len(hits), (1,), flags)
 
 
 # ------------------------------------------------------------------------------ the step's loss

@@ -219,8 +219,7 @@ class Program:
             predictions = model.predictions()  # (R, C)
             if self.counted is None:
                 return Inputs(x, y, w, predictions)
-            self._record_matches(predictions, y)
-            return Inputs(x, y, w, None)
+            return Inputs(x, y, w, self._record_matches(predictions, y))
         finally:
             loss.context, optimizer.ops, optimizer.step_number = before
             loss.release()
@@ -266,13 +265,19 @@ class Program:
         return [part.sum(axis=1, dtype=np.float64) for part in parts]
 
     def _record_matches(self, predictions, y):
-        """Record the counting of matches, for metrics that the device counts."""
+        """Record the counting of matches, for metrics that the device counts; returns where the
+        counts are, unless that is the device's affair.
+        """
         device, count = self.context.device, len(self.counted)
+        room = getattr(device, "room_for_counts", None)
+        counts = room(count) if room and count else None
         for k, (name, *options) in enumerate(self.counted):
             hits = self.context.empty((len(y),), self.model.dtype)  # (R,)
+            where = count if counts is None else counts
             self.context.ops.instructions.extend(
-                device.count_matches_instructions(name, predictions, y, options, hits, k, count)
+                device.count_matches_instructions(name, predictions, y, options, hits, k, where)
             )
+        return counts
 
     def _inputs(self, data):
         """The array that the machine gathers a batch into, and the model's inputs, parts of it.
@@ -344,8 +349,10 @@ class Program:
         elif self.counted is None:
             like = self.inputs.outputs
             outputs = np.empty((steps * len(like), *like.shape[1:]), model.dtype)
-        else:
+        elif self.inputs.outputs is None:
             outputs = np.empty((steps, len(self.counted)))
+        else:
+            outputs = np.zeros((steps, *self.inputs.outputs.shape))  # (steps, shares, metrics)
         try:
             with ops.single_threaded_blas(self.rows, model.flat.values.size):
                 losses = self.machine.run(
@@ -358,6 +365,8 @@ class Program:
             self._count(getattr(error, "steps_done", 0))
             raise
         self._count(steps)
+        if self.counted and outputs.ndim == 3:
+            outputs = outputs.sum(axis=1)
         return losses, outputs
 
     def _look_at(self, x):
