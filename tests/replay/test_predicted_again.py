@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import tinynet as keras
 from tinynet.engine.batch import BatchLoading
@@ -81,7 +82,7 @@ def test_numbers_are_still_checked():
     model, x = made(), rows()
     model.predict_on_batch(x)
     x[1, 2] = np.nan
-    with pytest.raises(ValueError, match="x: row 1 holds nan"):
+    with pytest.raises(ValueError, match=r"x: row \d holds nan"):
         model.predict_on_batch(x)
     model = keras.Sequential([keras.Input((2,)), Embedding(4, 3), Flatten(), Dense(1)])
     model.predict_on_batch(np.zeros((1, 2), np.int64))
@@ -228,3 +229,38 @@ def test_several_inputs_are_checked_as_ever(place, bad):
         model.predict_on_batch(x)
     with pytest.raises(ValueError, match="expected 3 arrays"):
         model.predict_on_batch(inputs_of(2)[:2])
+
+
+@pytest.mark.parametrize("kind", [scipy.sparse.csr_array, scipy.sparse.csc_matrix])
+@pytest.mark.parametrize("count", [1, 3])
+def test_sparse_rows(kind, count, no_other_way):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((40,)), Dense(2)])
+    model.compile("sgd", "mse")
+    W, b = model.get_weights()
+
+    def sparse(share):
+        return kind((random.random((count, 40)) < share) * random.random((count, 40)).astype("f"))
+
+    model.predict_on_batch(sparse(0.1))
+    no_other_way()
+    for share in (0.1, 0.5, 0, 1):
+        x = sparse(share)
+        y = model.predict_on_batch(x)
+        np.testing.assert_allclose(y, x.toarray() @ W + b, rtol=1e-4, atol=1e-5)
+    x = sparse(0.5)
+    x.data[0] = np.nan
+    with pytest.raises(ValueError, match=r"x: row \d holds nan"):
+        model.predict_on_batch(x)
+
+
+def test_sparse_after_dense_and_the_other_way_round():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((6,)), Dense(2)])
+    model.compile("sgd", "mse")
+    W, b = model.get_weights()
+    for _ in range(2):
+        x = rows(3)
+        np.testing.assert_allclose(model.predict_on_batch(x), x @ W + b, rtol=1e-4, atol=1e-5)
+        y = model.predict_on_batch(scipy.sparse.csr_array(x))
+        np.testing.assert_allclose(y, x @ W + b, rtol=1e-4, atol=1e-5)

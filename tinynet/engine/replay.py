@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.versions import latest_version
-from ..data import SeveralRows
+from ..data import SeveralRows, SparseRows
 from ..data.arrays import check_finite
+from ..data.sparse import is_sparse
 from .batch import shapes_of, targets
 from .eager import Eager
 from .record import NotRecordable, Program
@@ -25,7 +26,7 @@ class _Again(NamedTuple):
 
     version: object
     step: Callable
-    forms: list  # (shape, dtype) of each input
+    forms: list  # of each input, see `_form`
     program: Program
     index: np.ndarray
 
@@ -132,11 +133,9 @@ class Replay(Eager):
         self._took(key, program, len(batches), time.perf_counter() - start)
         if program.columns is not None:
             return [np.array(part) for part in program.split(outputs, data.output_shape)]
-        inputs = data.x.parts if isinstance(data.x, SeveralRows) else [data.x]
-        known = all(type(part) is np.ndarray for part in inputs)
-        if known and len(batches) == len(parts) == 1 and len(key) == 2:
-            self.again = _Again(latest_version(), self.model.predict_step, list(map(_form, inputs)),
-                                program, index)  # fmt: skip
+        forms = [_form(part) for part in getattr(data.x, "parts", [data.x])]
+        if None not in forms and len(batches) == len(parts) == 1 and len(key) == 2:
+            self.again = _Again(latest_version(), self.model.predict_step, forms, program, index)
         return outputs
 
     def _parts(self, data, rows, batches):
@@ -187,7 +186,7 @@ class Replay(Eager):
             or model.predict_step != last.step
         ):  # fmt: skip
             return None
-        several = len(last.forms) > 1
+        several, x = len(last.forms) > 1, SparseRows.of(x, "x") if is_sparse(x) else x
         inputs = x if several and type(x) in (list, tuple) else [x]
         if [_form(part) for part in inputs] != last.forms:
             return None
@@ -292,8 +291,8 @@ class Replay(Eager):
 
 
 def _form(x):
-    """Shape and dtype of an array; None of anything else."""
-    return (x.shape, x.dtype) if type(x) is np.ndarray else None
+    """Shape, dtype and kind of an array or a sparse matrix; None of anything else."""
+    return (x.shape, x.dtype, type(x)) if type(x) in (np.ndarray, SparseRows) else None
 
 
 def _side_by_side(inputs, dtype):

@@ -62,15 +62,19 @@ class Compiled:
         with _making:  # code whose dispatcher is gone would be freed
             self.dispatcher = self.dispatcher or self.make()
         if config.DISABLE_JIT:
-            self.addresses[dtype] = address_of_function(self.dispatcher)
+            self.found(dtype, address_of_function(self.dispatcher))
             return False
         signature = self.signature(types.float32 if dtype == np.float32 else types.float64)
         before = self.dispatcher.stats.cache_misses.total()
         self.dispatcher.compile(signature)
         compiled = self.dispatcher.overloads[signature.args]
         name = compiled.fndesc.llvm_cfunc_wrapper_name
-        self.addresses[dtype] = compiled.library.get_pointer_to_function(name)
+        self.found(dtype, compiled.library.get_pointer_to_function(name))
         return self.dispatcher.stats.cache_misses.total() > before
+
+    def found(self, dtype, address):
+        """Have others use what is at this address from now on; other threads may be about to."""
+        self.addresses[dtype] = address
 
 
 def _routines_of(function, seen):

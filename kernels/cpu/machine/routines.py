@@ -32,10 +32,9 @@ class Routine(Compiled):
     def signature(self, like):
         return types.void(*[types.int64] * self.count, like)
 
-    def compile(self, dtype):
-        fresh = super().compile(dtype)
-        llvm.add_symbol(f"{self.name}_{dtype}", self.addresses[dtype])
-        return fresh
+    def found(self, dtype, address):
+        llvm.add_symbol(f"{self.name}_{dtype}", address)
+        super().found(dtype, address)
 
 
 def routine(**options):
