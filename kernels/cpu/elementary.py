@@ -124,27 +124,29 @@ def _of_float32(name):
     return decorate
 
 
-@_of_float32("exp")
-def exp(x):
+@inner(**OPTIONS)
+def reduced(x):
+    """(e^r - 1, n + SHIFT), see above."""
     x = LEAST if x < LEAST else x  # NaN stays
     x = MOST if x > MOST else x
     shifted = x * PER_LN2 + SHIFT
     n = shifted - SHIFT
     r = (x - n * LN2_HIGH) - n * LN2_LOW
-    q = r + r * r * (E0 + r * (E1 + r * (E2 + r * (E3 + r * E4))))
+    return r + r * r * (E0 + r * (E1 + r * (E2 + r * (E3 + r * E4)))), shifted
+
+
+@_of_float32("exp")
+def exp(x):
+    q, shifted = reduced(x)
     return times_power(ONE + q, shifted)
 
 
 @_of_float32("expm1")
 def expm1(x):
-    x = LEAST if x < LEAST else x
-    x = MOST if x > MOST else x
-    shifted = x * PER_LN2 + SHIFT
-    n = shifted - SHIFT
-    r = (x - n * LN2_HIGH) - n * LN2_LOW
-    q = r + r * r * (E0 + r * (E1 + r * (E2 + r * (E3 + r * E4))))
+    q, shifted = reduced(x)
     value = times_power(q, shifted) + (times_power(ONE, shifted) - ONE)
-    return value if n < F(100) else times_power(ONE + q, shifted)  # 2^n may be no float32
+    large = shifted > SHIFT + F(100)  # 2^n may be no float32
+    return times_power(ONE + q, shifted) if large else value
 
 
 @_of_float32("log")

@@ -117,11 +117,11 @@ def test_a_worker_that_waits_long_sleeps_and_is_woken():
     def work(worker):
         before = time.thread_time()
         loop.run(words, numbers, np.empty_like(numbers), stages, np.zeros((2, 1)), 2, 0, 1,
-                    shares, meeting, worker, 2, np.zeros((2, 2)), 0.0)  # fmt: skip
+                 shares, meeting, worker, 2, np.zeros((2, 2)), 0.0)  # fmt: skip
         spent.append(time.thread_time() - before)
 
     loop.run(words, numbers, np.empty_like(numbers), stages, np.zeros((0, 1)), 0, 0, 1, shares,
-                meeting, 0, 1, np.zeros((2, 0)), 0.0)  # compiled before it is measured  # fmt: skip
+             meeting, 0, 1, np.zeros((2, 0)), 0.0)  # compiled before it is measured  # fmt: skip
     threads.run_together(work, 2)
     assert len(parts) == len(spent) == len(called) == 2
     assert max(spent) < 0.1  # of 0.4 s

@@ -114,3 +114,29 @@ def test_a_batch_that_is_written_to_is_gathered():
     recorded.machine.reads_only = False
     assert not recorded.machine._in_place(x, np.arange(20))
     np.testing.assert_array_equal(model.predict(x, verbose=0), made("cpu").predict(x, verbose=0))
+
+
+def test_a_share_without_columns_adds_nothing(monkeypatch):
+    """Two threads share the one column of x; the other's part of the outputs is all zeros, too."""
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "2")
+    random = np.random.default_rng(0)
+    x = (random.random((64, 1)) * (random.random((64, 1)) < 0.1)).astype(np.float32)
+    y = random.random((64, 1)).astype(np.float32)
+
+    def trained(device):
+        keras.utils.set_random_seed(1)
+        relu = [keras.layers.Dense(400, "relu") for _ in range(2)]
+        model = keras.Sequential([keras.Input((1,)), *relu, keras.layers.Dense(1)])
+        model.compile("sgd", "mse", device=device)
+        model.fit(x, y, batch_size=64, epochs=1, verbose=0)
+        if device == "cpu":
+            (_, program), *_ = model.execution.programs.values()
+            assert "linear_part" in program.machine.names
+            for array in program.machine.keep[0]:
+                if array.ndim == 3:  # of each share: what stays unwritten is seen
+                    array.fill(np.nan)
+        model.fit(x, y, batch_size=64, epochs=1, verbose=0)
+        return model.get_weights()
+
+    for found, expected in zip(trained("cpu"), trained("reference"), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)

@@ -94,6 +94,33 @@ def test_steps_that_draw_are_those_of_the_batches(monkeypatch):
     np.testing.assert_array_equal(outputs(False), outputs(True))
 
 
+def test_batches_whose_rows_belong_together_stay(monkeypatch):
+    """Of a normalization by the batch's own mean and variance; it also moves its statistics."""
+    monkeypatch.setattr(cpu, "rows_at_once", lambda: 512)
+    inputs = keras.Input((6,))
+    normalization = keras.layers.BatchNormalization(momentum=0.5, epsilon=1e-6)
+    model = keras.Model(inputs, normalization(inputs, training=True))
+    model.compile("sgd", "mse")
+    for rows, batch in ((96, 16), (2000, 2000)):
+        x, mean = X[:rows].astype(float), normalization.moving_mean.numpy().astype(float)
+        y = model.predict(X[:rows], batch_size=batch, verbose=0)
+        parts = x.reshape(-1, batch, 6)
+        expected = (parts - parts.mean(axis=1, keepdims=True)) / parts.std(axis=1, keepdims=True)
+        np.testing.assert_allclose(y, expected.reshape(rows, 6), atol=1e-3)
+        for part in parts:
+            mean = 0.5 * mean + 0.5 * part.mean(axis=0)
+        np.testing.assert_allclose(normalization.moving_mean.numpy(), mean, atol=1e-5)
+
+
+def test_rows_that_are_copied_are_counted_for_all_parts(model, monkeypatch):
+    """By the bytes of a step a call's batches are limited."""
+    monkeypatch.setattr(cpu, "rows_at_once", lambda: 512)
+    monkeypatch.setattr(type(model.execution), "length", lambda self: 1000)
+    x = X[: 33 * 32].astype(np.float16)
+    model.predict(x, batch_size=32, verbose=0)
+    assert model.execution.copied == 32 * 6 * 4
+
+
 def test_a_call_counts_its_batches_however_they_are_computed(model, monkeypatch):
     counts = []
     for most in (16, 512):

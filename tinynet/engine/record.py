@@ -166,7 +166,7 @@ class Program:
         columns: of several outputs, which stand side by side in what `run` returns, and behind them
             of the values of their losses: a slice each. None for one output.
         blocks: the `Block` of targets and that of weights for several outputs, else None.
-        draws: whether a step draws random numbers.
+        by_rows: whether what is computed for a row of the batch depends on no other one.
     """
 
     columns = blocks = None
@@ -193,7 +193,11 @@ class Program:
         except ops.Unsupported as reason:
             raise NotRecordable(str(reason)) from None
         written, called = self.context.ops.written, self.context.ops.called
-        self.draws = not called.isdisjoint(("dropout_mask", "normal_mask"))
+        kind = getattr(ops, "ROWS", None)  # of an instruction that takes rows as they come
+        self.by_rows = (
+            kind is not None and called.isdisjoint(("dropout_mask", "normal_mask"))
+            and all(one.mode == kind for one in self.context.ops.instructions)
+        )  # fmt: skip
         self.machine.reads_only = not any(np.may_share_memory(a, self.inputs.x) for a in written)
 
     def _record(self, data):

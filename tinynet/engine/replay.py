@@ -120,17 +120,18 @@ class Replay(Eager):
         parts = [(0, len(index), rows)]
         if len(key) == 2:  # not of a rank
             parts = self._parts(data, rows, len(batches))
-        outputs, calls, start = None, self.model.step_context.calls, time.perf_counter()
+        outputs, calls, seconds, copied = None, self.model.step_context.calls, 0.0, 0
         for first, last, rows in parts:
             program = self.program("predict", rows, data)
             if program is None:
                 return super().predict(data, batches)
             if outputs is None:
                 outputs = self._room(data, index, program)
-            some = len(program.inputs.outputs) // rows
+            some, start = len(program.inputs.outputs) // rows, time.perf_counter()
             program.run(data.x, index[first:last], room=outputs[first * some : last * some])
+            seconds, copied = seconds + time.perf_counter() - start, copied + program.copied
         self.model.step_context.calls = calls + len(batches)
-        self._took(key, program, len(batches), time.perf_counter() - start)
+        self._took(key, len(batches), seconds, copied)
         if program.columns is not None:
             return [np.array(part) for part in program.split(outputs, data.output_shape)]
         forms = [_form(part) for part in getattr(data.x, "parts", [data.x])]
@@ -141,15 +142,15 @@ class Replay(Eager):
     def _parts(self, data, rows, batches):
         """How so many batches are predicted: (first row, last row, rows of a step) of each part.
 
-        The outputs for a row depend on no other row, where no random numbers are drawn. So small
-        batches are put together, which reads each W less often, and large ones are cut, so that
-        what a step computes stays in the cores' caches.
+        Where outputs for a row depend on no other row, small batches are put together, which reads
+        each W less often, and large ones are cut, so that what a step computes stays in the cores'
+        caches.
         """
         whole, at_once = rows * batches, getattr(self.model.context.ops, "rows_at_once", None)
         most = at_once() if at_once else rows
         step = rows if 2 * rows <= 3 * most else _step_of(rows, most)
         program = self.program("predict", step, data)
-        if program is None or program.draws:
+        if program is None or not program.by_rows:
             return [(0, whole, rows)]
         if step < rows:
             starts = [0] if rows % step == 0 else range(0, whole, rows)
@@ -158,7 +159,7 @@ class Replay(Eager):
                 (start, start + length - length % step, step),
                 (start + length - length % step, start + length, length % step))]  # fmt: skip
         else:
-            together = min(most // rows, batches, self.MOST_BYTES // max(program.nbytes, 1))
+            together = min(most // rows, batches, self.MOST_BYTES // max(2 * program.nbytes, 1))
             step *= 1 << max(together, 1).bit_length() - 1  # few sizes, each of which is recorded
             last = whole - whole % step
             parts = [(0, last, step), (last, whole, rows)]
@@ -192,9 +193,10 @@ class Replay(Eager):
             return None
         dtype = last.program.inputs.x.dtype
         if several:
-            x = _side_by_side(inputs, dtype)
-            if x is None:
-                return None
+            with np.errstate(over="ignore", invalid="ignore"):
+                x = SeveralRows(inputs).dense(dtype)
+                if not np.isfinite(x.sum()):  # found out, and told, the long way
+                    return None
         else:
             check_finite(x, "x", dtype=dtype)
         model.check_values(list(inputs) if several else x, "x")
@@ -221,7 +223,7 @@ class Replay(Eager):
             given = program.packed(*self._target_rows(data, y, weight, rows, steps))
         start = time.perf_counter()
         losses, outputs = program.run(data.x, index, *given)
-        self._took(key, program, steps, time.perf_counter() - start)
+        self._took(key, steps, time.perf_counter() - start, program.copied)
         several = program.columns is not None
         sums = program.losses(outputs, len(batches)) if several else None
         self.track(losses, np.full(len(losses), rows), sums)  # the same sum as step by step
@@ -275,10 +277,9 @@ class Replay(Eager):
             y, w = map(np.concatenate, zip(*of_batches, strict=True))
         return y, w
 
-    def _took(self, key, program, steps, seconds):
-        """Keep how long steps took, by which `length` goes."""
-        self.last, self.seconds[key] = key, seconds / steps
-        self.copied = program.copied / steps
+    def _took(self, key, steps, seconds, copied):
+        """Keep what steps took, by which `length` goes; `copied`: bytes of their rows."""
+        self.last, self.seconds[key], self.copied = key, seconds / steps, copied / steps
 
     def release(self):
         self.again = self.whole = None
@@ -293,14 +294,6 @@ class Replay(Eager):
 def _form(x):
     """Shape, dtype and kind of an array or a sparse matrix; None of anything else."""
     return (x.shape, x.dtype, type(x)) if type(x) in (np.ndarray, SparseRows) else None
-
-
-def _side_by_side(inputs, dtype):
-    """Rows of several inputs in one array; None where a number is not finite, or may not be."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        rows = [part.reshape(len(part), -1) for part in inputs]
-        x = np.concatenate(rows, axis=1, dtype=dtype, casting="unsafe")
-        return x if np.isfinite(x.sum()) else None
 
 
 def _step_of(rows, most):

@@ -190,7 +190,7 @@ def execute(instruction):
 
 
 _NOTHING, _NOBODY = np.zeros((1, 1)), np.zeros(2 * MEETING, np.int64)
-_ONE = np.array([[0, 1, 0]])  # stage
+_ONE = np.array([[0, 1, 0]], np.int64)  # stage
 
 
 class Scratch:

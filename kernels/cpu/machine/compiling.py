@@ -51,7 +51,8 @@ class Compiled:
         return types.void(*[types.int64] * 6, like)
 
     def address(self, dtype):
-        prepare([self], dtype)
+        if dtype not in self.addresses:
+            prepare([self], dtype)
         return self.addresses[dtype]
 
     def compile(self, dtype):
@@ -100,7 +101,8 @@ class _Replay(Compiled):
     """The loop itself, which Python calls."""
 
     def __init__(self):
-        super().__init__("replay", lambda: loop.replay, True, loop.stages_of)
+        function = getattr(loop.replay, "py_func", loop.replay)
+        super().__init__("replay", lambda: loop.replay, True, function)
 
     def signature(self, like):
         return types.void(*[types.int64] * 17, like)

@@ -394,7 +394,7 @@ def size_of(typing_context, like):
     return types.int64(like), lambda context, builder, *_: ir.Constant(I64, size)
 
 
-# What gemm is told of an operand: numbers of NumPy's, as it would be compiled anew for a literal.
+# What gemm is told of an operand.
 AS_STORED, TRANSPOSED = np.int64(0), np.int64(1)
 
 # Where Fortran finds its arguments: "N", "T", then room for what changes from call to call.

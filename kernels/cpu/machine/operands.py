@@ -106,7 +106,7 @@ def pieces(word, mine):
 
 @inlined
 def flat(word, i, low, high, like):
-    """The same of an operand that begins at number d0 of a flat vector."""
+    """Entries low..high of operand i that begins at number d0 of a flat vector, or none."""
     return part(word, i, low - word[3], high - word[3], like)
 
 
@@ -193,7 +193,8 @@ WITH_ROWS = (Rows, Flat, Wide, Wanted, PerRow, Labels, Columns)
 INTEGERS = (Labels, Index, IndexD1, Key)
 
 
-# what a function without annotations may ask for beside first, last, step and like
+# what a function without annotations may ask for beside first, last, step, scratch and like, and
+# low and high, its thread's part of d0 columns
 GIVEN = {"word": "word", "number": "number", "mine": "mine", "n": "(last - first) * word[2]",
          "D": "word[3]", "H": "word[4]", "item": "size_of(like)"}  # fmt: skip
 

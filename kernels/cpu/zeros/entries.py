@@ -46,7 +46,9 @@ def read(data, index, n, stride, low, high, scratch, like):
 
 @routine()
 def read_cast(data, index, n, stride, kind, low, high, scratch, like):
-    """The same of other numbers: code that few need, and that takes its time to compile."""
+    """The same of bytes, and of numbers in another dtype: code of its own, as it takes its time to
+    compile.
+    """
     mine, numbers = vector(scratch, SCRATCH, np.int64(0)), vector(index, n, np.int64(0))
     starts, columns, values = entries_of(mine, n, high - low, like)
     count, D, size = np.int64(0), high - low, _SIZES[kind]
@@ -77,7 +79,7 @@ def multiply_entries(n, low, high, W, b, y, H, scratch, like):
     mine, item = vector(scratch, SCRATCH, np.int64(0)), size_of(like)
     starts, columns, _ = entries_of(mine, n, high - low, like)
     places, factors, width = mine[loop.COLUMN_OF], mine[loop.ENTRIES], H * item
-    if n < 64 or starts[n] * FEATURES < 2 * n * (high - low):  # not worth the trouble
+    if n < 64 or starts[n] * FEATURES <= 2 * n * (high - low):  # not worth the trouble
         for i in range(n):
             sum_rows_times(y + i * width, b, places, factors, starts[i], starts[i + 1], W, width, H,
                            like)  # fmt: skip

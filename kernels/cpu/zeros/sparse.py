@@ -7,8 +7,6 @@ from ..machine.native import inlined
 from ..machine.operands import loop_jit as jit
 from .vectors import not_zero, sum_rows_times
 
-NOTHING = np.int64(0)  # an address; for a literal 0 what is called would be compiled once more
-
 
 @jit
 def sparse_linear(x, W, b, y, columns, values):
@@ -111,7 +109,7 @@ def entries_dW(ends, rows, factors, low, high, dy, stride, dW, H, fresh):
     for k in range(low, high):
         end, out = ends[k - low], dW + k * width
         if fresh or end > c:
-            before = NOTHING if fresh else out
+            before = 0 if fresh else out
             sum_rows_times(out, before, rows.ctypes.data, factors.ctypes.data, c, end, dy, stride,
                            H, like)  # fmt: skip
         c = end

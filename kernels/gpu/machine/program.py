@@ -41,8 +41,8 @@ class Machine:
 
     Args:
         instructions: the launches, in order.
-        others: see the cpu's Machine. Without outputs among the inputs, what comes back from a run
-            is what the steps have counted.
+        others: see the cpu's Machine; x is not looked at. Without outputs among the inputs, what
+            comes back from a run is what the steps have counted.
     """
 
     def __init__(self, instructions, rows, known, inputs, flat, dtype, x=None):
