@@ -247,14 +247,8 @@ def room_for_counts(count):
 
 
 def count_matches_instructions(name, p, targets, numbers, hits, place, counts):
-    """Count the rows of a batch that match, towards metric number `place`.
-
-    Args:
-        name: "sparse_matches", "categorical_matches" or "binary_matches".
-        p, targets: predictions (N, C), and class ids (N,) or rows (N, C).
-        numbers: of the kernel: binary_matches' threshold.
-        hits: room (N,).
-        counts: what `room_for_counts` returned.
+    """Count the rows of a batch that match, towards number `place` of `counts`, which
+    `room_for_counts` has returned; the other arguments are those of `gpu.sums`.
     """
     yield from globals()[name].instructions(p, targets, *numbers, hits=hits)
     flags = place, counts.shape[1]
