@@ -4,6 +4,7 @@ A step that can't be recorded is done eagerly, with the same numbers, and `reaso
 """
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -296,6 +297,7 @@ def _form(x):
     return (x.shape, x.dtype, type(x)) if type(x) in (np.ndarray, SparseRows) else None
 
 
+@functools.cache
 def _step_of(rows, most):
     """Rows of a step into which so many are cut: about `most`, and a divisor if there is one."""
     near = sorted(range(max(most // 2, 1), most * 3 // 2 + 1), key=lambda n: abs(n - most))
