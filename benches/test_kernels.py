@@ -16,11 +16,10 @@ from kernel_cases import NAMES, PARAMETERS, D, H, cases, check
 from threadpoolctl import threadpool_limits
 
 from tinynet.kernels import cpu
+from tinynet.kernels.cpu import gemm
 from tinynet.kernels.cpu.machine import loop as machine
 from tinynet.kernels.cpu.machine.call import Scratch
-from tinynet.kernels.cpu.machine.compiling import INSTRUCTIONS
 from tinynet.kernels.cpu.machine.native import MEETING
-from tinynet.kernels.cpu.machine.threads import small_products
 
 ROUNDS, N = 15, 512
 
@@ -31,9 +30,8 @@ def on_the_machine(kernel, args, outputs):
     samples = N if any(one.rows for one in instructions) else 1
     widest = max(D, H)
     share = np.zeros((1, machine.SCRATCH), np.int64)
-    small = small_products()
-    tiles = 0 if small else INSTRUCTIONS["in_tiles"].address(np.dtype("float32"))
-    scratch = Scratch(share[0], 0, 1, samples, N, widest, np.float32, small=small, tiles=tiles)
+    packed = gemm.room(max(N, widest), np.float32)
+    scratch = Scratch(share[0], 0, 1, samples, N, widest, np.float32, packed=packed)
     encoded = [one.encode(samples) for one in instructions]
     words, numbers = (np.array(part) for part in zip(*encoded, strict=True))
     stages, meeting = machine.stages_of(words), np.zeros(2 * MEETING, np.int64)

@@ -187,11 +187,12 @@ def _fixed_seed():
 @pytest.fixture
 def two_threads(monkeypatch):
     """Steps are split over two threads, whatever the machine has, and however small they are."""
-    from tinynet.kernels.cpu.machine import program, threads
+    from tinynet.kernels.cpu import gemm
+    from tinynet.kernels.cpu.machine import program
 
     monkeypatch.setenv("TINYNET_NUM_THREADS", "2")
     monkeypatch.setattr(program, "WORK_PER_THREAD", 1)
-    monkeypatch.setattr(threads, "BLAS_THREADS_FROM", 0)
+    monkeypatch.setattr(gemm, "LIMITED_FROM", 0)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ loops, by topic: `products`, `activations`, `layers`, `normalization`, `losses`,
 `machine/` is what runs them: `call` (a call as an instruction), `program` (a recorded step, bound
 to its arrays and split over threads), `reading` (how it reads the data), `loop` (the loop),
 `operands` (how an instruction finds its arrays), `routines` (what several instructions call),
-`compiling` (when, and by whom), `native` (BLAS by address, atomics). `tiles` are small products,
-`zeros/` those that leave out the zeros of x, `elementary` is exp and its like in vector code.
+`compiling` (when, and by whom), `native` (BLAS by address, atomics). `gemm` multiplies matrices,
+`zeros/` leaves out the zeros of x, `elementary` is exp and its like in vector code.
 """
 
 # ruff: noqa: F401  the interface, and what recording needs
@@ -23,15 +23,16 @@ import numpy as np
 from .. import reference
 from ..recording import RunningStep, Slot, Unsupported
 from ..reference import from_host, to_host
-from . import activations, formulas, layers, losses, normalization, tiles, updates
+from . import activations, formulas, layers, losses, normalization, updates
 from .exchange import exchange_instruction
+from .gemm import single_threaded_blas
 from .losses import add_loss_instruction, count_matches_instructions, room_for_counts
 from .machine.call import Instruction, empty, plain, zeros
 from .machine.compiling import INSTRUCTIONS, REPLAY, prepare
 from .machine.loop import COLUMNS, FLAT, ROWS
 from .machine.program import Machine
 from .machine.reading import CHUNK
-from .machine.threads import single_threaded_blas, threads
+from .machine.threads import threads
 from .products import sum_rows
 from .zeros import csr, entries, sparse  # their instructions are used by their names
 

@@ -2,29 +2,16 @@
 
 import numpy as np
 
+from .gemm import dots, gemm, pack
 from .machine import loop, operands
 from .machine.call import kernel
-from .machine.loop import HEAD, LIST, SAMPLES, SCRATCH, SLACK, SMALL, THREAD, THREADS, TURNED
-from .machine.native import (
-    AS_STORED,
-    TRANSPOSED,
-    call_op,
-    gemm,
-    inlined,
-    matrix,
-    size_of,
-    vector,
-)  # fmt: skip
+from .machine.loop import HEAD, LIST, SAMPLES, SCRATCH, SLACK, THREAD, THREADS, TURNED
+from .machine.native import inlined, matrix, size_of, vector
 from .machine.operands import at, cast, flat, instruction, is_first, rows_of, whole
 from .machine.routines import routine
 from .zeros import sparse
 
-# OpenBLAS has kernels that need no packing for m n k <= 10^6, on AVX-512 machines.
-SMALL_PRODUCT = 1_000_000
-# Where it has none, products of at most so many multiplications are done in tiles, if the second
-# factor stays in the core's own cache.
-TILED_PRODUCT, NEAR_BYTES = 1 << 21, 1 << 18
-SMALL_TRANSPOSED = 36 * 36  # and for x W^T where y has no more numbers
+DOTS = 12  # up to so many rows dx is computed number by number
 
 
 @inlined
@@ -77,75 +64,32 @@ for _dtype in loop.DTYPES:
 
 
 @routine()
-def multiply(a, rows, depth, a_stride, a_transposed, b, columns, adds, c, c_stride, scratch, like):
-    """C = op(A) B, or C += op(A) B (`adds`: 1); in tiles where BLAS would spend its time packing.
+def product_transposed(dy, n, depth, W, columns, dx, dx_row, scratch, like):
+    """dx = dy W^T for n rows of so many columns; W is (columns, depth), dx_row is in bytes.
 
-    See `gemm`.
+    Few rows are turned, dx^T = W dy^T, as it would take as long to pack the transposed W; very few
+    would not fill a vector.
     """
-    item, mine = size_of(like), vector(scratch, SCRATCH, np.int64(0))
-    near = rows * depth * columns <= TILED_PRODUCT and depth * columns * item <= NEAR_BYTES
-    if near and mine[loop.TILES] and not adds:
-        word = vector(mine[loop.TILED], 10, np.int64(0))
-        word[0], word[3], word[8] = a, b, c
-        word[1], word[2] = a_stride * item, item
-        if a_transposed:
-            word[1], word[2] = item, a_stride * item
-        word[4], word[5], word[6], word[7] = columns * item, rows, depth, columns
-        word[9] = c_stride * item
-        call_op(mine[loop.TILES], mine[loop.TILED], 0, 0, 0, 0, 0, like)
-    else:
-        gemm(a, rows, depth, a_stride, a_transposed, b, columns, AS_STORED, columns, adds, c,
-             c_stride, mine[loop.ROOM], like)  # fmt: skip
-
-
-@routine()
-def product(x, n, depth, x_stride, W, columns, y, y_stride, scratch, like):
-    """y = x W for n rows; few rows are cut so that BLAS need not pack W."""
-    rows, item, small = n, size_of(like), vector(scratch, SCRATCH, np.int64(0))[SMALL]
-    if small and n <= TURNED and 0 < depth * columns * 2 <= SMALL_PRODUCT:
-        rows = SMALL_PRODUCT // (depth * columns)
-    for i in range(0, n, rows):
-        multiply(x + i * x_stride * item, rows if rows < n - i else n - i, depth, x_stride,
-                 AS_STORED, W, columns, 0, y + i * y_stride * item, y_stride, scratch,
-                 like)  # fmt: skip
-
-
-@routine()
-def product_transposed(dy, n, depth, W, columns, dx, dx_stride, scratch, like):
-    """dx = dy W^T for n rows by BLAS.
-
-    Few rows are turned: dx^T = W dy^T. Else BLAS would spend its time on packing the transposed W,
-    but for very few, where OpenBLAS can do without.
-    """
-    mine = vector(scratch, SCRATCH, np.int64(0))
-    if n > TURNED or (mine[SMALL] and n * columns <= SMALL_TRANSPOSED):
-        gemm(dy, n, depth, depth, AS_STORED, W, depth, TRANSPOSED, columns, 0, dx, dx_stride,
-             mine[loop.ROOM], like)  # fmt: skip
-        return
-    dy_t, dx_t = mine[loop.TURNED_DY], mine[loop.TURNED_DX]
-    transpose(dy, depth, n, depth, dy_t, n, like)
-    multiply(W, columns, depth, depth, AS_STORED, dy_t, n, 0, dx_t, n, scratch, like)
-    transpose(dx_t, n, columns, n, dx, dx_stride, like)
-
-
-@routine()
-def transpose(a, a_stride, rows, columns, b, b_stride, like):
-    """b = a^T for an a of so many rows and columns; strides in numbers."""
     item = size_of(like)
-    for j in range(columns):
-        row = vector(b + j * b_stride * item, rows, like)
-        for i in range(rows):
-            row[i] = vector(a + (i * a_stride + j) * item, 1, like)[0]
+    if n <= DOTS:
+        dots(W, depth * item, columns, dy, depth * item, n, depth, dx, dx_row, like)
+        return
+    if n > TURNED:
+        gemm(dy, depth * item, item, n, depth, W, item, depth * item, columns, 0, 0, dx, dx_row,
+             scratch, like)  # fmt: skip
+        return
+    turned = vector(scratch, SCRATCH, np.int64(0))[loop.TURNED_DX]
+    gemm(W, depth * item, item, columns, depth, dy, item, depth * item, n, 0, 0, turned, n * item,
+         scratch, like)  # fmt: skip
+    pack(turned, n * item, item, columns, n, columns, dx, dx_row, like)
 
 
 @instruction
 def linear(word, n, D, H, first, step, scratch, like):
     """y = x W + b."""
-    y = at(word, 3, first, step)
-    product(at(word, 0, first, step), n, D, D, word[HEAD + 3], H, y, H, scratch, like)
-    b = whole(word, 2, H, like)
-    if b.size:
-        add_bias(b, matrix(y, n, H, like))
+    item = size_of(like)
+    gemm(at(word, 0, first, step), D * item, item, n, D, word[HEAD + 3], H * item, item, H,
+         word[HEAD + 6], 0, at(word, 3, first, step), H * item, scratch, like)  # fmt: skip
 
 
 @instruction
@@ -162,7 +106,7 @@ def linear_zeros(word, mine, n, D, H, first, step, like):
 def linear_dx(word, n, D, H, first, step, scratch, like):
     """dx = dy W^T."""
     product_transposed(at(word, 0, first, step), n, H, word[HEAD + 3], D, at(word, 2, first, step),
-                       D, scratch, like)  # fmt: skip
+                       D * size_of(like), scratch, like)  # fmt: skip
 
 
 # Few rows: splitting them would make each thread read weights that the other one has just updated,
@@ -174,7 +118,8 @@ def linear_part(word, mine, n, D, H, item, low, high, step, scratch, like):
     """parts[thread] = x[:, own] W[own]."""
     x, W = at(word, 0, 0, step) + low * item, word[HEAD + 3] + low * H * item
     part = word[HEAD + 6] + mine[THREAD] * n * H * item
-    product(x, n, high - low, D, W, H, part, H, scratch, like)
+    gemm(x, D * item, item, n, high - low, W, H * item, item, H, 0, 0, part, H * item, scratch,
+         like)  # fmt: skip
 
 
 @instruction
@@ -207,20 +152,17 @@ def linear_dx_part(word, n, D, H, item, low, high, step, scratch, like):
     """dx[:, own] = dy W[own]^T."""
     if low < high:
         product_transposed(at(word, 0, 0, step), n, H, word[HEAD + 3] + low * H * item, high - low,
-                           at(word, 2, 0, step) + low * item, D, scratch, like)  # fmt: skip
+                           at(word, 2, 0, step) + low * item, D * item, scratch,
+                           like)  # fmt: skip
 
 
 @instruction
 def linear_dW(word, mine, n, D, H, item, low, high, step, scratch, like):
     """dW = x^T dy for this thread's rows of dW."""
     x, dy, dW = at(word, 0, 0, step), at(word, 1, 0, step), word[HEAD + 6]
-    block = high - low if low < high else 1
-    if mine[SMALL] and n <= TURNED and 0 < n * H * 8 <= SMALL_PRODUCT:
-        block = SMALL_PRODUCT // (n * H)
-    for i in range(low, high, block):
-        rows = block if block < high - i else high - i
-        multiply(x + i * item, rows, n, D, TRANSPOSED, dy, H, 0, dW + i * H * item, H, scratch,
-                 like)  # fmt: skip
+    if low < high:
+        gemm(x + low * item, item, D * item, high - low, n, dy, H * item, item, H, 0, 0,
+             dW + low * H * item, H * item, scratch, like)  # fmt: skip
 
 
 @instruction
@@ -244,9 +186,12 @@ AT_ONCE = 2048  # entries of all threads' gradients that are added up while they
 @instruction
 def linear_dW_own(word, mine, n, D, H, first, step, scratch, like):
     """dW = or += x^T dy for these rows."""
-    multiply(at(word, 0, first, step), D, n, D, TRANSPOSED, at(word, 1, first, step), H,
-             0 if is_first(first, mine) else 1, operands.own_gradient(word, 2, mine), H, scratch,
-             like)  # fmt: skip
+    item, dW = size_of(like), operands.own_gradient(word, 2, mine)
+    x, dy, before = at(word, 0, first, step), at(word, 1, first, step), dW
+    if is_first(first, mine):
+        before = 0
+    gemm(x, item, D * item, D, n, dy, H * item, item, H, before, H * item, dW, H * item, scratch,
+         like)  # fmt: skip
 
 
 @instruction

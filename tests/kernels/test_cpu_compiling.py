@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from routine_calls import call_routine
 
+from tinynet.kernels.cpu import gemm
 from tinynet.kernels.cpu.machine import compiling, operands
 from tinynet.kernels.cpu.machine.compiling import INSTRUCTIONS, REPLAY, SENTENCE, Compiled, prepare
 from tinynet.kernels.cpu.machine.native import vector
@@ -146,7 +147,7 @@ from tinynet.kernels import cpu
 from tinynet.kernels.cpu.machine import compiling
 names = ["add_loss", "linear_dW", "linear_part", "linear_join", "sum_rows"]
 wanted = [compiling.INSTRUCTIONS[name] for name in names]
-routines = ["multiply", "product", "add_rows"]
+routines = ["pack", "gemm", "add_rows"]
 original = compiling._Shared.__iter__
 def slowly(self):
     for one in original(self):  # the second is taken when the first is done, and a helper begins
@@ -267,13 +268,16 @@ def test_a_routine_is_compiled_before_what_calls_it():
     assert y[0] == 12
 
 
+BY_BLAS = ["by_blas"] if gemm.USES_BLAS else []
+
+
 @needs_compiler
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("add_loss", []),
-        ("linear", ["multiply", "product"]),
-        ("linear_dx_part", ["transpose", "multiply", "product_transposed"]),
+        ("linear", [*BY_BLAS, "pack", "gemm"]),
+        ("linear_dx_part", ["dots", *BY_BLAS, "pack", "gemm", "product_transposed"]),
         ("batchnorm_statistics", ["add_rows"]),
         ("linear_zeros", ["sum_rows_times"]),
         ("linear_dW_own_entries", ["sum_rows_times", "add_dW"]),

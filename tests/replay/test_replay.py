@@ -14,6 +14,7 @@ from replay_runs import C, D, N, agree, data, labels, maker, run, small
 
 import tinynet
 from tinynet import activations, losses, optimizers
+from tinynet.kernels.cpu import gemm
 from tinynet.kernels.cpu.machine import program, threads
 from tinynet.layers import (
     ELU,
@@ -259,9 +260,12 @@ def test_both_ways_to_split_a_step(kind, by_rows, threads, monkeypatch):
 
 
 def test_a_small_step_takes_one_thread(monkeypatch):
-    """Another one would take longer to wake; the numbers are the same, BLAS stays as it is."""
-    limited = []
+    """Another one would take longer to wake; the numbers are the same. BLAS keeps its threads where
+    no product is left to it.
+    """
+    limited, from_ = [], 8000 * 20
     monkeypatch.undo()
+    monkeypatch.setattr(gemm, "LIMITED_FROM", from_)
     monkeypatch.setenv("TINYNET_NUM_THREADS", "2")
     monkeypatch.setattr(threads._Limit, "__enter__", lambda self: limited.append(self))
     monkeypatch.setattr(threads._Limit, "__exit__", lambda *_: None)
@@ -271,7 +275,7 @@ def test_a_small_step_takes_one_thread(monkeypatch):
         model.fit(data(8000), labels(8000), batch_size=batch_size, epochs=1, verbose=0)
         used = {program.machine.threads for _, program in model.execution.programs.values()}
         assert used == {expected}
-        assert bool(limited) == (expected > 1)
+        assert bool(limited) == (batch_size * model.count_params() >= from_)
     agree(make, data(), labels())
 
 

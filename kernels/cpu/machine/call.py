@@ -202,27 +202,24 @@ class Scratch:
         samples: N.
         rows: the largest number of rows, widest: of columns, of a matrix product's x.
         partial: room for two sums of each thread, float64 (2 threads,).
-        small: whether BLAS has kernels for small products.
-        tiles: the address of the code for those where it has none; 0: they are left to it.
+        packed: numbers that products need room for, see `gemm.room`.
     """
 
     def __init__(self, words, thread, threads, samples, rows, widest, dtype, partial=None,
-                 small=False, tiles=0):  # fmt: skip
+                 packed=0):  # fmt: skip
         self.words = words
         self.words[machine.THREAD], self.words[machine.THREADS] = thread, threads
-        self.words[machine.SAMPLES], self.words[machine.SMALL] = samples, small
-        self.words[machine.TILES] = tiles
+        self.words[machine.SAMPLES] = samples
         self.arrays = {
             machine.PARTIAL: np.zeros(2 * threads) if partial is None else partial,
             machine.LOSS: np.zeros(1),
             machine.ROOM: np.zeros(8, np.int64),
-            machine.TILED: np.zeros(WORDS, np.int64),
             machine.LIST: np.zeros(widest + SLACK, np.int32),
             machine.VALUES: np.zeros(widest + SLACK, dtype),
             machine.TILE_ROWS: np.zeros((TILE, rows + 1), np.int32),
             machine.TILE_VALUES: np.zeros((TILE, rows + 1), dtype),
             machine.TILE_COUNTS: np.zeros(TILE, np.int64),
-            machine.TURNED_DY: empty((widest * min(rows, TURNED),), dtype),
+            machine.PACKED: empty(packed, dtype),
             machine.TURNED_DX: empty((widest * min(rows, TURNED),), dtype),
         }
         for place, array in self.arrays.items():

@@ -36,17 +36,17 @@ HEAD, OPERANDS, NUMBERS = 9, 8, 8
 WORDS = HEAD + 3 * OPERANDS
 
 # What a share has for itself: an int64 vector of these.
-(THREAD, THREADS, PARTIAL, SPANS, SPAN_COUNT, LOSS, ROOM, SMALL, LIST, VALUES, TILE_ROWS,
+(THREAD, THREADS, PARTIAL, SPANS, SPAN_COUNT, LOSS, ROOM, PACKED, LIST, VALUES, TILE_ROWS,
  TILE_VALUES, TILE_COUNTS, SAMPLES, STEP_NUMBER, OWN_GRADS, FLAT_GRADS, STARTS, COLUMN_OF,
  ENTRIES, PLACES, ENTRY_ROWS, FACTORS, CURSORS, NEAR, BATCH_STARTS, BATCH_COLUMNS,
- BATCH_VALUES, TURNED_DY, TURNED_DX, TILES, TILED) = range(32)  # fmt: skip
-SCRATCH = 32
+ BATCH_VALUES, TURNED_DX) = range(29)  # fmt: skip
+SCRATCH = 29
 
 BLOCK = 64  # rows whose entries are sorted by column together: dW is read and written once for them
 TILE = 16  # columns of x that share a cache line
 FEATURES = 48  # rows of W that are used together: they fit the nearest cache
 SLACK = 16  # entries beyond the last that `not_zero` may write to
-TURNED = 64  # up to so many rows dx is computed transposed
+TURNED = 48  # up to so many rows dx is computed transposed
 FEW_ROWS = 2  # up to so many rows BLAS would spend its time on packing W
 DTYPES = ("uint8", "float32", "float64", "int64", "int32")  # what gather reads
 

@@ -394,21 +394,18 @@ def size_of(typing_context, like):
     return types.int64(like), lambda context, builder, *_: ir.Constant(I64, size)
 
 
-# What gemm is told of an operand.
-AS_STORED, TRANSPOSED = np.int64(0), np.int64(1)
-
 # Where Fortran finds its arguments: "N", "T", then room for what changes from call to call.
 _LETTERS = np.int64(ord("N") | ord("T") << 8)
 
 
 @inlined
-def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, columns, adds,
-         c, c_stride, room, like):  # fmt: skip
+def blas_gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, columns, adds,
+              c, c_stride, room, like):  # fmt: skip
     """C = or (`adds`: 1) += op(A) op(B) for row-major arrays of like's type, all given by address.
 
-    op(A) is (rows, depth), op(B) (depth, columns); strides are those of the arrays as stored, in
-    numbers; `room` is the address of 64 bytes. Fortran sees row-major arrays transposed, so it is
-    asked for C^T = op(B)^T op(A)^T.
+    op(A) is (rows, depth), op(B) (depth, columns), transposed (1) or not (0); strides are those of
+    the arrays as stored, in numbers; `room` is the address of 64 bytes. Fortran sees row-major
+    arrays transposed, so it is asked for C^T = op(B)^T op(A)^T.
     """
     words, sizes = vector(room, 1, np.int64(0)), vector(room + 8, 6, np.int32(0))
     words[0] = _LETTERS

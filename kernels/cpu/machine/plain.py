@@ -14,7 +14,7 @@ __all__ = [
     "arrive", "atomic_add", "atomic_load", "call_back", "call_op", "claim", "columns", "fetch",
     "float_mode", "gemm", "load", "matrix", "multiply_high", "not_zero", "not_zero_plain",
     "operand_address", "patience", "set_float_mode", "size_of", "sleep_until", "sum_rows_times",
-    "tiled", "vector",
+    "vector",
 ]  # fmt: skip
 
 _lock = threading.Lock()
@@ -121,25 +121,29 @@ def multiply_high(a, b):
     return np.uint64(int(a) * int(b) >> 64)
 
 
-def gemm(a, rows, depth, a_stride, a_transposed, b, b_stride, b_transposed, columns, adds,
-         c, c_stride, room, like):  # fmt: skip
-    def operand(address, n, m, stride, transposed):
-        return _array(address, (n, m), (1, stride) if transposed else (stride, 1), like)
-
-    A = operand(a, rows, depth, a_stride, a_transposed)
-    B = operand(b, depth, columns, b_stride, b_transposed)
-    C = operand(c, rows, columns, c_stride, False)
-    C[...] = A @ B + (C if adds else 0)
-
-
-def tiled(a, a_row, a_k, b, b_k, rows, depth, columns, c, c_row, like):
+def gemm(a, a_row, a_k, rows, depth, b, b_k, b_column, columns, start, start_row, c, c_row,
+         scratch, like):  # fmt: skip
     item = size_of(like)
 
     def operand(address, n, m, by_row, by_column):
         return _array(address, (n, m), (by_row // item, by_column // item), like)
 
-    A, B = operand(a, rows, depth, a_row, a_k), operand(b, depth, columns, b_k, item)
-    operand(c, rows, columns, c_row, item)[...] = A @ B
+    first = operand(start, rows, columns, start_row, item) if start else 0
+    A, B = operand(a, rows, depth, a_row, a_k), operand(b, depth, columns, b_k, b_column)
+    operand(c, rows, columns, c_row, item)[...] = A @ B + first
+
+
+def dots(a, a_row, a_rows, b, b_row, b_rows, depth, c, c_row, like):
+    gemm(b, b_row, size_of(like), b_rows, depth, a, size_of(like), a_row, a_rows, 0, 0, c, c_row,
+         None, like)  # fmt: skip
+
+
+def pack(source, lane, step, lanes, depth, width, out, row, like):
+    item = size_of(like)
+    for first in range(0, lanes, width):
+        shape = depth, min(width, lanes - first)
+        block = _array(source + first * lane, shape, (step // item, lane // item), like)
+        _array(out + first // width * depth * row, shape, (row // item, 1), like)[...] = block
 
 
 def sum_rows_times(out, first, places, factors, begin, end, rows, stride, n, like):

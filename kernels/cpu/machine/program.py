@@ -6,13 +6,14 @@ import math
 import numpy as np
 
 from ...recording import Unsupported
+from .. import gemm
 from . import loop as machine
 from .call import Instruction, Scratch, zeros
 from .compiling import INSTRUCTIONS, REPLAY, prepare
 from .loop import COLUMNS, FEW_ROWS, FLAT, HEAD, ROWS, address_of
 from .native import LINE, MEETING
 from .reading import CHUNK, ZEROS, Reading
-from .threads import cores, run_together, small_products, threads
+from .threads import cores, run_together, threads
 
 # Work on a product, rows times weights, for which another thread is worth meeting it; the update of
 # a weight counts as so many rows. Two threads took as long as one with 60,000 and with 130,000
@@ -89,7 +90,7 @@ class Machine(Reading):
         instructions.insert(0, self._gather(inputs[0]))
         self.names = ["gather", *(one.op for one in instructions[1:])]
         ops = [one.op for one in instructions] + ["linear"] * trains  # which validation will want
-        ops += ["in_tiles"] * (not small_products()) + self._wanted(x)
+        ops += self._wanted(x)
         prepare([REPLAY, *(INSTRUCTIONS[op] for op in ops)], self.dtype)
         encoded = [one.encode(rows, self._start(one, flat) if one.mode == FLAT else 0)
                    for one in instructions]  # fmt: skip
@@ -174,11 +175,9 @@ class Machine(Reading):
         self.shares, partial = np.zeros((T, machine.SCRATCH), np.int64), np.zeros(2 * T)
         tall = int(self.words[:, 2].max()) * self.rows
         widest = int(self.words[:, 3:5].max(where=self.words[:, 1:2] < FLAT, initial=1))
-        small = small_products()
-        tiles = 0 if small else INSTRUCTIONS["in_tiles"].address(self.dtype)
+        packed = gemm.room(max(tall, widest), self.dtype)
         self.scratch = [
-            Scratch(self.shares[t], t, T, self.rows, tall, widest, self.dtype, partial, small,
-                    tiles)
+            Scratch(self.shares[t], t, T, self.rows, tall, widest, self.dtype, partial, packed)
             for t in range(T)
         ]  # fmt: skip
         self.numbers_now = [np.empty_like(self.numbers) for _ in range(self.workers)]

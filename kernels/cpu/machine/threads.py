@@ -10,8 +10,6 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from .loop import FEW_ROWS
-
 _most = math.inf  # threads of this process
 
 
@@ -64,16 +62,6 @@ def quota(root="/sys/fs/cgroup"):
 
 
 @functools.cache
-def small_products():
-    """Whether BLAS multiplies small matrices without packing: OpenBLAS on AVX-512 machines."""
-    return any(
-        info["internal_api"] == "openblas" and info.get("architecture") in
-        ("SkylakeX", "Cooperlake", "SapphireRapids")
-        for info in _blas().info()
-    )  # fmt: skip
-
-
-@functools.cache
 def _blas():
     from threadpoolctl import ThreadpoolController
 
@@ -99,20 +87,7 @@ class _Limit:
                 self.limiter.restore_original_limits()
 
 
-_limit = _Limit()
-
-
-BLAS_THREADS_FROM = 1 << 16  # m n k of a product; OpenBLAS takes them from 2^18 on
-
-
-def single_threaded_blas(rows, weights):
-    """Context: BLAS keeps to the thread that calls it, and has its own threads back afterwards.
-
-    Two thread pools that alternate would spin against each other. So few `rows` need no BLAS, and
-    for so few weights it takes no threads.
-    """
-    few = rows <= FEW_ROWS or rows * weights < BLAS_THREADS_FROM
-    return contextlib.nullcontext() if few else _limit
+blas_limit = _Limit()
 
 
 _pool = _pool_lock = None
@@ -120,8 +95,8 @@ _pool = _pool_lock = None
 
 def _after_fork():
     """Threads do not survive a fork, and a lock may have been taken: start anew in the child."""
-    global _pool, _pool_lock, _limit
-    _pool, _pool_lock, _limit = None, threading.Lock(), _Limit()
+    global _pool, _pool_lock, blas_limit
+    _pool, _pool_lock, blas_limit = None, threading.Lock(), _Limit()
 
 
 _after_fork()
