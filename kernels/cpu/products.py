@@ -7,7 +7,7 @@ from .machine import loop, operands
 from .machine.call import kernel
 from .machine.loop import HEAD, LIST, SAMPLES, SCRATCH, SLACK, THREAD, THREADS, TURNED
 from .machine.native import inlined, matrix, size_of, vector
-from .machine.operands import at, cast, flat, instruction, is_first, rows_of, whole
+from .machine.operands import at, cast, flat, instruction, is_first, rows_of, share, whole
 from .machine.routines import routine
 from .zeros import sparse
 
@@ -145,6 +145,15 @@ def linear_join(word, mine, n, item, first, last, step, like):
         add_up(vector(part + t * slab, n * H, like), y)
     if b.size:
         add_bias(b, rows_of(word, 2, first, last, step, like))
+
+
+@instruction
+def linear_columns(word, mine, n, D, H, item, step, scratch, like):
+    """y[:, own] = x W[:, own] + b[own]."""
+    low, high = share(H, mine)
+    b = word[HEAD + 6] + low * item if word[HEAD + 6] else 0
+    gemm(at(word, 0, 0, step), D * item, item, n, D, word[HEAD + 3] + low * item, H * item, item,
+         high - low, b, 0, at(word, 3, 0, step) + low * item, H * item, scratch, like)  # fmt: skip
 
 
 @instruction

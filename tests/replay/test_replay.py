@@ -249,12 +249,13 @@ def test_batch_sizes_and_threads(kind, batch_size, threads, monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-@pytest.mark.parametrize("by_rows", [True, False])
+@pytest.mark.parametrize("way", ["rows", "parts", "columns"])
 @pytest.mark.parametrize("kind", ["dense", "batchnorm"])
-def test_both_ways_to_split_a_step(kind, by_rows, threads, monkeypatch):
-    """By rows of the batch, or of each W: whatever the rule says of the model's size."""
-    rule = lambda rows, weights, threads: by_rows and rows >= threads  # noqa: E731
+def test_all_ways_to_split_a_step(kind, way, threads, monkeypatch):
+    """By rows of the batch, of each W, or columns: whatever the rule says of the model's size."""
+    rule = lambda rows, weights, threads: way == "rows" and rows >= threads  # noqa: E731
     monkeypatch.setattr(program, "splits_rows", rule)
+    monkeypatch.setattr(program, "WIDE", 0 if way == "columns" else 1 << 40)
     for batch_size in (24, 270):
         test_batch_sizes_and_threads(kind, batch_size, threads, monkeypatch)
 
@@ -277,6 +278,19 @@ def test_a_small_step_takes_one_thread(monkeypatch):
         assert used == {expected}
         assert bool(limited) == (batch_size * model.count_params() >= from_)
     agree(make, data(), labels())
+
+
+def test_wide_layers_are_split_by_columns(two_threads, monkeypatch):
+    """But the first, whose inputs' zeros may be left out, and none that rows split."""
+    monkeypatch.setattr(program, "WIDE", 0)
+    layers = lambda: [Dense(17), Dense(1), Dense(9), Dense(C, activation="softmax")]  # noqa: E731
+    agree(maker(layers), data(), labels(), batch_size=5)
+    model = maker(layers)(device="cpu")
+    model.fit(data(), labels(), batch_size=5, epochs=1, verbose=0)
+    for _, recorded in model.execution.programs.values():
+        names = recorded.machine.names
+        assert sum(name.startswith("linear_part") for name in names) == 1
+        assert names.count("linear_columns") == 3
 
 
 @pytest.mark.parametrize(

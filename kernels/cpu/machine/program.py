@@ -34,6 +34,8 @@ def splits_rows(rows, weights, threads):
     return rows >= max(crossover, ROWS_PER_THREAD * threads)
 
 
+WIDE = 1 << 21  # bytes of a W that does not stay in a core's cache between its uses
+
 OWN = {"linear_dW": "linear_dW_own", "sum_rows": "sum_rows_own"}
 # read by nothing within the pass
 LATE = ("linear_dW", "sum_rows", "prelu_da", "prelu_shared_da", "embedding_dW", "moving_average")
@@ -119,16 +121,28 @@ class Machine(Reading):
             raise Unsupported(f"{one.op}: an array that is not of the flat vectors")
         return 0
 
+    def _is_wide(self, linear):
+        """Whether W is so large that a thread has lost its rows of it by the time it needs them.
+
+        Then y is split by its columns, which makes nothing to add up; but the first layer's, where
+        zeros of x may be left out.
+        """
+        x, W, _, _ = linear.arrays
+        return W.nbytes >= WIDE and not np.may_share_memory(x, self.inputs[0])
+
     def _in_parts(self, instructions):
         """Matrix products split by the rows of W instead of the rows of the batch."""
         apart = []  # arrays whose columns several threads have written since the last barrier
         for one in instructions:
-            if one.mode == ROWS and one.op != "linear_dx":
+            if one.mode == ROWS and one.op not in ("linear", "linear_dx"):
                 apart = []
             elif any(np.may_share_memory(one.arrays[i], a) for i in one.rows for a in apart):
                 yield Instruction("copy", ROWS, (apart[0],) * 2, (), self.rows, (0,))  # a barrier
                 apart = []
-            if one.op == "linear":
+            if one.op == "linear" and self._is_wide(one):
+                apart.append(one.arrays[3])
+                yield dataclasses.replace(one, op="linear_columns", mode=COLUMNS)
+            elif one.op == "linear":
                 x, W, b, y = one.arrays
                 parts = np.empty((self.threads, *y.shape), self.dtype)
                 self.keep[0].append(parts)
@@ -138,6 +152,7 @@ class Machine(Reading):
                 yield Instruction(
                     "linear_join", ROWS, (parts, b, y), (2,), one.count, one.sizes[1:]
                 )
+                apart = []
             elif one.op == "linear_dx":
                 apart.append(one.arrays[2])
                 yield dataclasses.replace(one, op="linear_dx_part", mode=COLUMNS)
