@@ -119,7 +119,9 @@ def prepare(wanted, dtype):
     and goes when all is done.
     """
     routines = [routine for one in wanted for routine in one.routines]
-    wanted = dict.fromkeys([*routines, *sorted(wanted, key=lambda one: one.importable)])
+    # the helper begins with the last: with those that it can find and that call no routine
+    last = sorted(wanted, key=lambda one: (one.importable, not one.routines))
+    wanted = dict.fromkeys([*routines, *last])
     missing = [one for one in wanted if dtype not in one.addresses]
     terminal, fresh = sys.stderr.isatty(), False
     try:
