@@ -38,13 +38,14 @@ LIMITED_FROM = BLAS_FROM  # the same; tests lower it
 I32 = ir.IntType(32)
 
 
-def single_threaded_blas(rows, weights):
+def single_threaded_blas(machine):
     """Context: BLAS keeps to the thread that calls it, and has its own threads back afterwards.
 
-    Two thread pools that alternate would spin against each other. No product is larger than `rows`
-    times all `weights`: so small ones need no BLAS.
+    Two thread pools that alternate would spin against each other. No product of the recorded step
+    is larger than its most rows times all weights: so small ones need no BLAS.
     """
-    return contextlib.nullcontext() if rows * weights < LIMITED_FROM else threads.blas_limit
+    most = machine.most_rows * machine.weights
+    return contextlib.nullcontext() if most < LIMITED_FROM else threads.blas_limit
 
 
 def room(most, dtype):

@@ -71,7 +71,7 @@ def product_transposed(dy, n, depth, W, columns, dx, dx_row, scratch, like):
     would not fill a vector.
     """
     item = size_of(like)
-    if n <= DOTS:
+    if n <= DOTS or columns == 0:
         dots(W, depth * item, columns, dy, depth * item, n, depth, dx, dx_row, like)
         return
     if n > TURNED:
@@ -110,7 +110,8 @@ def linear_dx(word, n, D, H, first, step, scratch, like):
 
 
 # Few rows: splitting them would make each thread read weights that the other one has just updated,
-# from the other core's cache. So each thread keeps to its own rows of W, as in linear_dW.
+# from the other core's cache. So each thread keeps to its own rows of W, as in linear_dW; but where
+# these do not stay in its cache (`linear_columns`).
 
 
 @instruction

@@ -113,6 +113,6 @@ def release():
 
 
 @contextlib.contextmanager
-def single_threaded_blas(rows, weights):
+def single_threaded_blas(machine):
     """Nothing to limit: the products are made on the card."""
     yield

@@ -87,6 +87,7 @@ sides = st.one_of(
        seed=st.integers(0, 99))  # fmt: skip
 @example(rows=65, depth=420, columns=420, dtype="float32", across=(False, False), S="row", seed=0)
 @example(rows=65, depth=420, columns=420, dtype="float64", across=(True, True), S="C", seed=0)
+@example(rows=420, depth=420, columns=420, dtype="float32", across=(True, False), S="C", seed=0)
 @example(rows=97, depth=0, columns=17, dtype="float32", across=(True, True), S="row", seed=0)
 @example(rows=5, depth=2, columns=1, dtype="float64", across=(True, False), S="C", seed=0)
 def test_any_shape(rows, depth, columns, dtype, across, S, seed):

@@ -280,6 +280,19 @@ def test_a_small_step_takes_one_thread(monkeypatch):
     agree(make, data(), labels())
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_blas_is_limited_by_all_rows_of_a_batch(more, monkeypatch):
+    """Not by its samples: a Dense layer multiplies each of their rows."""
+    limited = []
+    monkeypatch.setattr(threads._Limit, "__enter__", lambda self: limited.append(self))
+    monkeypatch.setattr(threads._Limit, "__exit__", lambda *_: None)
+    monkeypatch.setattr(gemm, "LIMITED_FROM", 16 * 128 * (8 * 4 + 4) + more)
+    model = tinynet.Sequential([Dense(4, input_shape=(128, 8))])
+    model.compile(device="cpu")
+    model.predict(np.ones((16, 128, 8), np.float32), batch_size=16, verbose=0)
+    assert bool(limited) == (more == 0)
+
+
 def test_wide_layers_are_split_by_columns(two_threads, monkeypatch):
     """But the first, whose inputs' zeros may be left out, and none that rows split."""
     monkeypatch.setattr(program, "WIDE", 0)
@@ -291,6 +304,11 @@ def test_wide_layers_are_split_by_columns(two_threads, monkeypatch):
         names = recorded.machine.names
         assert sum(name.startswith("linear_part") for name in names) == 1
         assert names.count("linear_columns") == 3
+    monkeypatch.setattr(program, "splits_rows", lambda *_: True)
+    model = maker(layers)(device="cpu")
+    model.fit(data(), labels(), batch_size=5, epochs=1, verbose=0)
+    for _, recorded in model.execution.programs.values():
+        assert "linear_columns" not in recorded.machine.names
 
 
 @pytest.mark.parametrize(
@@ -303,7 +321,7 @@ def test_large_models_are_split_by_their_weights(widths, by_weights_at, by_rows_
     weights = sum((a + 1) * b for a, b in itertools.pairwise(widths))
     assert not program.splits_rows(by_weights_at, weights, 2)
     assert program.splits_rows(by_rows_at, weights, 2)
-    assert not program.splits_rows(7 * 16, weights, 16)  # less than BLAS needs for a product
+    assert not program.splits_rows(7 * 16, weights, 16)  # too few rows for each thread
 
 
 @pytest.mark.parametrize(

@@ -358,7 +358,7 @@ class Program:
         else:
             outputs = np.zeros((steps, *self.inputs.outputs.shape))  # (steps, shares, metrics)
         try:
-            with ops.single_threaded_blas(self.rows, model.flat.values.size):
+            with ops.single_threaded_blas(self.machine):
                 losses = self.machine.run(
                     x, index, Inputs(None, y, w, outputs), scalars, steps, first_step, **given
                 )

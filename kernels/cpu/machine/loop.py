@@ -47,7 +47,7 @@ TILE = 16  # columns of x that share a cache line
 FEATURES = 48  # rows of W that are used together: they fit the nearest cache
 SLACK = 16  # entries beyond the last that `not_zero` may write to
 TURNED = 48  # up to so many rows dx is computed transposed
-FEW_ROWS = 2  # up to so many rows BLAS would spend its time on packing W
+FEW_ROWS = 2  # up to so many rows zeros of any x are left out
 DTYPES = ("uint8", "float32", "float64", "int64", "int32")  # what gather reads
 
 

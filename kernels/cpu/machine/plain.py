@@ -12,7 +12,7 @@ import numpy as np
 
 __all__ = [
     "arrive", "atomic_add", "atomic_load", "call_back", "call_op", "claim", "columns", "fetch",
-    "float_mode", "gemm", "load", "matrix", "multiply_high", "not_zero", "not_zero_plain",
+    "float_mode", "load", "matrix", "multiply_high", "not_zero", "not_zero_plain",
     "operand_address", "patience", "set_float_mode", "size_of", "sleep_until", "sum_rows_times",
     "vector",
 ]  # fmt: skip

@@ -26,9 +26,10 @@ def splits_rows(rows, weights, threads):
     """Whether the threads of a training step split the rows of a batch, or else those of each W.
 
     By rows, each sums gradients of all weights, which must be added up; by rows of W, they meet at
-    every layer and add up parts of its outputs. Measured on two threads: by rows was the faster
-    from about 42 rows (784-128-10), 130 (784-300-200-100-10), 280 (784-512-512-10), 570 (784 and
-    three times 1024), where gradients no longer stay in a core's cache.
+    every layer and, but for wide ones, add up parts of its outputs. Measured on two threads: by
+    rows was the faster from about 42 rows (784-128-10), 130 (784-300-200-100-10), 280
+    (784-512-512-10), 570 (784 and three times 1024), where gradients no longer stay in a core's
+    cache.
     """
     crossover = min(weights / 2400, math.sqrt(weights) / 3)
     return rows >= max(crossover, ROWS_PER_THREAD * threads)
@@ -106,7 +107,7 @@ class Machine(Reading):
         self._make_threads(flat)
 
     def _for_few_rows(self, one):
-        """Return the instruction, or its twin for so few rows that BLAS would only pack W."""
+        """Return the instruction, or its twin for so few rows that zeros of x are best left out."""
         few = one.op in ZEROS and one.count <= FEW_ROWS
         return dataclasses.replace(one, op=ZEROS[one.op]) if few else one
 
@@ -128,10 +129,11 @@ class Machine(Reading):
         zeros of x may be left out.
         """
         x, W, _, _ = linear.arrays
-        return W.nbytes >= WIDE and not np.may_share_memory(x, self.inputs[0])
+        few = linear.count <= FEW_ROWS  # which leave out the zeros of any x
+        return W.nbytes >= WIDE and not few and not np.may_share_memory(x, self.inputs[0])
 
     def _in_parts(self, instructions):
-        """Matrix products split by the rows of W instead of the rows of the batch."""
+        """Matrix products split by the rows of W, or its columns, instead of the batch's rows."""
         apart = []  # arrays whose columns several threads have written since the last barrier
         for one in instructions:
             if one.mode == ROWS and one.op not in ("linear", "linear_dx"):
@@ -188,7 +190,8 @@ class Machine(Reading):
         T = self.threads
         self.workers = min(T, cores())  # more would wait for each other
         self.shares, partial = np.zeros((T, machine.SCRATCH), np.int64), np.zeros(2 * T)
-        tall = int(self.words[:, 2].max()) * self.rows
+        self.weights = flat.values.size
+        self.most_rows = tall = int(self.words[:, 2].max()) * self.rows  # of a matrix
         widest = int(self.words[:, 3:5].max(where=self.words[:, 1:2] < FLAT, initial=1))
         packed = gemm.room(max(tall, widest), self.dtype)
         self.scratch = [

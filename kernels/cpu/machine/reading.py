@@ -13,7 +13,7 @@ CHUNK = 256  # rows that go through a run of ROWS instructions together
 # Share of entries of x that are not zero: measured with zeros anywhere, 784-300-200-100-10 gains 8
 # to 26 % at 0.3 with any batch size and between -3 and 13 % at 0.4.
 SPARSE_BELOW = 0.35
-# products of few rows, for which BLAS would only read W and multiply by zeros
+# products of few rows, which take less time without the rows of W that zeros are multiplied with
 ZEROS = {name: f"{name}_zeros" for name in ("linear", "linear_part", "linear_dW")}
 # The same for inputs that are mostly zeros, all that may read x: by each thread for its rows, ...
 ENTRIES = {name: (f"{name}_entries", ROWS) for name in ("gather", "linear", "linear_dW_own")}
