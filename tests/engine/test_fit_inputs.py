@@ -131,5 +131,7 @@ def test_x_may_lack_its_last_axis_of_one(rank):
 
 def test_x_may_have_a_last_axis_of_one_left_over():
     model = inject(Sequential([layers.Input((5,)), layers.Dense(2)]))
-    np.testing.assert_array_equal(model.predict(X[..., None], verbose=0), model(X))
+    predictions = model.predict(X, verbose=0)
+    np.testing.assert_array_equal(model.predict(X[..., None], verbose=0), predictions)
+    np.testing.assert_allclose(predictions, model(X), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(model(X[..., None]), model(X))
