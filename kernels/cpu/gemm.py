@@ -31,7 +31,7 @@ DEEP = 16  # depths are cut at multiples of it, as blocks are transposed in squa
 # A B of so many bytes is read where it is, and any B for so few rows.
 NEAR, FEW = 1 << 19 if VECTOR == 64 else 1 << 18, 64
 # Multiplications from which BLAS is the faster; with AVX-512 nowhere: OpenBLAS's SkylakeX kernels
-# took 1.03 to 1.08 times as long on two threads: y, dx, dW of 128 and 256 rows, 512 to 2048 columns.
+# took 1.03 to 1.08 times as long on two threads: y, dx, dW of 128 and 256 rows, 512 to 2048 wide.
 BLAS_FROM = 1 << 62 if VECTOR == 64 else 1 << 25 if VECTOR == 32 else 1 << 21
 
 LIMITED_FROM = BLAS_FROM  # the same; tests lower it
