@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import tinynet
 from tinynet import distribution, layers, metrics, optimizers
 from tinynet.core.ranks import ALONE
+from tinynet.inspecting.untouched import untouched
 
 random = np.random.default_rng(8)
 X = random.normal(size=(41, 4))
@@ -184,6 +185,24 @@ def test_a_pydataset_goes_on_with_the_same_number_of_ranks_only(steps, tmp_path)
     for own, whole in zip(trained("a", 3, 2), trained("b", 3, 2), strict=True):
         for a, b in zip(own, whole, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_a_look_at_the_model_puts_nothing_back_of_what_other_ranks_write_meanwhile():
+    made, laid = model(), np.zeros(3)
+    made.ranks = ranks = threads_as_ranks.EchoRanks()
+    ranks.laid = laid  # as in the memory that ranks of one machine share
+    made.fit(X, Y, epochs=1, verbose=0)
+    kernel = made.layers[0].kernel
+    before = kernel.numpy().copy()
+    with untouched(made):
+        laid[1] = 5
+        ranks.comm.shared["slots"][1] = "said by the other"
+        ranks.comm.shared["barrier"]._count = 1  # where it waits
+        kernel.assign(before + 1)
+    assert laid.tolist() == [0, 5, 0]
+    assert ranks.comm.shared["slots"] == [None, "said by the other"]
+    assert ranks.comm.shared["barrier"]._count == 1
+    np.testing.assert_array_equal(kernel.numpy(), before)
 
 
 def test_the_choice_is_checked(monkeypatch):

@@ -18,6 +18,7 @@ import numpy as np
 from .. import random
 from ..configs import naming
 from ..core.locks import locked
+from ..core.ranks import Alone
 from .listen import replaced
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _notes(roots):
     notes, waiting = [], list(roots)
     while waiting:
         thing = waiting.pop()
-        if isinstance(thing, ATOMS) or id(thing) in seen:
+        if isinstance(thing, (*ATOMS, Alone)) or id(thing) in seen:  # other ranks write in theirs
             continue
         seen.add(id(thing))
         if isinstance(thing, np.random.Generator):
