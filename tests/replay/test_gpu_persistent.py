@@ -10,6 +10,7 @@ import cuda_kernels
 import fake_cupy
 import numpy as np
 import pytest
+import replay_runs
 from replay_runs import data, labels
 from test_gpu_feed import long_stretches, no_room, pieces  # noqa: F401
 from test_gpu_replay import (  # noqa: F401  `card` is used
@@ -17,11 +18,11 @@ from test_gpu_replay import (  # noqa: F401  `card` is used
     compiled,
     emulated_only,
     machine_of_rows,
+    test_each_loss,
     weights_of,
 )
 from test_replay import (  # noqa: F401  run here too
     test_each_layer_between_dense_ones,
-    test_each_loss,
     test_each_optimizer,
     test_frozen_layers_below_and_above,
     test_inputs_of_rank_3,
@@ -60,6 +61,7 @@ def started(request, monkeypatch):
     card that would take minutes.
     """
     monkeypatch.setenv("TINYNET_PERSISTENT", "1024")
+    monkeypatch.setattr(replay_runs, "WAYS", (False,))  # eagerly: in test_gpu_replay
     emulated = request.node.callspec.params.get("card") == "emulated"
     if emulated and "own_kernels" not in request.fixturenames:
         both = EVERY, cuda_kernels.finishing()

@@ -9,11 +9,12 @@ import fake_cupy
 import numpy as np
 import pytest
 import replay_runs
+import test_replay
 from replay_runs import data, labels
 from test_replay import (  # noqa: F401  run here too
+    LOSSES,
     test_each_layer_between_dense_ones,
     test_each_layer_first_and_last,
-    test_each_loss,
     test_each_optimizer,
     test_frozen_layers_below_and_above,
     test_inputs_of_rank_3,
@@ -63,6 +64,12 @@ def card(request, monkeypatch):
 
 
 emulated_only = pytest.mark.parametrize("card", ["emulated"], indirect=True)
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("name", LOSSES)
+def test_each_loss(name, weighted):
+    test_replay.test_each_loss(name, "sum_over_batch_size", weighted)  # the weights hold the others
 
 
 # ----------------------------------------------------------------------------------- the machine

@@ -58,14 +58,22 @@ def expected_to_fail(estimator):
             ("dense", "sparse")}  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def process():
+    """A process for what joblib maps from a file.
+
+    Twice, after thousands of tests of a session, joblib.load lost its place in the file of the
+    wrapped classifier (KeyError: 4); in thousands of runs by themselves, never.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as one:
+        yield one
+
+
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_to_fail)
-def test_checks(estimator, check, monkeypatch):
+def test_checks(estimator, check, process, monkeypatch):
     monkeypatch.setenv("TINYNET_DEVICE", "reference")
     if check.keywords == {"readonly_memmap": True}:
-        # Twice, after thousands of tests of a session, joblib.load lost its place in the file of
-        # the wrapped classifier (KeyError: 4); in thousands of runs by themselves, never.
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-            process.submit(check, estimator).result()
+        process.submit(check, estimator).result()
         return
     if check.func.__name__.endswith("_invariance"):
         # Its 1e-7 is meant for float64; in float32 one row's sums may round otherwise than many's.

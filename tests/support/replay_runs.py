@@ -14,6 +14,7 @@ PRECISION = {
     "float32": {"rtol": 1e-4, "atol": 2e-6}, "float64": {"rtol": 1e-10, "atol": 1e-12}
 }  # fmt: skip
 RECORDED = "recorded once and replayed"
+WAYS = (True, False)  # eagerly, and replayed
 
 
 def data(rows=N, shape=(D,), dtype="float64"):
@@ -45,10 +46,10 @@ def run(make, x, y, *, device="cpu", eagerly=False, epochs=2, batch_size=8, weig
 
 
 def agree(make, x, y, dtype="float64", **options):
-    """The three runs give the same numbers."""
+    """The runs give the same numbers."""
     expected = run(make, x, y, device="reference", **options)
     assert np.isfinite(expected["outputs"]).all()
-    for eagerly in (True, False):
+    for eagerly in WAYS:
         got = run(make, x, y, eagerly=eagerly, **options)
         assert got.keys() == expected.keys()
         for name, value in expected.items():
