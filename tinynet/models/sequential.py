@@ -86,8 +86,9 @@ class Sequential(Model):
             self.inner_layers = [*self.inner_layers, layer]
             self._stack_changed()
             return
-        with undone_on_error(self, layer):
-            self.output_shape = self._connected(layer, self.output_shape)
+        with undone_on_error(layer):  # all that it can change; a look at all layers takes n^2 time
+            shape = self._connected(layer, self.output_shape)
+        self.output_shape = shape
         self.inner_layers = [*self.inner_layers, layer]
         self.chain.append(Node(layer, self.chain[-1].outputs, False, self.output_shape))
         self.flat = self.compiled_metrics = None

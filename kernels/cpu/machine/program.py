@@ -1,5 +1,6 @@
 """A recorded step: its instructions with addresses, split over threads, ready to run many times."""
 
+import bisect
 import dataclasses
 import math
 
@@ -67,7 +68,8 @@ class Machine(Reading):
     def __init__(self, instructions, rows, known, inputs, flat, dtype, x=None):
         self.rows, self.inputs, self.dtype = rows, inputs, np.dtype(dtype)
         self.like = self.dtype.type(0)
-        self.known = sorted((address_of(a), address_of(a) + a.nbytes) for a in known if a.size)
+        spans = [(address_of(a), address_of(a) + a.nbytes) for a in known if a.size]
+        self.known = _united(sorted(spans))  # begins and ends, ascending
         self.keep = (known, instructions, flat)  # their memory is addressed from here on
         self.trains = trains = any(one.op in OWN for one in instructions)
         self.threads = threads() if trains else min(threads(), max(rows // 16, 1))
@@ -182,8 +184,10 @@ class Machine(Reading):
         for i, array in enumerate(instruction.arrays):
             if array is None or i not in instruction.rows:
                 continue
+            begins, ends = self.known
             low = address_of(array)
-            if not any(a <= low and low + array.nbytes <= b for a, b in self.known):
+            place = bisect.bisect(begins, low) - 1
+            if place < 0 or low + array.nbytes > ends[place]:
                 raise Unsupported(f"{instruction.op}: an array that is made anew at each step")
 
     def _make_threads(self, flat):
@@ -250,6 +254,18 @@ class Machine(Reading):
         run_together(work, self.workers)
         del kept
         return losses.sum(axis=0) if self.threads > 1 else losses[0]
+
+
+def _united(spans):
+    """Begins and ends of spans that have nothing in common, from ascending ones that may."""
+    begins, ends = [], []
+    for low, high in spans:
+        if ends and low < ends[-1]:
+            ends[-1] = max(ends[-1], high)
+        else:
+            begins.append(low)
+            ends.append(high)
+    return begins, ends
 
 
 _ALONE = np.zeros(MEETING, np.int64)  # where one worker meets nobody
