@@ -27,6 +27,9 @@ class Kernel:
     def __init__(self, kept=False, ready=False, fails=False):
         self.kept, self.fails, self.addresses = kept, fails, {"float32": 1} if ready else {}
 
+    def is_kept(self):
+        return self.kept
+
     def compile(self, dtype):
         if self.fails:
             raise KeyboardInterrupt
@@ -83,6 +86,7 @@ def test_the_line_goes_when_it_is_interrupted(said):
 def test_kernels_have_what_prepare_asks_for():
     for one in (REPLAY, *INSTRUCTIONS.values()):
         assert callable(one.compile)
+        assert callable(one.is_kept)
         assert {"addresses", "importable", "name"} <= set(vars(one))
 
 
@@ -167,6 +171,43 @@ print(sums.tolist())
     printed = subprocess.run([sys.executable, "-c", script], env=environment, check=True,
                              capture_output=True, text=True).stdout.splitlines()  # fmt: skip
     assert printed == [str([1] + [0] * (7 + gemm.USES_BLAS)), "[6.0, 9.0]"]
+
+
+class Looked(Kernel):
+    """One that notes whether a helper is there when it is compiled; an old text's is kept too."""
+
+    def __init__(self, started, kept=False, old=False):
+        super().__init__(kept)
+        self.started, self.old, self.helped = started, old, None
+
+    def is_kept(self):
+        return self.kept or self.old
+
+    def compile(self, dtype):
+        self.helped = bool(self.started)
+        return super().compile(dtype)
+
+
+def test_a_helper_is_there_before_the_first_that_is_new(monkeypatch):
+    monkeypatch.setenv("TINYNET_NUM_THREADS", "2")
+    monkeypatch.setattr(compiling, "_said", [SENTENCE])
+    monkeypatch.setattr(compiling, "_can_help", lambda: True)
+
+    def start(*args, **options):
+        started.append(1)
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    for kinds, helped in (
+        ([{"kept": True}, {}, {"kept": True}, *[{}] * 5], [False, *[True] * 7]),
+        ([{}] * 6, [True] * 6),
+        ([{"old": True}] * 6, [False, *[True] * 5]),  # found out by compiling it
+        ([{"kept": True}] * 6, [False] * 6),
+    ):
+        started = []
+        kernels = [Looked(started, **kind) for kind in kinds]
+        prepare(kernels, "float32")
+        assert [one.helped for one in kernels] == helped
 
 
 NAMES = ["add_loss", "linear_dW", "linear_part", "linear_join", "sum_rows"]

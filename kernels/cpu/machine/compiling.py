@@ -60,8 +60,7 @@ class Compiled:
         for one in self.routines:  # their symbols must be known
             if dtype not in one.addresses:
                 one.compile(dtype)
-        with _making:  # code whose dispatcher is gone would be freed
-            self.dispatcher = self.dispatcher or self.make()
+        self._make()
         if config.DISABLE_JIT:
             self.found(dtype, address_of_function(self.dispatcher))
             return False
@@ -72,6 +71,16 @@ class Compiled:
         name = compiled.fndesc.llvm_cfunc_wrapper_name
         self.found(dtype, compiled.library.get_pointer_to_function(name))
         return self.dispatcher.stats.cache_misses.total() > before
+
+    def _make(self):
+        with _making:  # code whose dispatcher is gone would be freed
+            self.dispatcher = self.dispatcher or self.make()
+
+    def is_kept(self):
+        """Return whether something is on disk for it, perhaps of an older text."""
+        self._make()
+        cache = loop.cache_of(self.dispatcher)
+        return cache is None or os.path.exists(cache._cache_file._index_path)
 
     def found(self, dtype, address):
         """Have others use what is at this address from now on; other threads may be about to."""
@@ -119,17 +128,18 @@ def prepare(wanted, dtype):
     and goes when all is done.
     """
     routines = [routine for one in wanted for routine in one.routines]
-    # the helper begins with the last: with those that it can find and that call no routine
-    last = sorted(wanted, key=lambda one: (one.importable, not one.routines))
+    # the helper begins with the last: with the loop, which takes longest, and then with those that
+    # it can find and that call no routine
+    last = sorted(wanted, key=lambda one: (one.importable, not one.routines, one is REPLAY))
     wanted = dict.fromkeys([*routines, *last])
     missing = [one for one in wanted if dtype not in one.addresses]
     terminal, fresh = sys.stderr.isatty(), False
     try:
         with _Shared(missing, dtype) as shared:
             for number, one in enumerate(shared, 1):
-                fresh = one.compile(dtype) or fresh
-                if fresh:
+                if fresh or not one.is_kept():
                     shared.with_helper()
+                fresh = one.compile(dtype) or fresh
                 if fresh and terminal:
                     _say(f"\r{SENTENCE}: {number + shared.ahead} of {len(missing)}")
                 elif fresh and not _said:
