@@ -69,7 +69,13 @@ emulated_only = pytest.mark.parametrize("card", ["emulated"], indirect=True)
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("name", LOSSES)
 def test_each_loss(name, weighted):
-    test_replay.test_each_loss(name, "sum_over_batch_size", weighted)  # the weights hold the others
+    test_replay.test_each_loss(name, "sum_over_batch_size", weighted)  # kernels see only weights
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("reduction", ["sum", "mean_with_sample_weight"])
+def test_each_reduction(reduction, weighted):
+    test_replay.test_each_loss(next(iter(LOSSES)), reduction, weighted)
 
 
 # ----------------------------------------------------------------------------------- the machine

@@ -184,8 +184,9 @@ def order(inputs, outputs):
             nowhere.
     """
     nodes, met = _below(outputs)
+    given = set(map(id, inputs))
     for node in nodes:
-        if not node.inputs and all(node.outputs[0] is not tensor for tensor in inputs):
+        if not node.inputs and id(node.outputs[0]) not in given:
             raise ValueError(f"the outputs depend on the input {node.layer.name!r} of shape "
                              f"{node.output.shape}, "
                              "which is not among the model's inputs")  # fmt: skip

@@ -141,7 +141,7 @@ def of_outputs(loss, loss_weights, names, get):
         loss = list(loss.values())  # whatever it is called, there is one output
     one_for_all = not isinstance(loss, (list, tuple, dict)) or _is_config(loss)
     found = [loss] * len(names) if one_for_all else in_order(names, loss, "loss")
-    made = []
+    made, used = [], set()
     for entry in found:
         if isinstance(entry, (list, tuple)) and len(entry) == 1:  # as Keras takes it
             (entry,) = entry
@@ -154,7 +154,9 @@ def of_outputs(loss, loss_weights, names, get):
                             "differences, numeric=True")  # fmt: skip
         if one is not None and one.reduction in ("none", None):
             raise ValueError('a loss with reduction "none" gives no number to train on')
-        made.append(copy.copy(one) if any(one is other for other in made if other) else one)
+        made.append(copy.copy(one) if id(one) in used else one)
+        if one is not None:
+            used.add(id(one))
     weights = [1.0] * len(names)
     if loss_weights is not None:
         if len(names) == 1 and isinstance(loss_weights, numbers.Real):

@@ -38,7 +38,7 @@ class Collection:
 
     def __init__(self, metrics, weighted_metrics, target_shape, output_shape, logits=False,
                  outputs=None):  # fmt: skip
-        self.items, self.of, self.losses = [], [], {}
+        self.items, self.of, self.losses, self.taken = [], [], {}, {"loss"}
         several = outputs is not None and len(outputs) > 1
         names = [name for name, _ in outputs] if several else None
         self.target_shape = list(target_shape) if several else tuple(target_shape)
@@ -61,12 +61,13 @@ class Collection:
 
     def _append(self, output, name, metric, weighted, k):
         """Add a metric under a name that no other has."""
-        taken, stem = {"loss", *(name for name, *_ in self.items)}, f"{output}{name}"
-        if stem in taken and weighted:
+        stem = f"{output}{name}"
+        if stem in self.taken and weighted:
             stem = f"{output}weighted_{name}"
         name, count = stem, 1
-        while name in taken:
+        while name in self.taken:
             name, count = f"{stem}_{count}", count + 1
+        self.taken.add(name)
         self.items.append((name, metric, weighted))
         self.of.append(k)
 

@@ -66,9 +66,8 @@ class Functional(Model):
         super().__init__(name=name)
         self.inputs_as_given, self.outputs_as_given = inputs, outputs
         self.inputs, self.outputs = graph.flat(inputs), graph.flat(outputs)
-        for layer in layers:
-            self.check_addition(layer)
-            self.inner_layers = [*self.inner_layers, layer]
+        self.check_addition(*layers)
+        self.inner_layers = list(layers)
         join(self, *layers)
         self.nodes_in_order: list[Any] = [node for node in nodes if node.inputs]
         self.uses: dict[Any, Any] = {}  # layer -> its nodes in this model

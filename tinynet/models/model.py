@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -187,18 +188,21 @@ class Model(Trainer, Layer):
         raise NotImplementedError(f"{self.name}: a model has no weights of its own; make a Layer "
                                   "with add_weight, forward and backward")  # fmt: skip
 
-    def check_addition(self, layer: Layer) -> None:
-        """Raise unless this layer can stand beside the others, and this model is not inside it."""
-        if not isinstance(layer, Layer):
-            name = getattr(layer, "__name__", None)
-            hint = f"; {name} is to be called: {name}(...)" if callable(layer) and name else ""
-            raise TypeError(f"{self.name}: expected a layer, received {layer!r} of type "
-                            f"{type(layer).__name__}{hint}")  # fmt: skip
-        if self in layer.layout.parts:
-            raise ValueError(f"{self.name} can't become a layer inside itself")
-        if any(layer.name == other.name for other in self.inner_layers):
-            raise ValueError(f"{self.name}: there is a layer named {layer.name!r} already; names "
-                             "must be unique")  # fmt: skip
+    def check_addition(self, *layers: Layer) -> None:
+        """Raise unless these layers can stand beside the others, and this model is not inside."""
+        taken = set(map(operator.attrgetter("name"), self.inner_layers))
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                name = getattr(layer, "__name__", None)
+                hint = f"; {name} is to be called: {name}(...)" if callable(layer) and name else ""
+                raise TypeError(f"{self.name}: expected a layer, received {layer!r} of type "
+                                f"{type(layer).__name__}{hint}")  # fmt: skip
+            if self in layer.layout.parts:
+                raise ValueError(f"{self.name} can't become a layer inside itself")
+            if layer.name in taken:
+                raise ValueError(f"{self.name}: there is a layer named {layer.name!r} already; "
+                                 "names must be unique")  # fmt: skip
+            taken.add(layer.name)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by its name or its place.

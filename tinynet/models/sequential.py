@@ -83,10 +83,14 @@ class Sequential(Model):
             raise ValueError(f"{self.name}: layer {layer.name!r} is {layer.dtype}, the others are "
                              f"{self.inner_layers[0].dtype}")  # fmt: skip
         if not self.built:
-            self.inner_layers = [*self.inner_layers, layer]
-            self._stack_changed()
+            below, self.inner_layers = self.inner_layers, [*self.inner_layers, layer]
+            try:
+                self._stack_changed()
+            except BaseException:
+                self.inner_layers = below
+                raise
             return
-        with undone_on_error(layer):  # all that it can change; a look at all layers takes n^2 time
+        with undone_on_error(layer):  # and what is inside: a look at all layers takes n^2 time
             shape = self._connected(layer, self.output_shape)
         self.output_shape = shape
         self.inner_layers = [*self.inner_layers, layer]

@@ -77,7 +77,7 @@ class Compiled:
             self.dispatcher = self.dispatcher or self.make()
 
     def is_kept(self):
-        """Return whether something is on disk for it, perhaps of an older text."""
+        """Return whether something is on disk for it, perhaps of an older text or another dtype."""
         self._make()
         cache = loop.cache_of(self.dispatcher)
         return cache is None or os.path.exists(cache._cache_file._index_path)
