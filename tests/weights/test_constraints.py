@@ -58,12 +58,14 @@ def test_norms_end_in_their_bounds_on_both_devices(shape, high, share, seed, dat
     axes = data.draw(st.sets(st.integers(0, len(shape) - 1), min_size=1).map(sorted))
     w = np.random.default_rng(seed).normal(size=shape) + 0.1
     constraint = constraints.MinMaxNorm(share * high, high, axis=axes)
+    before = np.sqrt((w**2).sum(axis=tuple(axes)))
+    least = share * high * before / (before + 1e-7)  # Keras divides by so much more
     for device in ("reference", "cpu"):
         got = w.copy()
         constraints.apply(constraint, tinynet.core.devices.load_ops(device), got)
         norms = np.sqrt((got**2).sum(axis=tuple(axes)))
         assert (norms <= high * (1 + 1e-12)).all()
-        assert (norms >= share * high * (1 - 1e-5)).all()
+        assert (norms >= least * (1 - 1e-12)).all()
         np.testing.assert_allclose(got, constraint(w), rtol=1e-12)
 
 
