@@ -38,14 +38,15 @@ class Collection:
 
     def __init__(self, metrics, weighted_metrics, target_shape, output_shape, logits=False,
                  outputs=None):  # fmt: skip
-        self.items, self.of, self.losses, self.taken = [], [], {}, {"loss"}
+        self.items, self.of, self.losses = [], [], {}
+        taken = {"loss"}  # names
         several = outputs is not None and len(outputs) > 1
         names = [name for name, _ in outputs] if several else None
         self.target_shape = list(target_shape) if several else tuple(target_shape)
         trained = [k for k, (_, has_loss) in enumerate(outputs or ()) if has_loss]
         for k in trained if len(trained) > 1 else ():
             self.losses[k] = Mean(name="loss")
-            self._append(f"{names[k]}_", "loss", self.losses[k], False, LOSS)
+            self._append(taken, f"{names[k]}_", "loss", self.losses[k], False, LOSS)
         about = [(target_shape, output_shape, logits)]
         if several:
             about = list(zip(target_shape, output_shape, logits, strict=True))
@@ -55,19 +56,20 @@ class Collection:
                     if about[k][0] is None:
                         raise ValueError(f"y: the output {names[k]!r} has metrics, but no targets")
                     metric, name = _resolve(entry, *about[k])
-                    self._append(f"{names[k]}_" if several else "", name, metric, weighted, k)
+                    output = f"{names[k]}_" if several else ""
+                    self._append(taken, output, name, metric, weighted, k)
         if not several:
             self.of = [None] * len(self.items)
 
-    def _append(self, output, name, metric, weighted, k):
-        """Add a metric under a name that no other has."""
+    def _append(self, taken, output, name, metric, weighted, k):
+        """Add a metric under a name that no other has, and that is `taken` from now on."""
         stem = f"{output}{name}"
-        if stem in self.taken and weighted:
+        if stem in taken and weighted:
             stem = f"{output}weighted_{name}"
         name, count = stem, 1
-        while name in self.taken:
+        while name in taken:
             name, count = f"{stem}_{count}", count + 1
-        self.taken.add(name)
+        taken.add(name)
         self.items.append((name, metric, weighted))
         self.of.append(k)
 
